@@ -1,0 +1,1 @@
+"""Commands, pure deciders, batches, two stores, the audit chain and the outbox."""

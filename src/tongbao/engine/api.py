@@ -1,0 +1,13 @@
+"""The engine as other modules see it."""
+
+from tongbao.engine.engine import Engine, Limits
+from tongbao.engine.memory import MemoryStore
+from tongbao.engine.postgres import PostgresStore
+from tongbao.engine.relation import Relation
+from tongbao.engine.store import Store
+from tongbao.engine.types import Accepted, Command, Decider, Decision, Declined, Key, Outcome, View
+
+__all__ = [
+    "Accepted", "Command", "Decider", "Decision", "Declined", "Engine", "Key", "Limits", "MemoryStore", "Outcome",
+    "PostgresStore", "Relation", "Store", "View",
+]  # fmt: skip

@@ -1,0 +1,322 @@
+"""The engine: commands in, outcomes out, a batch at a time.
+
+    submit ─▶ queue ─▶ gather ─▶ load ─▶ decide each ─▶ save ─▶ commit ─▶ answer each
+                 ▲                                                 │
+                 └──────── while this batch is at the database the next one gathers
+
+A lone command waits for nobody; under load many share one commit. Commands of a batch are independent: one declined, or
+even broken, leaves its neighbours alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+
+from tongbao.engine import chain
+from tongbao.engine.relation import Relation
+from tongbao.engine.store import Changes, Head, RetryableFailure, Store, WriterLost
+from tongbao.engine.types import (
+    Accepted,
+    Command,
+    Decider,
+    Decision,
+    Declined,
+    Event,
+    Key,
+    Link,
+    Outcome,
+    OutboxRow,
+    Record,
+    View,
+)
+from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import IDEMPOTENCY_CONFLICT, OVERLOADED, TIMED_OUT, UNAVAILABLE, InvariantBroken, Refusal, lookup
+
+_log = structlog.get_logger("tongbao.engine")
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How the engine behaves under load and trouble.
+
+    batch          most commands in one commit
+    queue          most commands waiting; beyond it `overloaded` is refused at once
+    patience_s     how long a batch is tried again while the database is away or busy
+    """
+
+    batch: int = 1000
+    queue: int = 20_000
+    patience_s: float = 30.0
+
+
+class _Waiting:
+    __slots__ = ("command", "decider", "fingerprint", "future")
+
+    def __init__(self, command: Command, decider: Decider[Any], future: asyncio.Future[Outcome]) -> None:
+        self.command = command
+        self.decider = decider
+        self.fingerprint = command.fingerprint()
+        self.future = future
+
+
+class Engine:
+    """Runs commands over a store. One for each process; several processes may share one database.
+
+    Usage: `async with Engine(store, deciders, clock) as engine: outcome = await engine.submit(command)`.
+    """
+
+    def __init__(self, store: Store, deciders: Iterable[Decider[Any]], clock: Clock, limits: Limits = Limits()) -> None:
+        self._store = store
+        self._deciders: dict[type[Command], Decider[Any]] = {decider.command: decider for decider in deciders}
+        self._clock = clock
+        self._limits = limits
+        self._queue: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._runner: asyncio.Task[None] | None = None
+        self._head: Head | None = None
+        self._stopping = False
+        self.batches = 0
+        self.decided = 0
+
+    async def __aenter__(self) -> Engine:
+        self._head = await self._store.claim_writer()
+        self._runner = asyncio.create_task(self._run(), name="engine")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Finish what is queued, then stop."""
+        self._stopping = True
+        self._wake.set()
+        if self._runner is not None:
+            await self._runner
+        await self._store.close()
+
+    @property
+    def head(self) -> Head | None:
+        """Where this process's audit chain ends."""
+        return self._head
+
+    async def submit(self, command: Command, timeout_s: float = 15.0) -> Outcome:
+        """Decide and commit `command`, or answer what was decided when it was first sent.
+
+        Refuses `idempotency_conflict` (its id was used for another command), `overloaded`, `unavailable` (it did not
+        happen), `timed_out` (it may happen yet: repeat it to learn). Raises InvariantBroken for a bug.
+        """
+        future = self.enqueue(command)
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), timeout_s)
+        except TimeoutError:
+            future.add_done_callback(_forget)
+            raise Refusal(TIMED_OUT) from None
+
+    def enqueue(self, command: Command) -> asyncio.Future[Outcome]:
+        """As `submit`, without waiting: the future ends with the outcome or the refusal."""
+        decider = self._deciders.get(type(command))
+        if decider is None:
+            raise InvariantBroken(f"nobody decides {type(command).__name__}")
+        if self._stopping:
+            raise Refusal(UNAVAILABLE)
+        if len(self._queue) >= self._limits.queue:
+            raise Refusal(OVERLOADED)
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(command, decider, future))
+        self._wake.set()
+        return future
+
+    # ── the loop ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _run(self) -> None:
+        while True:
+            if not self._queue:
+                if self._stopping:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            size = min(len(self._queue), self._limits.batch)
+            await self._settle([self._queue.popleft() for _ in range(size)])
+
+    async def _settle(self, batch: list[_Waiting]) -> None:
+        """Try a batch until it is durable, patience ends, or its guilty member is found."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.patience_s
+        attempts, may_be_durable = 0, False
+        while True:
+            try:
+                await self._attempt(batch)
+                return
+            except RetryableFailure as failure:
+                attempts += 1
+                may_be_durable = may_be_durable or failure.committing
+                _log.warning("batch_retried", attempt=attempts, commands=len(batch), reason=str(failure))
+                if loop.time() > deadline:
+                    for waiting in batch:
+                        _refuse(waiting, Refusal(TIMED_OUT if may_be_durable else UNAVAILABLE))
+                    return
+                await asyncio.sleep(min(1.0, 0.005 * 2 ** min(attempts, 8)) * (0.5 + random.random()))  # noqa: S311 (jitter)
+                if isinstance(failure, WriterLost):
+                    await self._reclaim()
+            except Exception as broken:
+                if len(batch) > 1:
+                    # One of them is guilty: halve until it stands alone, so that the others are served.
+                    middle = len(batch) // 2
+                    await self._settle(batch[:middle])
+                    await self._settle(batch[middle:])
+                    return
+                _log.error("command_broken", command=batch[0].command.kind, id=str(batch[0].command.command_id), exc_info=broken)
+                _refuse(batch[0], broken)
+                return
+
+    async def _reclaim(self) -> None:
+        try:
+            self._head = await self._store.claim_writer()
+        except RetryableFailure as failure:
+            _log.warning("writer_not_claimed", reason=str(failure))
+
+    async def _attempt(self, batch: Sequence[_Waiting]) -> None:
+        first: dict[Any, _Waiting] = {}
+        for waiting in batch:
+            first.setdefault(waiting.command.command_id, waiting)
+        wanted = {key for waiting in first.values() for key in waiting.decider.keys(waiting.command)}
+        async with self._store.session() as session:
+            rows = await session.load(list(wanted))
+            recorded = await session.recorded(list(first))
+            head = self._head
+            if head is None:
+                raise WriterLost("no writer")
+            fresh = [waiting for command_id, waiting in first.items() if command_id not in recorded]
+            work = _Work(rows, head, self._clock.now())
+            for waiting in fresh:
+                work.decide(waiting)
+            if work.records:
+                await session.save(work.changes())
+        if work.records:
+            self._head = Head(head.writer, work.link.sequence, work.link.hash)
+            self.batches += 1
+            self.decided += len(work.records)
+        for waiting in batch:
+            original = first[waiting.command.command_id]
+            record = recorded.get(waiting.command.command_id)
+            if record is not None:
+                _answer_again(waiting, record)
+            elif waiting is original:
+                _answer(waiting, work.outcomes[waiting.command.command_id])
+            elif waiting.fingerprint != original.fingerprint:
+                _refuse(waiting, Refusal(IDEMPOTENCY_CONFLICT))
+            else:
+                outcome = work.outcomes[waiting.command.command_id]
+                _answer(waiting, outcome if isinstance(outcome, Exception) else msgspec.structs.replace(outcome, repeated=True))
+
+
+class _Work:
+    """What one batch has come to so far."""
+
+    def __init__(self, rows: dict[Key, Any], head: Head, now: datetime) -> None:
+        self.rows = rows
+        self.now = now
+        self.head = head
+        self.existed = {key for key, row in rows.items() if row is not None}
+        self.written: dict[Key, Any] = {}
+        self.appended: dict[Relation[Any], list[Any]] = {}
+        self.records: list[Record] = []
+        self.leaves: list[bytes] = []
+        self.events: list[OutboxRow] = []
+        self.outcomes: dict[Any, Outcome | Exception] = {}
+        self.link: Link
+
+    def decide(self, waiting: _Waiting) -> None:
+        command = waiting.command
+        view = View(self.rows)
+        try:
+            decision = waiting.decider.decide(command, view, self.now)
+        except Exception as bug:
+            _log.error("decider_broken", command=command.kind, id=str(command.command_id), exc_info=bug)
+            self.outcomes[command.command_id] = bug if isinstance(bug, InvariantBroken) else InvariantBroken(repr(bug))
+            return
+        accepted = isinstance(decision, Accepted)
+        written, appended, events = view.changes(accepted)
+        self.rows.update(written)
+        self.written.update(written)
+        chained: dict[Relation[Any], list[Any]] = {}
+        for relation, row in appended:
+            self.appended.setdefault(relation, []).append(row)
+            if relation.chained:
+                chained.setdefault(relation, []).append(row)
+        sequence = self.head.sequence + 1
+        record = Record(
+            command.command_id, command.kind, waiting.fingerprint, accepted, outcome_text(decision),
+            self.head.writer, sequence, len(self.records), self.now,
+        )  # fmt: skip
+        self.records.append(record)
+        self.leaves.append(chain.leaf(record, in_chain_order(chained)))
+        for event in events:
+            self.events.append(self._outbox_row(event, sequence))
+        self.outcomes[command.command_id] = Outcome(decision, self.now)
+
+    def _outbox_row(self, event: Event, sequence: int) -> OutboxRow:
+        payload = _encode(event.payload).decode()
+        return OutboxRow(self.head.writer, sequence, len(self.events), event.topic, event.kind, payload, self.now)
+
+    def changes(self) -> Changes:
+        inserted: dict[Relation[Any], list[Any]] = {}
+        updated: dict[Relation[Any], list[Any]] = {}
+        for key, row in self.written.items():
+            (updated if key in self.existed else inserted).setdefault(key.relation, []).append(row)
+        root = chain.merkle_root(self.leaves)
+        self.link = chain.link(
+            self.head.writer, self.head.sequence + 1, self.head.hash, root, len(self.records), self.now
+        )
+        return Changes(inserted, updated, self.appended, self.records, self.events, self.link)
+
+
+def in_chain_order(rows: dict[Relation[Any], list[Any]]) -> list[list[Any]]:
+    """A command's chained rows in the one order that is hashed: relations by rank, rows by key."""
+    return [sorted(rows[relation], key=relation.key_of) for relation in sorted(rows, key=lambda relation: relation.rank)]  # type: ignore[type-var, return-value, arg-type]
+
+
+def outcome_text(decision: Decision) -> str:
+    """How a decision is stored: JSON, `{"result": …}` or `{"code": …, "detail": …}`."""
+    if isinstance(decision, Accepted):
+        return _encode({"result": decision.result}).decode()
+    return _encode({"code": decision.code.name, "detail": decision.detail}).decode()
+
+
+def _answer_again(waiting: _Waiting, record: Record) -> None:
+    if record.fingerprint != waiting.fingerprint:
+        _refuse(waiting, Refusal(IDEMPOTENCY_CONFLICT))
+        return
+    stored = msgspec.json.decode(record.outcome)
+    decision: Decision
+    if record.accepted:
+        result = stored["result"]
+        wanted = waiting.decider.result
+        decision = Accepted(msgspec.convert(result, wanted) if wanted is not None else result)
+    else:
+        decision = Declined(lookup(stored["code"]), stored["detail"])
+    _answer(waiting, Outcome(decision, record.decided_at, repeated=True))
+
+
+def _answer(waiting: _Waiting, outcome: Outcome | Exception) -> None:
+    if isinstance(outcome, Exception):
+        _refuse(waiting, outcome)
+    elif not waiting.future.done():
+        waiting.future.set_result(outcome)
+
+
+def _refuse(waiting: _Waiting, error: BaseException) -> None:
+    if not waiting.future.done():
+        waiting.future.set_exception(error)
+
+
+def _forget(future: asyncio.Future[Outcome]) -> None:
+    """Nobody listens any more: take the exception, if any, so that the loop does not complain of it."""
+    if not future.cancelled():
+        future.exception()

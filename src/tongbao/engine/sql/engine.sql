@@ -1,0 +1,53 @@
+-- name: outcomes
+-- Stored outcomes of commands. $1 command ids.
+select command_id, kind, fingerprint, accepted, outcome, writer, sequence, position, decided_at
+from command where command_id = any($1::uuid[]);
+
+-- name: claim_writer_lock
+-- Hold a writer number for the life of this connection. $1 writer. True if nobody else has it.
+select pg_try_advisory_lock(7041, $1);
+
+-- name: writer_head
+-- The last link of a writer's chain. $1 writer.
+select sequence, hash from chain_link where writer = $1 order by sequence desc limit 1;
+
+-- name: insert_link
+-- One batch. The primary key (writer, sequence) makes a fork impossible.
+insert into chain_link (writer, sequence, previous, root, hash, commands, decided_at) values ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: wake_listeners
+-- Tell other processes that the outbox has news. $1 "writer:sequence".
+select pg_notify('tongbao_outbox', $1);
+
+-- name: outbox_after
+-- Events of one writer after a place, oldest first. $1 writer, $2 sequence, $3 limit.
+select writer, sequence, position, topic, kind, payload, at from outbox
+where writer = $1 and sequence > $2 order by sequence, position limit $3;
+
+-- name: outbox_topic_after
+-- Events of one topic after a place in each writer's chain, oldest first. $1 topic, $2 writers, $3 sequences, $4 limit.
+select o.writer, o.sequence, o.position, o.topic, o.kind, o.payload, o.at
+from outbox o left join unnest($2::integer[], $3::bigint[]) as seen(writer, sequence) on o.writer = seen.writer
+where o.topic = $1 and o.sequence > coalesce(seen.sequence, 0) order by o.at, o.writer, o.sequence, o.position limit $4;
+
+-- name: chain_heads
+-- Every writer with its last link.
+select distinct on (writer) writer, sequence, hash, decided_at from chain_link order by writer, sequence desc;
+
+-- name: chain_totals
+-- Commands by writer.
+select writer, sum(commands)::bigint as commands from chain_link group by writer order by writer;
+
+-- name: links_after
+-- Links of a writer in order. $1 writer, $2 after this sequence, $3 limit.
+select writer, sequence, previous, root, hash, commands, decided_at from chain_link
+where writer = $1 and sequence > $2 order by sequence limit $3;
+
+-- name: records_between
+-- Commands of a stretch of a writer's chain, in order. $1 writer, $2 first and $3 last sequence.
+select command_id, kind, fingerprint, accepted, outcome, writer, sequence, position, decided_at from command
+where writer = $1 and sequence between $2 and $3 order by sequence, position;
+
+-- name: commands_without_link
+-- Commands that belong to no link: there must be none.
+select count(*) from command c where not exists (select from chain_link l where l.writer = c.writer and l.sequence = c.sequence);

@@ -1,0 +1,195 @@
+"""What a decider is given and what it answers.
+
+    Command ──keys──▶ rows ──decide(command, view, now)──▶ Accepted(result) + the changes left in the view
+                                                       └─▶ Declined(code, detail) + marks at most
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from tongbao.engine.relation import Relation, Row
+from tongbao.kernel.errors import Code, InvariantBroken
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """The wish to change something. `command_id` is made by whoever wishes, before it is sent, and kept for repeats."""
+
+    kind: ClassVar[str]
+    command_id: UUID
+
+    def fingerprint(self) -> bytes:
+        """What the idempotency check compares: 32 bytes over the whole command. Nothing of the command itself is stored."""
+        return sha256(_encode(self.hashed())).digest()
+
+    def hashed(self) -> Command:
+        """The command without what differs between two sendings of the same wish (a salted password hash)."""
+        return self
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The command happens, with the changes its decider left in the view. `result` is stored and answers every repeat."""
+
+    result: Any = None
+
+
+class Declined(msgspec.Struct, frozen=True):
+    """An expected no. It is recorded and stays the answer to this command for ever."""
+
+    code: Code
+    detail: Mapping[str, Any] = {}
+
+
+Decision = Accepted | Declined
+
+C = TypeVar("C", bound=Command)
+
+
+class Key(NamedTuple):
+    """One row a command needs: a relation and the primary key in it (a tuple where the key has several columns)."""
+
+    relation: Relation[Any]
+    key: Hashable
+
+
+class Event(NamedTuple):
+    """Something others want to know, written to the outbox in the same commit."""
+
+    topic: str
+    kind: str
+    payload: Mapping[str, Any]
+
+
+class View:
+    """The rows of a batch as one command may see and change them.
+
+    Reads see the commands before it in the batch. Changes stay in the view until the command is accepted; a declined
+    command leaves nothing but its marks.
+    """
+
+    __slots__ = ("_appended", "_events", "_marked", "_rows", "_written")
+
+    def __init__(self, rows: dict[Key, Any]) -> None:
+        self._rows = rows
+        self._written: dict[Key, Any] = {}
+        self._marked: dict[Key, Any] = {}
+        self._appended: list[tuple[Relation[Any], Any]] = []
+        self._events: list[Event] = []
+
+    def get(self, relation: Relation[Row], key: Hashable) -> Row | None:
+        """The row, or None if there is none. A key the command did not name is a bug and raises."""
+        wanted = Key(relation, key)
+        if wanted in self._written:
+            return self._written[wanted]  # type: ignore[no-any-return]
+        try:
+            return self._rows[wanted]  # type: ignore[no-any-return]
+        except KeyError:
+            raise InvariantBroken(f"{relation.name} {key} was read but not named by keys()") from None
+
+    def need(self, relation: Relation[Row], key: Hashable) -> Row:
+        """As `get`, where absence would be a bug."""
+        row = self.get(relation, key)
+        if row is None:
+            raise InvariantBroken(f"{relation.name} {key} does not exist")
+        return row
+
+    def put(self, relation: Relation[Row], row: Row) -> None:
+        """A new row, or the new version of one that was read."""
+        if relation.append_only:
+            self._appended.append((relation, row))
+            return
+        self._written[Key(relation, relation.key_of(row))] = row
+
+    def mark(self, relation: Relation[Row], row: Row) -> None:
+        """As `put`, kept even if the command is declined. Only relations declared with `marks` allow it."""
+        if not relation.marks:
+            raise InvariantBroken(f"a declined command may not change {relation.name}")
+        self._marked[Key(relation, relation.key_of(row))] = row
+
+    def emit(self, topic: str, kind: str, payload: Mapping[str, Any]) -> None:
+        """Tell the outside, once the command is committed."""
+        self._events.append(Event(topic, kind, payload))
+
+    def changes(self, accepted: bool) -> tuple[dict[Key, Any], list[tuple[Relation[Any], Any]], list[Event]]:
+        """What the engine keeps: rows written, rows appended, events."""
+        if accepted:
+            return {**self._marked, **self._written}, self._appended, self._events
+        return self._marked, [], []
+
+
+class Decider(Generic[C]):
+    """Binds a command type to its pure rule.
+
+    `keys(command)` names every row the rule may read or change. `decide(command, view, now)` does no I/O, knows no clock
+    and no randomness; it raises only for bugs. `result` is the type of `Accepted.result`, for decoding a stored outcome.
+    """
+
+    def __init__(
+        self,
+        command: type[C],
+        keys: Callable[[C], Iterable[Key]],
+        decide: Callable[[C, View, datetime], Decision],
+        result: Any = None,
+    ) -> None:
+        self.command = command
+        self.keys = keys
+        self.decide = decide
+        self.result = result
+
+
+class Record(msgspec.Struct, frozen=True):
+    """The stored outcome of a command: row type of table `command`."""
+
+    command_id: UUID
+    kind: str
+    fingerprint: bytes
+    accepted: bool
+    outcome: str
+    writer: int
+    sequence: int
+    position: int
+    decided_at: datetime
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One link of a writer's audit chain: row type of table `chain_link`.
+
+    hash = SHA-256 over (writer, sequence, previous, root, commands, decided_at); `previous` is the hash of the link before.
+    """
+
+    writer: int
+    sequence: int
+    previous: bytes
+    root: bytes
+    hash: bytes
+    commands: int
+    decided_at: datetime
+
+
+class OutboxRow(msgspec.Struct, frozen=True):
+    """An event as stored: row type of table `outbox`. (writer, sequence) only grows within a writer: readers keep a place for each."""
+
+    writer: int
+    sequence: int
+    position: int
+    topic: str
+    kind: str
+    payload: str
+    at: datetime
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a caller gets back: the decision, when it was made, and whether it had been made before this request."""
+
+    decision: Decision
+    decided_at: datetime
+    repeated: bool = False

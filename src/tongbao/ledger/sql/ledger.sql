@@ -1,0 +1,95 @@
+-- name: journals_of_commands
+-- Journals that commands wrote, in chain order. $1 command ids.
+select journal_id, command_id, kind, memo, posted_at from journal where command_id = any($1::uuid[]) order by journal_id;
+
+-- name: entries_of_commands
+-- Entries that commands wrote, in chain order, each with its command. $1 command ids.
+select e.account_id, e.version, e.journal_id, e.leg, e.currency, e.amount_minor, e.balance_minor, e.posted_at, j.command_id
+from entry e join journal j using (journal_id) where j.command_id = any($1::uuid[]) order by e.account_id, e.version;
+
+-- name: account
+-- One account, without a lock. $1 account id.
+select account_id, code, owner_id, currency, posted_minor, held_minor, floor_minor, version, opened_at
+from account where account_id = $1;
+
+-- name: accounts
+-- Accounts, for browsing. $1 code or null, $2 owner or null, $3 after this id or null, $4 limit.
+select account_id, code, owner_id, currency, posted_minor, held_minor, floor_minor, version, opened_at
+from account
+where ($1::text is null or code = $1) and ($2::uuid is null or owner_id = $2) and ($3::uuid is null or account_id > $3)
+order by account_id limit $4;
+
+-- name: statement
+-- Entries of an account, newest first. $1 account, $2 below this version (or null), $3 from and $4 to (exclusive) or null, $5 limit.
+select e.account_id, e.version, e.journal_id, e.leg, e.currency, e.amount_minor, e.balance_minor, e.posted_at, j.kind, j.memo
+from entry e join journal j using (journal_id)
+where e.account_id = $1 and ($2::bigint is null or e.version < $2)
+  and ($3::timestamptz is null or e.posted_at >= $3) and ($4::timestamptz is null or e.posted_at < $4)
+order by e.version desc limit $5;
+
+-- name: journal
+-- One journal with the place of its command in the chain. $1 journal id.
+select j.journal_id, j.command_id, j.kind, j.memo, j.posted_at, c.writer, c.sequence
+from journal j left join command c using (command_id) where j.journal_id = $1;
+
+-- name: journal_entries
+-- Entries of a journal in leg order, with what their accounts are. $1 journal id.
+select e.account_id, a.code, a.owner_id, e.currency, e.amount_minor, e.balance_minor, e.version
+from entry e join account a using (account_id) where e.journal_id = $1 order by e.leg;
+
+-- name: trial_balance
+-- Posted sums by chart line and currency, now.
+select code, currency, count(*) as accounts, sum(posted_minor)::bigint as posted_minor
+from account group by code, currency order by currency, code;
+
+-- name: trial_balance_at
+-- Posted sums by chart line and currency as of a moment: each account's last entry up to it. $1 moment (inclusive).
+select a.code, a.currency, count(*) as accounts, sum(last.balance_minor)::bigint as posted_minor
+from account a
+cross join lateral (
+    select e.balance_minor from entry e
+    where e.account_id = a.account_id and e.posted_at <= $1 order by e.version desc limit 1
+) last
+group by a.code, a.currency order by a.currency, a.code;
+
+-- name: unbalanced_accounts
+-- Accounts whose stored balance, version or chain of running balances is not what their entries say. $1 limit.
+with walked as (
+    select account_id, version, amount_minor, balance_minor,
+           lag(balance_minor, 1, 0) over w as before_minor, row_number() over w as nth
+    from entry window w as (partition by account_id order by version)
+), judged as (
+    select account_id, bool_and(balance_minor = before_minor + amount_minor and version = nth) as sound,
+           max(version) as version, sum(amount_minor)::bigint as posted_minor
+    from walked group by account_id
+)
+select coalesce(a.account_id, j.account_id) as account_id, a.posted_minor as stored_minor, j.posted_minor as entries_minor,
+       a.version as stored_version, j.version as entries_version, coalesce(j.sound, true) as sound
+from account a full join judged j using (account_id)
+where a.account_id is null
+   or a.posted_minor is distinct from coalesce(j.posted_minor, 0)
+   or a.version is distinct from coalesce(j.version, 0)
+   or not coalesce(j.sound, true)
+limit $1;
+
+-- name: unbalanced_holds
+-- Accounts whose held sum is not what their active holds say. $1 limit.
+select a.account_id, a.held_minor, coalesce(h.left_minor, 0)::bigint as holds_minor
+from account a
+left join (
+    select account_id, sum(amount_minor - captured_minor) as left_minor from hold where state = 'ACTIVE' group by account_id
+) h using (account_id)
+where a.held_minor is distinct from coalesce(h.left_minor, 0) limit $1;
+
+-- name: orphan_journals
+-- Journals that no command wrote: there must be none.
+select count(*) from journal j where not exists (select from command c where c.command_id = j.command_id);
+
+-- name: orphan_entries
+-- Entries that belong to no journal: there must be none.
+select count(*) from entry e where not exists (select from journal j where j.journal_id = e.journal_id);
+
+-- name: expired_holds
+-- Active holds past their time. $1 now, $2 limit.
+select h.hold_id, a.code, a.currency, a.owner_id from hold h join account a using (account_id)
+where h.state = 'ACTIVE' and h.expires_at <= $1 order by h.expires_at limit $2;
