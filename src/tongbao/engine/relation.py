@@ -41,7 +41,8 @@ class Relation(Generic[Row]):
     read_only    rows are read without a lock and never written through this relation
     append_only  rows are only ever created, never looked up by a decider
     marks        a *declined* command may leave a new version here (a counter of wrong PINs); never anything with money in it
-    chained      rows are part of the audit chain; `by_commands` then finds the rows of given commands
+    by_commands  set: rows are part of the audit chain, and this query finds those of given commands ($1), in key order, its
+                 columns those of the row and then the command id
     """
 
     def __init__(

@@ -9,6 +9,9 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.api import Relation
+from tongbao.kernel.sql import Queries
+
+QUERIES = Queries("tongbao.ledger")
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -72,5 +75,9 @@ class Hold(msgspec.Struct, frozen=True):
 #: Accounts are what everyone needs, so they are locked last.
 HOLD: Relation[Hold] = Relation("hold", Hold, key=("hold_id",), rank=800)
 ACCOUNT: Relation[Account] = Relation("account", Account, key=("account_id",), rank=900)
-JOURNAL: Relation[Journal] = Relation("journal", Journal, key=("journal_id",), rank=910, append_only=True, by_commands="journals_of_commands")
-ENTRY: Relation[Entry] = Relation("entry", Entry, key=("account_id", "version"), rank=920, append_only=True, by_commands="entries_of_commands")
+JOURNAL: Relation[Journal] = Relation(
+    "journal", Journal, key=("journal_id",), rank=910, append_only=True, by_commands=QUERIES["journals_of_commands"],
+)
+ENTRY: Relation[Entry] = Relation(
+    "entry", Entry, key=("account_id", "version"), rank=920, append_only=True, by_commands=QUERIES["entries_of_commands"],
+)

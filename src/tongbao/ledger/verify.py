@@ -1,0 +1,31 @@
+"""Are the balances what the entries say? Checked in the database, over every account."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from tongbao.engine.verify import ChainBroken
+from tongbao.ledger.types import QUERIES
+
+
+async def check_ledger(connection: asyncpg.Connection) -> None:
+    """Every balance, version and running balance against the entries, every held sum against the holds, no orphans, and all
+    accounts together at zero in each currency. Raises ChainBroken naming the first difference."""
+    for row in await connection.fetch(QUERIES["unbalanced_accounts"], 1):
+        raise ChainBroken(
+            f"account {row['account_id']}: stored balance {row['stored_minor']} at version {row['stored_version']}, "
+            f"its entries say {row['entries_minor']} at version {row['entries_version']}"
+            + ("" if row["sound"] else "; its running balances do not add up")
+        )
+    for row in await connection.fetch(QUERIES["unbalanced_holds"], 1):
+        raise ChainBroken(f"account {row['account_id']}: {row['held_minor']} held, its holds say {row['holds_minor']}")
+    if await connection.fetchval(QUERIES["orphan_entries"]):
+        raise ChainBroken("an entry belongs to no journal")
+    if await connection.fetchval(QUERIES["orphan_journals"]):
+        raise ChainBroken("a journal was written by no command")
+    sums: dict[str, int] = {}
+    for row in await connection.fetch(QUERIES["trial_balance"]):
+        sums[row["currency"]] = sums.get(row["currency"], 0) + row["posted_minor"]
+    for currency, total in sums.items():
+        if total:
+            raise ChainBroken(f"all accounts in {currency} together stand at {total}, not at zero")
