@@ -1,0 +1,49 @@
+-- People who log in, their credentials and sessions.
+
+create table principal (
+    principal_id    uuid        not null,
+    audience        text        not null,
+    name            text        not null,
+    login           text        not null,
+    locale          text        not null,
+    roles           text        not null,
+    merchant_id     uuid,
+    password_hash   text        not null,
+    wrong_passwords integer     not null,
+    locked_until    timestamptz,
+    created_at      timestamptz not null,
+    constraint principal_pk primary key (principal_id),
+    constraint principal_audience check (audience in ('wallet', 'merchant', 'console')),
+    constraint principal_staff_has_merchant check ((audience = 'merchant') = (merchant_id is not null))
+);
+create index principal_by_name on principal (audience, name);
+
+create table login_name (
+    audience     text not null,
+    login        text not null,
+    principal_id uuid not null,
+    constraint login_name_pk primary key (audience, login)
+);
+
+create table pin (
+    customer_id  uuid        not null,
+    mac          bytea       not null,
+    wrong        integer     not null,
+    locked_until timestamptz,
+    set_at       timestamptz not null,
+    constraint pin_pk primary key (customer_id)
+);
+
+create table session (
+    session_id   uuid        not null,
+    principal_id uuid        not null,
+    token_hash   bytea       not null,
+    device_name  text        not null,
+    created_at   timestamptz not null,
+    expires_at   timestamptz not null,
+    ended_at     timestamptz,
+    last_seen_at timestamptz,
+    constraint session_pk primary key (session_id)
+);
+create unique index session_by_token on session (token_hash);
+create index session_by_principal on session (principal_id, session_id);

@@ -1,0 +1,172 @@
+"""Deciders of identity, and `confirm`, by which other modules' deciders ask whether the customer really agreed."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.identity import errors
+from tongbao.identity.types import (
+    LOGIN,
+    PIN,
+    PRINCIPAL,
+    SESSION,
+    Confirmation,
+    CountWrongPassword,
+    EndSession,
+    LoginName,
+    OpenSession,
+    Pin,
+    Principal,
+    Register,
+    Session,
+    SetPin,
+)
+from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import derived_id
+
+MOST_WRONG_PINS = 5
+PIN_LOCK = timedelta(hours=3)
+MOST_WRONG_PASSWORDS = 10
+PASSWORD_LOCK = timedelta(minutes=15)
+
+_CHINESE_MOBILE = re.compile(r"1[3-9][0-9]{9}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_EMAIL = re.compile(r"[a-z0-9._%+-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """Result of `Register`."""
+
+    principal_id: UUID
+
+
+class SessionOpened(msgspec.Struct, frozen=True):
+    """Result of `OpenSession`."""
+
+    session_id: UUID
+    expires_at: datetime
+
+
+def normal_login(text: str) -> str:
+    """A phone in E.164 (a bare Chinese mobile gets +86) or an email in lower case. Refuses `login_format`."""
+    candidate = text.strip().replace(" ", "").replace("-", "") if "@" not in text else text.strip().lower()
+    if _CHINESE_MOBILE.fullmatch(candidate):
+        return f"+86{candidate}"
+    if _E164.fullmatch(candidate) or (len(candidate) <= 254 and _EMAIL.fullmatch(candidate)):
+        return candidate
+    raise Refusal(errors.LOGIN_FORMAT)
+
+
+def check_pin_choice(pin: str) -> None:
+    """Refuses `pin_format` and `pin_too_simple` (one digit repeated, or a run up or down)."""
+    if not re.fullmatch(r"[0-9]{6}", pin, re.ASCII):
+        raise Refusal(errors.PIN_FORMAT)
+    steps = {int(after) - int(before) for before, after in zip(pin, pin[1:], strict=False)}
+    if len(steps) == 1 and steps <= {-1, 0, 1}:
+        raise Refusal(errors.PIN_TOO_SIMPLE)
+
+
+def confirmation_keys(customer_id: UUID) -> list[Key]:
+    """The rows `confirm` needs."""
+    return [Key(PIN, customer_id)]
+
+
+def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: datetime) -> Declined | None:
+    """Did the customer agree? None if so. Declines `pin_not_set`, `pin_locked`, `wrong_pin` (detail: attempts_left).
+
+    A wrong PIN is counted even though the command is declined; five in a row lock it, whichever device or process they
+    came from, for the counter is changed in the same commit.
+    """
+    pin = view.get(PIN, customer_id)
+    if pin is None:
+        return Declined(errors.PIN_NOT_SET)
+    if pin.locked_until is not None and now < pin.locked_until:
+        return Declined(errors.PIN_LOCKED, {"until": pin.locked_until})
+    if hmac.compare_digest(pin.mac, confirmation.mac):
+        if pin.wrong:
+            view.put(PIN, replace(pin, wrong=0, locked_until=None))
+        return None
+    wrong = (0 if pin.locked_until is not None else pin.wrong) + 1
+    locked_until = now + PIN_LOCK if wrong >= MOST_WRONG_PINS else None
+    view.mark(PIN, replace(pin, wrong=wrong, locked_until=locked_until))
+    if locked_until is not None:
+        return Declined(errors.PIN_LOCKED, {"until": locked_until})
+    return Declined(errors.WRONG_PIN, {"attempts_left": MOST_WRONG_PINS - wrong})
+
+
+def register(command: Register, view: View, now: datetime) -> Decision:
+    """Declines `login_taken`."""
+    if view.get(LOGIN, (command.audience, command.login)) is not None:
+        return Declined(errors.LOGIN_TAKEN)
+    principal_id = derived_id(now, command.command_id)
+    view.put(LOGIN, LoginName(command.audience, command.login, principal_id))
+    view.put(
+        PRINCIPAL,
+        Principal(
+            principal_id, command.audience, command.name, command.login, command.locale, command.roles, command.merchant_id,
+            command.password_hash, 0, None, now,
+        ),
+    )  # fmt: skip
+    return Accepted(Registered(principal_id))
+
+
+def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
+    """Declines `principal_not_found`, `login_locked`."""
+    principal = view.get(PRINCIPAL, command.principal_id)
+    if principal is None:
+        return Declined(errors.PRINCIPAL_NOT_FOUND)
+    if principal.locked_until is not None and now < principal.locked_until:
+        return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
+    if principal.wrong_passwords:
+        view.put(PRINCIPAL, replace(principal, wrong_passwords=0, locked_until=None))
+    session_id = derived_id(now, command.command_id)
+    expires_at = now + timedelta(seconds=command.lifetime_s)
+    view.put(SESSION, Session(session_id, principal.principal_id, command.token_hash, command.device_name, now, expires_at, None))
+    return Accepted(SessionOpened(session_id, expires_at))
+
+
+def count_wrong_password(command: CountWrongPassword, view: View, now: datetime) -> Decision:
+    """Always declines: `wrong_credentials`, or `login_locked` from the tenth on. The count is kept."""
+    principal = view.get(PRINCIPAL, command.principal_id)
+    if principal is None:
+        return Declined(errors.WRONG_CREDENTIALS)
+    if principal.locked_until is not None and now < principal.locked_until:
+        return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
+    wrong = (0 if principal.locked_until is not None else principal.wrong_passwords) + 1
+    locked_until = now + PASSWORD_LOCK if wrong >= MOST_WRONG_PASSWORDS else None
+    view.mark(PRINCIPAL, replace(principal, wrong_passwords=wrong, locked_until=locked_until))
+    return Declined(errors.LOGIN_LOCKED, {"until": locked_until}) if locked_until else Declined(errors.WRONG_CREDENTIALS)
+
+
+def end_session(command: EndSession, view: View, now: datetime) -> Decision:
+    """Declines `session_not_found`, also for somebody else's."""
+    session = view.get(SESSION, command.session_id)
+    if session is None or session.principal_id != command.principal_id or session.ended_at is not None:
+        return Declined(errors.SESSION_NOT_FOUND)
+    view.put(SESSION, replace(session, ended_at=now))
+    view.emit("sessions", "session.ended", {"session_id": session.session_id})
+    return Accepted()
+
+
+def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
+    """A new PIN clears the lock: the password vouched for it."""
+    if view.get(PRINCIPAL, command.customer_id) is None:
+        return Declined(errors.PRINCIPAL_NOT_FOUND)
+    view.put(PIN, Pin(command.customer_id, command.mac, 0, None, now))
+    return Accepted()
+
+
+DECIDERS = (
+    Decider(Register, lambda command: [Key(LOGIN, (command.audience, command.login))], register, Registered),
+    Decider(OpenSession, lambda command: [Key(PRINCIPAL, command.principal_id)], open_session, SessionOpened),
+    Decider(CountWrongPassword, lambda command: [Key(PRINCIPAL, command.principal_id)], count_wrong_password),
+    Decider(EndSession, lambda command: [Key(SESSION, command.session_id)], end_session),
+    Decider(SetPin, lambda command: [Key(PRINCIPAL, command.customer_id), Key(PIN, command.customer_id)], set_pin),
+)

@@ -1,0 +1,44 @@
+-- name: principal_by_login
+-- Who logs in by this name. $1 audience, $2 login.
+select p.principal_id, p.audience, p.name, p.login, p.locale, p.roles, p.merchant_id, p.password_hash, p.wrong_passwords,
+       p.locked_until, p.created_at
+from login_name l join principal p using (principal_id) where l.audience = $1 and l.login = $2;
+
+-- name: principal
+-- One principal. $1 id.
+select principal_id, audience, name, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until, created_at
+from principal where principal_id = $1;
+
+-- name: principals
+-- Several principals. $1 ids.
+select principal_id, audience, name, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until, created_at
+from principal where principal_id = any($1::uuid[]);
+
+-- name: search_principals
+-- Newest first. $1 audience, $2 login or null, $3 name prefix or null, $4 below this id or null, $5 limit.
+select principal_id, audience, name, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until, created_at
+from principal
+where audience = $1 and ($2::text is null or login = $2) and ($3::text is null or name like $3 || '%')
+  and ($4::uuid is null or principal_id < $4)
+order by principal_id desc limit $5;
+
+-- name: session_by_token
+-- A live session and its principal. $1 SHA-256 of the token, $2 audience, $3 now.
+select s.session_id, p.principal_id, p.audience, p.name, p.login, p.locale, p.roles, p.merchant_id, p.created_at
+from session s join principal p using (principal_id)
+where s.token_hash = $1 and p.audience = $2 and s.ended_at is null and s.expires_at > $3;
+
+-- name: sessions
+-- Live sessions of a principal, newest first. $1 principal, $2 now, $3 below this id or null, $4 limit.
+select session_id, device_name, created_at, coalesce(last_seen_at, created_at) as last_seen_at
+from session
+where principal_id = $1 and ended_at is null and expires_at > $2 and ($3::uuid is null or session_id < $3)
+order by session_id desc limit $4;
+
+-- name: touch_session
+-- When a session was last used: a note for its owner, not a right, so it does not go through the engine. $1 session, $2 now.
+update session set last_seen_at = $2 where session_id = $1;
+
+-- name: has_pin
+-- $1 customer.
+select exists (select from pin where customer_id = $1);

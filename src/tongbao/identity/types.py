@@ -1,0 +1,128 @@
+"""Rows and commands of identity."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from tongbao.engine.api import Command, Relation
+
+Audience = Literal["wallet", "merchant", "console"]
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Someone who logs in: a customer (wallet), a merchant's staff (merchant), an operator (console).
+
+    `roles` is a comma-separated list; `merchant_id` is set for staff.
+    """
+
+    principal_id: UUID
+    audience: str
+    name: str
+    login: str
+    locale: str
+    roles: str
+    merchant_id: UUID | None
+    password_hash: str
+    wrong_passwords: int
+    locked_until: datetime | None
+    created_at: datetime
+
+
+class LoginName(msgspec.Struct, frozen=True):
+    """A phone (E.164) or email (lower case) and whose it is in one audience."""
+
+    audience: str
+    login: str
+    principal_id: UUID
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """A customer's payment PIN: a keyed MAC, and how often it was got wrong since it was last right."""
+
+    customer_id: UUID
+    mac: bytes
+    wrong: int
+    locked_until: datetime | None
+    set_at: datetime
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A log-in. Its token is known only to its device; here is the token's SHA-256."""
+
+    session_id: UUID
+    principal_id: UUID
+    token_hash: bytes
+    device_name: str
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+
+
+LOGIN: Relation[LoginName] = Relation("login_name", LoginName, key=("audience", "login"), rank=100)
+PRINCIPAL: Relation[Principal] = Relation("principal", Principal, key=("principal_id",), rank=110, marks=True)
+PIN: Relation[Pin] = Relation("pin", Pin, key=("customer_id",), rank=120, marks=True)
+SESSION: Relation[Session] = Relation("session", Session, key=("session_id",), rank=130)
+
+
+class PinConfirmation(msgspec.Struct, frozen=True, tag="pin"):
+    """The customer typed their PIN. `mac` is what it comes to under the installation's key (`PinGuard.mac`). Factor: knowledge."""
+
+    mac: bytes
+
+
+#: How a customer confirms an act. Passkeys and device signatures join this union in part 3.
+Confirmation = PinConfirmation
+
+
+class Register(Command, frozen=True, kw_only=True):
+    """Make a principal. `password_tag` (keyed) stands for the password in the fingerprint; the salted hash is left out."""
+
+    kind = "identity.register"
+    audience: str
+    login: str
+    name: str
+    locale: str
+    password_hash: str
+    password_tag: bytes
+    roles: str = ""
+    merchant_id: UUID | None = None
+
+    def hashed(self) -> Register:
+        return msgspec.structs.replace(self, password_hash="")
+
+
+class OpenSession(Command, frozen=True, kw_only=True):
+    """Log in, after the password was found right."""
+
+    kind = "identity.open_session"
+    principal_id: UUID
+    token_hash: bytes
+    device_name: str
+    lifetime_s: int
+
+
+class CountWrongPassword(Command, frozen=True, kw_only=True):
+    """A wrong password was tried."""
+
+    kind = "identity.wrong_password"
+    principal_id: UUID
+
+
+class EndSession(Command, frozen=True, kw_only=True):
+    """Log out, here or from another device."""
+
+    kind = "identity.end_session"
+    principal_id: UUID
+    session_id: UUID
+
+
+class SetPin(Command, frozen=True, kw_only=True):
+    """Set or replace the payment PIN, after the password was found right."""
+
+    kind = "identity.set_pin"
+    customer_id: UUID
+    mac: bytes
