@@ -1,6 +1,6 @@
 """The engine as other modules see it."""
 
-from tongbao.engine.engine import Engine, Limits
+from tongbao.engine.engine import Engine, Limits, accepted
 from tongbao.engine.memory import MemoryStore
 from tongbao.engine.postgres import PostgresStore
 from tongbao.engine.relation import Relation
@@ -9,5 +9,5 @@ from tongbao.engine.types import Accepted, Command, Decider, Decision, Declined,
 
 __all__ = [
     "Accepted", "Command", "Decider", "Decision", "Declined", "Engine", "Key", "Limits", "MemoryStore", "Outcome",
-    "PostgresStore", "Relation", "Store", "View",
+    "PostgresStore", "Relation", "Store", "View", "accepted",
 ]  # fmt: skip

@@ -241,8 +241,8 @@ class _Work:
             _log.error("decider_broken", command=command.kind, id=str(command.command_id), exc_info=bug)
             self.outcomes[command.command_id] = bug if isinstance(bug, InvariantBroken) else InvariantBroken(repr(bug))
             return
-        accepted = isinstance(decision, Accepted)
-        written, appended, events = view.changes(accepted)
+        happened = isinstance(decision, Accepted)
+        written, appended, events = view.changes(happened)
         self.rows.update(written)
         self.written.update(written)
         chained: dict[Relation[Any], list[Any]] = {}
@@ -252,7 +252,7 @@ class _Work:
                 chained.setdefault(relation, []).append(row)
         sequence = self.head.sequence + 1
         record = Record(
-            command.command_id, command.kind, waiting.fingerprint, accepted, outcome_text(decision),
+            command.command_id, command.kind, waiting.fingerprint, happened, outcome_text(decision),
             self.head.writer, sequence, len(self.records), self.now,
         )  # fmt: skip
         self.records.append(record)
@@ -275,6 +275,13 @@ class _Work:
             self.head.writer, self.head.sequence + 1, self.head.hash, root, len(self.records), self.now
         )
         return Changes(inserted, updated, self.appended, self.records, self.events, self.link)
+
+
+def accepted(outcome: Outcome) -> Any:
+    """The result of an accepted command; a decline is raised as a `Refusal` that carries its code, for the edge to answer."""
+    if isinstance(outcome.decision, Declined):
+        raise Refusal(outcome.decision.code, **outcome.decision.detail)
+    return outcome.decision.result
 
 
 def in_chain_order(rows: dict[Relation[Any], list[Any]]) -> list[list[Any]]:

@@ -18,7 +18,7 @@ class MemoryStore:
     """All tables as dictionaries. Transactions run one after another, so each sees a quiet world."""
 
     def __init__(self) -> None:
-        self.rows: dict[Relation[Any], dict[Any, Any]] = {}
+        self.rows: dict[str, dict[Any, Any]] = {}
         self.appended: dict[Relation[Any], list[Any]] = {}
         self.records: dict[UUID, Record] = {}
         self.links: list[Link] = []
@@ -44,10 +44,8 @@ class MemoryStore:
         self._claimed = False
 
     def table(self, relation: Relation[Any]) -> dict[Any, Any]:
-        """The rows of a relation by primary key; relations that describe one table (a locking and a read-only view) share it."""
-        return next(
-            (rows for other, rows in self.rows.items() if other.name == relation.name), self.rows.setdefault(relation, {})
-        )
+        """The rows of a relation by primary key. Two relations may describe one table (one locks, one only reads)."""
+        return self.rows.setdefault(relation.name, {})
 
 
 class _MemorySession:

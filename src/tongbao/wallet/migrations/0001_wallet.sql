@@ -1,0 +1,57 @@
+-- Linked bank accounts, transfers to and from them, and every customer's statement.
+
+create table bank_account (
+    bank_account_id uuid        not null,
+    customer_id     uuid        not null,
+    bank            text        not null,
+    number          text        not null,
+    holder_name     text        not null,
+    linked_at       timestamptz not null,
+    unlinked_at     timestamptz,
+    constraint bank_account_pk primary key (bank_account_id)
+);
+create index bank_account_by_customer on bank_account (customer_id, bank_account_id);
+
+create table bank_transfer (
+    bank_transfer_id uuid        not null,
+    customer_id      uuid        not null,
+    bank_account_id  uuid        not null,
+    kind             text        not null,
+    state            text        not null,
+    amount_minor     bigint      not null,
+    currency         text        not null,
+    attempts         integer     not null,
+    next_attempt_at  timestamptz,
+    bank_reference   text,
+    failure_code     text,
+    created_at       timestamptz not null,
+    finished_at      timestamptz,
+    constraint bank_transfer_pk primary key (bank_transfer_id),
+    constraint bank_transfer_kind check (kind in ('topup', 'withdrawal')),
+    constraint bank_transfer_state check (state in ('PENDING', 'UNKNOWN', 'SUCCEEDED', 'FAILED')),
+    constraint bank_transfer_amount check (amount_minor > 0),
+    constraint bank_transfer_ended check ((finished_at is not null) = (state in ('SUCCEEDED', 'FAILED')))
+);
+create index bank_transfer_due on bank_transfer (next_attempt_at) where state in ('PENDING', 'UNKNOWN');
+create index bank_transfer_by_customer on bank_transfer (customer_id, bank_transfer_id);
+
+create table bill (
+    customer_id       uuid        not null,
+    bill_id           uuid        not null,
+    kind              text        not null,
+    direction         text        not null,
+    amount_minor      bigint      not null,
+    currency          text        not null,
+    counterparty_kind text        not null,
+    counterparty_id   uuid        not null,
+    title             text        not null,
+    note              text        not null,
+    at                timestamptz not null,
+    balance_minor     bigint,
+    journal_id        uuid,
+    reference_id      uuid,
+    constraint bill_pk primary key (customer_id, bill_id),
+    constraint bill_kind check (kind in ('payment', 'refund', 'topup', 'withdrawal', 'transfer')),
+    constraint bill_direction check (direction in ('in', 'out')),
+    constraint bill_amount check (amount_minor > 0)
+);

@@ -1,0 +1,229 @@
+"""Deciders of the wallet."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.identity.rules import confirm, confirmation_keys
+from tongbao.kernel.errors import InvariantBroken
+from tongbao.kernel.ids import derived_id
+from tongbao.ledger.api import (
+    CUSTOMER_WALLET,
+    RESERVE,
+    WITHDRAWALS_IN_TRANSIT,
+    Journal,
+    Leg,
+    Place,
+    account_at,
+    account_keys,
+    post,
+)
+from tongbao.wallet import errors
+from tongbao.wallet.types import (
+    BANK_ACCOUNT,
+    BANK_TRANSFER,
+    BILL,
+    CUSTOMER,
+    BankAccount,
+    BankTransfer,
+    Bill,
+    LinkBankAccount,
+    SettleBankTransfer,
+    StartBankTransfer,
+    Transfer,
+    UnlinkBankAccount,
+)
+
+#: How long the one who started a transfer has the bank to itself before the janitor takes over.
+FIRST_ANSWER = timedelta(seconds=10)
+
+
+class BankTransferStarted(msgspec.Struct, frozen=True):
+    """Result of `StartBankTransfer`."""
+
+    bank_transfer_id: UUID
+
+
+class Transferred(msgspec.Struct, frozen=True):
+    """Result of `Transfer`: the payer's bill."""
+
+    bill_id: UUID
+    journal_id: UUID
+
+
+def wallet_of(customer_id: UUID, currency: str) -> Place:
+    """Where a customer's balance is kept."""
+    return Place(CUSTOMER_WALLET, currency, customer_id)
+
+
+def link_bank_account(command: LinkBankAccount, view: View, now: datetime) -> Decision:
+    """Declines `bank_account_linked`. Linking again after unlinking revives the link."""
+    known = view.get(BANK_ACCOUNT, command.bank_account_id)
+    if known is not None and known.unlinked_at is None:
+        return Declined(errors.BANK_ACCOUNT_LINKED)
+    view.put(
+        BANK_ACCOUNT,
+        BankAccount(command.bank_account_id, command.customer_id, command.bank, command.number, command.holder_name, now, None),
+    )
+    return Accepted()
+
+
+def unlink_bank_account(command: UnlinkBankAccount, view: View, now: datetime) -> Decision:
+    """Declines `bank_account_unknown`."""
+    account = _linked(view, command.bank_account_id, command.customer_id)
+    if account is None:
+        return Declined(errors.BANK_ACCOUNT_UNKNOWN)
+    view.put(BANK_ACCOUNT, replace(account, unlinked_at=now))
+    return Accepted()
+
+
+def _linked(view: View, bank_account_id: UUID, customer_id: UUID) -> BankAccount | None:
+    account = view.get(BANK_ACCOUNT, bank_account_id)
+    return account if account is not None and account.customer_id == customer_id and account.unlinked_at is None else None
+
+
+def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -> Decision:
+    """Declines `bank_account_unknown`, what `confirm` declines, `insufficient_funds`."""
+    if _linked(view, command.bank_account_id, command.customer_id) is None:
+        return Declined(errors.BANK_ACCOUNT_UNKNOWN)
+    if refused := confirm(view, command.customer_id, command.confirmation, now):
+        return refused
+    journal: Journal | None = None
+    wallet = wallet_of(command.customer_id, command.currency)
+    if command.transfer_kind == "withdrawal":
+        legs = [Leg(wallet, -command.amount_minor), Leg(Place(WITHDRAWALS_IN_TRANSIT, command.currency), command.amount_minor)]
+        posted = post(view, command, now, "withdrawal.start", legs)
+        if isinstance(posted, Declined):
+            return posted
+        journal = posted
+    transfer_id = derived_id(now, command.command_id, b"bank transfer")
+    view.put(
+        BANK_TRANSFER,
+        BankTransfer(
+            transfer_id, command.customer_id, command.bank_account_id, command.transfer_kind, "PENDING", command.amount_minor,
+            command.currency, 0, now + FIRST_ANSWER, None, None, now, None,
+        ),
+    )  # fmt: skip
+    view.put(
+        BILL,
+        Bill(
+            command.customer_id, derived_id(now, command.command_id, b"bill"), command.transfer_kind,
+            "in" if command.transfer_kind == "topup" else "out", command.amount_minor, command.currency, "bank",
+            command.bank_account_id, "", "", now, account_at(view, wallet, now).posted_minor if journal else None,
+            journal.journal_id if journal else None, transfer_id,
+        ),
+    )  # fmt: skip
+    return Accepted(BankTransferStarted(transfer_id))
+
+
+def settle_bank_transfer(command: SettleBankTransfer, view: View, now: datetime) -> Decision:
+    """Apply the bank's answer once. Hearing the same answer again changes nothing; a contradicting one is declined as
+    `bank_transfer_settled`, and told to the operators. Nothing else can end a bank transfer."""
+    transfer = view.get(BANK_TRANSFER, command.bank_transfer_id)
+    if transfer is None or transfer.customer_id != command.customer_id or transfer.currency != command.currency:
+        return Declined(errors.BANK_TRANSFER_UNKNOWN)
+    if transfer.state in ("SUCCEEDED", "FAILED"):
+        if command.state in (transfer.state, "UNKNOWN"):
+            return Accepted()
+        return Declined(errors.BANK_TRANSFER_SETTLED, {"state": transfer.state, "bank_says": command.state})
+    if command.state == "UNKNOWN":
+        due = now + timedelta(seconds=command.retry_in_s)
+        view.put(BANK_TRANSFER, replace(transfer, state="UNKNOWN", attempts=transfer.attempts + 1, next_attempt_at=due))
+        return Accepted()
+    legs = _settling_legs(transfer, command.state)
+    if legs:
+        posted = post(view, command, now, f"{transfer.kind}.{command.state.lower()}", legs)
+        if isinstance(posted, Declined):
+            raise InvariantBroken("money in transit was not there")
+    view.put(
+        BANK_TRANSFER,
+        replace(
+            transfer, state=command.state, attempts=transfer.attempts + 1, next_attempt_at=None,
+            bank_reference=command.bank_reference, failure_code=command.failure_code, finished_at=now,
+        ),
+    )  # fmt: skip
+    view.emit(f"customer:{transfer.customer_id}", f"{transfer.kind}.{command.state.lower()}", {"bank_transfer_id": transfer.bank_transfer_id})
+    return Accepted()
+
+
+def _settling_legs(transfer: BankTransfer, state: str) -> list[Leg]:
+    wallet = wallet_of(transfer.customer_id, transfer.currency)
+    reserve = Place(RESERVE, transfer.currency)
+    transit = Place(WITHDRAWALS_IN_TRANSIT, transfer.currency)
+    amount = transfer.amount_minor
+    match transfer.kind, state:
+        case "topup", "SUCCEEDED":
+            return [Leg(reserve, -amount), Leg(wallet, amount)]
+        case "withdrawal", "SUCCEEDED":
+            return [Leg(transit, -amount), Leg(reserve, amount)]
+        case "withdrawal", "FAILED":
+            return [Leg(transit, -amount), Leg(wallet, amount)]
+        case _:
+            return []
+
+
+def transfer(command: Transfer, view: View, now: datetime) -> Decision:
+    """Declines `payee_is_payer`, `payee_not_found`, what `confirm` declines, `insufficient_funds`. Both sides get a bill."""
+    if command.payee_id == command.payer_id:
+        return Declined(errors.PAYEE_IS_PAYER)
+    payee = view.get(CUSTOMER, command.payee_id)
+    if payee is None or payee.audience != "wallet":
+        return Declined(errors.PAYEE_NOT_FOUND)
+    if refused := confirm(view, command.payer_id, command.confirmation, now):
+        return refused
+    payer_wallet, payee_wallet = wallet_of(command.payer_id, command.currency), wallet_of(command.payee_id, command.currency)
+    journal = post(
+        view, command, now, "transfer", [Leg(payer_wallet, -command.amount_minor), Leg(payee_wallet, command.amount_minor)]
+    )
+    if isinstance(journal, Declined):
+        return journal
+    bill_id = derived_id(now, command.command_id, b"bill")
+    for mine, direction, other, place in (
+        (command.payer_id, "out", command.payee_id, payer_wallet),
+        (command.payee_id, "in", command.payer_id, payee_wallet),
+    ):
+        balance = account_at(view, place, now).posted_minor
+        view.put(
+            BILL,
+            Bill(
+                mine, bill_id, "transfer", direction, command.amount_minor, command.currency, "customer", other, "",
+                command.note, now, balance, journal.journal_id, None,
+            ),
+        )  # fmt: skip
+    view.emit(f"customer:{command.payee_id}", "transfer.received", {"bill_id": bill_id})
+    return Accepted(Transferred(bill_id, journal.journal_id))
+
+
+def _start_keys(command: StartBankTransfer) -> list[Key]:
+    places = [wallet_of(command.customer_id, command.currency)]
+    if command.transfer_kind == "withdrawal":
+        places.append(Place(WITHDRAWALS_IN_TRANSIT, command.currency))
+    return [Key(BANK_ACCOUNT, command.bank_account_id), *confirmation_keys(command.customer_id), *account_keys(places)]
+
+
+def _settle_keys(command: SettleBankTransfer) -> list[Key]:
+    places = [
+        wallet_of(command.customer_id, command.currency),
+        Place(RESERVE, command.currency),
+        Place(WITHDRAWALS_IN_TRANSIT, command.currency),
+    ]
+    return [Key(BANK_TRANSFER, command.bank_transfer_id), *account_keys(places)]
+
+
+def _transfer_keys(command: Transfer) -> list[Key]:
+    places = [wallet_of(command.payer_id, command.currency), wallet_of(command.payee_id, command.currency)]
+    return [Key(CUSTOMER, command.payee_id), *confirmation_keys(command.payer_id), *account_keys(places)]
+
+
+DECIDERS = (
+    Decider(LinkBankAccount, lambda command: [Key(BANK_ACCOUNT, command.bank_account_id)], link_bank_account),
+    Decider(UnlinkBankAccount, lambda command: [Key(BANK_ACCOUNT, command.bank_account_id)], unlink_bank_account),
+    Decider(StartBankTransfer, _start_keys, start_bank_transfer, BankTransferStarted),
+    Decider(SettleBankTransfer, _settle_keys, settle_bank_transfer),
+    Decider(Transfer, _transfer_keys, transfer, Transferred),
+)

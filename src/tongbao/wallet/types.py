@@ -1,0 +1,169 @@
+"""Rows and commands of the wallet, and the bank as the wallet needs it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, Protocol
+from uuid import UUID
+
+import msgspec
+
+from tongbao.engine.api import Command, Relation
+from tongbao.identity.types import Confirmation, Principal
+
+BankTransferState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED"]
+BankTransferKind = Literal["topup", "withdrawal"]
+BillKind = Literal["payment", "refund", "topup", "withdrawal", "transfer"]
+
+
+class BankAccount(msgspec.Struct, frozen=True):
+    """A customer's account at a bank, linked after the bank confirmed the holder."""
+
+    bank_account_id: UUID
+    customer_id: UUID
+    bank: str
+    number: str
+    holder_name: str
+    linked_at: datetime
+    unlinked_at: datetime | None
+
+
+class BankTransfer(msgspec.Struct, frozen=True):
+    """Money between a bank account and a wallet.
+
+        PENDING ─▶ SUCCEEDED | FAILED            the bank answered
+        PENDING ─▶ UNKNOWN ─▶ SUCCEEDED | FAILED  it did not, and the janitor asked until it knew
+
+    A withdrawal leaves the wallet when it starts and comes back if it fails; a top-up reaches it when it succeeds.
+    """
+
+    bank_transfer_id: UUID
+    customer_id: UUID
+    bank_account_id: UUID
+    kind: str
+    state: str
+    amount_minor: int
+    currency: str
+    attempts: int
+    next_attempt_at: datetime | None
+    bank_reference: str | None
+    failure_code: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Bill(msgspec.Struct, frozen=True):
+    """A line in a customer's statement. Never changed: what became of it is read from what `reference_id` names.
+
+    `counterparty_id`: a customer, merchant or bank account by `counterparty_kind`. `balance_minor`: the wallet after it, if it moved money at once.
+    """
+
+    customer_id: UUID
+    bill_id: UUID
+    kind: str
+    direction: str
+    amount_minor: int
+    currency: str
+    counterparty_kind: str
+    counterparty_id: UUID
+    title: str
+    note: str
+    at: datetime
+    balance_minor: int | None
+    journal_id: UUID | None
+    reference_id: UUID | None
+
+
+BANK_ACCOUNT: Relation[BankAccount] = Relation("bank_account", BankAccount, key=("bank_account_id",), rank=300)
+BANK_TRANSFER: Relation[BankTransfer] = Relation("bank_transfer", BankTransfer, key=("bank_transfer_id",), rank=310)
+BILL: Relation[Bill] = Relation("bill", Bill, key=("customer_id", "bill_id"), rank=990, append_only=True)
+#: Customers, for whoever only needs to know that they exist: no lock.
+CUSTOMER: Relation[Principal] = Relation("principal", Principal, key=("principal_id",), rank=111, read_only=True)
+
+
+class LinkBankAccount(Command, frozen=True, kw_only=True):
+    """Link a bank account whose holder the bank has confirmed. Its id is `bank_account_id` of customer, bank and number."""
+
+    kind = "wallet.link_bank_account"
+    customer_id: UUID
+    bank_account_id: UUID
+    bank: str
+    number: str
+    holder_name: str
+
+
+class UnlinkBankAccount(Command, frozen=True, kw_only=True):
+    """Forget a linked bank account; running transfers still finish."""
+
+    kind = "wallet.unlink_bank_account"
+    customer_id: UUID
+    bank_account_id: UUID
+
+
+class StartBankTransfer(Command, frozen=True, kw_only=True):
+    """Record the wish to top up or withdraw, confirmed by the customer, before the bank is asked."""
+
+    kind = "wallet.start_bank_transfer"
+    customer_id: UUID
+    bank_account_id: UUID
+    transfer_kind: BankTransferKind
+    amount_minor: int
+    currency: str
+    confirmation: Confirmation
+
+
+class SettleBankTransfer(Command, frozen=True, kw_only=True):
+    """Record what the bank said. UNKNOWN: it did not say; `retry_in_s` until it is asked again."""
+
+    kind = "wallet.settle_bank_transfer"
+    bank_transfer_id: UUID
+    customer_id: UUID
+    currency: str
+    state: Literal["SUCCEEDED", "FAILED", "UNKNOWN"]
+    bank_reference: str | None = None
+    failure_code: str | None = None
+    retry_in_s: int = 5
+
+
+class Transfer(Command, frozen=True, kw_only=True):
+    """Send money to another customer."""
+
+    kind = "wallet.transfer"
+    payer_id: UUID
+    payee_id: UUID
+    amount_minor: int
+    currency: str
+    note: str
+    confirmation: Confirmation
+
+
+class BankAnswer(msgspec.Struct, frozen=True):
+    """What the bank said of a transfer. NOT_FOUND: it has never heard of it (or not yet)."""
+
+    state: Literal["SUCCEEDED", "FAILED", "UNKNOWN", "NOT_FOUND"]
+    bank_reference: str | None = None
+    failure_code: str | None = None
+
+
+class Bank(Protocol):
+    """The bank as the wallet needs it; `app/registry.py` plugs a channel in.
+
+    It never raises for a bank's no or silence, never repeats a request under another reference, and always comes back
+    within its own time-out. Submitting the same reference again is safe.
+    """
+
+    async def submit(self, transfer: BankTransfer, account: BankAccount) -> BankAnswer:
+        """Ask the bank to move the money. Silence is UNKNOWN, never FAILED."""
+        ...
+
+    async def inquire(self, transfer: BankTransfer) -> BankAnswer:
+        """Ask what became of it."""
+        ...
+
+    async def holder_matches(self, number: str, holder_name: str) -> bool | None:
+        """Does this account exist under this name? None: no such account. Refuses `bank_unavailable`."""
+        ...
+
+    async def reserve_minor(self, currency: str) -> int:
+        """What the bank says our reserve account holds. Refuses `bank_unavailable`."""
+        ...
