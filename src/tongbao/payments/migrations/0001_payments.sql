@@ -1,0 +1,50 @@
+-- Orders with what became of them, and refunds.
+
+create table payment (
+    payment_id         uuid        not null,
+    merchant_id        uuid        not null,
+    store_id           uuid,
+    out_trade_no       text        not null,
+    subject            text        not null,
+    amount_minor       bigint      not null,
+    currency           text        not null,
+    fee_minor          bigint      not null,
+    state              text        not null,
+    method             text        not null,
+    payer_id           uuid,
+    refunded_minor     bigint      not null,
+    fee_returned_minor bigint      not null,
+    refunds            integer     not null,
+    created_at         timestamptz not null,
+    expires_at         timestamptz not null,
+    paid_at            timestamptz,
+    closed_at          timestamptz,
+    journal_id         uuid,
+    bill_id            uuid,
+    constraint payment_pk primary key (payment_id),
+    constraint payment_state check (state in ('CREATED', 'PAID', 'CLOSED', 'EXPIRED')),
+    constraint payment_amount check (amount_minor > 0 and fee_minor between 0 and amount_minor),
+    constraint payment_refunded check (refunded_minor between 0 and amount_minor and fee_returned_minor between 0 and fee_minor),
+    constraint payment_paid_is_whole check (
+        (state = 'PAID') = (payer_id is not null and paid_at is not null and journal_id is not null and bill_id is not null))
+) with (fillfactor = 85);
+create index payment_by_merchant on payment (merchant_id, created_at, payment_id);
+create index payment_by_payer on payment (payer_id, created_at) where payer_id is not null;
+create index payment_to_expire on payment (expires_at) where state = 'CREATED';
+create index payment_by_out_trade_no on payment (out_trade_no);
+create index payment_by_time on payment (created_at, payment_id);
+
+create table refund (
+    refund_id          uuid        not null,
+    payment_id         uuid        not null,
+    out_refund_no      text        not null,
+    amount_minor       bigint      not null,
+    currency           text        not null,
+    fee_returned_minor bigint      not null,
+    reason             text        not null,
+    at                 timestamptz not null,
+    journal_id         uuid        not null,
+    constraint refund_pk primary key (refund_id),
+    constraint refund_amount check (amount_minor > 0)
+);
+create index refund_by_payment on refund (payment_id, at);

@@ -1,0 +1,291 @@
+"""Deciders of payments: flat ladders of checks, each ending in its own named reason.
+
+Money of a payment: the payer's wallet is debited the amount; the merchant's balance is credited the amount less the fee;
+the fee account is credited the fee. A refund runs the other way and gives the fee back in proportion, so that a payment
+refunded in full has cost the merchant nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.identity.rules import confirm, confirmation_keys
+from tongbao.kernel.ids import derived_id
+from tongbao.kernel.money import share_ppm
+from tongbao.ledger.api import FEES, MERCHANT_BALANCE, Leg, Place, account_at, account_keys, post
+from tongbao.merchants import errors as merchant_errors
+from tongbao.merchants.types import MERCHANT_TERMS
+from tongbao.payments import errors
+from tongbao.payments.types import (
+    PAYMENT,
+    REFUND,
+    CloseOrder,
+    CreateOrder,
+    ExpireOrder,
+    Payment,
+    PayMerchant,
+    PayOrder,
+    Refund,
+    RefundPayment,
+    payment_id_of,
+    refund_id_of,
+)
+from tongbao.wallet.rules import wallet_of
+from tongbao.wallet.types import BILL, Bill
+
+MOST_REFUNDS = 50
+
+
+class OrderCreated(msgspec.Struct, frozen=True):
+    """Result of `CreateOrder`."""
+
+    payment_id: UUID
+
+
+class Paid(msgspec.Struct, frozen=True):
+    """Result of `PayOrder` and `PayMerchant`."""
+
+    payment_id: UUID
+    bill_id: UUID
+    journal_id: UUID
+
+
+class Refunded(msgspec.Struct, frozen=True):
+    """Result of `RefundPayment`."""
+
+    refund_id: UUID
+    journal_id: UUID
+
+
+def merchant_balance(merchant_id: UUID, currency: str) -> Place:
+    """Where a merchant's money waits for settlement."""
+    return Place(MERCHANT_BALANCE, currency, merchant_id)
+
+
+def create_order(command: CreateOrder, view: View, now: datetime) -> Decision:
+    """Declines `merchant_not_found`, `out_trade_no_used` (the same number for other terms). The same terms again answer the
+    same order, whatever the idempotency key: a merchant's number is its own key."""
+    merchant = view.get(MERCHANT_TERMS, command.merchant_id)
+    if merchant is None:
+        return Declined(merchant_errors.MERCHANT_NOT_FOUND)
+    payment_id = payment_id_of(command.merchant_id, command.out_trade_no)
+    known = view.get(PAYMENT, payment_id)
+    if known is not None:
+        wished = (command.store_id, command.subject, command.amount_minor, command.currency)
+        if (known.store_id, known.subject, known.amount_minor, known.currency) != wished:
+            return Declined(errors.OUT_TRADE_NO_USED)
+        return Accepted(OrderCreated(payment_id))
+    payment = Payment(
+        payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
+        command.currency, share_ppm(command.amount_minor, merchant.fee_ppm), "CREATED", "order", None, 0, 0, 0, now,
+        now + timedelta(seconds=command.expires_in_s), None, None, None, None,
+    )  # fmt: skip
+    view.put(PAYMENT, payment)
+    _tell_merchant(view, payment, "payment.created", now)
+    return Accepted(OrderCreated(payment_id))
+
+
+def pay_order(command: PayOrder, view: View, now: datetime) -> Decision:
+    """Declines `payment_not_found`, `order_paid`, `order_closed`, `order_expired`, `amount_mismatch`, what `confirm` declines,
+    `insufficient_funds`."""
+    payment = view.get(PAYMENT, command.payment_id)
+    if payment is None or payment.merchant_id != command.merchant_id:
+        return Declined(errors.PAYMENT_NOT_FOUND)
+    if payment.state == "PAID":
+        return Declined(errors.ORDER_PAID, {"by_you": payment.payer_id == command.payer_id})
+    if payment.state == "CLOSED":
+        return Declined(errors.ORDER_CLOSED)
+    if payment.state_at(now) == "EXPIRED":
+        return Declined(errors.ORDER_EXPIRED)
+    if (payment.amount_minor, payment.currency) != (command.amount_minor, command.currency):
+        return Declined(errors.AMOUNT_MISMATCH)
+    return _pay(command, replace(payment, method=command.method), view, now)
+
+
+def pay_merchant(command: PayMerchant, view: View, now: datetime) -> Decision:
+    """Declines `merchant_not_found`, `out_trade_no_used`, what `confirm` declines, `insufficient_funds`."""
+    merchant = view.get(MERCHANT_TERMS, command.merchant_id)
+    if merchant is None:
+        return Declined(merchant_errors.MERCHANT_NOT_FOUND)
+    payment_id = payment_id_of(command.merchant_id, command.out_trade_no)
+    if view.get(PAYMENT, payment_id) is not None:
+        return Declined(errors.OUT_TRADE_NO_USED)
+    payment = Payment(
+        payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
+        command.currency, share_ppm(command.amount_minor, merchant.fee_ppm), "CREATED", command.method, None, 0, 0, 0, now, now,
+        None, None, None, None,
+    )  # fmt: skip
+    return _pay(command, payment, view, now)
+
+
+def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: datetime) -> Decision:
+    if refused := confirm(view, command.payer_id, command.confirmation, now):
+        return refused
+    wallet = wallet_of(command.payer_id, payment.currency)
+    legs = [Leg(wallet, -payment.amount_minor)]
+    if payment.amount_minor > payment.fee_minor:
+        legs.append(Leg(merchant_balance(payment.merchant_id, payment.currency), payment.amount_minor - payment.fee_minor))
+    if payment.fee_minor:
+        legs.append(Leg(Place(FEES, payment.currency), payment.fee_minor))
+    journal = post(view, command, now, "payment", legs, payment.out_trade_no)
+    if isinstance(journal, Declined):
+        return journal
+    bill_id = derived_id(now, command.command_id, b"bill")
+    paid = replace(
+        payment, state="PAID", payer_id=command.payer_id, paid_at=now, journal_id=journal.journal_id, bill_id=bill_id
+    )
+    view.put(PAYMENT, paid)
+    view.put(
+        BILL,
+        Bill(
+            command.payer_id, bill_id, "payment", "out", payment.amount_minor, payment.currency, "merchant", payment.merchant_id,
+            payment.subject, "", now, account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id,
+        ),
+    )  # fmt: skip
+    _tell_merchant(view, paid, "payment.paid", now)
+    return Accepted(Paid(payment.payment_id, bill_id, journal.journal_id))
+
+
+def close_order(command: CloseOrder, view: View, now: datetime) -> Decision:
+    """Declines `payment_not_found` (also another merchant's), `order_paid`, `order_closed`, `order_expired`."""
+    payment = view.get(PAYMENT, command.payment_id)
+    if payment is None or payment.merchant_id != command.merchant_id:
+        return Declined(errors.PAYMENT_NOT_FOUND)
+    if payment.state == "PAID":
+        return Declined(errors.ORDER_PAID)
+    if payment.state == "CLOSED":
+        return Declined(errors.ORDER_CLOSED)
+    if payment.state_at(now) == "EXPIRED":
+        return Declined(errors.ORDER_EXPIRED)
+    closed = replace(payment, state="CLOSED", closed_at=now)
+    view.put(PAYMENT, closed)
+    _tell_merchant(view, closed, "payment.closed", now)
+    return Accepted()
+
+
+def expire_order(command: ExpireOrder, view: View, now: datetime) -> Decision:
+    """Does nothing unless the order is unpaid and its time is over."""
+    payment = view.get(PAYMENT, command.payment_id)
+    if payment is not None and payment.state == "CREATED" and now >= payment.expires_at:
+        expired = replace(payment, state="EXPIRED", closed_at=now)
+        view.put(PAYMENT, expired)
+        _tell_merchant(view, expired, "payment.expired", now)
+    return Accepted()
+
+
+def refund_payment(command: RefundPayment, view: View, now: datetime) -> Decision:
+    """Declines `payment_not_found` (also another merchant's), `out_refund_no_used`, `order_not_paid`, `refund_exceeds_paid`
+    (detail: left_minor), `too_many_refunds`, `merchant_funds_insufficient`. The same refund number with the same amount
+    answers the same refund. Source: refunds go to the account that was debited (PBOC 2015 No. 43, Art. 15)."""
+    payment = view.get(PAYMENT, command.payment_id)
+    if payment is None or payment.merchant_id != command.merchant_id:
+        return Declined(errors.PAYMENT_NOT_FOUND)
+    refund_id = refund_id_of(command.payment_id, command.out_refund_no)
+    known = view.get(REFUND, refund_id)
+    if known is not None:
+        if (known.amount_minor, known.currency, known.reason) != (command.amount_minor, command.currency, command.reason):
+            return Declined(errors.OUT_REFUND_NO_USED)
+        return Accepted(Refunded(refund_id, known.journal_id))
+    if payment.state != "PAID" or payment.payer_id != command.payer_id or payment.currency != command.currency:
+        return Declined(errors.ORDER_NOT_PAID)
+    left = payment.amount_minor - payment.refunded_minor
+    if command.amount_minor > left:
+        return Declined(errors.REFUND_EXCEEDS_PAID, {"left_minor": left, "currency": payment.currency})
+    if payment.refunds >= MOST_REFUNDS:
+        return Declined(errors.TOO_MANY_REFUNDS)
+    return _refund(command, payment, refund_id, view, now)
+
+
+def _refund(command: RefundPayment, payment: Payment, refund_id: UUID, view: View, now: datetime) -> Decision:
+    refunded = payment.refunded_minor + command.amount_minor
+    # In proportion to all that is refunded so far, rounded down: the last refund returns the rest of the fee exactly.
+    fee_returned = payment.fee_minor * refunded // payment.amount_minor - payment.fee_returned_minor
+    wallet = wallet_of(command.payer_id, payment.currency)
+    legs = [Leg(wallet, command.amount_minor)]
+    if command.amount_minor > fee_returned:
+        legs.append(Leg(merchant_balance(payment.merchant_id, payment.currency), fee_returned - command.amount_minor))
+    if fee_returned:
+        legs.append(Leg(Place(FEES, payment.currency), -fee_returned))
+    journal = post(view, command, now, "refund", legs, command.out_refund_no)
+    if isinstance(journal, Declined):
+        return Declined(errors.MERCHANT_FUNDS, journal.detail)
+    view.put(
+        PAYMENT,
+        replace(
+            payment, refunded_minor=refunded, fee_returned_minor=payment.fee_returned_minor + fee_returned,
+            refunds=payment.refunds + 1,
+        ),
+    )  # fmt: skip
+    refund = Refund(
+        refund_id, payment.payment_id, command.out_refund_no, command.amount_minor, payment.currency, fee_returned,
+        command.reason, now, journal.journal_id,
+    )  # fmt: skip
+    view.put(REFUND, refund)
+    view.put(
+        BILL,
+        Bill(
+            command.payer_id, derived_id(now, command.command_id, b"bill"), "refund", "in", command.amount_minor,
+            payment.currency, "merchant", payment.merchant_id, payment.subject, command.reason, now,
+            account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id,
+        ),
+    )  # fmt: skip
+    _tell_merchant(view, payment, "payment.refunded", now, refund)
+    view.emit(f"customer:{command.payer_id}", "refund.received", {"payment_id": payment.payment_id, "refund_id": refund_id})
+    return Accepted(Refunded(refund_id, journal.journal_id))
+
+
+def _tell_merchant(view: View, payment: Payment, kind: str, now: datetime, refund: Refund | None = None) -> None:
+    view.emit(
+        f"merchant:{payment.merchant_id}",
+        kind,
+        {
+            "payment_id": payment.payment_id,
+            "out_trade_no": payment.out_trade_no,
+            "amount_minor": payment.amount_minor,
+            "currency": payment.currency,
+            "state": payment.state,
+            "at": now,
+            **({"out_refund_no": refund.out_refund_no, "refund_minor": refund.amount_minor} if refund else {}),
+        },
+    )
+
+
+def _money_keys(payer_id: UUID, merchant_id: UUID, currency: str) -> list[Key]:
+    return account_keys([wallet_of(payer_id, currency), merchant_balance(merchant_id, currency), Place(FEES, currency)])
+
+
+def _create_keys(command: CreateOrder) -> list[Key]:
+    payment_id = payment_id_of(command.merchant_id, command.out_trade_no)
+    return [Key(MERCHANT_TERMS, command.merchant_id), Key(PAYMENT, payment_id)]
+
+
+def _pay_order_keys(command: PayOrder) -> list[Key]:
+    money = _money_keys(command.payer_id, command.merchant_id, command.currency)
+    return [Key(PAYMENT, command.payment_id), *confirmation_keys(command.payer_id), *money]
+
+
+def _pay_merchant_keys(command: PayMerchant) -> list[Key]:
+    payment_id = payment_id_of(command.merchant_id, command.out_trade_no)
+    money = _money_keys(command.payer_id, command.merchant_id, command.currency)
+    return [Key(MERCHANT_TERMS, command.merchant_id), Key(PAYMENT, payment_id), *confirmation_keys(command.payer_id), *money]
+
+
+def _refund_keys(command: RefundPayment) -> list[Key]:
+    refund_id = refund_id_of(command.payment_id, command.out_refund_no)
+    money = _money_keys(command.payer_id, command.merchant_id, command.currency)
+    return [Key(PAYMENT, command.payment_id), Key(REFUND, refund_id), *money]
+
+
+DECIDERS = (
+    Decider(CreateOrder, _create_keys, create_order, OrderCreated),
+    Decider(PayOrder, _pay_order_keys, pay_order, Paid),
+    Decider(PayMerchant, _pay_merchant_keys, pay_merchant, Paid),
+    Decider(CloseOrder, lambda command: [Key(PAYMENT, command.payment_id)], close_order),
+    Decider(ExpireOrder, lambda command: [Key(PAYMENT, command.payment_id)], expire_order),
+    Decider(RefundPayment, _refund_keys, refund_payment, Refunded),
+)
