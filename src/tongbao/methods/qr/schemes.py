@@ -56,10 +56,10 @@ def guids(fields: tuple[Field, ...]) -> tuple[str, ...]:
 
 def _payee(key: str, code: ContractCode, zh: str, en: str, *, app_zh: str | None = None, app_en: str | None = None) -> Scheme:
     message = Bilingual(
-        f"这是{zh}的收款码，请打开{app_zh or zh}付款。",
+        f"这是{zh}的收款码，请打开{app_zh or zh}付款。",  # a name that ends in Latin letters brings its own space
         f"This is {_article(en)} {en} code; open {app_en or en} to pay it.",
     )
-    return Scheme(key, code, Bilingual(zh, en), message)
+    return Scheme(key, code, Bilingual(zh.strip(), en), message)
 
 
 def _payer(key: str, code: ContractCode, zh: str, en: str) -> Scheme:
