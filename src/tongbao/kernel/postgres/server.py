@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 from urllib.parse import quote
 
 import msgspec
@@ -77,7 +78,7 @@ class EmbeddedPostgres:
         # links in /proc would be surer, but in a container root may not read those of another account.
         self._mark = "tongbao-" + hashlib.sha256(os.fsencode(self.data_dir.resolve())).hexdigest()[:12]
 
-    def __enter__(self) -> EmbeddedPostgres:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -89,7 +90,8 @@ class EmbeddedPostgres:
     def dsn(self) -> str:
         """The URL of the database `tongbao`, over the socket; the same before and after a restart. Holds the password."""
         access = self._access()
-        return f"postgresql://{ROLE}:{access.password}@/{DATABASE}?host={quote(access.socket_directory)}&port={access.port or _SOCKET_PORT}"
+        place = f"host={quote(access.socket_directory)}&port={access.port or _SOCKET_PORT}"
+        return f"postgresql://{ROLE}:{access.password}@/{DATABASE}?{place}"
 
     @property
     def tcp_dsn(self) -> str:
@@ -170,7 +172,9 @@ class EmbeddedPostgres:
         try:
             return msgspec.json.decode(self._access_file.read_bytes(), type=_Access)
         except FileNotFoundError:
-            raise PostgresError(f"{self._access_file}, which holds the password, is missing; the server was never started here") from None
+            raise PostgresError(
+                f"{self._access_file}, which holds the password, is missing; the server was never started here"
+            ) from None
 
     def _keep(self, access: _Access) -> None:
         _write(self._access_file, msgspec.json.encode(access))
@@ -191,7 +195,9 @@ class EmbeddedPostgres:
         account = self._account()
         exists = (self.data_dir / "PG_VERSION").exists()
         if exists and (version := (self.data_dir / "PG_VERSION").read_text().strip()) != MAJOR_VERSION:
-            raise PostgresError(f"{self.data_dir} is of PostgreSQL {version}; take it to {MAJOR_VERSION} with pg_upgrade or a dump")
+            raise PostgresError(
+                f"{self.data_dir} is of PostgreSQL {version}; take it to {MAJOR_VERSION} with pg_upgrade or a dump"
+            )
         if exists:
             access = self._access()
         elif self.data_dir.exists() and any(self.data_dir.iterdir()):
@@ -355,7 +361,11 @@ def _socket_directory(known: str, account: Account) -> str:
                 return known
     for base in ("/tmp", tempfile.gettempdir(), "/var/tmp"):
         reachable = account.run(["/bin/sh", "-c", 'cd "$1"', "sh", base]).returncode == 0
-        if reachable and os.access(base, os.W_OK) and len(os.fsencode(base)) + len("/tongbao-12345678/.s.PGSQL.65535") <= _SOCKET_PATH_LIMIT:
+        if (
+            reachable
+            and os.access(base, os.W_OK)
+            and len(os.fsencode(base)) + len("/tongbao-12345678/.s.PGSQL.65535") <= _SOCKET_PATH_LIMIT
+        ):
             made = Path(tempfile.mkdtemp(prefix="tongbao-", dir=base))
             account.own(made)
             return str(made)
