@@ -4,6 +4,7 @@
     account     which operating-system account the server runs as
     settings    the text of postgresql.conf and pg_hba.conf
     databases   create, drop and wait for databases, on this or any other PostgreSQL
+    places      files and directories that we and the server's account meet at
     server      EmbeddedPostgres: start, find, restart, stop
 
 Everything here blocks; call it through `asyncio.to_thread` from a running event loop.

