@@ -42,6 +42,8 @@ DATABASE = "tongbao"
 #: Recovery after a crash replays up to `max_wal_size`.
 _START_SECONDS = 300.0
 _STOP_SECONDS = 60.0
+#: One that dies before its first answer, as when it is killed while we look, is started again so many times in all.
+_STARTS = 3
 _ORPHAN_SECONDS = 2.0
 _POLL_SECONDS = 0.02
 
@@ -97,7 +99,7 @@ class EmbeddedPostgres:
         Clears away what a killed server left: its lock files, its socket, backends that outlived it. Raises PostgresError.
         """
         with self._locked():
-            while True:
+            for _ in range(_STARTS):
                 if not self.is_running():
                     self._clear_remains()
                     self._prepare()
@@ -107,13 +109,14 @@ class EmbeddedPostgres:
                     raise PostgresError(f"the server of {self.data_dir} runs already, on TCP port {port}, not {self._port}")
                 if self._answers():
                     return self.dsn
+            raise PostgresError(f"PostgreSQL starts and dies again:\n{self._log_tail()}")
 
     def ensure_running(self) -> str:
         """Return `dsn`, after starting the server again if it is gone: for supervisors, and after every lost connection."""
         return self.start()
 
     def attach(self) -> str:
-        """Return the `dsn` of a server that another process runs; raise PostgresError if there is none."""
+        """Return the `dsn` of a server that another process runs; raise PostgresError if there is none. It may still be recovering."""
         if not self.is_running():
             raise PostgresError(f"no server runs for {self.data_dir}")
         return self.dsn
