@@ -286,7 +286,7 @@ def accepted(outcome: Outcome) -> Any:
 
 def in_chain_order(rows: dict[Relation[Any], list[Any]]) -> list[list[Any]]:
     """A command's chained rows in the one order that is hashed: relations by rank, rows by key."""
-    return [sorted(rows[relation], key=relation.key_of) for relation in sorted(rows, key=lambda relation: relation.rank)]  # type: ignore[type-var, return-value, arg-type]
+    return [sorted(rows[relation], key=relation.key_of) for relation in sorted(rows, key=lambda relation: relation.rank)]  # type: ignore[arg-type]
 
 
 def outcome_text(decision: Decision) -> str:

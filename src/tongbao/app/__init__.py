@@ -1,0 +1,1 @@
+"""The composition root: settings, registry, ASGI application, worker, command line."""

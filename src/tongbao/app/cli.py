@@ -1,0 +1,44 @@
+"""The command line: `tongbao serve | work | demo | smoke | verify | replay | doctor`.
+
+Each command lives in its own module of `app/commands/` and is imported only when it is called, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+import click
+
+from tongbao import __version__
+
+#: Command name -> (module, one line of help).
+COMMANDS: dict[str, tuple[str, str]] = {
+    "serve": ("tongbao.app.commands.serve", "Run the HTTP server."),
+    "work": ("tongbao.app.commands.work", "Run the worker: the janitors and everything on a schedule."),
+    "demo": ("tongbao.app.commands.demo", "Run the whole product with demonstration data."),
+    "smoke": ("tongbao.app.commands.smoke", "Tell one whole story over HTTP and check every figure."),
+    "verify": ("tongbao.app.commands.verify", "Replay the audit chain and compare every balance."),
+    "replay": ("tongbao.app.commands.replay", "Replay labelled real payments through the engine."),
+    "doctor": ("tongbao.app.commands.doctor", "Say what is in force and what is unsafe or missing."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return cast(click.Command, importlib.import_module(COMMANDS[name][0]).command)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=_Lazy)
+@click.version_option(__version__, prog_name="tongbao")
+def main() -> None:
+    """Tongbao 通宝: an open electronic wallet and payment platform."""

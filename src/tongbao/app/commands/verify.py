@@ -1,0 +1,58 @@
+"""`tongbao verify`: replay the audit chain from nothing and compare every balance."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import asyncpg
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tongbao.app import logs, runtime
+from tongbao.app.registry import CHAINED
+from tongbao.app.settings import Settings
+from tongbao.engine.verify import Verification, verify
+from tongbao.ledger.verify import check_ledger
+
+
+@click.command("verify", help="Replay the audit chain from nothing and compare every balance. Exits 1 at the first difference.")
+def command() -> None:
+    settings = Settings.read()
+    logs.configure(as_json=settings.log_json)
+    result = asyncio.run(_run(settings))
+    Console().print(report(result))
+    sys.exit(0 if result.ok else 1)
+
+
+async def _run(settings: Settings) -> Verification:
+    dsn = await runtime.open_database(settings)
+    return await verify_with_progress(dsn)
+
+
+async def verify_with_progress(dsn: str) -> Verification:
+    """Verify a whole database, with a bar on standard error."""
+    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("verifying", total=None)
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await verify(
+                connection, CHAINED, [check_ledger], lambda done, total: bar.update(task, completed=done, total=total)
+            )
+        finally:
+            await connection.close()
+
+
+def report(result: Verification) -> Table:
+    """The result as a table."""
+    table = Table(title="verify", show_header=False)
+    table.add_row("result", "[green]everything agrees[/]" if result.ok else f"[red]{result.problem}[/]")
+    table.add_row("batches", f"{result.batches:,}")
+    table.add_row("commands", f"{result.commands:,}")
+    for name, rows in result.rows.items():
+        table.add_row({"entry": "entries", "journal": "journals"}.get(name, name), f"{rows:,}")
+    table.add_row("took", f"{result.duration_ms / 1000:.1f} s")
+    return table

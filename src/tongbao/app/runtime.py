@@ -1,0 +1,51 @@
+"""What every command needs to run: settings, keys, a database that is up and migrated, an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from tongbao.app.registry import DECIDERS, MIGRATIONS
+from tongbao.app.settings import Settings
+from tongbao.engine.api import Engine, Limits, PostgresStore
+from tongbao.kernel.clock import Clock, SystemClock
+from tongbao.kernel.migrations import migrate
+from tongbao.kernel.postgres import EmbeddedPostgres, wait_until_ready
+from tongbao.security.keys import Keys
+
+_log = structlog.get_logger("tongbao.app")
+
+
+def embedded(settings: Settings) -> EmbeddedPostgres | None:
+    """The embedded server, or None where the operator brought a PostgreSQL of their own."""
+    return None if settings.database_url else EmbeddedPostgres(settings.data_dir / "postgres")
+
+
+def keys(settings: Settings) -> Keys:
+    """The installation's keys."""
+    return Keys.open(settings.data_dir / "keys.json")
+
+
+async def open_database(settings: Settings) -> str:
+    """The URL of a database that answers and has every migration. Starts the embedded server if need be, and leaves it running."""
+    server = embedded(settings)
+    if server is not None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        dsn = await asyncio.to_thread(server.ensure_running)
+    else:
+        dsn = settings.database_url
+        await asyncio.to_thread(wait_until_ready, dsn, 30.0)
+    applied = await migrate(dsn, MIGRATIONS)
+    if applied:
+        _log.info("migrated", files=len(applied))
+    return dsn
+
+
+@asynccontextmanager
+async def open_engine(dsn: str, clock: Clock | None = None, limits: Limits | None = None) -> AsyncIterator[Engine]:
+    """An engine over PostgreSQL with everything the product can decide."""
+    async with Engine(PostgresStore(dsn), DECIDERS, clock or SystemClock(), limits or Limits()) as engine:
+        yield engine

@@ -1,0 +1,59 @@
+"""Settings, read once from the environment. Every name begins with TONGBAO_; `tongbao doctor` prints what is in force."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator may choose.
+
+    data_dir       keys, the embedded database, the simulated bank's books
+    database_url   any PostgreSQL ≥ 16; empty: the embedded one in data_dir
+    host, port     where the server listens
+    processes      server processes; each runs an engine of its own over the one database
+    public_url     how phones reach us
+    bank_url       the bank's address; empty: the simulated bank of `tongbao demo`
+    currency       the wallet's currency
+    country        ISO 3166 code printed into merchant codes
+    log_json       structured logs as JSON lines instead of for a terminal
+    secure_cookies cookies only over HTTPS; off for a laptop without TLS
+    argon2_time, argon2_memory_kib  cost of a password hash
+    """
+
+    data_dir: Path = Path("~/.local/share/tongbao")
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    processes: int = 1
+    public_url: str = ""
+    bank_url: str = ""
+    currency: str = "CNY"
+    country: str = "CN"
+    log_json: bool = False
+    secure_cookies: bool = False
+    argon2_time: int = 2
+    argon2_memory_kib: int = 19_456
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """From the environment. Raises SystemExit, naming the variable, if one has no valid value."""
+        given = {
+            name: environment[f"TONGBAO_{name.upper()}"]
+            for name in cls.__struct_fields__
+            if environment.get(f"TONGBAO_{name.upper()}")
+        }
+        unknown = sorted(
+            name for name in environment if name.startswith("TONGBAO_") and name[8:].lower() not in cls.__struct_fields__
+        )
+        if unknown:
+            raise SystemExit(f"unknown setting: {', '.join(unknown)}")
+        try:
+            settings = msgspec.convert(given, cls, strict=False, dec_hook=lambda kind, value: kind(value))
+        except (msgspec.ValidationError, ValueError) as error:
+            raise SystemExit(f"a TONGBAO_ setting is not valid: {error}") from None
+        return msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().resolve())
