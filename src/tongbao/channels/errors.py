@@ -8,7 +8,11 @@ from __future__ import annotations
 from tongbao.kernel.errors import Code, decline, refusal
 
 BANK_UNAVAILABLE = refusal(
-    "bank_unavailable", "暂时无法联系银行，请稍后重试。", "The bank cannot be reached right now. Please try again shortly.", status=503, retryable=True
+    "bank_unavailable",
+    "暂时无法联系银行，请稍后重试。",
+    "The bank cannot be reached right now. Please try again shortly.",
+    status=503,
+    retryable=True,
 )
 BANK_REFERENCE_CONFLICT = refusal(
     "bank_reference_conflict",
@@ -17,7 +21,9 @@ BANK_REFERENCE_CONFLICT = refusal(
     status=409,
 )
 BANK_REFERENCE_MALFORMED = refusal(
-    "bank_reference_malformed", "银行参考号格式不正确。", "A bank reference is 1 to 64 letters, digits, dots, dashes or underscores."
+    "bank_reference_malformed",
+    "银行参考号格式不正确。",
+    "A bank reference is 1 to 64 letters, digits, dots, dashes or underscores.",
 )
 
 #: A normalised failure code (`types.FailureCode`) -> the decline it becomes.

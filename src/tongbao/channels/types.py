@@ -24,7 +24,7 @@ _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class BankRequest(msgspec.Struct, frozen=True):
-    """One movement of money. `reference` is ours, made and stored before the first attempt, and binds to this exact body for ever.
+    """One movement of money. `reference` is ours, made and stored before the first attempt; it binds to this very body for ever.
 
     debit: the bank takes from the customer's account and pays our reserve account (a top-up).
     credit: the reverse (a withdrawal).
@@ -39,7 +39,7 @@ class BankRequest(msgspec.Struct, frozen=True):
 
 
 class BankAnswer(msgspec.Struct, frozen=True):
-    """What is known of a transfer. `failure_code` is a `FailureCode`, set exactly when FAILED; `at` is when the bank decided, UTC.
+    """What is known of a transfer. `failure_code` is set exactly when FAILED; `at` is when the bank decided, in UTC.
 
     `insufficient_funds` speaks of the account that the money would leave: the customer's in a debit, our reserve in a credit.
     """

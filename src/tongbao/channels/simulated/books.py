@@ -144,7 +144,7 @@ class Books:
 
     def audit(self) -> list[str]:
         """Every way in which the books do not add up; empty when they do."""
-        names = ("unbalanced journals", "balances that differ from their entries", "successes without money", "money without success")
+        names = ("unbalanced journals", "balances unlike their entries", "successes without money", "money without success")
         return [f"{count} {name}" for name, count in zip(names, self._known_row("audit"), strict=True) if count]
 
     # --- inside a transaction ----------------------------------------------------------------------------------------
@@ -194,7 +194,9 @@ class Books:
         away, towards = (request.account_number, reserve) if request.kind == "debit" else (reserve, request.account_number)
         self._post(away, towards, request.amount_minor, now, memo=request.kind, transfer_seq=seq)
 
-    def _post(self, away: str, towards: str, amount_minor: int, now: datetime, *, memo: str, transfer_seq: int | None = None) -> None:
+    def _post(
+        self, away: str, towards: str, amount_minor: int, now: datetime, *, memo: str, transfer_seq: int | None = None
+    ) -> None:
         """The only place where money moves: two entries that sum to zero."""
         (journal,) = self._known_row("journal_open", transfer_seq=transfer_seq, memo=memo, at=_text(now))
         for number, signed in ((away, -amount_minor), (towards, amount_minor)):

@@ -1,11 +1,11 @@
 """The accounts that a new bank opens with. Everything here is fixed, so that guides and tests may quote it.
 
-    6222020000000006   张小明        CNY 1,000,000.00
-    6222020000000014   李雨桐        CNY 1,000,000.00
-    6222020000000022   Alice Chen    CNY 1,000,000.00
+    6222020000000007   张小明        CNY 1,000,000.00
+    6222020000000015   李雨桐        CNY 1,000,000.00
+    6222020000000023   Alice Chen    CNY 1,000,000.00
     … 97 more like them, numbered in order
-    6222029000000005   空小白        CNY 0.00            every debit fails: insufficient_funds
-    6222029000000013   Carol Closed  closed              every transfer fails: account_closed
+    6222029000000008   空小白        CNY 0.00            every debit fails: insufficient_funds
+    6222029000000016   Carol Closed  closed              every transfer fails: account_closed
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ DEMO_BALANCE_MINOR = 1_000_000_00
 
 _FIXED = (("张小明", "13800000001"), ("李雨桐", "13800000002"), ("Alice Chen", "13800000003"))
 _SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
-_GIVEN = ("伟", "芳", "秀英", "敏", "静", "建国", "丽", "强", "磊", "洋", "艳", "勇", "子涵", "浩然", "欣怡", "梓萱", "宇轩", "思远", "一诺", "若曦")
+_GIVEN = (
+    "伟", "芳", "秀英", "敏", "静", "建国", "丽", "强", "磊", "洋", "艳", "勇",
+    "子涵", "浩然", "欣怡", "梓萱", "宇轩", "思远", "一诺", "若曦",
+)  # fmt: skip
 _ENGLISH_GIVEN = ("James", "Mary", "Robert", "Linda", "David", "Susan", "Daniel", "Karen", "Grace", "Kevin")
 _ENGLISH_SURNAMES = ("Smith", "Wong", "Brown", "Tan", "Miller", "Lim", "Wilson", "Lee", "Taylor", "Clark")
 

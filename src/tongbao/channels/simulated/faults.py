@@ -39,7 +39,8 @@ _SUBMIT_ONLY: frozenset[str] = frozenset(
 )
 _INQUIRE_ONLY: frozenset[str] = frozenset({"lost_inquiry"})
 _DEFAULT_DELAY_MS: dict[str, int] = {
-    "delay": 10_000, "timeout_before": 30_000, "late_arrival": 5_000, "pending_then_success": 3_000, "pending_then_failure": 3_000,
+    "delay": 10_000, "timeout_before": 30_000, "late_arrival": 5_000,
+    "pending_then_success": 3_000, "pending_then_failure": 3_000,
 }  # fmt: skip
 
 

@@ -109,7 +109,7 @@ insert into entries values (:journal_id, :account_number, :amount_minor, :balanc
 
 -- name: statement
 -- Movements of the reserve accounts from :since up to but without :until.
-select j.at, t.seq, t.at as decided_at, t.reference, t.kind, t.account_number, t.amount_minor, t.currency, e.balance_after_minor
+select j.at, t.seq, t.reference, t.kind, t.account_number, t.amount_minor, t.currency, e.balance_after_minor
 from journals j
 join transfers t on t.seq = j.transfer_seq
 join entries e on e.journal_id = j.id
