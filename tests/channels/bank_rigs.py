@@ -30,7 +30,8 @@ def top_up(reference: str = "", amount_minor: int = 10_000, kind: TransferKind =
 class Rig(Protocol):
     """A bank, with a hand on what tests may do to it."""
 
-    channel: BankChannel
+    @property
+    def channel(self) -> BankChannel: ...
 
     async def order(self, fault: Fault) -> None: ...
 

@@ -118,7 +118,8 @@ async def test_faults_are_listed_used_up_and_cleared(program: ProgramRig) -> Non
 @pytest.mark.parametrize(
     "body",
     [
-        {}, {"kind": "earthquake"}, {"kind": "delay", "probability": 2}, {"kind": "delay", "count": 0}, {"kind": "delay", "matches": {}},
+        {}, {"kind": "earthquake"}, {"kind": "delay", "probability": 2},
+        {"kind": "delay", "count": 0}, {"kind": "delay", "matches": {}},
     ],
 )  # fmt: skip
 async def test_malformed_fault_is_not_taken(program: ProgramRig, body: dict[str, object]) -> None:

@@ -98,20 +98,12 @@ def test_money_moves_once_a_reference_in_memory(script: list[tuple[str, object]]
     asyncio.run(run())
 
 
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.timeout(120)
-def test_money_moves_once_a_reference_in_the_program(program: ProgramRig, request: pytest.FixtureRequest) -> None:
-    runner: asyncio.Runner = request.getfixturevalue("_session_scoped_runner")
-    runs = iter(range(10_000))
-
-    @given(st.lists(steps, max_size=8))
-    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-    def sequences(script: list[tuple[str, object]]) -> None:
-        async def run() -> None:
-            await program.office.clear_faults()
-            account = await program.open(HOLDER, FIRST_MINOR)
-            await play(program, f"p{next(runs)}", account, script, 100)
-            assert await program.office.audit() == []
-
-        runner.run(run())
-
-    sequences()
+@given(script=st.lists(steps, max_size=8))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_money_moves_once_a_reference_in_the_program(program: ProgramRig, script: list[tuple[str, object]]) -> None:
+    await program.office.clear_faults()
+    account = await program.open(HOLDER, FIRST_MINOR)
+    await play(program, f"p{account}", account, script, 100)
+    assert await program.office.audit() == []

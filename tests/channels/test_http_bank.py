@@ -45,7 +45,8 @@ async def server(serve: Serve) -> AsyncIterator[str]:
 def signed(status: int, body: bytes, nonce: str, *, timestamp: str | None = None, key: str = KEY) -> bytes:
     stamp = timestamp or str(int(time.time()))
     signature = signing.sign_answer(key.encode(), status=status, timestamp=stamp, nonce=nonce, body=body)
-    head = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}", f"x-bank-timestamp: {stamp}", f"x-bank-signature: {signature}"]
+    sealed = [f"x-bank-timestamp: {stamp}", f"x-bank-signature: {signature}"]
+    head = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}", *sealed]
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
