@@ -17,11 +17,14 @@ async def running_bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     """One bank program for the whole run: its tests use references and accounts of their own."""
     process = await BankProcess.start(tmp_path_factory.mktemp("bank"), key=KEY)
     rig = ProgramRig(HttpBank(process.url, key=KEY, timeout_s=TIMEOUT_S), BackOffice(process.url, key=KEY), process)
-    yield rig
-    assert await rig.office.audit() == []
-    await rig.channel.close()
-    await rig.office.close()
-    assert await process.stop() == 0
+    try:
+        yield rig
+        assert await rig.office.audit() == []
+    finally:
+        await rig.channel.close()
+        await rig.office.close()
+        status = await process.stop()
+    assert status == 0
 
 
 @pytest_asyncio.fixture(loop_scope="session")
