@@ -265,6 +265,8 @@ class IdentityService:
 
     async def several(self, principal_ids: list[UUID]) -> dict[UUID, Principal]:
         """Principals by id; unknown ids are left out."""
+        if not principal_ids:
+            return {}
         rows = await self._pool.fetch(QUERIES["principals"], principal_ids)
         return {row["principal_id"]: Principal(*row) for row in rows}
 
