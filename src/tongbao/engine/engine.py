@@ -32,8 +32,8 @@ from tongbao.engine.types import (
     Event,
     Key,
     Link,
-    Outcome,
     OutboxRow,
+    Outcome,
     Record,
     View,
 )

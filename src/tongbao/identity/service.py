@@ -26,6 +26,7 @@ from tongbao.identity.types import (
     Audience,
     CountWrongPassword,
     EndSession,
+    Enrolment,
     OpenSession,
     PinConfirmation,
     Principal,
@@ -104,11 +105,16 @@ class IdentityService:
         except (argon2.exceptions.VerifyMismatchError, argon2.exceptions.InvalidHashError):
             return False
 
-    def _check_password_choice(self, password: str) -> None:
+    def _checked(self, login: str, password: str, name: str) -> tuple[str, str]:
+        """Login and name in their normal form."""
+        login, name = normal_login(login), name.strip()
+        if not 1 <= len(name) <= 60 or not name.isprintable():
+            raise Refusal(errors.NAME_FORMAT)
         if len(password) < 8:
             raise Refusal(errors.PASSWORD_TOO_SHORT)
         if len(password) > 128:
             raise Refusal(errors.PASSWORD_TOO_LONG)
+        return login, name
 
     # ── register and log in ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -125,26 +131,21 @@ class IdentityService:
         merchant_id: UUID | None = None,
     ) -> UUID:
         """Make a principal. Refuses `login_format`, `name_format`, `password_too_short`/`_too_long`; declines `login_taken`."""
-        login = normal_login(login)
-        name = name.strip()
-        if not 1 <= len(name) <= 60 or not name.isprintable():
-            raise Refusal(errors.NAME_FORMAT)
-        self._check_password_choice(password)
-        password_hash = await self._in_thread(self._hasher.hash, password)
+        who = await self.enrolment(login, password, name, locale, roles)
         outcome = await self._engine.submit(
             Register(
-                command_id=command_id,
-                audience=audience,
-                login=login,
-                name=name,
-                locale="en" if locale == "en" else "zh",
-                password_hash=password_hash,
-                password_tag=mac(self._keys.password, login.encode(), password.encode()),
-                roles=roles,
-                merchant_id=merchant_id,
+                command_id=command_id, audience=audience, merchant_id=merchant_id, login=who.login, name=who.name,
+                locale=who.locale, password_hash=who.password_hash, password_tag=who.password_tag, roles=who.roles,
             )
-        )
+        )  # fmt: skip
         return cast(Registered, accepted(outcome)).principal_id
+
+    async def enrolment(self, login: str, password: str, name: str, locale: str, roles: str) -> Enrolment:
+        """Somebody who is to log in, checked, the password hashed. Refuses `login_format`, `name_format`, `password_…`."""
+        login, name = self._checked(login, password, name)
+        password_hash = await self._in_thread(self._hasher.hash, password)
+        tag = mac(self._keys.password, login.encode(), password.encode())
+        return Enrolment(login, name, "en" if locale == "en" else "zh", password_hash, tag, roles)
 
     async def log_in(self, audience: Audience, login: str, password: str, device_name: str) -> LoggedIn:
         """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""

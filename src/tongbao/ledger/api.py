@@ -1,6 +1,15 @@
 """The ledger as other modules see it."""
 
-from tongbao.ledger.chart import CHART, CUSTOMER_WALLET, FEES, MERCHANT_BALANCE, RESERVE, WITHDRAWALS_IN_TRANSIT, ChartLine, account_id
+from tongbao.ledger.chart import (
+    CHART,
+    CUSTOMER_WALLET,
+    FEES,
+    MERCHANT_BALANCE,
+    RESERVE,
+    WITHDRAWALS_IN_TRANSIT,
+    ChartLine,
+    account_id,
+)
 from tongbao.ledger.rules import DECIDERS, CaptureHold, Leg, Place, PlaceHold, VoidHold, account_at, account_keys, post
 from tongbao.ledger.types import ACCOUNT, ENTRY, HOLD, JOURNAL, QUERIES, Account, Entry, Hold, Journal
 

@@ -9,7 +9,6 @@ from litestar import Request, Response, get, post
 
 from tongbao.identity.http import LoginBody, caller_of, device_name, session_cookie
 from tongbao.identity.service import Caller, IdentityService
-from tongbao.kernel import web
 from tongbao.merchants.service import API_KEY_PREFIX, MerchantService
 
 

@@ -14,6 +14,7 @@ import asyncpg
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors as identity_errors
 from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.types import Enrolment
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id
@@ -42,9 +43,17 @@ class MerchantService:
         self._country = country
 
     async def open(
-        self, command_id: UUID, name: str, mcc: str, city: str, fee_ppm: int, stores: Sequence[NewStore]
+        self,
+        command_id: UUID,
+        name: str,
+        mcc: str,
+        city: str,
+        fee_ppm: int,
+        stores: Sequence[NewStore],
+        owner: Enrolment | None = None,
     ) -> MerchantOpened:
-        """Take on a merchant. Refuses `merchant_name_format`, `mcc_format`, `fee_out_of_range`, `stores_count`."""
+        """Take on a merchant. Refuses `merchant_name_format`, `mcc_format`, `fee_out_of_range`, `stores_count`; declines
+        `login_taken`."""
         texts = [name, city, *(text for store in stores for text in (store.name, store.city))]
         if not all(1 <= len(text.strip()) <= 60 and text.isprintable() for text in texts):
             raise Refusal(errors.MERCHANT_NAME_FORMAT)
@@ -57,7 +66,7 @@ class MerchantService:
         command = OpenMerchant(
             command_id=command_id, name=name.strip(), mcc=mcc, city=city.strip(), country=self._country,
             currency=self._currency, fee_ppm=fee_ppm,
-            stores=tuple(NewStore(store.name.strip(), store.city.strip()) for store in stores),
+            stores=tuple(NewStore(store.name.strip(), store.city.strip()) for store in stores), owner=owner,
         )  # fmt: skip
         return cast(MerchantOpened, accepted(await self._engine.submit(command)))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -184,8 +183,8 @@ class Cards:
         for payment, fields in zip(rows, await self._fields(rows), strict=True):
             fee = payment.fee_minor - payment.fee_returned_minor
             net = payment.amount_minor - payment.refunded_minor - fee
-            money = {"fee": format_minor(fee, payment.currency), "net": format_minor(net, payment.currency)}
-            answers.append(OrderAnswer(**fields, **money))
+            currency = payment.currency
+            answers.append(OrderAnswer(**fields, fee=format_minor(fee, currency), net=format_minor(net, currency)))
         return answers
 
     async def _fields(self, rows: Sequence[Payment]) -> list[dict[str, Any]]:
@@ -254,7 +253,7 @@ async def orders(
     cards: Cards,
     limit: web.Limit = 20,
     cursor: web.Cursor = None,
-    state: State | None = None,
+    in_state: Annotated[State | None, Parameter(query="state")] = None,
     q: Annotated[str | None, Parameter(max_length=64, description="Order number or words of the subject.")] = None,
     first_day: Annotated[str | None, Parameter(query="from", max_length=10)] = None,
     last_day: Annotated[str | None, Parameter(query="to", max_length=10)] = None,
@@ -262,7 +261,7 @@ async def orders(
     """This merchant's orders, newest first."""
     start, end = web.local_days(first_day, last_day, payments.zone)
     place = web.decode_cursor(cursor, tuple[datetime, UUID])
-    found = await payments.orders(merchant_of(staff), state, q, start, end, place, limit)
+    found = await payments.orders(merchant_of(staff), in_state, q, start, end, place, limit)
     rows, following = web.page(found, limit, lambda row: (row.created_at, row.payment_id))
     return web.Page(await cards.orders(rows), following)
 
@@ -347,10 +346,12 @@ async def _stream(
                 places[row.writer] = row.sequence
                 yield _message(row, format_places(places))
         while not subscription.lost:
-            row = None
-            with suppress(TimeoutError):
-                row, at = await asyncio.wait_for(subscription.queue.get(), _PING_S)
-            yield _message(row, at) if row else ServerSentEventMessage(comment="ping")
+            try:
+                heard, at = await asyncio.wait_for(subscription.queue.get(), _PING_S)
+            except TimeoutError:
+                yield ServerSentEventMessage(comment="ping")
+            else:
+                yield _message(heard, at)
 
 
 def _message(row: OutboxRow, places: str) -> ServerSentEventMessage:

@@ -76,7 +76,7 @@ CounterpartiesOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Counterpar
 class WalletService:
     """A customer's money.
 
-    `states` by bill kind and `counterparties` by counterparty kind come from the modules that own them.
+    `states` by bill kind (but our own bank transfers) and `counterparties` by counterparty kind come from the modules that own them.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class WalletService:
         self._clock = clock
         self.currency = currency
         self.zone = zone
-        self._states = states
+        self._states = {**states, "topup": self.bank_transfer_states, "withdrawal": self.bank_transfer_states}
         self._counterparties = counterparties
         self._settling: set[asyncio.Task[None]] = set()
 
