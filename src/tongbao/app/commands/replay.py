@@ -87,7 +87,9 @@ class Report(msgspec.Struct, frozen=True):
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many payments.")
 @click.option("--speed", type=Speed(), default="max", show_default=True, help="So many times faster than recorded, or max.")
-@click.option("--concurrency", type=click.IntRange(1, Limits().queue), default=1_000, show_default=True, help="Most on their way.")
+@click.option(
+    "--concurrency", type=click.IntRange(1, Limits().queue), default=1_000, show_default=True, help="Most on their way."
+)
 @click.option("--acknowledged", type=click.Path(dir_okay=False, path_type=Path), help="Append the number of each payment made.")
 @click.option("--skip-zero", is_flag=True, help="Leave out payments of nothing instead of refusing the file.")
 def command(
@@ -124,9 +126,7 @@ async def _run(settings: Settings, source: Source, speed: float | None, concurre
                 await _pay(source, parties, Flow(engine, concurrency, tally.count), tally, speed, bar)
                 seconds = time.monotonic() - started
             comparing = bar.add_task("comparing", total=source.payments, note="")
-            comparison = await patiently(
-                lambda: _compare_afresh(dsn, source, parties, tally, bar, comparing)
-            )
+            comparison = await patiently(lambda: _compare_afresh(dsn, source, parties, tally, bar, comparing))
         balance = await patiently(lambda: trial_balance(dsn))
         verification = await patiently(lambda: verify_with_progress(dsn))
     return Report(source, tally, seconds, comparison, balance, verification)
@@ -135,9 +135,7 @@ async def _run(settings: Settings, source: Source, speed: float | None, concurre
 async def _prepare(settings: Settings, source: Source, engine: Engine, concurrency: int, bar: Progress) -> Parties:
     funds, terminals = await asyncio.to_thread(source.funds), await asyncio.to_thread(source.terminals)
     keys = runtime.keys(settings)
-    parties = Parties(
-        engine, concurrency, source.name, pin_key=keys.pin, country=settings.country, currency=settings.currency
-    )
+    parties = Parties(engine, concurrency, source.name, pin_key=keys.pin, country=settings.country, currency=settings.currency)
     task = bar.add_task("preparing", total=5 * len(funds) + len(terminals), note="")
     await parties.open_terminals(terminals, lambda: bar.advance(task))
     await parties.open_customers(funds, lambda: bar.advance(task))
@@ -172,9 +170,7 @@ def _show(bar: Progress, task: TaskID, tally: Tally, seconds: float) -> None:
     bar.update(task, completed=tally.answered, note=note)
 
 
-async def _compare_afresh(
-    dsn: str, source: Source, parties: Parties, tally: Tally, bar: Progress, task: TaskID
-) -> Comparison:
+async def _compare_afresh(dsn: str, source: Source, parties: Parties, tally: Tally, bar: Progress, task: TaskID) -> Comparison:
     bar.update(task, completed=0)
     return await compare_payments(dsn, source, parties, tally.accepted, lambda rows: bar.advance(task, rows))
 
