@@ -36,6 +36,7 @@ from tongbao.kernel.money import format_minor
 from tongbao.ledger.chart import CHART
 
 _STRETCH = 2_000
+_OPENING_S = 10.0
 
 
 class Speed(click.ParamType[float | None]):
@@ -111,7 +112,8 @@ def command(
 
 
 async def _run(settings: Settings, source: Source, speed: float | None, concurrency: int, acknowledged: Path | None) -> Report:
-    dsn = await runtime.open_database(settings)
+    # A server killed a moment ago may need a second try: until its process is reaped it looks alive to the next one.
+    dsn = await patiently(lambda: runtime.open_database(settings), _OPENING_S)
     figures = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
     bar = Progress(TextColumn("{task.description}"), BarColumn(), *figures, console=Console(stderr=True), transient=True)
     async with database_watched(settings):

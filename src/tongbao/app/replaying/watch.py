@@ -23,6 +23,7 @@ _AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InterfaceError,
     RetryableFailure,
+    PostgresError,
     OSError,
 )
 
