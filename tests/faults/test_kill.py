@@ -27,6 +27,7 @@ import asyncpg
 import pytest
 
 import tongbao
+from tongbao.app.replaying.watch import patiently
 from tongbao.kernel.postgres import EmbeddedPostgres
 
 KILLS = int(os.environ.get("TONGBAO_TEST_KILLS", "4"))
@@ -150,16 +151,23 @@ def replay(file: Path, tmp_path: Path) -> Iterator[Replay]:
     shutil.rmtree(tmp_path / "data", ignore_errors=True)
 
 
-def test_no_acknowledged_payment_is_lost_or_doubled_whoever_is_killed(file: Path, replay: Replay) -> None:
+async def test_no_acknowledged_payment_is_lost_or_doubled_whoever_is_killed(file: Path, replay: Replay) -> None:
     chance = random.Random(KILLS)
     replay.start()
     for number, victim in zip(range(KILLS), itertools.cycle(("database", "replay", "both")), strict=False):
         # Somewhere in its own share of the rows, so that there is work before and after every kill.
         replay.wait_for(int((number + chance.uniform(0.2, 0.8)) * (ROWS * 0.9 / KILLS)))
-        if victim in ("database", "both"):
-            kill_database(replay.server)
+        acknowledged = replay.numbers()
         if victim in ("replay", "both"):
             replay.kill()
+            acknowledged = replay.numbers()
+        if victim in ("database", "both"):
+            kill_database(replay.server)
+        # Looked at before a new replay could make them again. Half of the times that both die it is the replay's turn to
+        # find the database dead.
+        if victim != "both" or number % 2:
+            assert acknowledged - await paid_numbers(replay.server) == set()
+        if victim in ("replay", "both"):
             replay.start()
     assert replay.finish() == 0, replay.said()
     assert replay.count("batch_retried") >= 1, "no kill met a batch on its way"
@@ -167,7 +175,7 @@ def test_no_acknowledged_payment_is_lost_or_doubled_whoever_is_killed(file: Path
     paid = Paid(file)
     assert 0 < paid.declined < ROWS / 5
     assert replay.numbers() == set(paid.amounts)
-    asyncio.run(check_books(replay.server.start(), paid))
+    await check_books(replay.server.start(), paid)
     verified = replay.verify()
     assert verified.returncode == 0, verified.stdout.decode() + verified.stderr.decode()
 
@@ -184,6 +192,19 @@ def kill_database(server: EmbeddedPostgres) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
+
+
+async def paid_numbers(server: EmbeddedPostgres) -> set[str]:
+    """The numbers of the payments in the database, which is started again if need be."""
+
+    async def read() -> set[str]:
+        connection = await asyncpg.connect(await asyncio.to_thread(server.start))
+        try:
+            return {row["out_trade_no"] for row in await connection.fetch("select out_trade_no from payment")}
+        finally:
+            await connection.close()
+
+    return await patiently(read)
 
 
 async def check_books(dsn: str, paid: Paid) -> None:
