@@ -27,7 +27,7 @@ import asyncpg
 import pytest
 
 import tongbao
-from tongbao.app.replaying.watch import patiently
+from tongbao.app.watch import patiently
 from tongbao.kernel.postgres import EmbeddedPostgres
 
 KILLS = int(os.environ.get("TONGBAO_TEST_KILLS", "4"))

@@ -53,8 +53,9 @@ MOST_BODY_BYTES = 64 * 1024
 class Services:
     """Everything a request may need, made once a process."""
 
-    def __init__(self, settings: Settings, keys: Keys, dsn: str, pool: asyncpg.Pool, engine: Engine, bank: BankAdapter) -> None:
-        clock: Clock = SystemClock()
+    def __init__(
+        self, settings: Settings, keys: Keys, dsn: str, pool: asyncpg.Pool, engine: Engine, bank: BankAdapter, clock: Clock
+    ) -> None:
         zone = ZoneInfo(settings.time_zone)
         hasher = argon2.PasswordHasher(
             time_cost=settings.argon2_time, memory_cost=settings.argon2_memory_kib, parallelism=1
@@ -91,14 +92,15 @@ class _SessionEnded(msgspec.Struct):
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, dsn: str) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, dsn: str, clock: Clock | None = None) -> AsyncIterator[Services]:
     """Services over a database that is up and migrated, with their background tasks."""
+    clock = clock or SystemClock()
     keys = runtime.keys(settings)
     pool = await open_pool(dsn)
     bank = open_bank(settings, keys)
     try:
-        async with runtime.open_engine(dsn) as engine:
-            services = Services(settings, keys, dsn, pool, engine, bank)
+        async with runtime.open_engine(dsn, clock) as engine:
+            services = Services(settings, keys, dsn, pool, engine, bank, clock)
             listening = asyncio.create_task(services.listener.run(), name="listener")
             try:
                 yield services
