@@ -1,0 +1,3 @@
+import { defineApp } from '../vite.app.ts'
+
+export default defineApp('wallet')
