@@ -301,6 +301,8 @@ class EmbeddedPostgres:
         # PostgreSQL would believe a lock file whose number now belongs to another process, or to a zombie.
         if Path("/proc/self/cmdline").exists():
             (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
+            if self._access_file.exists() and (access := self._access()).socket_directory:
+                Path(f"{access.socket_path}.lock").unlink(missing_ok=True)
 
     def _processes(self) -> list[int]:
         return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if self._is_ours(int(entry.name))]
