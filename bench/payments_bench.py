@@ -25,7 +25,7 @@ from tongbao.payments.types import CreateOrder, PayMerchant, PayOrder
 CUSTOMERS = 2_000
 MERCHANTS = 50
 FEE_PPM = 6_000
-USERS = 1_000
+USERS = int(__import__("os").environ.get("U","1000"))
 SECONDS = 4.0
 
 _CONFIRMATION = PinConfirmation(PIN_MAC)
