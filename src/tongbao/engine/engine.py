@@ -58,12 +58,14 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class _Waiting:
-    __slots__ = ("command", "decider", "fingerprint", "future")
+    __slots__ = ("command", "decider", "fingerprint", "future", "keys")
 
     def __init__(self, command: Command, decider: Decider[Any], future: asyncio.Future[Outcome]) -> None:
         self.command = command
         self.decider = decider
+        # What depends on the command alone is done while the batch before is at the database.
         self.fingerprint = command.fingerprint()
+        self.keys = tuple(decider.keys(command))
         self.future = future
 
 
@@ -111,11 +113,12 @@ class Engine:
         happen), `timed_out` (it may happen yet: repeat it to learn). Raises InvariantBroken for a bug.
         """
         future = self.enqueue(command)
+        # The future is this caller's alone: ending it early, by time or by cancellation, leaves the command in its batch.
+        timer = asyncio.get_running_loop().call_later(timeout_s, _time_out, future)
         try:
-            return await asyncio.wait_for(asyncio.shield(future), timeout_s)
-        except TimeoutError:
-            future.add_done_callback(_forget)
-            raise Refusal(TIMED_OUT) from None
+            return await future
+        finally:
+            timer.cancel()
 
     def enqueue(self, command: Command) -> asyncio.Future[Outcome]:
         """As `submit`, without waiting: the future ends with the outcome or the refusal."""
@@ -185,7 +188,7 @@ class Engine:
         first: dict[Any, _Waiting] = {}
         for waiting in batch:
             first.setdefault(waiting.command.command_id, waiting)
-        wanted = {key for waiting in first.values() for key in waiting.decider.keys(waiting.command)}
+        wanted = {key for waiting in first.values() for key in waiting.keys}
         async with self._store.session() as session:
             rows = await session.load(list(wanted))
             recorded = await session.recorded(list(first))
@@ -323,7 +326,6 @@ def _refuse(waiting: _Waiting, error: BaseException) -> None:
         waiting.future.set_exception(error)
 
 
-def _forget(future: asyncio.Future[Outcome]) -> None:
-    """Nobody listens any more: take the exception, if any, so that the loop does not complain of it."""
-    if not future.cancelled():
-        future.exception()
+def _time_out(future: asyncio.Future[Outcome]) -> None:
+    if not future.done():
+        future.set_exception(Refusal(TIMED_OUT))
