@@ -66,9 +66,8 @@ def moves(engine: Engine, payers: list[UUID], payees: list[UUID]) -> Callable[[]
 
 async def run() -> Result:
     """Measure, check, report."""
-    async with stage() as here:
-        async with Engine(PostgresStore(here.dsn), [FUND, MOVE], SystemClock()) as engine:
-            return await _measure(here, engine, await funded(engine, ACCOUNTS))
+    async with stage() as here, Engine(PostgresStore(here.dsn), [FUND, MOVE], SystemClock()) as engine:
+        return await _measure(here, engine, await funded(engine, ACCOUNTS))
 
 
 async def _measure(here: Stage, engine: Engine, wallets: list[UUID]) -> Result:

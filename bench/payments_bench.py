@@ -74,12 +74,11 @@ def two_commands(engine: Engine, customers: list[UUID], merchants: list[UUID]) -
 
 async def run() -> Result:
     """Measure, check, report."""
-    async with stage() as here:
-        async with Engine(PostgresStore(here.dsn), [*DECIDERS, FUND], SystemClock()) as engine:
-            customers = await funded(engine, CUSTOMERS)
-            merchants = await open_merchants(engine, MERCHANTS, FEE_PPM)
-            await give_pins(here.dsn, customers)
-            return await _measure(here, engine, customers, merchants)
+    async with stage() as here, Engine(PostgresStore(here.dsn), [*DECIDERS, FUND], SystemClock()) as engine:
+        customers = await funded(engine, CUSTOMERS)
+        merchants = await open_merchants(engine, MERCHANTS, FEE_PPM)
+        await give_pins(here.dsn, customers)
+        return await _measure(here, engine, customers, merchants)
 
 
 async def _measure(here: Stage, engine: Engine, customers: list[UUID], merchants: list[UUID]) -> Result:

@@ -19,7 +19,7 @@ import structlog
 
 from tongbao.engine.chain import GENESIS
 from tongbao.engine.relation import Relation
-from tongbao.engine.store import Changes, Head, RetryableFailure, WriterLost
+from tongbao.engine.store import Changes, Head, RetryableFailure, Seal, WriterLost
 from tongbao.engine.types import Key, OutboxRow, Record
 from tongbao.kernel.sql import Queries
 
@@ -153,11 +153,13 @@ class _PostgresSession:
                 raise RuntimeError(f"{relation.name}: {done} for {len(rows)} rows")
         for relation, rows in changes.appended.items():
             await self._insert(relation, rows)
-        await self._insert(_RECORDS, changes.records)
-        await self._connection.execute(QUERIES["insert_link"], *msgspec.structs.astuple(changes.link))
-        if changes.events:
-            await self._insert(_OUTBOX, changes.events)
-            await self._connection.execute(QUERIES["wake_listeners"], f"{changes.link.writer}:{changes.link.sequence}")
+
+    async def seal(self, seal: Seal) -> None:
+        await self._insert(_RECORDS, seal.records)
+        await self._connection.execute(QUERIES["insert_link"], *msgspec.structs.astuple(seal.link))
+        if seal.events:
+            await self._insert(_OUTBOX, seal.events)
+            await self._connection.execute(QUERIES["wake_listeners"], f"{seal.link.writer}:{seal.link.sequence}")
 
     async def _insert(self, relation: Relation[Any], rows: Sequence[Any]) -> None:
         if len(rows) < _COPY_FROM:
