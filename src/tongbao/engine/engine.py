@@ -129,7 +129,11 @@ class Engine:
         if len(self._queue) >= self._limits.queue:
             raise Refusal(OVERLOADED)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(command, decider, future))
+        try:
+            self._queue.append(_Waiting(command, decider, future))
+        except Exception as broken:
+            _broken(command, broken)
+            future.set_exception(broken)
         self._wake.set()
         return future
 
@@ -173,7 +177,7 @@ class Engine:
                     await self._settle(batch[:middle])
                     await self._settle(batch[middle:])
                     return
-                _log.error("command_broken", command=batch[0].command.kind, id=str(batch[0].command.command_id), exc_info=broken)
+                _broken(batch[0].command, broken)
                 _refuse(batch[0], broken)
                 return
 
@@ -311,6 +315,10 @@ def outcome_text(decision: Decision) -> str:
     if isinstance(decision, Accepted):
         return _encode({"result": decision.result}).decode()
     return _encode({"code": decision.code.name, "detail": decision.detail}).decode()
+
+
+def _broken(command: Command, broken: Exception) -> None:
+    _log.error("command_broken", command=command.kind, id=str(command.command_id), exc_info=broken)
 
 
 def _answer_again(waiting: _Waiting, record: Record) -> None:
