@@ -10,7 +10,9 @@ import structlog
 
 def configure(*, as_json: bool, level: int = logging.INFO) -> None:
     """Send every log line of ours, and of the libraries, through structlog."""
-    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # Plain traces only: the rich ones print local variables, and those hold PINs, passwords and tokens.
+    pretty = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    renderer = structlog.processors.JSONRenderer() if as_json else pretty
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal
+from uuid import UUID
 
+from tongbao.app.settings import Settings
+from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, NotFound
 from tongbao.engine.api import Decider, Relation
-from tongbao.identity import rules as identity
+from tongbao.identity import rules as identity_rules
+from tongbao.identity.service import IdentityService
 from tongbao.ledger import api as ledger
-from tongbao.merchants import rules as merchants
-from tongbao.payments import rules as payments
-from tongbao.wallet import rules as wallet
+from tongbao.merchants import rules as merchant_rules
+from tongbao.merchants.service import MerchantService
+from tongbao.payments import rules as payment_rules
+from tongbao.security.keys import Keys
+from tongbao.security.masking import mask_card, mask_login, mask_name
+from tongbao.wallet import rules as wallet_rules
+from tongbao.wallet import types as wallet_types
+from tongbao.wallet.service import CounterpartiesOf, Counterparty
+from tongbao.wallet.types import BankAccount, BankTransfer
 
 #: Packages with a `migrations/` folder, in the order in which they may rely on each other.
 MIGRATIONS = (
@@ -24,11 +35,72 @@ MIGRATIONS = (
 #: Everything the engine can decide.
 DECIDERS: tuple[Decider[Any], ...] = (
     *ledger.DECIDERS,
-    *identity.DECIDERS,
-    *merchants.DECIDERS,
-    *wallet.DECIDERS,
-    *payments.DECIDERS,
+    *identity_rules.DECIDERS,
+    *merchant_rules.DECIDERS,
+    *wallet_rules.DECIDERS,
+    *payment_rules.DECIDERS,
 )
 
 #: Relations whose rows are hashed into the audit chain.
 CHAINED: tuple[Relation[Any], ...] = (ledger.JOURNAL, ledger.ENTRY)
+
+
+class BankAdapter:
+    """The wallet's `Bank` over a `BankChannel`."""
+
+    def __init__(self, channel: BankChannel) -> None:
+        self._channel = channel
+
+    async def submit(self, transfer: BankTransfer, account: BankAccount) -> wallet_types.BankAnswer:
+        kind: Literal["debit", "credit"] = "debit" if transfer.kind == "topup" else "credit"
+        return _answer(
+            await self._channel.submit(
+                BankRequest(
+                    str(transfer.bank_transfer_id), kind, account.number, account.holder_name, transfer.amount_minor, transfer.currency
+                )
+            )
+        )
+
+    async def inquire(self, transfer: BankTransfer) -> wallet_types.BankAnswer:
+        answer = await self._channel.inquire(str(transfer.bank_transfer_id))
+        return wallet_types.BankAnswer("NOT_FOUND") if isinstance(answer, NotFound) else _answer(answer)
+
+    async def holder_matches(self, number: str, holder_name: str) -> bool | None:
+        check = await self._channel.verify_account(number, holder_name)
+        return check.holder_matches if check.found else None
+
+    async def reserve_minor(self, currency: str) -> int:
+        return await self._channel.reserve_balance(currency)
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+
+def _answer(answer: BankAnswer) -> wallet_types.BankAnswer:
+    return wallet_types.BankAnswer(answer.state, answer.bank_reference, answer.failure_code)
+
+
+def open_bank(settings: Settings, keys: Keys) -> BankAdapter:
+    """The bank of the settings; the demonstration's simulated bank listens beside the server."""
+    return BankAdapter(HttpBank(settings.bank_url or f"http://127.0.0.1:{settings.port + 1}", key=keys.bank.hex()))
+
+
+def counterparties(
+    identity: IdentityService,
+    merchants: MerchantService,
+    bank_accounts: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, BankAccount]]],
+) -> dict[str, CounterpartiesOf]:
+    """How each kind of counterparty of a bill is named."""
+
+    async def customers(ids: Sequence[UUID]) -> dict[UUID, Counterparty]:
+        people = await identity.several(list(ids))
+        return {id: Counterparty(mask_name(one.name), "customer", mask_login(one.login)) for id, one in people.items()}
+
+    async def sellers(ids: Sequence[UUID]) -> dict[UUID, Counterparty]:
+        return {id: Counterparty(one.name, "merchant") for id, one in (await merchants.several(ids)).items()}
+
+    async def banks(ids: Sequence[UUID]) -> dict[UUID, Counterparty]:
+        found = await bank_accounts(ids)
+        return {id: Counterparty(mask_card(one.number), "bank") for id, one in found.items()}
+
+    return {"customer": customers, "merchant": sellers, "bank": banks}

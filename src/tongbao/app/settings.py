@@ -19,6 +19,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url     how phones reach us
     bank_url       the bank's address; empty: the simulated bank of `tongbao demo`
     currency       the wallet's currency
+    time_zone      whose midnight begins a day in statements
     country        ISO 3166 code printed into merchant codes
     log_json       structured logs as JSON lines instead of for a terminal
     secure_cookies cookies only over HTTPS; off for a laptop without TLS
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bank_url: str = ""
     currency: str = "CNY"
     country: str = "CN"
+    time_zone: str = "Asia/Shanghai"
     log_json: bool = False
     secure_cookies: bool = False
     argon2_time: int = 2

@@ -20,6 +20,7 @@ from tongbao.identity.types import (
     Confirmation,
     CountWrongPassword,
     EndSession,
+    Enrolment,
     LoginName,
     OpenSession,
     Pin,
@@ -103,18 +104,34 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
 
 def register(command: Register, view: View, now: datetime) -> Decision:
     """Declines `login_taken`."""
-    if view.get(LOGIN, (command.audience, command.login)) is not None:
-        return Declined(errors.LOGIN_TAKEN)
+    who = Enrolment(
+        command.login, command.name, command.locale, command.password_hash, command.password_tag, command.roles
+    )
     principal_id = derived_id(now, command.command_id)
-    view.put(LOGIN, LoginName(command.audience, command.login, principal_id))
+    if refused := enrol(view, principal_id, command.audience, who, command.merchant_id, now):
+        return refused
+    return Accepted(Registered(principal_id))
+
+
+def login_keys(audience: str, login: str) -> list[Key]:
+    """The rows `enrol` needs."""
+    return [Key(LOGIN, (audience, login))]
+
+
+def enrol(
+    view: View, principal_id: UUID, audience: str, who: Enrolment, merchant_id: UUID | None, now: datetime
+) -> Declined | None:
+    """Make a principal as part of any command. Declines `login_taken`."""
+    if view.get(LOGIN, (audience, who.login)) is not None:
+        return Declined(errors.LOGIN_TAKEN)
+    view.put(LOGIN, LoginName(audience, who.login, principal_id))
     view.put(
         PRINCIPAL,
         Principal(
-            principal_id, command.audience, command.name, command.login, command.locale, command.roles, command.merchant_id,
-            command.password_hash, 0, None, now,
+            principal_id, audience, who.name, who.login, who.locale, who.roles, merchant_id, who.password_hash, 0, None, now
         ),
-    )  # fmt: skip
-    return Accepted(Registered(principal_id))
+    )
+    return None
 
 
 def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
@@ -164,7 +181,7 @@ def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
 
 
 DECIDERS = (
-    Decider(Register, lambda command: [Key(LOGIN, (command.audience, command.login))], register, Registered),
+    Decider(Register, lambda command: login_keys(command.audience, command.login), register, Registered),
     Decider(OpenSession, lambda command: [Key(PRINCIPAL, command.principal_id)], open_session, SessionOpened),
     Decider(CountWrongPassword, lambda command: [Key(PRINCIPAL, command.principal_id)], count_wrong_password),
     Decider(EndSession, lambda command: [Key(SESSION, command.session_id)], end_session),

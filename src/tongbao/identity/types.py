@@ -78,8 +78,23 @@ class PinConfirmation(msgspec.Struct, frozen=True, tag="pin"):
 Confirmation = PinConfirmation
 
 
+class Enrolment(msgspec.Struct, frozen=True):
+    """Who is to log in. `password_tag` (keyed) stands for the password in fingerprints; the salted hash is left out of them."""
+
+    login: str
+    name: str
+    locale: str
+    password_hash: str
+    password_tag: bytes
+    roles: str = ""
+
+    def hashed(self) -> Enrolment:
+        """Without what differs between two sendings of the same wish."""
+        return msgspec.structs.replace(self, password_hash="")
+
+
 class Register(Command, frozen=True, kw_only=True):
-    """Make a principal. `password_tag` (keyed) stands for the password in the fingerprint; the salted hash is left out."""
+    """Make a principal."""
 
     kind = "identity.register"
     audience: str

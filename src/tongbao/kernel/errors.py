@@ -106,3 +106,6 @@ AMOUNT_PRECISION = refusal(
 AMOUNT_NOT_POSITIVE = refusal("amount_not_positive", "金额必须大于零。", "The amount must be greater than zero.")
 AMOUNT_TOO_LARGE = refusal("amount_too_large", "金额超出可处理的范围。", "The amount is larger than can be handled.")
 CURRENCY_UNKNOWN = refusal("currency_unknown", "不支持的币种：{currency}。", "Unknown currency: {currency}.")
+CURRENCY_UNSUPPORTED = refusal(
+    "currency_unsupported", "这里只支持 {supported}，不支持 {currency}。", "Only {supported} is kept here, not {currency}."
+)

@@ -10,7 +10,14 @@ import re
 
 import msgspec
 
-from tongbao.kernel.errors import AMOUNT_MALFORMED, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION, AMOUNT_TOO_LARGE, CURRENCY_UNKNOWN, Refusal
+from tongbao.kernel.errors import (
+    AMOUNT_MALFORMED,
+    AMOUNT_NOT_POSITIVE,
+    AMOUNT_PRECISION,
+    AMOUNT_TOO_LARGE,
+    CURRENCY_UNKNOWN,
+    Refusal,
+)
 
 #: ISO 4217: alphabetic code -> (numeric code, minor-unit places).
 CURRENCIES: dict[str, tuple[str, int]] = {

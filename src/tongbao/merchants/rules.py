@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.identity.rules import enrol, login_keys
 from tongbao.kernel.ids import derived_id
 from tongbao.merchants import errors
 from tongbao.merchants.types import API_KEY, MERCHANT, MERCHANT_TERMS, STORE, ApiKey, IssueApiKey, Merchant, OpenMerchant, Store
@@ -23,8 +24,12 @@ class MerchantOpened(msgspec.Struct, frozen=True):
 
 
 def open_merchant(command: OpenMerchant, view: View, now: datetime) -> Decision:
-    """Always accepted: its fields were checked at the edge."""
+    """Declines `login_taken` (the owner's). Other fields were checked at the edge."""
     merchant_id = derived_id(now, command.command_id)
+    if command.owner is not None:
+        owner_id = derived_id(now, command.command_id, b"owner")
+        if refused := enrol(view, owner_id, "merchant", command.owner, merchant_id, now):
+            return refused
     view.put(
         MERCHANT,
         Merchant(
@@ -48,8 +53,12 @@ def issue_api_key(command: IssueApiKey, view: View, now: datetime) -> Decision:
     return Accepted()
 
 
+def _open_keys(command: OpenMerchant) -> list[Key]:
+    return login_keys("merchant", command.owner.login) if command.owner else []
+
+
 DECIDERS = (
-    Decider(OpenMerchant, lambda command: [], open_merchant, MerchantOpened),
+    Decider(OpenMerchant, _open_keys, open_merchant, MerchantOpened),
     Decider(
         IssueApiKey,
         lambda command: [Key(MERCHANT_TERMS, command.merchant_id), Key(API_KEY, command.key_hash)],

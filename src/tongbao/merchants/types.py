@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.api import Command, Relation
+from tongbao.identity.types import Enrolment
 
 
 class Merchant(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ class NewStore(msgspec.Struct, frozen=True):
 
 
 class OpenMerchant(Command, frozen=True, kw_only=True):
-    """Take on a merchant with its stores."""
+    """Take on a merchant with its stores, and the first of its staff who logs in."""
 
     kind = "merchants.open"
     name: str
@@ -67,6 +68,10 @@ class OpenMerchant(Command, frozen=True, kw_only=True):
     currency: str
     fee_ppm: int
     stores: tuple[NewStore, ...]
+    owner: Enrolment | None = None
+
+    def hashed(self) -> OpenMerchant:
+        return self if self.owner is None else msgspec.structs.replace(self, owner=self.owner.hashed())
 
 
 class IssueApiKey(Command, frozen=True, kw_only=True):

@@ -11,9 +11,6 @@ BANK_HOLDER_MISMATCH = decline("bank_holder_mismatch", "卡号与户名不符。
 BANK_TRANSFER_UNKNOWN = decline("bank_transfer_unknown", "未找到该笔充值或提现。", "There is no such top-up or withdrawal.", status=404)
 BANK_TRANSFER_SETTLED = decline("bank_transfer_settled", "该笔充值或提现已有不同结果。", "This top-up or withdrawal has ended otherwise already.", status=409)
 BILL_NOT_FOUND = decline("bill_not_found", "未找到该账单。", "There is no such bill.", status=404)
-BANK_UNAVAILABLE = refusal(
-    "bank_unavailable", "银行暂时无法应答，请稍后再试。资金未变动。", "The bank does not answer right now. Please try again; no money moved.", status=503, retryable=True
-)
 BANK_ACCOUNT_FORMAT = refusal("bank_account_format", "卡号须为 12 至 19 位数字。", "A bank account number has 12 to 19 digits.")
 BANK_UNSUPPORTED = refusal("bank_unsupported", "暂不支持该银行。", "This bank is not supported.")
 NOTE_TOO_LONG = refusal("note_too_long", "备注最多 100 个字。", "A note may have at most 100 characters.")

@@ -19,16 +19,12 @@ insert into chain_link (writer, sequence, previous, root, hash, commands, decide
 -- Tell other processes that the outbox has news. $1 "writer:sequence".
 select pg_notify('tongbao_outbox', $1);
 
--- name: outbox_after
--- Events of one writer after a place, oldest first. $1 writer, $2 sequence, $3 limit.
-select writer, sequence, position, topic, kind, payload, at from outbox
-where writer = $1 and sequence > $2 order by sequence, position limit $3;
-
--- name: outbox_topic_after
--- Events of one topic after a place in each writer's chain, oldest first. $1 topic, $2 writers, $3 sequences, $4 limit.
+-- name: outbox_of_topics
+-- Events of some topics after a place in each writer's chain, oldest first. $1 topics, $2 writers, $3 sequences, $4 limit.
 select o.writer, o.sequence, o.position, o.topic, o.kind, o.payload, o.at
 from outbox o left join unnest($2::integer[], $3::bigint[]) as seen(writer, sequence) on o.writer = seen.writer
-where o.topic = $1 and o.sequence > coalesce(seen.sequence, 0) order by o.at, o.writer, o.sequence, o.position limit $4;
+where o.topic = any($1::text[]) and o.sequence > coalesce(seen.sequence, 0)
+order by o.at, o.writer, o.sequence, o.position limit $4;
 
 -- name: chain_heads
 -- Every writer with its last link.

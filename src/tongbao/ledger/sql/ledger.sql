@@ -93,3 +93,10 @@ select count(*) from entry e where not exists (select from journal j where j.jou
 -- Active holds past their time. $1 now, $2 limit.
 select h.hold_id, a.code, a.currency, a.owner_id from hold h join account a using (account_id)
 where h.state = 'ACTIVE' and h.expires_at <= $1 order by h.expires_at limit $2;
+
+-- name: daily_totals
+-- What an account took in and gave out by local day. $1 account, $2 from and $3 to (exclusive), $4 time zone name.
+select (posted_at at time zone $4)::date as day,
+       coalesce(sum(amount_minor) filter (where amount_minor > 0), 0)::bigint as in_minor,
+       coalesce(-sum(amount_minor) filter (where amount_minor < 0), 0)::bigint as out_minor
+from entry where account_id = $1 and posted_at >= $2 and posted_at < $3 group by 1 order by 1 desc;

@@ -17,6 +17,10 @@ order by merchant_id desc limit $4;
 -- Stores of a merchant, oldest first. $1 merchant.
 select store_id, merchant_id, name, city, created_at from store where merchant_id = $1 order by store_id limit 100;
 
+-- name: stores_by_id
+-- Several stores. $1 ids.
+select store_id, merchant_id, name, city, created_at from store where store_id = any($1::uuid[]);
+
 -- name: store
 -- One store. $1 id.
 select store_id, merchant_id, name, city, created_at from store where store_id = $1;

@@ -1,0 +1,101 @@
+"""How an error is answered: one shape, a stable code, both languages, and whether money moved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from tongbao.kernel import web
+from tongbao.kernel.errors import INTERNAL_ERROR, TIMED_OUT, Code, Refusal
+
+_log = structlog.get_logger("tongbao.app")
+
+_UNKNOWN_FIELD = re.compile(r"unknown field `([^`]{1,64})`")
+_BY_STATUS = {404: web.NOT_FOUND, 405: web.METHOD_NOT_ALLOWED, 413: web.TOO_LARGE, 415: web.UNSUPPORTED_MEDIA}
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """What went wrong. `money_moved` is null only when it is not known yet: repeat with the same key to learn it."""
+
+    code: str
+    message: str
+    messages: dict[str, str]
+    family: str
+    money_moved: bool | None
+    retryable: bool
+    detail: dict[str, Any]
+    request_id: str
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """Every error's shape."""
+
+    error: ErrorBody
+
+
+def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[ErrorAnswer]:
+    """A refusal, or a decline on its way out."""
+    return _answer(request, refusal.code, refusal.detail)
+
+
+def answer_http_exception(request: AnyRequest, error: HTTPException) -> Response[ErrorAnswer]:
+    """What the framework itself refuses: routes, methods, bodies and parameters that do not fit."""
+    if isinstance(error, ValidationException) or error.status_code == 400:
+        return _answer(request, *_invalid(error))
+    if code := _BY_STATUS.get(error.status_code):
+        return _answer(request, code, {})
+    if error.status_code < 500:
+        return _answer(request, web.INVALID_REQUEST, {"problem": str(error.detail)[:200]}, status=error.status_code)
+    return answer_error(request, error)
+
+
+def answer_error(request: AnyRequest, error: Exception) -> Response[ErrorAnswer]:
+    """A bug. Logged with its trace; the client learns nothing of it but where to ask."""
+    request_id = uuid4().hex
+    _log.error("request_broken", method=request.method, path=request.url.path, request_id=request_id, exc_info=error)
+    return _answer(request, INTERNAL_ERROR, {}, request_id=request_id)
+
+
+def _invalid(error: HTTPException) -> tuple[Code, dict[str, Any]]:
+    problems = [problem for problem in error.extra or [] if isinstance(problem, Mapping)] if isinstance(error.extra, list) else []
+    first = problems[0] if problems else {}
+    message, key = str(first.get("message", "")), str(first.get("key", ""))
+    if unknown := _UNKNOWN_FIELD.search(message):
+        return web.UNKNOWN_FIELD, {"field": unknown[1]}
+    text = f"{error.detail} {message} {error.__cause__}".lower()
+    if key == "key" or "idempotency-key" in text:
+        return web.KEY_MISSING, {}
+    cause = error.__cause__ or error.__context__
+    malformed = isinstance(cause, msgspec.DecodeError) and not isinstance(cause, msgspec.ValidationError)
+    if malformed or "malformed" in text or "truncated" in text or "utf-8" in text:
+        return web.MALFORMED_JSON, {}
+    problem = f"{key}: {message}" if key else message or str(error.detail)
+    return web.INVALID_REQUEST, {"problem": problem[:200], **({"field": key} if key else {})}
+
+
+def _answer(
+    request: AnyRequest, code: Code, detail: Mapping[str, Any], *, status: int | None = None, request_id: str | None = None
+) -> Response[ErrorAnswer]:
+    messages = {language: code.message(language, detail) for language in ("zh", "en")}
+    language = "en" if request.headers.get("accept-language", "zh").lower().startswith("en") else "zh"
+    body = ErrorBody(
+        code=code.name,
+        message=messages[language],
+        messages=messages,
+        family=code.family,
+        money_moved=None if code is TIMED_OUT else False,
+        retryable=code.retryable,
+        detail={name: value if isinstance(value, (bool, int, str)) or value is None else str(value) for name, value in detail.items()},
+        request_id=request_id or uuid4().hex,
+    )
+    headers = {"Retry-After": "1"} if code.retryable else {}
+    return Response(ErrorAnswer(body), status_code=status or code.status, headers=headers, media_type="application/json")

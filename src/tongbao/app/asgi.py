@@ -1,0 +1,195 @@
+"""The ASGI application: routes, dependencies, errors, headers, the built front ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import argon2
+import asyncpg
+import msgspec
+import structlog
+from litestar import Litestar, MediaType, get
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Contact, License
+
+from tongbao import __version__
+from tongbao.app import console, runtime
+from tongbao.app.answers import answer_error, answer_http_exception, answer_refusal
+from tongbao.app.books import Books
+from tongbao.app.frontends import frontends
+from tongbao.app.registry import BankAdapter, counterparties, open_bank
+from tongbao.app.settings import Settings
+from tongbao.engine.api import Engine
+from tongbao.engine.listener import OutboxListener
+from tongbao.engine.types import OutboxRow
+from tongbao.identity import http as identity_http
+from tongbao.identity.service import IdentityService
+from tongbao.kernel.clock import Clock, SystemClock
+from tongbao.kernel.database import open_pool
+from tongbao.kernel.errors import UNAVAILABLE, Refusal
+from tongbao.merchants import http as merchants_http
+from tongbao.merchants.service import MerchantService
+from tongbao.methods.qr import http as qr_http
+from tongbao.methods.qr.api import CodeSigner
+from tongbao.payments import http as payments_http
+from tongbao.payments.service import PaymentService
+from tongbao.security.keys import Keys
+from tongbao.wallet import http as wallet_http
+from tongbao.wallet.service import WalletService
+
+_log = structlog.get_logger("tongbao.app")
+
+MOST_BODY_BYTES = 64 * 1024
+
+
+class Services:
+    """Everything a request may need, made once a process."""
+
+    def __init__(self, settings: Settings, keys: Keys, dsn: str, pool: asyncpg.Pool, engine: Engine, bank: BankAdapter) -> None:
+        clock: Clock = SystemClock()
+        zone = ZoneInfo(settings.time_zone)
+        hasher = argon2.PasswordHasher(
+            time_cost=settings.argon2_time, memory_cost=settings.argon2_memory_kib, parallelism=1
+        )
+        self.settings = settings
+        self.clock = clock
+        self.pool = pool
+        self.engine = engine
+        self.bank = bank
+        self.identity = IdentityService(engine, pool, keys, clock, hasher)
+        self.merchants = MerchantService(
+            engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country
+        )
+        self.payments = PaymentService(
+            engine, pool, self.identity, self.merchants, clock, currency=settings.currency, zone=zone
+        )
+        self.wallet = WalletService(
+            engine, pool, self.identity, bank, clock, currency=settings.currency, zone=zone,
+            states={"payment": self.payments.bill_states},
+            counterparties=counterparties(self.identity, self.merchants, lambda ids: self.wallet.bank_accounts_by_id(ids)),
+        )  # fmt: skip
+        self.cards = payments_http.Cards(self.payments, self.merchants, self.identity, clock)
+        self.signer = CodeSigner.from_seed(keys.code, "k1")
+        self.books = Books(pool, dsn)
+        self.listener = OutboxListener(dsn)
+        self.listener.watch("sessions", self._session_ended)
+
+    def _session_ended(self, row: OutboxRow) -> None:
+        self.identity.forget_session(msgspec.json.decode(row.payload, type=_SessionEnded).session_id)
+
+
+class _SessionEnded(msgspec.Struct):
+    session_id: UUID
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, dsn: str) -> AsyncIterator[Services]:
+    """Services over a database that is up and migrated, with their background tasks."""
+    keys = runtime.keys(settings)
+    pool = await open_pool(dsn)
+    bank = open_bank(settings, keys)
+    try:
+        async with runtime.open_engine(dsn) as engine:
+            services = Services(settings, keys, dsn, pool, engine, bank)
+            listening = asyncio.create_task(services.listener.run(), name="listener")
+            try:
+                yield services
+            finally:
+                listening.cancel()
+                with suppress(asyncio.CancelledError):
+                    await listening
+                await services.books.close()
+    finally:
+        await bank.close()
+        await pool.close()
+
+
+class HealthAnswer(msgspec.Struct, frozen=True):
+    """The server is up and its database answers."""
+
+    status: str
+    database: str
+    version: str
+
+
+@get("/health", tags=["Operation"], security=[])
+async def health(pool: asyncpg.Pool) -> HealthAnswer:
+    """Is the server up, and does its database answer? 503 if not."""
+    try:
+        await pool.fetchval("select 1", timeout=2)
+    except Exception as failure:
+        raise Refusal(UNAVAILABLE) from failure
+    return HealthAnswer("ok", "ok", __version__)
+
+
+@get("/v1/ping", tags=["Operation"], media_type=MediaType.TEXT, sync_to_thread=False, security=[])
+def ping() -> str:
+    """Does nothing: what a benchmark of the server itself calls."""
+    return "pong"
+
+
+ROUTES = (
+    health, ping, *identity_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES,
+    *console.ROUTES,
+)  # fmt: skip
+
+#: Dependency name -> which part of `Services` it is.
+_PARTS = (
+    "identity", "merchants", "payments", "wallet", "cards", "signer", "books", "listener", "clock", "pool",
+)  # fmt: skip
+
+
+def application(settings: Settings, dsn: str | None = None) -> Litestar:
+    """The application. Without a `dsn` it opens the database of the settings when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        url = dsn or await runtime.open_database(settings)
+        async with open_services(settings, url) as services:
+            app.state.services = services
+            _log.info("ready", writer=services.engine.head.writer if services.engine.head else None)
+            yield
+
+    dependencies = {name: Provide(_part(name), sync_to_thread=False) for name in _PARTS}
+    dependencies["secure_cookies"] = Provide(lambda: settings.secure_cookies, sync_to_thread=False)
+    dependencies["customer"] = Provide(identity_http.customer)
+    dependencies["operator"] = Provide(identity_http.operator)
+    dependencies["staff"] = Provide(merchants_http.staff)
+    return Litestar(
+        route_handlers=[*ROUTES, *frontends()],
+        dependencies=dependencies,
+        lifespan=[lifespan],
+        exception_handlers={Refusal: answer_refusal, HTTPException: answer_http_exception, Exception: answer_error},
+        request_max_body_size=MOST_BODY_BYTES,
+        openapi_config=OpenAPIConfig(
+            title="Tongbao 通宝",
+            version=__version__,
+            description=(
+                "The native API. Amounts are decimal strings beside their currency. Every acting POST takes an "
+                "`Idempotency-Key`. Errors carry a stable code, messages in Chinese and English, and whether money moved."
+            ),
+            license=License(name="Apache-2.0", identifier="Apache-2.0"),
+            contact=Contact(name="Tongbao"),
+            path="/v1/openapi",
+            render_plugins=[],
+        ),
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _part(name: str) -> Callable[[State], Any]:
+    def provide(state: State) -> Any:
+        return getattr(state.services, name)
+
+    return provide
+
+

@@ -1,0 +1,96 @@
+"""`tongbao serve`: the HTTP server, one or several processes over one socket."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+
+import click
+import structlog
+import uvicorn
+
+from tongbao.app import logs, runtime
+from tongbao.app.asgi import application
+from tongbao.app.settings import Settings
+
+_log = structlog.get_logger("tongbao.app")
+
+
+@click.command("serve", help="Run the HTTP server. TONGBAO_PROCESSES says how many processes share the port.")
+def command() -> None:
+    settings = Settings.read()
+    logs.configure(as_json=settings.log_json)
+    dsn = asyncio.run(runtime.open_database(settings))
+    runtime.keys(settings)  # made before the processes start, so that they agree
+    with listening_socket(settings.host, settings.port) as bound:
+        click.echo(f"tongbao on http://{settings.host}:{bound.getsockname()[1]}", err=True)
+        if settings.processes == 1:
+            run(settings, dsn, bound)
+        else:
+            sys.exit(_run_several(settings, dsn, bound))
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A listening TCP socket. IPPROTO_TCP is said aloud because asyncio turns Nagle's algorithm off only where it sees it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    bound.listen(2048)
+    bound.set_inheritable(True)
+    return bound
+
+
+def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
+    """Serve until told to stop."""
+    config = uvicorn.Config(
+        application(settings, dsn), loop="uvloop", http="httptools", lifespan="on", log_level="warning", access_log=False,
+        server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=4096,
+    )  # fmt: skip
+    uvicorn.Server(config).run(sockets=[bound])
+
+
+def _child(settings: Settings, dsn: str, bound: socket.socket) -> None:
+    logs.configure(as_json=settings.log_json)
+    run(settings, dsn, bound)
+
+
+def _run_several(settings: Settings, dsn: str, bound: socket.socket) -> int:
+    """Start the processes, start again one that dies, stop all on SIGTERM or SIGINT."""
+    context = multiprocessing.get_context("spawn")
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+    def start() -> multiprocessing.process.BaseProcess:
+        child = context.Process(target=_child, args=(settings, dsn, bound))
+        child.start()
+        return child
+
+    children = [start() for _ in range(settings.processes)]
+    while not stopping:
+        for at, child in enumerate(children):
+            child.join(0.2 / len(children))
+            if not child.is_alive() and not stopping:
+                _log.error("server_process_died", pid=child.pid, code=child.exitcode)
+                children[at] = start()
+    for child in children:
+        if child.pid:
+            os.kill(child.pid, signal.SIGTERM)
+    for child in children:
+        child.join(15)
+        if child.is_alive():
+            child.kill()
+    return 0

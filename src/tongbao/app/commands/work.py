@@ -1,0 +1,102 @@
+"""`tongbao work`: the worker. It asks the bank what became of unanswered transfers, and writes down expired orders and holds.
+
+Any number may run; one at a time does the rounds (an advisory lock decides), the others stand by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import asyncpg
+import click
+import structlog
+
+from tongbao.app import logs, runtime
+from tongbao.app.asgi import Services, open_services
+from tongbao.app.settings import Settings
+from tongbao.engine.api import accepted
+from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import named_id
+from tongbao.ledger.api import QUERIES as LEDGER
+from tongbao.ledger.api import VoidHold
+
+_log = structlog.get_logger("tongbao.worker")
+_LOCK = 7042
+_ROUND_S = 1.0
+
+
+@click.command("work", help="Run the worker: the janitors and everything on a schedule.")
+def command() -> None:
+    settings = Settings.read()
+    logs.configure(as_json=settings.log_json)
+    asyncio.run(_main(settings))
+
+
+async def _main(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    dsn = await runtime.open_database(settings)
+    async with open_services(settings, dsn) as services:
+        click.echo("tongbao worker ready", err=True)
+        while not stopping.is_set():
+            try:
+                await _on_duty(services, dsn, stopping)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as failure:
+                _log.warning("worker_retries", reason=f"{type(failure).__name__}: {failure}")
+                await _pause(stopping)
+
+
+async def _on_duty(services: Services, dsn: str, stopping: asyncio.Event) -> None:
+    """Hold the lock and do the rounds; without it, wait."""
+    connection = await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "tongbao worker"})
+    try:
+        while not stopping.is_set():
+            if await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
+                await rounds(services, stopping, connection)
+            await _pause(stopping)
+    finally:
+        connection.terminate()
+
+
+async def rounds(services: Services, stopping: asyncio.Event, connection: asyncpg.Connection) -> None:
+    """Round after round until told to stop, or the lock's connection is lost."""
+    while not stopping.is_set() and not connection.is_closed():
+        for name, task in tasks(services):
+            try:
+                done = await task()
+                if done:
+                    _log.info("round", task=name, done=done)
+            except Refusal as refusal:
+                _log.warning("round_refused", task=name, code=refusal.code.name)
+        await _pause(stopping)
+
+
+def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
+    """What a round does: each says how many things it did."""
+    return [
+        ("bank_transfers", services.wallet.settle_due),
+        ("orders", services.payments.expire_due),
+        ("holds", lambda: expire_holds(services)),
+    ]
+
+
+async def expire_holds(services: Services, limit: int = 200) -> int:
+    """Release holds whose time is over."""
+    rows = await services.pool.fetch(LEDGER["expired_holds"], services.clock.now(), limit)
+    for row in rows:
+        command_id = named_id("expire hold", str(row["hold_id"]))
+        void = VoidHold(
+            command_id=command_id, hold_id=row["hold_id"], code=row["code"], currency=row["currency"], owner_id=row["owner_id"]
+        )
+        with suppress(Refusal):  # captured or voided meanwhile
+            accepted(await services.engine.submit(void))
+    return len(rows)
+
+
+async def _pause(stopping: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), _ROUND_S)

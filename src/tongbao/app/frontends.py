@@ -1,0 +1,86 @@
+"""The built front ends, and the headers that keep every page to its own scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from litestar import MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import File
+
+from tongbao.kernel import web
+from tongbao.kernel.errors import Refusal
+
+NAMES = ("wallet", "merchant", "console")
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "font-src 'self'; manifest-src 'self'; worker-src 'self'; media-src 'self' blob:; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'self'"
+)
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=()",
+}
+
+
+def built() -> Path | None:
+    """Where the built front ends are: beside the sources in a checkout, or inside an installed package; None if not built."""
+    here = Path(__file__).resolve()
+    for candidate in (here.parents[1] / "frontends", here.parents[3] / "web" / "dist"):
+        if (candidate / "wallet" / "index.html").is_file():
+            return candidate
+    return None
+
+
+def frontends() -> list[HTTPRouteHandler]:
+    """Routes for the three front ends and the landing page."""
+    return [landing, *(route for name in NAMES for route in _frontend(name))]
+
+
+@get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+def landing() -> Response[str]:
+    """Where to go."""
+    links = "".join(
+        f'<li><a href="/{name}/">{zh} · {en}</a></li>'
+        for name, zh, en in (("wallet", "钱包", "Wallet"), ("merchant", "商户收银台", "Merchant"), ("console", "运营控制台", "Console"))
+    )
+    page = (
+        '<!doctype html><html lang="zh"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>通宝 Tongbao</title></head><body><main><h1>通宝 Tongbao</h1><ul>{links}</ul></main></body></html>"
+    )
+    return Response(page, media_type=MediaType.HTML, headers=SECURITY_HEADERS)
+
+
+def _frontend(name: str) -> list[HTTPRouteHandler]:
+    @get(f"/{name}", include_in_schema=False, name=name)
+    async def home() -> File | Response[str]:
+        return _file(name, "/")
+
+    @get(f"/{name}/{{path:path}}", include_in_schema=False, name=f"{name} files")
+    async def file(path: str) -> File | Response[str]:
+        return _file(name, path)
+
+    return [home, file]
+
+
+def _file(name: str, path: str) -> File | Response[str]:
+    root = built()
+    if root is None:
+        text = "The front ends are not built: run `make web`. 前端尚未构建：请运行 make web。"
+        return Response(text, status_code=503, media_type=MediaType.TEXT)
+    folder = (root / name).resolve()
+    wanted = (folder / path.lstrip("/")).resolve()
+    if not wanted.is_relative_to(folder):
+        raise Refusal(web.NOT_FOUND)
+    if not wanted.is_file():
+        if "." in wanted.name:
+            raise Refusal(web.NOT_FOUND)
+        wanted = folder / "index.html"  # a page of the single-page application
+    # Files under assets/ carry a hash of their content in their name.
+    cache = "public, max-age=31536000, immutable" if wanted.parent.name == "assets" else "no-cache"
+    return File(path=wanted, content_disposition_type="inline", headers={**SECURITY_HEADERS, "Cache-Control": cache})

@@ -1,0 +1,27 @@
+"""What other modules use of the channels: the bank's contract, its adapter, and the simulated banks."""
+
+from tongbao.channels.bank import HttpBank
+from tongbao.channels.errors import BANK_REFERENCE_CONFLICT, BANK_REFERENCE_MALFORMED, BANK_UNAVAILABLE, DECLINES
+from tongbao.channels.memory import MemoryBank
+from tongbao.channels.simulated.demo import DEMO_ACCOUNTS, DEMO_BALANCE_MINOR, DEMO_CLOSED, DEMO_EMPTY
+from tongbao.channels.simulated.faults import MAGIC_AMOUNTS, Fault, FaultKind, Match
+from tongbao.channels.simulated.rules import Account
+from tongbao.channels.types import (
+    AccountCheck,
+    BankAnswer,
+    BankChannel,
+    BankRequest,
+    FailureCode,
+    NotFound,
+    StatementLine,
+    TransferKind,
+    TransferState,
+)
+
+# The child process and its back office (`simulated.process`) bring the web server along: import them from there.
+__all__ = [
+    "BANK_REFERENCE_CONFLICT", "BANK_REFERENCE_MALFORMED", "BANK_UNAVAILABLE", "DECLINES",
+    "DEMO_ACCOUNTS", "DEMO_BALANCE_MINOR", "DEMO_CLOSED", "DEMO_EMPTY", "MAGIC_AMOUNTS",
+    "Account", "AccountCheck", "BankAnswer", "BankChannel", "BankRequest", "FailureCode", "Fault", "FaultKind", "HttpBank",
+    "Match", "MemoryBank", "NotFound", "StatementLine", "TransferKind", "TransferState",
+]  # fmt: skip

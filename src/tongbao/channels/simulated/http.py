@@ -1,0 +1,331 @@
+"""The simulated bank's routes. Under /v1 every request is signed and every answer is (see `channels.signing`); /admin takes the
+same key as a bearer token, and is how tests and the sandbox open accounts and order faults.
+
+    POST   /v1/transfers                 debit or credit, idempotent by reference; 409 for another body
+    GET    /v1/transfers/{reference}     what became of it; 404 when never heard of
+    POST   /v1/accounts/verify           does this account belong to that name
+    GET    /v1/accounts/{number}         the account, with its balance
+    GET    /v1/reserve?currency=CNY      our reserve account
+    GET    /v1/statement?date=YYYY-MM-DD our reserve account's movements on a UTC day, one JSON object a line
+    GET    /health
+    POST   /admin/accounts               {holder_name, phone, balance_minor, currency?} -> the account, 201
+    POST   /admin/accounts/{number}/close, /admin/accounts/{number}/reopen
+    POST   /admin/faults                 a `faults.Fault` -> {id}, 201;  GET lists what is left, DELETE clears
+    GET    /admin/audit                  {"problems": []} as long as the books add up
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Litestar, Request, Response, delete, get, post
+from litestar.datastructures import State
+from litestar.exceptions import NotAuthorizedException
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from tongbao.channels import signing
+from tongbao.channels.simulated.books import Books, Malformed, Processing, ReferenceConflict
+from tongbao.channels.simulated.faults import Fault, FaultPlan
+from tongbao.channels.simulated.rules import Account, masked_name, same_name
+from tongbao.channels.types import AccountCheck, BankRequest
+from tongbao.channels.wire import Problem, ReserveReport, TransferReport, VerifyRequest
+from tongbao.kernel.clock import Clock, SystemClock
+from tongbao.kernel.money import CURRENCIES, MAX_AMOUNT_MINOR
+
+T = TypeVar("T")
+AnyRequest = Request[Any, Any, State]
+Answer = Response[bytes] | ASGIApp
+
+#: Key of the ASGI scope under which the server (`bank.ClosingProtocol`) puts a function that cuts the connection.
+CUT = "tongbao.cut"
+
+
+class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    holder_name: str
+    phone: str
+    balance_minor: int = 0
+    currency: str = "CNY"
+
+
+class Bank:
+    """One bank at work: its books and their thread, its faults, and its half of the signatures."""
+
+    def __init__(self, books: Books, plan: FaultPlan, *, key: str, clock: Clock | None = None) -> None:
+        self.plan = plan
+        self.key = signing.key_bytes(key)
+        self.late: set[asyncio.Task[object]] = set()
+        self.stopping = asyncio.Event()
+        self._books = books
+        self._clock = clock or SystemClock()
+        self._nonces: OrderedDict[str, float] = OrderedDict()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="books")
+
+    async def hold(self, wait_ms: int, *, until: asyncio.Task[None] | None = None) -> bool:
+        """Let time pass, but not after the bank is told to stop nor after `until` is done; whether all of it passed."""
+        stopping = asyncio.create_task(self.stopping.wait())
+        done, _ = await asyncio.wait(
+            {stopping, until} if until else {stopping}, timeout=wait_ms / 1000, return_when=asyncio.FIRST_COMPLETED
+        )
+        stopping.cancel()
+        return not done
+
+    async def books(self, work: Callable[[Books], T]) -> T:
+        """Do `work` on the books, one after another, away from the event loop (each commit waits for the disk)."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._books)
+
+    def close(self) -> None:
+        """Let the work in hand finish, then close the books."""
+        self._thread.shutdown(wait=True)
+        self._books.close()
+
+    async def authenticate(self, request: AnyRequest) -> bytes:
+        """The body of a request that is provably from the holder of the key, recent and not played back; else 401."""
+        body = await request.body()
+        timestamp, nonce, claimed = (
+            request.headers.get(name, "") for name in (signing.TIMESTAMP_HEADER, signing.NONCE_HEADER, signing.SIGNATURE_HEADER)
+        )
+        query = request.scope["query_string"]
+        target = (request.scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1")
+        expected = signing.sign_request(
+            self.key, method=request.method, target=target, timestamp=timestamp, nonce=nonce, body=body
+        )
+        if not signing.same(claimed, expected):
+            raise NotAuthorizedException("signature")
+        now_s = self._clock.now().timestamp()
+        if not signing.fresh(timestamp, now_s):
+            raise NotAuthorizedException("timestamp")
+        while self._nonces and next(iter(self._nonces.values())) < now_s - 2 * signing.MAX_SKEW_S:
+            self._nonces.popitem(last=False)
+        if not nonce or nonce in self._nonces:
+            raise NotAuthorizedException("nonce")
+        self._nonces[nonce] = now_s
+        return body
+
+    def answer(self, request: AnyRequest, status: int, body: object) -> Response[bytes]:
+        """A signed answer; `body` is encoded as JSON unless it is bytes already."""
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        timestamp = str(int(self._clock.now().timestamp()))
+        nonce = request.headers.get(signing.NONCE_HEADER, "")
+        signature = signing.sign_answer(self.key, status=status, timestamp=timestamp, nonce=nonce, body=content)
+        headers = {signing.TIMESTAMP_HEADER: timestamp, signing.SIGNATURE_HEADER: signature}
+        return Response(content, status_code=status, headers=headers, media_type="application/json")
+
+
+def create_app(bank: Bank) -> Litestar:
+    """The ASGI application of one bank. Closing the application closes the books."""
+
+    def only_with_key(request: AnyRequest) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), bank.key):
+            raise NotAuthorizedException("bearer")
+
+    @post("/v1/transfers", status_code=200)
+    async def submit(request: AnyRequest) -> Answer:
+        body = await bank.authenticate(request)
+        try:
+            wanted = msgspec.json.decode(body, type=BankRequest)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return bank.answer(request, 400, Problem("malformed"))
+        fault = bank.plan.next("submit", wanted.reference, wanted.account_number, wanted.amount_minor)
+        try:
+            return await _submit(bank, request, wanted, fault)
+        except ReferenceConflict:
+            return bank.answer(request, 409, Problem("reference_conflict"))
+        except Malformed:
+            return bank.answer(request, 400, Problem("malformed"))
+
+    @get("/v1/transfers/{reference:str}")
+    async def inquire(request: AnyRequest, reference: str) -> Answer:
+        await bank.authenticate(request)
+        known = await bank.books(lambda books: books.transfer(reference))
+        facts = (known.account_number, known.amount_minor) if known else (None, None)
+        fault = bank.plan.next("inquire", reference, *facts)
+        answer = bank.answer(request, 200, known) if known else bank.answer(request, 404, Problem("no_such_transfer"))
+        return await _spoil(bank, request, fault, answer)
+
+    @post("/v1/accounts/verify", status_code=200)
+    async def verify(request: AnyRequest) -> Answer:
+        try:
+            wanted = msgspec.json.decode(await bank.authenticate(request), type=VerifyRequest)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return bank.answer(request, 400, Problem("malformed"))
+        account = await bank.books(lambda books: books.account(wanted.account_number))
+        return bank.answer(request, 200, check_account(account, wanted.holder_name))
+
+    @get("/v1/accounts/{number:str}")
+    async def account(request: AnyRequest, number: str) -> Answer:
+        await bank.authenticate(request)
+        found = await bank.books(lambda books: books.account(number))
+        return bank.answer(request, 200, found) if found else bank.answer(request, 404, Problem("no_such_account"))
+
+    @get("/v1/reserve")
+    async def reserve(request: AnyRequest) -> Answer:
+        await bank.authenticate(request)
+        currency = request.query_params.get("currency", "")
+        if currency not in CURRENCIES:
+            return bank.answer(request, 400, Problem("malformed"))
+        balance = await bank.books(lambda books: books.reserve_minor(currency))
+        return bank.answer(request, 200, ReserveReport(currency, balance))
+
+    @get("/v1/statement")
+    async def statement(request: AnyRequest) -> Answer:
+        await bank.authenticate(request)
+        try:
+            day = date.fromisoformat(request.query_params.get("date", ""))
+            lines = await bank.books(lambda books: books.statement(day))
+        except (ValueError, OverflowError):
+            return bank.answer(request, 400, Problem("malformed"))
+        return bank.answer(request, 200, msgspec.json.Encoder().encode_lines(lines))
+
+    @get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @post("/admin/accounts")
+    async def open_account(request: AnyRequest) -> Response[Any]:
+        only_with_key(request)
+        wanted = _admin_body(await request.body(), NewAccount)
+        if wanted is None or not wanted.holder_name.strip() or wanted.currency not in CURRENCIES:
+            return Response(Problem("malformed"), status_code=400)
+        if not 0 <= wanted.balance_minor <= MAX_AMOUNT_MINOR:
+            return Response(Problem("malformed"), status_code=400)
+        values = (wanted.holder_name, wanted.phone, wanted.balance_minor, wanted.currency)
+        return Response(await bank.books(lambda books: books.open_account(*values)), status_code=201)
+
+    @post("/admin/accounts/{number:str}/{act:str}", status_code=200)
+    async def set_account(request: AnyRequest, number: str, act: str) -> Response[Any]:
+        only_with_key(request)
+        if act not in ("close", "reopen"):
+            return Response(Problem("malformed"), status_code=400)
+        changed = await bank.books(lambda books: books.set_account_open(number, act == "reopen"))
+        return Response(changed or Problem("no_such_account"), status_code=200 if changed else 404)
+
+    @post("/admin/faults")
+    async def add_fault(request: AnyRequest) -> Response[Any]:
+        only_with_key(request)
+        fault = _admin_body(await request.body(), Fault)
+        if fault is None:
+            return Response(Problem("malformed"), status_code=400)
+        return Response({"id": bank.plan.add(fault)}, status_code=201)
+
+    @get("/admin/faults")
+    async def list_faults(request: AnyRequest) -> Response[Any]:
+        only_with_key(request)
+        planned = bank.plan.planned().items()
+        return Response([{"id": number} | msgspec.to_builtins(fault) for number, fault in planned])
+
+    @delete("/admin/faults")
+    async def clear_faults(request: AnyRequest) -> None:
+        only_with_key(request)
+        bank.plan.clear()
+
+    @get("/admin/audit")
+    async def audit(request: AnyRequest) -> dict[str, list[str]]:
+        only_with_key(request)
+        return {"problems": await bank.books(lambda books: books.audit())}
+
+    async def close() -> None:
+        for task in bank.late:
+            task.cancel()
+        bank.close()
+
+    return Litestar(
+        route_handlers=[
+            submit, inquire, verify, account, reserve, statement, health,
+            open_account, set_account, add_fault, list_faults, clear_faults, audit,
+        ],
+        on_shutdown=[close],
+        request_max_body_size=64 * 1024,
+        openapi_config=None,
+        logging_config=None,
+    )  # fmt: skip
+
+
+def check_account(account: Account | None, holder_name: str) -> AccountCheck:
+    """What the bank says of an account and a name; a closed account counts as not found."""
+    if account is None or account.state == "closed":
+        return AccountCheck(False, False, "")
+    return AccountCheck(True, same_name(account.holder_name, holder_name), masked_name(account.holder_name))
+
+
+async def _submit(bank: Bank, request: AnyRequest, wanted: BankRequest, fault: Fault | None) -> Answer:
+    """Do what the fault leaves to be done, then answer as the fault lets us."""
+
+    async def deliver(**how: Any) -> TransferReport:
+        return await bank.books(lambda books: books.submit(wanted, **how))
+
+    kind = fault.kind if fault else None
+    if fault and kind in ("timeout_before", "server_error_before"):
+        return await _spoil(bank, request, fault, None)
+    if fault and kind == "late_arrival":
+        bank.late.add(task := asyncio.create_task(_arrive_late(deliver, fault.wait_ms)))
+        task.add_done_callback(bank.late.discard)
+        return _silence(bank, fault.wait_ms + 30_000)
+    if fault and kind == "refuse":
+        return bank.answer(request, 200, await deliver(refuse=fault.code))
+    if fault and kind == "pending_then_success":
+        return bank.answer(request, 200, await deliver(processing=Processing(fault.wait_ms)))
+    if fault and kind == "pending_then_failure":
+        return bank.answer(request, 200, await deliver(processing=Processing(fault.wait_ms, fault.code)))
+    if fault and kind == "duplicate_delivery":
+        _, report = await asyncio.gather(deliver(), deliver())
+        return bank.answer(request, 200, report)
+    return await _spoil(bank, request, fault, bank.answer(request, 200, await deliver()))
+
+
+async def _arrive_late(deliver: Callable[[], Any], wait_ms: int) -> None:
+    await asyncio.sleep(wait_ms / 1000)
+    try:
+        await deliver()
+    except (ReferenceConflict, Malformed):
+        pass  # nobody is waiting for this answer any more
+
+
+async def _spoil(bank: Bank, request: AnyRequest, fault: Fault | None, answer: Response[bytes] | None) -> Answer:
+    """What the network makes of a finished answer."""
+    kind = fault.kind if fault else None
+    if fault and kind == "delay":
+        if not await bank.hold(fault.wait_ms):
+            return _silence(bank, 0)
+    elif fault and kind == "timeout_before":
+        return _silence(bank, fault.wait_ms)
+    elif kind in ("lost_answer", "lost_inquiry"):
+        return _silence(bank, 0)
+    elif kind in ("server_error_before", "server_error_after"):
+        return Response(b"upstream error", status_code=500, media_type="text/plain")
+    elif kind == "garbage_answer":
+        return bank.answer(request, 200, b'{"status":"SUCC')
+    assert answer is not None
+    return answer
+
+
+def _silence(bank: Bank, wait_ms: int) -> ASGIApp:
+    """Say nothing for that long, or until the other side hangs up; then cut the connection."""
+
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        async def hung_up() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        waiting = asyncio.create_task(hung_up())
+        await bank.hold(wait_ms, until=waiting)
+        cut = scope["state"].get(CUT)
+        if cut is not None:
+            cut()
+        await waiting
+
+    return silent
+
+
+def _admin_body(body: bytes, shape: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

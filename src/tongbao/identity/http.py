@@ -1,0 +1,221 @@
+"""Routes of identity: register, log in and out, sessions, PIN; and the dependencies by which others know their caller."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, delete, get, post
+from litestar.datastructures import Cookie
+from litestar.params import Parameter
+
+from tongbao.identity import errors
+from tongbao.identity.service import SESSION_LIFETIME_S, Caller, IdentityService, LoggedIn, command_id_for
+from tongbao.identity.types import Audience
+from tongbao.kernel import web
+from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import named_id
+from tongbao.security.masking import mask_login, mask_name
+
+COOKIE = "tongbao_session"
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+async def caller_of(request: Request[Any, Any, Any], identity: IdentityService, audience: Audience) -> Caller:
+    """The session behind a request: a bearer token, or the cookie, which for a change needs the header X-Tongbao-App that
+    no other site's form can send. Refuses `unauthenticated`, `csrf`."""
+    authorization = request.headers.get("authorization", "")
+    if authorization:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Refusal(errors.UNAUTHENTICATED)
+        return await identity.authenticate(token, audience)
+    token = request.cookies.get(COOKIE, "")
+    if not token:
+        raise Refusal(errors.UNAUTHENTICATED)
+    if request.method not in _SAFE and not request.headers.get("x-tongbao-app"):
+        raise Refusal(errors.CSRF)
+    return await identity.authenticate(token, audience)
+
+
+async def customer(request: Request[Any, Any, Any], identity: IdentityService) -> Caller:
+    """Dependency: the logged-in customer."""
+    return await caller_of(request, identity, "wallet")
+
+
+async def operator(request: Request[Any, Any, Any], identity: IdentityService) -> Caller:
+    """Dependency: the logged-in operator."""
+    return await caller_of(request, identity, "console")
+
+
+def require_role(caller: Caller, *roles: str) -> None:
+    """Refuses `forbidden` unless the caller has one of the roles."""
+    if not caller.roles & set(roles):
+        raise Refusal(errors.FORBIDDEN)
+
+
+class RegisterBody(web.Request, frozen=True, kw_only=True):
+    """`login`: a phone (+86 assumed for Chinese mobiles) or an email."""
+
+    login: Annotated[str, msgspec.Meta(max_length=254)]
+    password: Annotated[str, msgspec.Meta(max_length=1024)]
+    name: Annotated[str, msgspec.Meta(max_length=200)]
+    locale: Literal["zh", "en"] = "zh"
+    device_name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class LoginBody(web.Request, frozen=True, kw_only=True):
+    """Phone or email, and password."""
+
+    login: Annotated[str, msgspec.Meta(max_length=254)]
+    password: Annotated[str, msgspec.Meta(max_length=1024)]
+    device_name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class PinBody(web.Request, frozen=True, kw_only=True):
+    """Six digits, and the log-in password that vouches for the change."""
+
+    pin: Annotated[str, msgspec.Meta(max_length=32)]
+    password: Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+class Me(msgspec.Struct, frozen=True):
+    """The logged-in customer."""
+
+    customer_id: str
+    name: str
+    name_masked: str
+    login_masked: str
+    has_pin: bool
+    locale: str
+    created_at: datetime
+
+
+class SessionAnswer(msgspec.Struct, frozen=True):
+    """A fresh session. Browsers get it as a cookie too."""
+
+    session_id: str
+    token: str
+    customer: Me
+
+
+class SessionLine(msgspec.Struct, frozen=True):
+    """One of the caller's sessions."""
+
+    session_id: str
+    device_name: str
+    created_at: datetime
+    last_seen_at: datetime
+    current: bool
+
+
+def session_cookie(audience: Audience, token: str, secure: bool) -> Cookie:
+    """The cookie that carries a session: HttpOnly, SameSite=Strict, only to its own audience's routes."""
+    return Cookie(
+        key=COOKIE,
+        value=token,
+        path=f"/v1/{audience}",
+        httponly=True,
+        samesite="strict",
+        secure=secure,
+        max_age=SESSION_LIFETIME_S[audience] if token else 0,
+    )
+
+
+def _me(caller: Caller, has_pin: bool) -> Me:
+    return Me(
+        str(caller.principal_id), caller.name, mask_name(caller.name), mask_login(caller.login), has_pin, caller.locale,
+        caller.created_at,
+    )  # fmt: skip
+
+
+async def _answer(logged_in: LoggedIn, identity: IdentityService, secure: bool, status: int) -> Response[SessionAnswer]:
+    who = logged_in.principal
+    caller = Caller(
+        who.principal_id, logged_in.session_id, who.audience, who.name, who.login, who.locale, frozenset(), None, who.created_at
+    )
+    me = _me(caller, await identity.has_pin(who.principal_id))
+    return Response(
+        SessionAnswer(str(logged_in.session_id), logged_in.token, me),
+        status_code=status,
+        cookies=[session_cookie("wallet", logged_in.token, secure)],
+    )
+
+
+def device_name(given: str, request: Request[Any, Any, Any]) -> str:
+    """What the device calls itself, or what its browser does."""
+    return given or request.headers.get("user-agent", "")[:80]
+
+
+@post("/v1/wallet/register", tags=["Identity"], status_code=201)
+async def register(
+    request: Request[Any, Any, Any], data: RegisterBody, identity: IdentityService, key: web.IdempotencyKey, secure_cookies: bool
+) -> Response[SessionAnswer]:
+    """Open a wallet by phone or email, and log in."""
+    command_id = named_id("command", "wallet", "register", key)
+    principal_id = await identity.register(command_id, "wallet", data.login, data.password, data.name, data.locale)
+    principal = await identity.need(principal_id)
+    name = device_name(data.device_name, request)
+    logged_in = await identity.open_session(named_id("session", str(command_id)), principal, name)
+    return await _answer(logged_in, identity, secure_cookies, 201)
+
+
+@post("/v1/wallet/login", tags=["Identity"], status_code=200)
+async def log_in(
+    request: Request[Any, Any, Any], data: LoginBody, identity: IdentityService, secure_cookies: bool
+) -> Response[SessionAnswer]:
+    """Log in. Ten wrong passwords in a row lock the log-in for fifteen minutes."""
+    logged_in = await identity.log_in("wallet", data.login, data.password, device_name(data.device_name, request))
+    return await _answer(logged_in, identity, secure_cookies, 200)
+
+
+@post("/v1/wallet/logout", tags=["Identity"], status_code=204)
+async def log_out(customer: Caller, identity: IdentityService, secure_cookies: bool) -> Response[None]:
+    """End this session."""
+    if customer.session_id is not None:
+        await identity.end_session(customer.principal_id, customer.session_id)
+    return Response(None, status_code=204, cookies=[session_cookie("wallet", "", secure_cookies)])
+
+
+@get("/v1/wallet/me", tags=["Identity"])
+async def me(customer: Caller, identity: IdentityService) -> Me:
+    """The logged-in customer."""
+    return _me(customer, await identity.has_pin(customer.principal_id))
+
+
+@get("/v1/wallet/sessions", tags=["Identity"])
+async def sessions(
+    customer: Caller, identity: IdentityService, limit: web.Limit = 20, cursor: web.Cursor = None
+) -> web.Page[SessionLine]:
+    """Where this customer is logged in, newest first."""
+    before = web.decode_cursor(cursor, UUID)
+    rows, following = web.page(
+        await identity.sessions(customer.principal_id, before, limit), limit, lambda row: row["session_id"]
+    )
+    lines = [
+        SessionLine(
+            str(row["session_id"]), row["device_name"], row["created_at"], row["last_seen_at"],
+            row["session_id"] == customer.session_id,
+        )
+        for row in rows
+    ]  # fmt: skip
+    return web.Page(lines, following)
+
+
+@delete("/v1/wallet/sessions/{session_id:str}", tags=["Identity"], status_code=204)
+async def end_session(
+    customer: Caller, identity: IdentityService, session_id: Annotated[str, Parameter(max_length=64)]
+) -> None:
+    """Log another device out."""
+    await identity.end_session(customer.principal_id, web.parse_id(session_id, errors.SESSION_NOT_FOUND))
+
+
+@post("/v1/wallet/pin", tags=["Identity"], status_code=204)
+async def set_pin(customer: Caller, data: PinBody, identity: IdentityService, key: web.IdempotencyKey) -> None:
+    """Set or change the payment PIN."""
+    await identity.set_pin(command_id_for(customer, key), customer, data.pin, data.password)
+
+
+ROUTES = (register, log_in, log_out, me, sessions, end_session, set_pin)

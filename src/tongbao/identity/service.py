@@ -1,0 +1,288 @@
+"""Use cases of identity: register, log in, sessions, PIN.
+
+Passwords are hashed with Argon2id in threads, a few at a time, never on the event loop. The PIN is six digits: no hash of
+it could stand against a search of a million, so it is kept as a keyed MAC whose key is not in the database, and guessing is
+stopped by the lock-out. Sources: OWASP ASVS 5, 11.4 (password storage); docs/decisions/0003.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import time
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import argon2
+import asyncpg
+import msgspec
+
+from tongbao.engine.api import Engine, accepted
+from tongbao.identity import errors
+from tongbao.identity.rules import Registered, SessionOpened, check_pin_choice, normal_login
+from tongbao.identity.types import (
+    Audience,
+    CountWrongPassword,
+    EndSession,
+    Enrolment,
+    OpenSession,
+    PinConfirmation,
+    Principal,
+    Register,
+    SetPin,
+)
+from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import OVERLOADED, Refusal
+from tongbao.kernel.ids import named_id, new_id
+from tongbao.kernel.sql import Queries
+from tongbao.security.keys import Keys, mac
+
+QUERIES = Queries("tongbao.identity")
+
+SESSION_LIFETIME_S: dict[str, int] = {"wallet": 30 * 86_400, "merchant": 12 * 3_600, "console": 8 * 3_600}
+_CACHED_S = 5.0
+_MOST_CACHED = 50_000
+_MOST_HASHING = 64
+_SEEN_EVERY_S = 300.0
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who is asking, and through which session."""
+
+    principal_id: UUID
+    session_id: UUID | None
+    audience: str
+    name: str
+    login: str
+    locale: str
+    roles: frozenset[str]
+    merchant_id: UUID | None
+    created_at: datetime
+
+
+class LoggedIn(msgspec.Struct, frozen=True):
+    """A fresh session: the token leaves the server here and nowhere else."""
+
+    session_id: UUID
+    token: str
+    expires_at: datetime
+    principal: Principal
+
+
+class IdentityService:
+    """Who is who. Reads through a pool, changes through the engine."""
+
+    def __init__(self, engine: Engine, pool: asyncpg.Pool, keys: Keys, clock: Clock, hasher: argon2.PasswordHasher) -> None:
+        self._engine = engine
+        self._pool = pool
+        self._keys = keys
+        self._clock = clock
+        self._hasher = hasher
+        self._hashing = asyncio.Semaphore(2)
+        self._waiting = 0
+        self._callers: dict[bytes, tuple[float, Caller]] = {}
+        self._touched: dict[UUID, float] = {}
+        # Checked when there is no such login, so that an answer takes as long for a stranger as for a customer.
+        self._nobody = hasher.hash("nobody has this password")
+
+    # ── passwords ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _in_thread(self, work: Any, *arguments: Any) -> Any:
+        if self._waiting >= _MOST_HASHING:
+            raise Refusal(OVERLOADED)
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                return await asyncio.to_thread(work, *arguments)
+        finally:
+            self._waiting -= 1
+
+    def _verify(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (argon2.exceptions.VerifyMismatchError, argon2.exceptions.InvalidHashError):
+            return False
+
+    def _checked(self, login: str, password: str, name: str) -> tuple[str, str]:
+        """Login and name in their normal form."""
+        login, name = normal_login(login), name.strip()
+        if not 1 <= len(name) <= 60 or not name.isprintable():
+            raise Refusal(errors.NAME_FORMAT)
+        if len(password) < 8:
+            raise Refusal(errors.PASSWORD_TOO_SHORT)
+        if len(password) > 128:
+            raise Refusal(errors.PASSWORD_TOO_LONG)
+        return login, name
+
+    # ── register and log in ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def register(
+        self,
+        command_id: UUID,
+        audience: Audience,
+        login: str,
+        password: str,
+        name: str,
+        locale: str,
+        *,
+        roles: str = "",
+        merchant_id: UUID | None = None,
+    ) -> UUID:
+        """Make a principal. Refuses `login_format`, `name_format`, `password_too_short`/`_too_long`; declines `login_taken`."""
+        who = await self.enrolment(login, password, name, locale, roles)
+        outcome = await self._engine.submit(
+            Register(
+                command_id=command_id, audience=audience, merchant_id=merchant_id, login=who.login, name=who.name,
+                locale=who.locale, password_hash=who.password_hash, password_tag=who.password_tag, roles=who.roles,
+            )
+        )  # fmt: skip
+        return cast(Registered, accepted(outcome)).principal_id
+
+    async def enrolment(self, login: str, password: str, name: str, locale: str, roles: str) -> Enrolment:
+        """Somebody who is to log in, checked, the password hashed. Refuses `login_format`, `name_format`, `password_…`."""
+        login, name = self._checked(login, password, name)
+        password_hash = await self._in_thread(self._hasher.hash, password)
+        tag = mac(self._keys.password, login.encode(), password.encode())
+        return Enrolment(login, name, "en" if locale == "en" else "zh", password_hash, tag, roles)
+
+    async def log_in(self, audience: Audience, login: str, password: str, device_name: str) -> LoggedIn:
+        """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""
+        principal = await self.find(audience, normal_login(login))
+        known = principal.password_hash if principal else self._nobody
+        right = len(password) <= 128 and await self._in_thread(self._verify, known, password)
+        if principal is None:
+            raise Refusal(errors.WRONG_CREDENTIALS)
+        if not right:
+            accepted(
+                await self._engine.submit(
+                    CountWrongPassword(command_id=new_id(self._clock.now()), principal_id=principal.principal_id)
+                )
+            )
+        return await self.open_session(new_id(self._clock.now()), principal, device_name)
+
+    async def open_session(self, command_id: UUID, principal: Principal, device_name: str) -> LoggedIn:
+        """A session for somebody whose password was just seen. Repeating the command answers the same token."""
+        token = base64.urlsafe_b64encode(mac(self._keys.session, command_id.bytes)).decode().rstrip("=")
+        outcome = await self._engine.submit(
+            OpenSession(
+                command_id=command_id,
+                principal_id=principal.principal_id,
+                token_hash=hashlib.sha256(token.encode()).digest(),
+                device_name=device_name.strip()[:80] or "–",
+                lifetime_s=SESSION_LIFETIME_S[principal.audience],
+            )
+        )
+        opened = cast(SessionOpened, accepted(outcome))
+        return LoggedIn(opened.session_id, token, opened.expires_at, principal)
+
+    # ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def authenticate(self, token: str, audience: Audience) -> Caller:
+        """Whose live session this token is. Refuses `unauthenticated`. A session ended elsewhere is known within seconds."""
+        key = hashlib.sha256(f"{audience}:{token}".encode()).digest()
+        now = time.monotonic()
+        cached = self._callers.get(key)
+        if cached is not None and now < cached[0]:
+            return cached[1]
+        row = await self._pool.fetchrow(
+            QUERIES["session_by_token"], hashlib.sha256(token.encode()).digest(), audience, self._clock.now()
+        )
+        if row is None:
+            self._callers.pop(key, None)
+            raise Refusal(errors.UNAUTHENTICATED)
+        caller = Caller(
+            row["principal_id"], row["session_id"], row["audience"], row["name"], row["login"], row["locale"],
+            frozenset(row["roles"].split(",")) - {""}, row["merchant_id"], row["created_at"],
+        )  # fmt: skip
+        if len(self._callers) >= _MOST_CACHED:
+            self._callers.clear()
+        self._callers[key] = (now + _CACHED_S, caller)
+        await self._touch(row["session_id"], now)
+        return caller
+
+    async def _touch(self, session_id: UUID, now: float) -> None:
+        if now - self._touched.get(session_id, -_SEEN_EVERY_S) >= _SEEN_EVERY_S:
+            if len(self._touched) >= _MOST_CACHED:
+                self._touched.clear()
+            self._touched[session_id] = now
+            await self._pool.execute(QUERIES["touch_session"], session_id, self._clock.now())
+
+    def forget_session(self, session_id: UUID) -> None:
+        """A session has ended, here or in another process: the next request with it asks the database."""
+        self._callers = {key: cached for key, cached in self._callers.items() if cached[1].session_id != session_id}
+
+    async def sessions(self, principal_id: UUID, before: UUID | None, limit: int) -> list[asyncpg.Record]:
+        """Live sessions, newest first, `limit` + 1 at most."""
+        return cast(
+            list[asyncpg.Record],
+            await self._pool.fetch(QUERIES["sessions"], principal_id, self._clock.now(), before, limit + 1),
+        )
+
+    async def end_session(self, principal_id: UUID, session_id: UUID) -> None:
+        """Log out one session. Declines `session_not_found`."""
+        command = EndSession(command_id=new_id(self._clock.now()), principal_id=principal_id, session_id=session_id)
+        accepted(await self._engine.submit(command))
+        self.forget_session(session_id)
+
+    # ── PIN ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def confirmation(self, customer_id: UUID, pin: str) -> PinConfirmation:
+        """What a typed PIN comes to. Refuses `pin_format`."""
+        if len(pin) != 6 or not (pin.isascii() and pin.isdigit()):
+            raise Refusal(errors.PIN_FORMAT)
+        return PinConfirmation(mac(self._keys.pin, customer_id.bytes, pin.encode()))
+
+    async def set_pin(self, command_id: UUID, caller: Caller, pin: str, password: str) -> None:
+        """Set or replace the PIN. Refuses `pin_format`, `pin_too_simple`; declines `wrong_credentials`, `login_locked`."""
+        check_pin_choice(pin)
+        principal = await self.need(caller.principal_id)
+        if not (len(password) <= 128 and await self._in_thread(self._verify, principal.password_hash, password)):
+            wrong = CountWrongPassword(command_id=new_id(self._clock.now()), principal_id=principal.principal_id)
+            accepted(await self._engine.submit(wrong))
+        command = SetPin(
+            command_id=command_id, customer_id=caller.principal_id, mac=self.confirmation(caller.principal_id, pin).mac
+        )
+        accepted(await self._engine.submit(command))
+
+    async def has_pin(self, customer_id: UUID) -> bool:
+        """Whether a payment PIN is set."""
+        return bool(await self._pool.fetchval(QUERIES["has_pin"], customer_id))
+
+    # ── look-ups ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def find(self, audience: Audience, login: str) -> Principal | None:
+        """The principal with this normal login, if any."""
+        row = await self._pool.fetchrow(QUERIES["principal_by_login"], audience, login)
+        return Principal(*row) if row else None
+
+    async def need(self, principal_id: UUID) -> Principal:
+        """One principal. Declines `principal_not_found`."""
+        row = await self._pool.fetchrow(QUERIES["principal"], principal_id)
+        if row is None:
+            raise Refusal(errors.PRINCIPAL_NOT_FOUND)
+        return Principal(*row)
+
+    async def several(self, principal_ids: list[UUID]) -> dict[UUID, Principal]:
+        """Principals by id; unknown ids are left out."""
+        if not principal_ids:
+            return {}
+        rows = await self._pool.fetch(QUERIES["principals"], principal_ids)
+        return {row["principal_id"]: Principal(*row) for row in rows}
+
+    async def search(self, audience: Audience, query: str, before: UUID | None, limit: int) -> list[Principal]:
+        """Newest first, by exact login or the beginning of a name; `limit` + 1 at most."""
+        login = name = None
+        if query:
+            try:
+                login = normal_login(query)
+            except Refusal:
+                name = query.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+        rows = await self._pool.fetch(QUERIES["search_principals"], audience, login, name, before, limit + 1)
+        return [Principal(*row) for row in rows]
+
+
+def command_id_for(caller: Caller, key: str) -> UUID:
+    """The command that this caller's idempotency key names: nobody else's key can name it."""
+    return named_id("command", caller.audience, str(caller.merchant_id or caller.principal_id), key)

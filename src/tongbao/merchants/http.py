@@ -1,0 +1,103 @@
+"""Routes of merchants' staff, and the dependency by which others know which merchant is asking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+
+from tongbao.identity.http import LoginBody, caller_of, device_name, session_cookie
+from tongbao.identity.service import Caller, IdentityService
+from tongbao.merchants.service import API_KEY_PREFIX, MerchantService
+
+
+async def staff(request: Request[Any, Any, Any], identity: IdentityService, merchants: MerchantService) -> Caller:
+    """Dependency: somebody, or some server, that acts for a merchant. Refuses `unauthenticated`, `csrf`."""
+    authorization = request.headers.get("authorization", "")
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() == "bearer" and token.startswith(API_KEY_PREFIX):
+        return await merchants.authenticate_key(token)
+    return await caller_of(request, identity, "merchant")
+
+
+class StoreAnswer(msgspec.Struct, frozen=True):
+    """A store."""
+
+    store_id: str
+    name: str
+    city: str
+
+
+class MerchantAnswer(msgspec.Struct, frozen=True):
+    """A merchant and its fee in millionths of each payment."""
+
+    merchant_id: str
+    name: str
+    fee_ppm: int
+    currency: str
+
+
+class StaffAnswer(msgspec.Struct, frozen=True):
+    """Who is logged in at the cashier."""
+
+    staff_id: str
+    name: str
+    role: str
+    merchant: MerchantAnswer
+    stores: list[StoreAnswer]
+    locale: str
+
+
+class StaffSessionAnswer(msgspec.Struct, frozen=True):
+    """A fresh session. Browsers get it as a cookie too."""
+
+    session_id: str
+    token: str
+    staff: StaffAnswer
+
+
+async def _staff_answer(caller: Caller, merchants: MerchantService) -> StaffAnswer:
+    assert caller.merchant_id is not None  # noqa: S101 (a table constraint says so)
+    merchant = await merchants.merchant(caller.merchant_id)
+    stores = await merchants.stores(caller.merchant_id)
+    return StaffAnswer(
+        staff_id=str(caller.principal_id),
+        name=caller.name,
+        role=",".join(sorted(caller.roles)),
+        merchant=MerchantAnswer(str(merchant.merchant_id), merchant.name, merchant.fee_ppm, merchant.currency),
+        stores=[StoreAnswer(str(store.store_id), store.name, store.city) for store in stores],
+        locale=caller.locale,
+    )
+
+
+@post("/v1/merchant/login", tags=["Merchant staff"], status_code=200)
+async def log_in(
+    request: Request[Any, Any, Any],
+    data: LoginBody,
+    identity: IdentityService,
+    merchants: MerchantService,
+    secure_cookies: bool,
+) -> Response[StaffSessionAnswer]:
+    """Log in at the cashier."""
+    logged_in = await identity.log_in("merchant", data.login, data.password, device_name(data.device_name, request))
+    caller = await identity.authenticate(logged_in.token, "merchant")
+    answer = StaffSessionAnswer(str(logged_in.session_id), logged_in.token, await _staff_answer(caller, merchants))
+    return Response(answer, status_code=200, cookies=[session_cookie("merchant", logged_in.token, secure_cookies)])
+
+
+@post("/v1/merchant/logout", tags=["Merchant staff"], status_code=204)
+async def log_out(staff: Caller, identity: IdentityService, secure_cookies: bool) -> Response[None]:
+    """End this session."""
+    if staff.session_id is not None:
+        await identity.end_session(staff.principal_id, staff.session_id)
+    return Response(None, status_code=204, cookies=[session_cookie("merchant", "", secure_cookies)])
+
+
+@get("/v1/merchant/me", tags=["Merchant staff"])
+async def me(staff: Caller, merchants: MerchantService) -> StaffAnswer:
+    """Who is logged in, for which merchant, with which stores."""
+    return await _staff_answer(staff, merchants)
+
+
+ROUTES = (log_in, log_out, me)

@@ -1,0 +1,138 @@
+"""Use cases of merchants: take one on, its staff, stores and keys."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Collection, Sequence
+from typing import cast
+from uuid import UUID
+
+import asyncpg
+
+from tongbao.engine.api import Engine, accepted
+from tongbao.identity import errors as identity_errors
+from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.types import Enrolment
+from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import named_id
+from tongbao.kernel.sql import Queries
+from tongbao.merchants import errors
+from tongbao.merchants.rules import MOST_FEE_PPM, MerchantOpened
+from tongbao.merchants.types import IssueApiKey, Merchant, NewStore, OpenMerchant, Store
+from tongbao.security.keys import Keys, mac
+
+QUERIES = Queries("tongbao.merchants")
+API_KEY_PREFIX = "sk_"
+
+
+class MerchantService:
+    """Merchants and those who act for them."""
+
+    def __init__(
+        self, engine: Engine, pool: asyncpg.Pool, identity: IdentityService, keys: Keys, clock: Clock, *, currency: str, country: str
+    ) -> None:
+        self._engine = engine
+        self._pool = pool
+        self._identity = identity
+        self._keys = keys
+        self._clock = clock
+        self._currency = currency
+        self._country = country
+
+    async def open(
+        self,
+        command_id: UUID,
+        name: str,
+        mcc: str,
+        city: str,
+        fee_ppm: int,
+        stores: Sequence[NewStore],
+        owner: Enrolment | None = None,
+    ) -> MerchantOpened:
+        """Take on a merchant. Refuses `merchant_name_format`, `mcc_format`, `fee_out_of_range`, `stores_count`; declines
+        `login_taken`."""
+        texts = [name, city, *(text for store in stores for text in (store.name, store.city))]
+        if not all(1 <= len(text.strip()) <= 60 and text.isprintable() for text in texts):
+            raise Refusal(errors.MERCHANT_NAME_FORMAT)
+        if not re.fullmatch(r"[0-9]{4}", mcc, re.ASCII):
+            raise Refusal(errors.MCC_FORMAT)
+        if not 0 <= fee_ppm <= MOST_FEE_PPM:
+            raise Refusal(errors.FEE_OUT_OF_RANGE)
+        if not 1 <= len(stores) <= 100:
+            raise Refusal(errors.STORES_COUNT)
+        command = OpenMerchant(
+            command_id=command_id, name=name.strip(), mcc=mcc, city=city.strip(), country=self._country,
+            currency=self._currency, fee_ppm=fee_ppm,
+            stores=tuple(NewStore(store.name.strip(), store.city.strip()) for store in stores), owner=owner,
+        )  # fmt: skip
+        return cast(MerchantOpened, accepted(await self._engine.submit(command)))
+
+    async def hire(
+        self, command_id: UUID, merchant_id: UUID, login: str, password: str, name: str, role: str, locale: str
+    ) -> UUID:
+        """A log-in for somebody who works there. Declines `login_taken`."""
+        return await self._identity.register(
+            command_id, "merchant", login, password, name, locale, roles=role, merchant_id=merchant_id
+        )
+
+    async def issue_api_key(self, command_id: UUID, merchant_id: UUID, name: str) -> str:
+        """A bearer key for a merchant's server; repeating the command answers the same key. Declines `merchant_not_found`."""
+        secret = base64.urlsafe_b64encode(mac(self._keys.session, b"api key", command_id.bytes)).decode().rstrip("=")
+        key = API_KEY_PREFIX + secret
+        command = IssueApiKey(
+            command_id=command_id, merchant_id=merchant_id, key_hash=hashlib.sha256(key.encode()).digest(), name=name
+        )
+        accepted(await self._engine.submit(command))
+        return key
+
+    async def authenticate_key(self, key: str) -> Caller:
+        """The merchant behind an API key. Refuses `unauthenticated`."""
+        row = await self._pool.fetchrow(QUERIES["api_key"], hashlib.sha256(key.encode()).digest())
+        if row is None:
+            raise Refusal(identity_errors.UNAUTHENTICATED)
+        actor = named_id("api key", key[:8], row["merchant_id"].hex)
+        return Caller(
+            actor, None, "merchant", row["name"], "", "zh", frozenset({"server"}), row["merchant_id"], row["created_at"]
+        )
+
+    async def merchant(self, merchant_id: UUID) -> Merchant:
+        """Declines `merchant_not_found`."""
+        row = await self._pool.fetchrow(QUERIES["merchant"], merchant_id)
+        if row is None:
+            raise Refusal(errors.MERCHANT_NOT_FOUND)
+        return Merchant(*row)
+
+    async def several(self, ids: Collection[UUID]) -> dict[UUID, Merchant]:
+        """Merchants by id; unknown ids are left out."""
+        rows = await self._pool.fetch(QUERIES["merchants"], list(ids))
+        return {row["merchant_id"]: Merchant(*row) for row in rows}
+
+    async def search(self, query: str, before: UUID | None, limit: int) -> list[Merchant]:
+        """Newest first, by id or the beginning of a name; `limit` + 1 at most."""
+        wanted: UUID | None = None
+        name: str | None = None
+        try:
+            wanted = UUID(query) if query else None
+        except ValueError:
+            name = query.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+        return [Merchant(*row) for row in await self._pool.fetch(QUERIES["search_merchants"], wanted, name, before, limit + 1)]
+
+    async def stores(self, merchant_id: UUID) -> list[Store]:
+        """Its stores, oldest first."""
+        return [Store(*row) for row in await self._pool.fetch(QUERIES["stores"], merchant_id)]
+
+    async def several_stores(self, ids: Collection[UUID]) -> dict[UUID, Store]:
+        """Stores by id; unknown ids are left out."""
+        if not ids:
+            return {}
+        return {row["store_id"]: Store(*row) for row in await self._pool.fetch(QUERIES["stores_by_id"], list(ids))}
+
+    async def store(self, store_id: UUID, merchant_id: UUID) -> Store:
+        """One store of this merchant. Declines `store_not_found`."""
+        row = await self._pool.fetchrow(QUERIES["store"], store_id)
+        if row is None or row["merchant_id"] != merchant_id:
+            raise Refusal(errors.STORE_NOT_FOUND)
+        return Store(*row)

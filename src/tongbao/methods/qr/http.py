@@ -1,0 +1,177 @@
+"""Routes of the merchant's QR: the codes a cashier shows, and what a scan means."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar import get, post
+from litestar.params import Parameter
+
+from tongbao.identity.service import Caller, command_id_for
+from tongbao.kernel import web
+from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import Refusal
+from tongbao.kernel.money import Money, format_minor, parse
+from tongbao.merchants import errors as merchant_errors
+from tongbao.merchants.service import MerchantService
+from tongbao.methods.qr.api import CodeSigner, DynamicCode, Foreign, Payee, StaticCode, dynamic_code, read, static_code, svg
+from tongbao.methods.qr.errors import CODE_NOT_STATIC
+from tongbao.payments import errors
+from tongbao.payments.http import Cards, MerchantName, PathNumber, PaymentAnswer, StoreName, merchant_of
+from tongbao.payments.service import PaymentService
+
+CodeText = Annotated[str, msgspec.Meta(max_length=2048)]
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class ScanBody(web.Request, frozen=True, kw_only=True):
+    """What the camera read, the picture held, or somebody pasted."""
+
+    text: CodeText
+
+
+class PayCodeBody(web.Request, frozen=True, kw_only=True):
+    """Pay a merchant's static code: the code itself, how much, and the PIN."""
+
+    code: CodeText
+    amount: Text
+    currency: Text
+    pin: Text
+
+
+class Words(msgspec.Struct, frozen=True):
+    """The same in both languages."""
+
+    zh: str
+    en: str
+
+
+class OrderScan(msgspec.Struct, frozen=True, tag_field="kind", tag="order"):
+    """A merchant's order, waiting to be paid."""
+
+    payment: PaymentAnswer
+
+
+class StaticScan(msgspec.Struct, frozen=True, tag_field="kind", tag="static"):
+    """A merchant's own code. Names come from our books, not from the paper. `amount` is there if the code fixes it."""
+
+    merchant: MerchantName
+    store: StoreName | None
+    currency: str
+    amount: str | None
+
+
+class ForeignScan(msgspec.Struct, frozen=True, tag_field="kind", tag="foreign"):
+    """A code of another scheme, named, with what its finder can do."""
+
+    scheme: Words
+    code: str
+    message: Words
+
+
+class CodeAnswer(msgspec.Struct, frozen=True):
+    """A code as text and as an SVG picture."""
+
+    text: str
+    svg: str
+    expires_at: datetime | None = None
+
+
+@get("/v1/merchant/orders/{out_trade_no:str}/code", tags=["Codes"])
+async def order_code(
+    staff: Caller, payments: PaymentService, merchants: MerchantService, signer: CodeSigner, clock: Clock, out_trade_no: PathNumber
+) -> CodeAnswer:
+    """The signed code of an unpaid order. Declines `order_paid`, `order_closed`, `order_expired`."""
+    order = await payments.order(merchant_of(staff), out_trade_no)
+    refusals = {"PAID": errors.ORDER_PAID, "CLOSED": errors.ORDER_CLOSED, "EXPIRED": errors.ORDER_EXPIRED}
+    if refused := refusals.get(order.state_at(clock.now())):
+        raise Refusal(refused)
+    merchant = await merchants.merchant(order.merchant_id)
+    payee = Payee(
+        merchant_id=order.merchant_id, store_id=order.store_id, name=merchant.name, city=merchant.city, mcc=merchant.mcc,
+        country=merchant.country,
+    )  # fmt: skip
+    text = dynamic_code(
+        signer, payee, payment_id=order.payment_id, currency=order.currency, amount_minor=order.amount_minor,
+        reference=order.out_trade_no, expires_at=order.expires_at,
+    )  # fmt: skip
+    return CodeAnswer(text, svg(text), order.expires_at)
+
+
+@get("/v1/merchant/stores/{store_id:str}/code", tags=["Codes"])
+async def store_code(
+    staff: Caller,
+    payments: PaymentService,
+    merchants: MerchantService,
+    store_id: PathNumber,
+    amount: Annotated[str | None, Parameter(max_length=30, description="Fix the amount into the code.")] = None,
+) -> CodeAnswer:
+    """A store's static code, to be printed."""
+    store = await merchants.store(web.parse_id(store_id, merchant_errors.STORE_NOT_FOUND), merchant_of(staff))
+    merchant = await merchants.merchant(store.merchant_id)
+    fixed = parse(amount, payments.currency).minor if amount else None
+    payee = Payee(
+        merchant_id=merchant.merchant_id, store_id=store.store_id, name=merchant.name, city=store.city, mcc=merchant.mcc,
+        country=merchant.country,
+    )  # fmt: skip
+    text = static_code(payee, payments.currency, fixed)
+    return CodeAnswer(text, svg(text))
+
+
+@post("/v1/wallet/scan", tags=["Codes"], status_code=200)
+async def scan(
+    customer: Caller,
+    data: ScanBody,
+    payments: PaymentService,
+    merchants: MerchantService,
+    cards: Cards,
+    signer: CodeSigner,
+    clock: Clock,
+) -> OrderScan | StaticScan | ForeignScan:
+    """What a code means. Codes of other schemes are named, not mistaken for ours."""
+    match read(data.text.strip(), clock.now(), signer):
+        case DynamicCode() as code:
+            payment = await payments.payment_for(customer, code.payment_id)
+            # The signature says that we made this code; the order must still be the one it was made for.
+            if (payment.amount_minor, payment.currency) != (code.amount_minor, code.currency):
+                raise Refusal(errors.AMOUNT_MISMATCH)
+            return OrderScan((await cards.payments([payment]))[0])
+        case StaticCode() as code:
+            merchant = await merchants.merchant(code.merchant_id)
+            store = await merchants.store(code.store_id, code.merchant_id) if code.store_id else None
+            return StaticScan(
+                MerchantName(str(merchant.merchant_id), merchant.name),
+                StoreName(str(store.store_id), store.name) if store else None,
+                code.currency,
+                None if code.amount_minor is None else format_minor(code.amount_minor, code.currency),
+            )
+        case Foreign(scheme=scheme):
+            return ForeignScan(Words(scheme.name.zh, scheme.name.en), scheme.code, Words(scheme.message.zh, scheme.message.en))
+
+
+@post("/v1/wallet/payments", tags=["Codes"], status_code=201)
+async def pay_static(
+    customer: Caller,
+    data: PayCodeBody,
+    payments: PaymentService,
+    cards: Cards,
+    signer: CodeSigner,
+    clock: Clock,
+    key: web.IdempotencyKey,
+) -> PaymentAnswer:
+    """Pay a merchant's static code in one step. A code that fixes its amount takes no other (`amount_mismatch`)."""
+    code = read(data.code.strip(), clock.now(), signer)
+    if not isinstance(code, StaticCode):
+        raise Refusal(CODE_NOT_STATIC)
+    amount = parse(data.amount, data.currency)
+    if code.amount_minor is not None and amount != Money(code.amount_minor, code.currency):
+        raise Refusal(errors.AMOUNT_MISMATCH)
+    payment = await payments.pay_merchant(
+        command_id_for(customer, key), customer, code.merchant_id, code.store_id, amount, data.pin
+    )
+    return (await cards.payments([payment]))[0]
+
+
+ROUTES = (order_code, store_code, scan, pay_static)

@@ -1,0 +1,298 @@
+"""Use cases of payments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import msgspec
+
+from tongbao.engine.api import Engine, accepted
+from tongbao.identity.service import Caller, IdentityService
+from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
+from tongbao.kernel.ids import named_id
+from tongbao.kernel.money import Money
+from tongbao.kernel.sql import Queries
+from tongbao.ledger.api import QUERIES as LEDGER
+from tongbao.ledger.api import Account
+from tongbao.merchants.service import MerchantService
+from tongbao.payments import errors
+from tongbao.payments.rules import OrderCreated, Paid, Refunded, merchant_balance
+from tongbao.payments.types import (
+    CloseOrder,
+    CreateOrder,
+    ExpireOrder,
+    Payment,
+    PayMerchant,
+    PayOrder,
+    Refund,
+    RefundPayment,
+    payment_id_of,
+)
+
+QUERIES = Queries("tongbao.payments")
+
+_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MOST_REMEMBERED = 100_000
+
+Place = tuple[datetime, UUID]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """A merchant's day, in minor units. `hours`: (local hour, payments, amount)."""
+
+    paid_count: int
+    paid_minor: int
+    refunded_count: int
+    refunded_minor: int
+    fees_minor: int
+    balance: Account | None
+    hours: list[tuple[int, int, int]]
+
+
+class PaymentService:
+    """Orders, payments, refunds."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        pool: asyncpg.Pool,
+        identity: IdentityService,
+        merchants: MerchantService,
+        clock: Clock,
+        *,
+        currency: str,
+        zone: ZoneInfo,
+    ) -> None:
+        self._engine = engine
+        self._pool = pool
+        self._identity = identity
+        self._merchants = merchants
+        self._clock = clock
+        self.currency = currency
+        self.zone = zone
+        # What never changes of recent orders, so that paying one made here asks the database nothing beforehand.
+        self._terms: dict[UUID, tuple[UUID, str]] = {}
+
+    def _number(self, given: str | None, prefix: str, command_id: UUID) -> str:
+        number = given or f"{prefix}{command_id.hex[:24]}"
+        if not _NUMBER.fullmatch(number):
+            raise Refusal(errors.OUT_TRADE_NO_FORMAT)
+        return number
+
+    def _own_currency(self, amount: Money) -> Money:
+        if amount.currency != self.currency:
+            raise Refusal(CURRENCY_UNSUPPORTED, currency=amount.currency, supported=self.currency)
+        return amount
+
+    # ── the merchant's side ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def create_order(
+        self,
+        command_id: UUID,
+        merchant_id: UUID,
+        store_id: UUID | None,
+        out_trade_no: str | None,
+        subject: str,
+        amount: Money,
+        expires_in_s: int,
+    ) -> Payment:
+        """Refuses `out_trade_no_format`, `subject_format`, `expiry_range`, `currency_unsupported`; declines
+        `store_not_found`, `out_trade_no_used`."""
+        self._own_currency(amount)
+        number = self._number(out_trade_no, "T", command_id)
+        subject = subject.strip()
+        if not 1 <= len(subject) <= 127 or not subject.isprintable():
+            raise Refusal(errors.SUBJECT_FORMAT)
+        if not 30 <= expires_in_s <= 86_400:
+            raise Refusal(errors.EXPIRY_RANGE)
+        if store_id is not None:
+            await self._merchants.store(store_id, merchant_id)
+        command = CreateOrder(
+            command_id=command_id, merchant_id=merchant_id, store_id=store_id, out_trade_no=number, subject=subject,
+            amount_minor=amount.minor, currency=amount.currency, expires_in_s=expires_in_s,
+        )  # fmt: skip
+        created = cast(OrderCreated, accepted(await self._engine.submit(command)))
+        self._remember(created.payment_id, merchant_id, amount.currency)
+        return await self.payment(created.payment_id)
+
+    async def close_order(self, command_id: UUID, merchant_id: UUID, out_trade_no: str) -> Payment:
+        """Declines `payment_not_found`, `order_paid`, `order_closed`, `order_expired`."""
+        payment_id = payment_id_of(merchant_id, out_trade_no)
+        command = CloseOrder(command_id=command_id, payment_id=payment_id, merchant_id=merchant_id)
+        accepted(await self._engine.submit(command))
+        return await self.payment(payment_id)
+
+    async def refund(
+        self, command_id: UUID, merchant_id: UUID, out_trade_no: str, out_refund_no: str | None, amount: Money, reason: str
+    ) -> tuple[Payment, Refund]:
+        """Refuses `out_trade_no_format`, `reason_too_long`; declines `payment_not_found`, `order_not_paid`,
+        `currency_unsupported`, `refund_exceeds_paid`, `out_refund_no_used`, `too_many_refunds`, `merchant_funds_insufficient`."""
+        number = self._number(out_refund_no, "R", command_id)
+        if len(reason) > 80:
+            raise Refusal(errors.REASON_TOO_LONG)
+        payment = await self.order(merchant_id, out_trade_no)
+        if payment.payer_id is None:
+            raise Refusal(errors.ORDER_NOT_PAID)
+        if amount.currency != payment.currency:
+            raise Refusal(CURRENCY_UNSUPPORTED, currency=amount.currency, supported=payment.currency)
+        command = RefundPayment(
+            command_id=command_id, payment_id=payment.payment_id, merchant_id=merchant_id, payer_id=payment.payer_id,
+            currency=payment.currency, out_refund_no=number, amount_minor=amount.minor, reason=reason.strip(),
+        )  # fmt: skip
+        done = cast(Refunded, accepted(await self._engine.submit(command)))
+        row = await self._pool.fetchrow(QUERIES["refund"], done.refund_id)
+        return await self.payment(payment.payment_id), Refund(*row)
+
+    async def order(self, merchant_id: UUID, out_trade_no: str) -> Payment:
+        """A merchant's own order by its number. Declines `payment_not_found`."""
+        return await self.payment(payment_id_of(merchant_id, out_trade_no))
+
+    async def orders(
+        self,
+        merchant_id: UUID,
+        state: str | None,
+        query: str | None,
+        start: datetime | None,
+        end: datetime | None,
+        place: Place | None,
+        limit: int,
+    ) -> list[Payment]:
+        """Newest first; `limit` + 1 at most."""
+        at, payment_id = place or (None, None)
+        text = query.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") if query else None
+        rows = await self._pool.fetch(
+            QUERIES["orders"], merchant_id, state, text, start, end, at, payment_id, limit + 1, self._clock.now()
+        )
+        return [Payment(*row) for row in rows]
+
+    async def summary(self, merchant_id: UUID, start: datetime, end: datetime) -> Summary:
+        """A merchant's day."""
+        hours = await self._pool.fetch(QUERIES["paid_by_hour"], merchant_id, start, end, str(self.zone))
+        refunded = await self._pool.fetchrow(QUERIES["refunded_on"], merchant_id, start, end)
+        return Summary(
+            paid_count=sum(row["count"] for row in hours),
+            paid_minor=sum(row["amount_minor"] for row in hours),
+            refunded_count=refunded["count"],
+            refunded_minor=refunded["amount_minor"],
+            fees_minor=sum(row["fee_minor"] for row in hours) - refunded["fee_minor"],
+            balance=await self.balance(merchant_id),
+            hours=[(row["hour"], row["count"], row["amount_minor"]) for row in hours],
+        )
+
+    async def balance(self, merchant_id: UUID) -> Account | None:
+        """The merchant's account, None before its first entry."""
+        row = await self._pool.fetchrow(LEDGER["account"], merchant_balance(merchant_id, self.currency).account_id)
+        return Account(*row) if row else None
+
+    # ── the payer's side ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def pay_order(self, command_id: UUID, payer: Caller, payment_id: UUID, amount: Money, pin: str) -> Payment:
+        """Declines `payment_not_found`, `order_…`, `amount_mismatch`, `pin_…`, `insufficient_funds`."""
+        merchant_id, currency = await self._terms_of(payment_id)
+        if amount.currency != currency:
+            raise Refusal(errors.AMOUNT_MISMATCH)
+        command = PayOrder(
+            command_id=command_id, payment_id=payment_id, merchant_id=merchant_id, payer_id=payer.principal_id,
+            amount_minor=amount.minor, currency=amount.currency, method="qr_dynamic",
+            confirmation=self._identity.confirmation(payer.principal_id, pin),
+        )  # fmt: skip
+        accepted(await self._engine.submit(command))
+        return await self.payment(payment_id)
+
+    async def pay_merchant(
+        self, command_id: UUID, payer: Caller, merchant_id: UUID, store_id: UUID | None, amount: Money, pin: str
+    ) -> Payment:
+        """Pay a static code. Declines `merchant_not_found`, `store_not_found`, `pin_…`, `insufficient_funds`."""
+        self._own_currency(amount)
+        if store_id is not None:
+            await self._merchants.store(store_id, merchant_id)
+        command = PayMerchant(
+            command_id=command_id, merchant_id=merchant_id, store_id=store_id,
+            out_trade_no=self._number(None, "S", named_id("static", str(command_id))), subject="扫码付款 · Paid by code",
+            payer_id=payer.principal_id, amount_minor=amount.minor, currency=amount.currency, method="qr_static",
+            confirmation=self._identity.confirmation(payer.principal_id, pin),
+        )  # fmt: skip
+        paid = cast(Paid, accepted(await self._engine.submit(command)))
+        return await self.payment(paid.payment_id)
+
+    async def payment_for(self, viewer: Caller, payment_id: UUID) -> Payment:
+        """A payment as a customer may see it: an unpaid order to anybody who has its code, a paid one to its payer only."""
+        payment = await self.payment(payment_id)
+        if payment.payer_id is not None and payment.payer_id != viewer.principal_id:
+            raise Refusal(errors.PAYMENT_NOT_FOUND)
+        return payment
+
+    # ── everybody ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _remember(self, payment_id: UUID, merchant_id: UUID, currency: str) -> None:
+        if len(self._terms) >= _MOST_REMEMBERED:
+            self._terms.clear()
+        self._terms[payment_id] = (merchant_id, currency)
+
+    async def _terms_of(self, payment_id: UUID) -> tuple[UUID, str]:
+        if payment_id not in self._terms:
+            payment = await self.payment(payment_id)
+            self._remember(payment_id, payment.merchant_id, payment.currency)
+        return self._terms[payment_id]
+
+    async def payment(self, payment_id: UUID) -> Payment:
+        """One payment, its state as of now. Declines `payment_not_found`."""
+        row = await self._pool.fetchrow(QUERIES["payment"], payment_id)
+        if row is None:
+            raise Refusal(errors.PAYMENT_NOT_FOUND)
+        return Payment(*row)
+
+    async def refunds(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[Refund]]:
+        """Refunds by payment, oldest first."""
+        by_payment: dict[UUID, list[Refund]] = {}
+        if not payment_ids:
+            return by_payment
+        for row in await self._pool.fetch(QUERIES["refunds_of"], list(payment_ids)):
+            by_payment.setdefault(row["payment_id"], []).append(Refund(*row))
+        return by_payment
+
+    async def find(
+        self,
+        state: str | None,
+        payment_id: UUID | None,
+        out_trade_no: str | None,
+        payers: Sequence[UUID] | None,
+        merchants: Sequence[UUID] | None,
+        start: datetime | None,
+        end: datetime | None,
+        place: Place | None,
+        limit: int,
+    ) -> list[Payment]:
+        """For the console, newest first; `limit` + 1 at most."""
+        at, last_id = place or (None, None)
+        rows = await self._pool.fetch(
+            QUERIES["find_payments"], state, payment_id, out_trade_no, payers, merchants, start, end, at, last_id, limit + 1,
+            self._clock.now(),
+        )  # fmt: skip
+        return [Payment(*row) for row in rows]
+
+    async def expire_due(self, limit: int = 200) -> int:
+        """The janitor's round: write down which orders' time is over. Answers how many."""
+        rows = await self._pool.fetch(QUERIES["orders_to_expire"], self._clock.now(), limit)
+        for row in rows:
+            command_id = named_id("expire", str(row["payment_id"]))
+            accepted(await self._engine.submit(ExpireOrder(command_id=command_id, payment_id=row["payment_id"])))
+        return len(rows)
+
+    async def bill_states(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
+        """What a bill shows of its payment: SUCCEEDED, PARTLY_REFUNDED or REFUNDED."""
+        rows = await self._pool.fetch(QUERIES["payment_states"], list(ids))
+        return {row["payment_id"]: _bill_state(row["amount_minor"], row["refunded_minor"]) for row in rows}
+
+
+def _bill_state(amount_minor: int, refunded_minor: int) -> str:
+    if refunded_minor == 0:
+        return "SUCCEEDED"
+    return "REFUNDED" if refunded_minor == amount_minor else "PARTLY_REFUNDED"

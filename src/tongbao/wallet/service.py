@@ -1,0 +1,321 @@
+"""Use cases of the wallet.
+
+A bank transfer is three steps: record the wish (a command), ask the bank (outside any batch), record its answer (a
+command). Whoever dies between them leaves a row that the janitor finds: `settle_due` asks the bank again, under the same
+reference, until it knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import msgspec
+import structlog
+
+from tongbao.engine.api import Engine, accepted
+from tongbao.identity.rules import normal_login
+from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.types import Principal
+from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
+from tongbao.kernel.ids import named_id, new_id
+from tongbao.kernel.money import Money
+from tongbao.kernel.sql import Queries
+from tongbao.ledger.api import QUERIES as LEDGER
+from tongbao.ledger.api import Account
+from tongbao.wallet import errors
+from tongbao.wallet.rules import BankTransferStarted, Transferred, wallet_of
+from tongbao.wallet.types import (
+    Bank,
+    BankAccount,
+    BankAnswer,
+    BankTransfer,
+    BankTransferKind,
+    Bill,
+    LinkBankAccount,
+    SettleBankTransfer,
+    StartBankTransfer,
+    Transfer,
+    UnlinkBankAccount,
+)
+
+QUERIES = Queries("tongbao.wallet")
+BANKS: dict[str, dict[str, str]] = {"simbank": {"zh": "通宝模拟银行", "en": "Tongbao Simulated Bank"}}
+
+_log = structlog.get_logger("tongbao.wallet")
+_LONGEST_RETRY_S = 300
+
+
+class Counterparty(msgspec.Struct, frozen=True):
+    """The other side of a bill, as its owner may see it."""
+
+    name: str
+    kind: str
+    login_masked: str | None = None
+
+
+class DayTotals(msgspec.Struct, frozen=True):
+    """What a wallet took in and gave out on one local day, in minor units."""
+
+    day: date
+    in_minor: int
+    out_minor: int
+
+
+#: What the modules that own bills' references and counterparties tell of them; `app/registry.py` plugs them in.
+StatesOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, str]]]
+CounterpartiesOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Counterparty]]]
+
+
+class WalletService:
+    """A customer's money.
+
+    `states` by bill kind (but our own bank transfers) and `counterparties` by counterparty kind come from the modules that own them.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        pool: asyncpg.Pool,
+        identity: IdentityService,
+        bank: Bank,
+        clock: Clock,
+        *,
+        currency: str,
+        zone: ZoneInfo,
+        states: Mapping[str, StatesOf],
+        counterparties: Mapping[str, CounterpartiesOf],
+    ) -> None:
+        self._engine = engine
+        self._pool = pool
+        self._identity = identity
+        self._bank = bank
+        self._clock = clock
+        self.currency = currency
+        self.zone = zone
+        self._states = {**states, "topup": self.bank_transfer_states, "withdrawal": self.bank_transfer_states}
+        self._counterparties = counterparties
+        self._settling: set[asyncio.Task[None]] = set()
+
+    # ── balance ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def balance(self, customer_id: UUID) -> tuple[Account | None, int]:
+        """The wallet's account (None before its first entry) and what is on its way to the bank, in minor units."""
+        row = await self._pool.fetchrow(LEDGER["account"], wallet_of(customer_id, self.currency).account_id)
+        transit = await self._pool.fetchval(QUERIES["withdrawals_in_transit"], customer_id, self.currency)
+        return (Account(*row) if row else None), transit
+
+    def own_currency(self, amount: Money) -> Money:
+        """The amount, if the wallet is kept in its currency. Refuses `currency_unsupported`."""
+        if amount.currency != self.currency:
+            raise Refusal(CURRENCY_UNSUPPORTED, currency=amount.currency, supported=self.currency)
+        return amount
+
+    # ── bank accounts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def link_bank_account(
+        self, command_id: UUID, caller: Caller, bank: str, number: str, holder_name: str
+    ) -> BankAccount:
+        """Ask the bank whether number and name belong together, then link. Refuses `bank_unsupported`,
+        `bank_account_format`, `bank_unavailable`; declines `bank_account_not_found`, `bank_holder_mismatch`,
+        `bank_account_linked`."""
+        number = number.replace(" ", "")
+        if bank not in BANKS:
+            raise Refusal(errors.BANK_UNSUPPORTED)
+        if not (12 <= len(number) <= 19 and number.isascii() and number.isdigit()):
+            raise Refusal(errors.BANK_ACCOUNT_FORMAT)
+        matches = await self._bank.holder_matches(number, holder_name)
+        if matches is None:
+            raise Refusal(errors.BANK_ACCOUNT_NOT_FOUND)
+        if not matches:
+            raise Refusal(errors.BANK_HOLDER_MISMATCH)
+        bank_account_id = named_id("bank account", str(caller.principal_id), bank, number)
+        command = LinkBankAccount(
+            command_id=command_id, customer_id=caller.principal_id, bank_account_id=bank_account_id, bank=bank, number=number,
+            holder_name=holder_name,
+        )  # fmt: skip
+        accepted(await self._engine.submit(command))
+        return (await self.bank_accounts_by_id([bank_account_id]))[bank_account_id]
+
+    async def unlink_bank_account(self, caller: Caller, bank_account_id: UUID) -> None:
+        """Declines `bank_account_unknown`."""
+        command = UnlinkBankAccount(
+            command_id=new_id(self._clock.now()), customer_id=caller.principal_id, bank_account_id=bank_account_id
+        )
+        accepted(await self._engine.submit(command))
+
+    async def bank_accounts(self, customer_id: UUID, before: UUID | None, limit: int) -> list[BankAccount]:
+        """Linked accounts; `limit` + 1 at most."""
+        rows = await self._pool.fetch(QUERIES["bank_accounts"], customer_id, before, limit + 1)
+        return [BankAccount(*row) for row in rows]
+
+    async def bank_accounts_by_id(self, ids: Sequence[UUID]) -> dict[UUID, BankAccount]:
+        """Bank accounts by id, unlinked ones too."""
+        rows = await self._pool.fetch(QUERIES["bank_accounts_by_id"], list(ids))
+        return {row["bank_account_id"]: BankAccount(*row) for row in rows}
+
+    # ── top-up and withdrawal ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def start_bank_transfer(
+        self, command_id: UUID, caller: Caller, kind: BankTransferKind, bank_account_id: UUID, amount: Money, pin: str
+    ) -> BankTransfer:
+        """Start, ask the bank, and say what is known: within the bank's time-out it is settled or UNKNOWN.
+
+        Declines `bank_account_unknown`, `pin_…`, `insufficient_funds`. The bank's own no is the transfer's state FAILED.
+        """
+        command = StartBankTransfer(
+            command_id=command_id, customer_id=caller.principal_id, bank_account_id=bank_account_id, transfer_kind=kind,
+            amount_minor=amount.minor, currency=amount.currency,
+            confirmation=self._identity.confirmation(caller.principal_id, pin),
+        )  # fmt: skip
+        outcome = await self._engine.submit(command)
+        started = cast(BankTransferStarted, accepted(outcome))
+        transfer = await self.bank_transfer(started.bank_transfer_id, caller.principal_id)
+        if transfer.state == "PENDING" and not outcome.repeated:
+            # Shielded: a customer who hangs up does not take the bank's answer with them.
+            task = asyncio.create_task(self._ask_and_record(transfer))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+            await asyncio.shield(task)
+            transfer = await self.bank_transfer(started.bank_transfer_id, caller.principal_id)
+        return transfer
+
+    async def _ask_and_record(self, transfer: BankTransfer) -> None:
+        account = (await self.bank_accounts_by_id([transfer.bank_account_id]))[transfer.bank_account_id]
+        await self._record(transfer, await self._bank.submit(transfer, account))
+
+    async def _record(self, transfer: BankTransfer, answer: BankAnswer) -> None:
+        state = "UNKNOWN" if answer.state == "NOT_FOUND" else answer.state
+        retry_in_s = min(_LONGEST_RETRY_S, 2 ** min(transfer.attempts + 1, 10))
+        if state == "UNKNOWN":
+            command_id = named_id("unknown", str(transfer.bank_transfer_id), str(transfer.attempts))
+        else:
+            command_id = named_id("settle", str(transfer.bank_transfer_id), state)
+        outcome = await self._engine.submit(
+            SettleBankTransfer(
+                command_id=command_id, bank_transfer_id=transfer.bank_transfer_id, customer_id=transfer.customer_id,
+                currency=transfer.currency, state=state, bank_reference=answer.bank_reference,
+                failure_code=answer.failure_code, retry_in_s=retry_in_s if state == "UNKNOWN" else 0,
+            )
+        )  # fmt: skip
+        accepted(outcome)
+
+    async def settle_due(self, limit: int = 50) -> int:
+        """The janitor's round: ask the bank about every transfer that is due. Answers how many were looked at.
+
+        A transfer the bank has never heard of is submitted again under its own reference, which the bank takes once:
+        that ends the doubt whether the first request is still on its way.
+        """
+        rows = await self._pool.fetch(QUERIES["bank_transfers_due"], self._clock.now(), limit)
+        due = [BankTransfer(*row) for row in rows]
+        results = await asyncio.gather(*map(self._settle_one, due), return_exceptions=True)
+        for transfer, result in zip(due, results, strict=True):
+            if isinstance(result, BaseException):
+                _log.error("bank_transfer_not_settled", id=str(transfer.bank_transfer_id), exc_info=result)
+        return len(due)
+
+    async def _settle_one(self, transfer: BankTransfer) -> None:
+        answer = await self._bank.inquire(transfer)
+        if answer.state == "NOT_FOUND":
+            await self._ask_and_record(transfer)
+        else:
+            await self._record(transfer, answer)
+
+    async def bank_transfer(self, bank_transfer_id: UUID, customer_id: UUID | None) -> BankTransfer:
+        """One transfer, of this customer if one is given. Declines `bank_transfer_unknown`."""
+        row = await self._pool.fetchrow(QUERIES["bank_transfer"], bank_transfer_id)
+        if row is None or (customer_id is not None and row["customer_id"] != customer_id):
+            raise Refusal(errors.BANK_TRANSFER_UNKNOWN)
+        return BankTransfer(*row)
+
+    async def bank_transfers(self, state: str | None, before: UUID | None, limit: int) -> list[BankTransfer]:
+        """For the console; `limit` + 1 at most."""
+        return [BankTransfer(*row) for row in await self._pool.fetch(QUERIES["bank_transfers"], state, before, limit + 1)]
+
+    async def bill_of(self, customer_id: UUID, reference_id: UUID) -> UUID | None:
+        """The bill that a bank transfer made."""
+        return cast(UUID | None, await self._pool.fetchval(QUERIES["bill_of_reference"], customer_id, reference_id))
+
+    async def reserve_at_bank_minor(self, currency: str) -> int:
+        """What the bank says our reserve holds. Refuses `bank_unavailable`."""
+        return await self._bank.reserve_minor(currency)
+
+    # ── transfers between customers ─────────────────────────────────────────────────────────────────────────────────
+
+    async def resolve_payee(self, caller: Caller, login: str) -> Principal:
+        """The customer behind a phone or email. Declines `payee_not_found`, `payee_is_payer`."""
+        payee = await self._identity.find("wallet", normal_login(login))
+        if payee is None:
+            raise Refusal(errors.PAYEE_NOT_FOUND)
+        if payee.principal_id == caller.principal_id:
+            raise Refusal(errors.PAYEE_IS_PAYER)
+        return payee
+
+    async def transfer(
+        self, command_id: UUID, caller: Caller, payee_id: UUID, amount: Money, note: str, pin: str
+    ) -> Bill:
+        """Send money. Declines `payee_is_payer`, `payee_not_found`, `pin_…`, `insufficient_funds`."""
+        command = Transfer(
+            command_id=command_id, payer_id=caller.principal_id, payee_id=payee_id, amount_minor=amount.minor,
+            currency=amount.currency, note=note.strip(), confirmation=self._identity.confirmation(caller.principal_id, pin),
+        )  # fmt: skip
+        done = cast(Transferred, accepted(await self._engine.submit(command)))
+        return await self.bill(caller.principal_id, done.bill_id)
+
+    # ── statement ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def bill(self, customer_id: UUID, bill_id: UUID) -> Bill:
+        """One bill. Declines `bill_not_found`, also for somebody else's."""
+        row = await self._pool.fetchrow(QUERIES["bill"], customer_id, bill_id)
+        if row is None:
+            raise Refusal(errors.BILL_NOT_FOUND)
+        return Bill(*row)
+
+    async def bills(
+        self,
+        customer_id: UUID,
+        start: datetime | None,
+        end: datetime | None,
+        kind: str | None,
+        direction: str | None,
+        before: UUID | None,
+        limit: int,
+    ) -> list[Bill]:
+        """Newest first; `limit` + 1 at most."""
+        rows = await self._pool.fetch(QUERIES["bills"], customer_id, start, end, kind, direction, before, limit + 1)
+        return [Bill(*row) for row in rows]
+
+    async def daily_totals(self, customer_id: UUID, bills: Sequence[Bill]) -> list[DayTotals]:
+        """Totals of each local day that these bills span, from the entries themselves."""
+        if not bills:
+            return []
+        local = [bill.at.astimezone(self.zone).date() for bill in bills]
+        start = datetime.combine(min(local), datetime.min.time(), self.zone).astimezone(UTC)
+        end = datetime.combine(max(local), datetime.max.time(), self.zone).astimezone(UTC)
+        account = wallet_of(customer_id, self.currency).account_id
+        rows = await self._pool.fetch(LEDGER["daily_totals"], account, start, end, str(self.zone))
+        shown = set(local)
+        return [DayTotals(*row) for row in rows if row["day"] in shown]
+
+    async def details(self, bills: Sequence[Bill]) -> tuple[dict[UUID, str], dict[UUID, Counterparty]]:
+        """States by reference id, and counterparties by their id, for a page of bills."""
+        states: dict[UUID, str] = {}
+        for kind in {bill.kind for bill in bills} & set(self._states):
+            wanted = [bill.reference_id for bill in bills if bill.kind == kind and bill.reference_id]
+            states.update(await self._states[kind](wanted))
+        people: dict[UUID, Counterparty] = {}
+        for kind in {bill.counterparty_kind for bill in bills} & set(self._counterparties):
+            ids = list({bill.counterparty_id for bill in bills if bill.counterparty_kind == kind})
+            people.update(await self._counterparties[kind](ids))
+        return states, people
+
+    async def bank_transfer_states(self, ids: Sequence[UUID]) -> dict[UUID, str]:
+        """State of each bank transfer: what `states` says of top-ups and withdrawals."""
+        rows = await self._pool.fetch(QUERIES["bank_transfers_by_id"], list(ids))
+        return {row["bank_transfer_id"]: row["state"] for row in rows}

@@ -1,0 +1,62 @@
+-- name: bank_accounts
+-- Linked bank accounts of a customer, newest first. $1 customer, $2 below this id or null, $3 limit.
+select bank_account_id, customer_id, bank, number, holder_name, linked_at, unlinked_at from bank_account
+where customer_id = $1 and unlinked_at is null and ($2::uuid is null or bank_account_id < $2)
+order by bank_account_id desc limit $3;
+
+-- name: bank_accounts_by_id
+-- Bank accounts, unlinked ones too. $1 ids.
+select bank_account_id, customer_id, bank, number, holder_name, linked_at, unlinked_at from bank_account
+where bank_account_id = any($1::uuid[]);
+
+-- name: bank_transfer
+-- One transfer. $1 id.
+select bank_transfer_id, customer_id, bank_account_id, kind, state, amount_minor, currency, attempts, next_attempt_at,
+       bank_reference, failure_code, created_at, finished_at
+from bank_transfer where bank_transfer_id = $1;
+
+-- name: bank_transfers_by_id
+-- Several transfers. $1 ids.
+select bank_transfer_id, customer_id, bank_account_id, kind, state, amount_minor, currency, attempts, next_attempt_at,
+       bank_reference, failure_code, created_at, finished_at
+from bank_transfer where bank_transfer_id = any($1::uuid[]);
+
+-- name: bank_transfers
+-- For the console, newest first. $1 state or null, $2 below this id or null, $3 limit.
+select bank_transfer_id, customer_id, bank_account_id, kind, state, amount_minor, currency, attempts, next_attempt_at,
+       bank_reference, failure_code, created_at, finished_at
+from bank_transfer
+where ($1::text is null or state = $1) and ($2::uuid is null or bank_transfer_id < $2)
+order by bank_transfer_id desc limit $3;
+
+-- name: bank_transfers_due
+-- What the janitor must ask about. $1 now, $2 limit.
+select bank_transfer_id, customer_id, bank_account_id, kind, state, amount_minor, currency, attempts, next_attempt_at,
+       bank_reference, failure_code, created_at, finished_at
+from bank_transfer
+where state in ('PENDING', 'UNKNOWN') and next_attempt_at <= $1 order by next_attempt_at limit $2;
+
+-- name: withdrawals_in_transit
+-- A customer's withdrawals on their way. $1 customer, $2 currency.
+select coalesce(sum(amount_minor), 0)::bigint from bank_transfer
+where customer_id = $1 and currency = $2 and kind = 'withdrawal' and state in ('PENDING', 'UNKNOWN');
+
+-- name: bills
+-- A customer's statement, newest first. $1 customer, $2 from and $3 to (exclusive) or null, $4 kind or null, $5 direction or null,
+-- $6 below this id or null, $7 limit.
+select customer_id, bill_id, kind, direction, amount_minor, currency, counterparty_kind, counterparty_id, title, note, at,
+       balance_minor, journal_id, reference_id
+from bill
+where customer_id = $1 and ($2::timestamptz is null or at >= $2) and ($3::timestamptz is null or at < $3)
+  and ($4::text is null or kind = $4) and ($5::text is null or direction = $5) and ($6::uuid is null or bill_id < $6)
+order by bill_id desc limit $7;
+
+-- name: bill
+-- One bill of a customer. $1 customer, $2 bill.
+select customer_id, bill_id, kind, direction, amount_minor, currency, counterparty_kind, counterparty_id, title, note, at,
+       balance_minor, journal_id, reference_id
+from bill where customer_id = $1 and bill_id = $2;
+
+-- name: bill_of_reference
+-- The bill that a customer's bank transfer made. $1 customer, $2 reference.
+select bill_id from bill where customer_id = $1 and reference_id = $2 order by bill_id limit 1;
