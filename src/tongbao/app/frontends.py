@@ -57,7 +57,11 @@ def landing() -> Response[str]:
     """Where to go."""
     links = "".join(
         f'<li><a href="/{name}/">{zh} · {en}</a></li>'
-        for name, zh, en in (("wallet", "钱包", "Wallet"), ("merchant", "商户收银台", "Merchant"), ("console", "运营控制台", "Console"))
+        for name, zh, en in (
+            ("wallet", "钱包", "Wallet"),
+            ("merchant", "商户收银台", "Merchant"),
+            ("console", "运营控制台", "Console"),
+        )
     )
     page = (
         '<!doctype html><html lang="zh"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
