@@ -338,7 +338,7 @@ async def _stream(
     topic: str, listener: OutboxListener, pool: asyncpg.Pool, places: dict[int, int] | None
 ) -> AsyncIterator[ServerSentEventMessage]:
     async with listener.subscribe(topic) as subscription:
-        yield ServerSentEventMessage(comment="connected", retry=1000)
+        yield ServerSentEventMessage(data=None, comment="connected", retry=1000)
         if places:
             for row in await events_after(pool, [topic], places, 500):
                 places[row.writer] = row.sequence
@@ -347,7 +347,7 @@ async def _stream(
             try:
                 heard, at = await asyncio.wait_for(subscription.queue.get(), _PING_S)
             except TimeoutError:
-                yield ServerSentEventMessage(comment="ping")
+                yield ServerSentEventMessage(data=None, comment="ping")
             else:
                 yield _message(heard, at)
 
