@@ -1,0 +1,76 @@
+/**
+ * The cashier's pages.
+ *
+ *   /login                       log in, then back to where one was going
+ *   /                            collect: keypad, then /collect/:no with the QR code, then "received"
+ *   /orders, /orders/:no         list with filters in the query (q, state, from, to); one order with its refunds
+ *   /code                        a store's static code as a poster
+ *   /today                       the day in figures (query: date, view)
+ *   /me                          merchant, settings, log out
+ */
+import { createRouter, createWebHistory } from 'vue-router'
+import { ApiError } from '@shared'
+import { api } from './api.ts'
+import { startLive, stopLive } from './live.ts'
+import { onSessionEnd, staff } from './session.ts'
+import Collect from './pages/Collect.vue'
+import CollectOrder from './pages/CollectOrder.vue'
+import Till from './pages/Till.vue'
+import { t, type Word } from './words.ts'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    title?: Word
+    open?: boolean
+  }
+}
+
+export const router = createRouter({
+  history: createWebHistory(import.meta.env.BASE_URL),
+  routes: [
+    { path: '/login', component: () => import('./pages/Login.vue'), meta: { title: 'login.title', open: true } },
+    {
+      path: '/',
+      component: Till,
+      children: [
+        { path: '', component: Collect, meta: { title: 'nav.collect' } },
+        { path: 'collect/:no', component: CollectOrder, props: true, meta: { title: 'nav.collect' } },
+      ],
+    },
+    {
+      path: '/orders',
+      component: () => import('./pages/Orders.vue'),
+      meta: { title: 'orders.title' },
+      children: [{ path: ':no', component: () => import('./pages/OrderDetail.vue'), props: true, meta: { title: 'detail.title' } }],
+    },
+    { path: '/code', component: () => import('./pages/StaticCode.vue'), meta: { title: 'code.title' } },
+    { path: '/today', component: () => import('./pages/Today.vue'), meta: { title: 'today.title' } },
+    { path: '/me', component: () => import('./pages/Me.vue'), meta: { title: 'me.title' } },
+    { path: '/:rest(.*)*', redirect: '/' },
+  ],
+  scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+})
+
+router.beforeEach(async (to) => {
+  if (staff.value === undefined) {
+    try {
+      staff.value = await api.me()
+      startLive()
+    } catch (thrown) {
+      // With the server out of reach nobody can be asked to log in; the pages themselves say what is wrong.
+      if (ApiError.from(thrown).status === 401) staff.value = null
+    }
+  }
+  if (staff.value === null && !to.meta.open) return { path: '/login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
+  return staff.value && to.meta.open ? '/' : true
+})
+
+router.afterEach((to) => {
+  document.title = `${to.meta.title ? `${t(to.meta.title)} · ` : ''}${t('app.name')}`
+})
+
+onSessionEnd(() => {
+  stopLive()
+  const from = router.currentRoute.value
+  if (!from.meta.open) void router.replace({ path: '/login', query: { next: from.fullPath } })
+})
