@@ -32,7 +32,7 @@ export const words = defineMessages(
     'role.finance': '财务',
     'role.admin': '管理员',
 
-    'keys.hint': '{slash} 搜索　{j} {k} 移动　{enter} 打开',
+    
     'keys.search': '搜索',
     'keys.move': '移动',
     'keys.open': '打开',
@@ -74,6 +74,8 @@ export const words = defineMessages(
     'col.held': '冻结',
     'col.floor': '下限',
     'col.version': '版本',
+    'side.debit': '借',
+    'side.credit': '贷',
     'col.debit': '借方',
     'col.credit': '贷方',
     'col.kind': '类型',
@@ -277,7 +279,7 @@ export const words = defineMessages(
     'role.finance': 'Finance',
     'role.admin': 'Admin',
 
-    'keys.hint': '{slash} search　{j} {k} move　{enter} open',
+    
     'keys.search': 'search',
     'keys.move': 'move',
     'keys.open': 'open',
@@ -319,6 +321,8 @@ export const words = defineMessages(
     'col.held': 'Held',
     'col.floor': 'Floor',
     'col.version': 'Version',
+    'side.debit': 'Dr',
+    'side.credit': 'Cr',
     'col.debit': 'Debit',
     'col.credit': 'Credit',
     'col.kind': 'Kind',

@@ -18,34 +18,27 @@ import CollectOrder from './pages/CollectOrder.vue'
 import Till from './pages/Till.vue'
 import { t, type Word } from './words.ts'
 
-declare module 'vue-router' {
-  interface RouteMeta {
-    title?: Word
-    open?: boolean
-  }
-}
-
 export const router = createRouter({
   history: createWebHistory(import.meta.env.BASE_URL),
   routes: [
-    { path: '/login', component: () => import('./pages/Login.vue'), meta: { title: 'login.title', open: true } },
+    { path: '/login', component: () => import('./pages/Login.vue'), meta: { heading: 'login.title', guest: true } },
     {
       path: '/',
       component: Till,
       children: [
-        { path: '', component: Collect, meta: { title: 'nav.collect' } },
-        { path: 'collect/:no', component: CollectOrder, props: true, meta: { title: 'nav.collect' } },
+        { path: '', component: Collect, meta: { heading: 'nav.collect' } },
+        { path: 'collect/:no', component: CollectOrder, props: true, meta: { heading: 'nav.collect' } },
       ],
     },
     {
       path: '/orders',
       component: () => import('./pages/Orders.vue'),
-      meta: { title: 'orders.title' },
-      children: [{ path: ':no', component: () => import('./pages/OrderDetail.vue'), props: true, meta: { title: 'detail.title' } }],
+      meta: { heading: 'orders.title' },
+      children: [{ path: ':no', component: () => import('./pages/OrderDetail.vue'), props: true, meta: { heading: 'detail.title' } }],
     },
-    { path: '/code', component: () => import('./pages/StaticCode.vue'), meta: { title: 'code.title' } },
-    { path: '/today', component: () => import('./pages/Today.vue'), meta: { title: 'today.title' } },
-    { path: '/me', component: () => import('./pages/Me.vue'), meta: { title: 'me.title' } },
+    { path: '/code', component: () => import('./pages/StaticCode.vue'), meta: { heading: 'code.title' } },
+    { path: '/today', component: () => import('./pages/Today.vue'), meta: { heading: 'today.title' } },
+    { path: '/me', component: () => import('./pages/Me.vue'), meta: { heading: 'me.title' } },
     { path: '/:rest(.*)*', redirect: '/' },
   ],
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
@@ -61,16 +54,17 @@ router.beforeEach(async (to) => {
       if (ApiError.from(thrown).status === 401) staff.value = null
     }
   }
-  if (staff.value === null && !to.meta.open) return { path: '/login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
-  return staff.value && to.meta.open ? '/' : true
+  if (staff.value === null && !to.meta['guest']) return { path: '/login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
+  return staff.value && to.meta['guest'] ? '/' : true
 })
 
 router.afterEach((to) => {
-  document.title = `${to.meta.title ? `${t(to.meta.title)} · ` : ''}${t('app.name')}`
+  const heading = to.meta['heading'] as Word | undefined
+  document.title = `${heading ? `${t(heading)} · ` : ''}${t('app.name')}`
 })
 
 onSessionEnd(() => {
   stopLive()
   const from = router.currentRoute.value
-  if (!from.meta.open) void router.replace({ path: '/login', query: { next: from.fullPath } })
+  if (!from.meta['guest']) void router.replace({ path: '/login', query: { next: from.fullPath } })
 })
