@@ -283,7 +283,7 @@ export const words = defineMessages(
     'detail.noRefunds': 'No refunds',
     'detail.refundNo': 'Refund no.',
     'detail.refund': 'Refund',
-    'detail.print': 'Print receipt',
+    'detail.print': 'Print',
     'detail.showCode': 'Show code',
     'detail.notFound': 'This order was not found',
     'detail.back': 'Back to orders',
