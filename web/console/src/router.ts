@@ -14,7 +14,6 @@ import { createRouter, createWebHistory } from 'vue-router'
 import { ApiError } from '@shared'
 import { api } from './api.ts'
 import { onSessionEnd, operator } from './session.ts'
-import { t, type Word } from './words.ts'
 
 export const router = createRouter({
   history: createWebHistory(import.meta.env.BASE_URL),
@@ -42,17 +41,23 @@ router.beforeEach(async (to) => {
     try {
       operator.value = await api.me()
     } catch (thrown) {
-      // With the server out of reach nobody can be asked to log in; the pages themselves say what is wrong.
-      if (ApiError.from(thrown).status === 401) operator.value = null
+      // With the server out of reach nobody can be asked to log in; the root says what is wrong.
+      if (ApiError.from(thrown).status !== 401) throw thrown
+      operator.value = null
     }
   }
   if (operator.value === null && !to.meta['guest']) return { path: '/login', query: to.path === '/payments' ? {} : { next: to.fullPath } }
   return operator.value && to.meta['guest'] ? '/payments' : true
 })
 
-router.afterEach((to) => {
-  const heading = to.meta['heading'] as Word | undefined
-  document.title = `${heading ? `${t(heading)} · ` : ''}${t('app.name')}`
+// Focus goes to the new page's heading, as a full page load would do.
+router.afterEach((to, from) => {
+  if (to.path === from.path || from.matched.length === 0) return
+  window.setTimeout(() => {
+    if (document.activeElement?.matches('main *')) return // the page placed it already
+    const headings = [...document.querySelectorAll<HTMLElement>('[data-page-title]')]
+    headings.find((one) => one.offsetParent !== null)?.focus({ preventScroll: true })
+  }, 50)
 })
 
 onSessionEnd(() => {

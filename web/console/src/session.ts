@@ -13,7 +13,7 @@ export function onSessionEnd(act: () => void): void {
 }
 
 export function sessionEnded(): void {
-  const wasIn = operator.value !== null
+  const wasIn = Boolean(operator.value)
   operator.value = null
   if (wasIn) listeners.forEach((act) => act())
 }

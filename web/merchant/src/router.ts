@@ -16,7 +16,6 @@ import { onSessionEnd, staff } from './session.ts'
 import Collect from './pages/Collect.vue'
 import CollectOrder from './pages/CollectOrder.vue'
 import Till from './pages/Till.vue'
-import { t, type Word } from './words.ts'
 
 export const router = createRouter({
   history: createWebHistory(import.meta.env.BASE_URL),
@@ -50,17 +49,23 @@ router.beforeEach(async (to) => {
       staff.value = await api.me()
       startLive()
     } catch (thrown) {
-      // With the server out of reach nobody can be asked to log in; the pages themselves say what is wrong.
-      if (ApiError.from(thrown).status === 401) staff.value = null
+      // With the server out of reach nobody can be asked to log in; the root says what is wrong.
+      if (ApiError.from(thrown).status !== 401) throw thrown
+      staff.value = null
     }
   }
   if (staff.value === null && !to.meta['guest']) return { path: '/login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
   return staff.value && to.meta['guest'] ? '/' : true
 })
 
-router.afterEach((to) => {
-  const heading = to.meta['heading'] as Word | undefined
-  document.title = `${heading ? `${t(heading)} · ` : ''}${t('app.name')}`
+// Focus goes to the new page's heading, as a full page load would do.
+router.afterEach((to, from) => {
+  if (to.path === from.path || from.matched.length === 0) return
+  window.setTimeout(() => {
+    if (document.activeElement?.matches('main *')) return // the page placed it already
+    const headings = [...document.querySelectorAll<HTMLElement>('[data-page-title]')]
+    headings.find((one) => one.offsetParent !== null)?.focus({ preventScroll: true })
+  }, 50)
 })
 
 onSessionEnd(() => {

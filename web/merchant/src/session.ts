@@ -13,7 +13,7 @@ export function onSessionEnd(act: () => void): void {
 }
 
 export function sessionEnded(): void {
-  const wasIn = staff.value !== null
+  const wasIn = Boolean(staff.value)
   staff.value = null
   if (wasIn) listeners.forEach((act) => act())
 }
