@@ -56,7 +56,7 @@ const transfers = Array.from({ length: 9 }, (_, index) => ({
   next_attempt_at: index % 4 < 2 ? new Date(Date.now() + (index + 1) * 47_000).toISOString() : null, bank_reference: index % 2 ? null : `SB2026${100_000 + index}`, ...(index % 4 === 3 ? { failure_code: 'bank_insufficient_funds' } : {}),
 }))
 const customers = Array.from({ length: 5 }, (_, index) => ({ customer_id: `cus_01KA9M4C8E${index}T`, name_masked: ['张*明', '李*', 'A*** Turner', '欧阳**', '王*'][index], login_masked: ['138****8000', '159****2231', 'a***@example.com', '177****0456', '186****7719'][index], created_at: new Date(Date.now() - index * 86_400_000).toISOString(), balance: major(123_450 * (index + 1)) }))
-const merchants: Json[] = [{ ...merchant, login_masked: '139****5566', name_masked: '周*', created_at: new Date(Date.now() - 9e8).toISOString(), balance: '8412.36', fee_ppm: 6000 }]
+const merchants: Json[] = [{ ...merchant, login_masked: '139****5566', name_masked: '周*', created_at: new Date(Date.now() - 9e8).toISOString(), balance: '8412.36', fee_ppm: 6000, mcc: '5814', city: '杭州', stores: 2, currency: 'CNY' }]
 
 export function consoleMock(): Plugin {
   return {
@@ -124,7 +124,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       verifyingUntil = 0
     }
     const writers = ['api-1', 'api-2', 'worker-1'].map((writer, index) => ({ writer, sequence: 24_310 - index * 7_011, head: hash(writer), at: new Date(Date.now() - index * 31_000).toISOString(), commands: 25_004 - index * 7_100, journals: 24_988 - index * 7_104 }))
-    return send(200, { writers, ...(verified ? { last_verified: verified } : {}) })
+    return send(200, { writers, verifying: verifyingUntil > 0, ...(verified ? { last_verified: verified } : {}) })
   }
   const found = /^\/(payments|journals|accounts)\/([^/]+)(\/statement)?$/.exec(path)
   if (found?.[1] === 'payments') {
@@ -132,7 +132,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     if (order) return send(200, { ...order, journals: (journalsOf.get(order.payment_id) ?? []).map((id) => journals.get(id)), events: events(order) })
   }
   if (found?.[1] === 'journals' && journals.has(found[2]!)) return send(200, journals.get(found[2]!))
-  if (found?.[1] === 'accounts' && statements.has(found[2]!)) return page(statements.get(found[2]!)!)
+  if (found?.[1] === 'accounts' && !found[3]) {
+    const account = accounts().find((one) => one['account_id'] === found[2])
+    if (account) return send(200, account)
+  }
+  if (found?.[1] === 'accounts' && found[3] && statements.has(found[2]!)) return page(statements.get(found[2]!)!)
   return refuse(404, 'not_found', '没有找到。', 'Not found.')
 }
 
@@ -151,7 +155,7 @@ function trial(at: string): Json {
   return {
     at,
     currencies: [
-      { currency: 'CNY', rows, total_debit: major(90_662_600), total_credit: major(90_662_600), balanced: true, reserve: { held: '906626.00', owed: '903626.00', in_transit: '3000.00', equal: true } },
+      { currency: 'CNY', rows, total_debit: major(90_662_600), total_credit: major(90_662_600), balanced: true, reserve: { held: '906626.00', owed: '902161.33', in_transit: '3000.00', own: '1464.67', equal: true, at_bank: '906626.00' } },
       { currency: 'USD', rows: usd, total_debit: '1200.00', total_credit: '1200.00', balanced: true, reserve: { held: '1200.00', owed: '1200.00', in_transit: '0.00', equal: true } },
     ],
   }

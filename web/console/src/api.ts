@@ -2,20 +2,16 @@
 import { createClient, type Query } from '@shared/api/client.ts'
 import type {
   Account,
-  Chain,
   ConsoleBankTransfer,
   ConsolePayment,
   ConsolePaymentDetail,
-  CustomerRow,
   Journal,
-  MerchantRow,
   Operator,
   OperatorSession,
   Page,
-  StatementEntry,
-  TrialBalance,
 } from '@shared/api/types.ts'
 import { sessionEnded } from './session.ts'
+import type { ConsoleChain, ConsoleTrial, CustomerLine, MerchantLine, StatementLine } from './wire.ts'
 
 const client = createClient('console', sessionEnded)
 const seg = encodeURIComponent
@@ -39,12 +35,13 @@ export const api = {
   payment: (id: string) => client.get<ConsolePaymentDetail>(`/payments/${seg(id)}`),
   journal: (id: string) => client.get<Journal>(`/journals/${seg(id)}`),
   accounts: (query: Query, cursor: string | null) => list<Account>('/accounts', query, cursor),
-  statement: (id: string, query: Query, cursor: string | null) => list<StatementEntry>(`/accounts/${seg(id)}/statement`, query, cursor),
-  trialBalance: (at: string | null) => client.get<TrialBalance>('/trial-balance', { query: { at }, timeout: 60_000 }),
-  chain: () => client.get<Chain>('/chain'),
+  account: (id: string) => client.get<Account>(`/accounts/${seg(id)}`),
+  statement: (id: string, query: Query, cursor: string | null) => list<StatementLine>(`/accounts/${seg(id)}/statement`, query, cursor),
+  trialBalance: (at: string | null) => client.get<ConsoleTrial>('/trial-balance', { query: { at }, timeout: 60_000 }),
+  chain: () => client.get<ConsoleChain>('/chain'),
   verifyChain: (key: string) => client.post<{ running: boolean }>('/chain/verify', { key }),
   bankTransfers: (query: Query, cursor: string | null) => list<ConsoleBankTransfer>('/bank-transfers', query, cursor),
-  customers: (query: Query, cursor: string | null) => list<CustomerRow>('/customers', query, cursor),
-  merchants: (query: Query, cursor: string | null) => list<MerchantRow>('/merchants', query, cursor),
-  createMerchant: (key: string, body: NewMerchant) => client.post<MerchantRow>('/merchants', { key, body }),
+  customers: (query: Query, cursor: string | null) => list<CustomerLine>('/customers', query, cursor),
+  merchants: (query: Query, cursor: string | null) => list<MerchantLine>('/merchants', query, cursor),
+  createMerchant: (key: string, body: NewMerchant) => client.post<MerchantLine>('/merchants', { key, body }),
 }

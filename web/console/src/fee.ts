@@ -15,3 +15,9 @@ export function ppmOf(percent: string): number | null {
 export function feeOfHundred(ppm: number): string {
   return fromMinor((10_000n * BigInt(ppm) + 500_000n) / 1_000_000n, 2)
 }
+
+/** 6000 → "0.6%": without needless zeros. */
+export function percentOf(ppm: number): string {
+  const rest = String(ppm % 10_000).padStart(4, '0').replace(/0+$/, '')
+  return `${Math.trunc(ppm / 10_000)}${rest ? `.${rest}` : ''}%`
+}

@@ -17,3 +17,6 @@ export function sessionEnded(): void {
   staff.value = null
   if (wasIn) listeners.forEach((act) => act())
 }
+
+/** The currency this merchant is paid in. */
+export const currencyOf = (): string => (staff.value?.merchant as { currency?: string } | undefined)?.currency ?? 'CNY'
