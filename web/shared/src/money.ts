@@ -64,6 +64,14 @@ export function addAmounts(a: string, b: string, currency = 'CNY'): string {
   return fromMinor(left + right, places)
 }
 
+/** What is left of `a` after `b` is taken away; may be negative. */
+export function subtractAmounts(a: string, b: string, currency = 'CNY'): string {
+  const places = placesOf(currency)
+  const [left, right] = [toMinor(a, places), toMinor(b, places)]
+  if (left === null || right === null) throw new Error('not an amount')
+  return fromMinor(left - right, places)
+}
+
 export interface MoneyParts {
   sign: '' | '+' | '−'
   symbol: string

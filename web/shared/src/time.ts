@@ -48,7 +48,8 @@ export function formatUtc(iso: string): string {
   return iso.replace('T', ' ').replace(/Z$/, ' UTC')
 }
 
-/** The local calendar date as YYYY-MM-DD. */
-export function dateOf(moment: Date): string {
+/** The calendar date as YYYY-MM-DD, here or in a named zone. */
+export function dateOf(moment: Date, zone?: string): string {
+  if (zone) return new Intl.DateTimeFormat('en-CA', { year: 'numeric', month: '2-digit', day: '2-digit', timeZone: zone }).format(moment)
   return `${moment.getFullYear()}-${String(moment.getMonth() + 1).padStart(2, '0')}-${String(moment.getDate()).padStart(2, '0')}`
 }

@@ -13,7 +13,8 @@ let last = 0
 export function toast(text: string, tone: Toast['tone'] = 'plain', milliseconds = 4000): void {
   last += 1
   const id = last
-  toasts.push({ id, text, tone })
+  // One at a time: a second one would cover the page's own words.
+  toasts.splice(0, toasts.length, { id, text, tone })
   setTimeout(() => {
     const at = toasts.findIndex((one) => one.id === id)
     if (at >= 0) toasts.splice(at, 1)

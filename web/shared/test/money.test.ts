@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { addAmounts, cleanAmountInput, compareAmounts, formatMoney, fromMinor, isPositive, normalAmount, toMinor } from '../src/money.ts'
+import { subtractAmounts, addAmounts, cleanAmountInput, compareAmounts, formatMoney, fromMinor, isPositive, normalAmount, toMinor } from '../src/money.ts'
 import { formatDay, formatMoment } from '../src/time.ts'
 
 describe('amounts are decimal strings', () => {
@@ -41,6 +41,7 @@ describe('amounts are decimal strings', () => {
   test('minor units survive a round trip beyond the floats', () => {
     expect(fromMinor(toMinor('90071992547409930.07', 2) ?? 0n, 2)).toBe('90071992547409930.07')
     expect(addAmounts('0.10', '0.20')).toBe('0.30')
+    expect(subtractAmounts('0.10', '0.30')).toBe('-0.20')
     expect(compareAmounts('10.00', '9.99')).toBe(1)
     expect(isPositive('0.00', 'CNY')).toBe(false)
   })

@@ -39,11 +39,11 @@ interface BankMove {
 }
 
 export const register = (key: string, body: { login: string; password: string; name: string; locale: Language; device_name: string }): Promise<Session> =>
-  client.post('/register', { key, body })
+  client.post('/register', { key, body, money: false })
 export const logIn = (body: { login: string; password: string; device_name: string }): Promise<Session> => client.post('/login', { body })
 export const logOut = (): Promise<void> => client.post('/logout')
 export const getMe = (): Promise<Me> => client.get('/me')
-export const setPin = (key: string, body: { pin: string; password: string }): Promise<void> => client.post('/pin', { key, body })
+export const setPin = (key: string, body: { pin: string; password: string }): Promise<void> => client.post('/pin', { key, body, money: false })
 
 export const getSessions = (signal: AbortSignal, cursor?: string): Promise<Page<SessionRow>> =>
   client.get('/sessions', { signal, query: { limit: 50, cursor } })
@@ -52,7 +52,7 @@ export const endSession = (id: string): Promise<void> => client.delete(`/session
 export const getBalance = (signal?: AbortSignal): Promise<Balance> => client.get('/balance', { signal })
 export const getBankAccounts = (signal?: AbortSignal): Promise<Page<BankAccount>> => client.get('/bank-accounts', { signal, query: { limit: 50 } })
 export const linkBankAccount = (key: string, body: { bank: string; account_number: string; holder_name: string }): Promise<BankAccount> =>
-  client.post('/bank-accounts', { key, body })
+  client.post('/bank-accounts', { key, body, money: false })
 export const removeBankAccount = (id: string): Promise<void> => client.delete(`/bank-accounts/${at(id)}`)
 
 export const topUp = (key: string, body: BankMove): Promise<BankTransfer> => client.post('/topups', { key, body })

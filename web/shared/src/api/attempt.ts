@@ -24,7 +24,8 @@ export class Attempt {
     try {
       return await act(this.#key)
     } catch (thrown) {
-      if (!(thrown instanceof ApiError && thrown.unknownOutcome)) this.renew()
+      const unheard = thrown instanceof ApiError && (thrown.unknownOutcome || thrown.family === 'network')
+      if (!unheard) this.renew()
       throw thrown
     }
   }

@@ -15,6 +15,8 @@ export interface CallOptions {
   body?: unknown
   /** The Idempotency-Key of this attempt. With it (or for GET) the call may be repeated after a network failure. */
   key?: string
+  /** May this call move money? With a key it is taken to, unless told `false`; then a lost answer raises no alarm. */
+  money?: boolean
   /** Milliseconds for each try. */
   timeout?: number
   signal?: AbortSignal
@@ -55,7 +57,7 @@ export function createClient(audience: Audience, onUnauthenticated?: () => void)
 }
 
 async function once<T>(method: string, path: string, options: CallOptions): Promise<T> {
-  const acted = method !== 'GET'
+  const acted = options.money ?? (method !== 'GET' && options.key !== undefined)
   const limit = new AbortController()
   const timer = setTimeout(() => limit.abort(), options.timeout ?? TIMEOUT)
   const giveUp = (): void => limit.abort()

@@ -89,6 +89,8 @@ export interface BillDay {
 }
 export interface BillPage extends Page<Bill> {
   days: BillDay[]
+  /** The zone the days are counted in, when the server says so; else ours is taken to be the same. */
+  zone?: string
 }
 export interface Payee {
   payee_id: string
