@@ -1,5 +1,5 @@
 /** A fee typed as a percentage, as the integer the wire wants. No floats: 0.6 % is 6000 parts per million. */
-import { fromMinor } from '@shared'
+import { fromMinor } from '@shared/money.ts'
 
 const MOST_PPM = 100_000
 

@@ -1,5 +1,6 @@
 /** What a payment says about itself, beyond its wire shape. */
-import { compareAmounts, type BillState, type ConsolePayment, type PaymentState } from '@shared'
+import type { BillState, ConsolePayment, PaymentState } from '@shared/api/types.ts'
+import { compareAmounts } from '@shared/money.ts'
 
 export function isZero(amount: string): boolean {
   return !/[1-9]/.test(amount)

@@ -1,5 +1,6 @@
 /** What an order says about itself, beyond its wire shape. */
-import { addAmounts, compareAmounts, fromMinor, placesOf, toMinor, type BillState, type Order, type PaymentState } from '@shared'
+import type { BillState, Order, PaymentState } from '@shared/api/types.ts'
+import { compareAmounts, fromMinor, placesOf, subtractAmounts, toMinor } from '@shared/money.ts'
 
 /** The state a person sees: a paid order with refunds says so. */
 export function shownState(order: Order): PaymentState | Extract<BillState, 'REFUNDED' | 'PARTLY_REFUNDED'> {
@@ -9,11 +10,7 @@ export function shownState(order: Order): PaymentState | Extract<BillState, 'REF
 
 /** What can still be refunded, as a decimal string; "0.00" for an order that is not paid. */
 export function refundable(order: Order): string {
-  return order.state === 'PAID' ? addAmounts(order.amount, negated(order.refunded), order.currency) : fromMinor(0n, placesOf(order.currency))
-}
-
-export function negated(amount: string): string {
-  return amount.startsWith('-') ? amount.slice(1) : `-${amount}`
+  return order.state === 'PAID' ? subtractAmounts(order.amount, order.refunded, order.currency) : fromMinor(0n, placesOf(order.currency))
 }
 
 /** A fee of parts per million as a percentage without needless zeros: 6000 → "0.6%". */
