@@ -32,7 +32,15 @@ class MerchantService:
     """Merchants and those who act for them."""
 
     def __init__(
-        self, engine: Engine, pool: asyncpg.Pool, identity: IdentityService, keys: Keys, clock: Clock, *, currency: str, country: str
+        self,
+        engine: Engine,
+        pool: asyncpg.Pool,
+        identity: IdentityService,
+        keys: Keys,
+        clock: Clock,
+        *,
+        currency: str,
+        country: str,
     ) -> None:
         self._engine = engine
         self._pool = pool
