@@ -60,7 +60,7 @@ def command(fee_error: int) -> None:
 
 async def _main(settings: Settings, console: Console, log: Path, tally: Tally) -> None:
     task = asyncio.current_task()
-    assert task is not None  # noqa: S101 (asyncio.run gave us one)
+    assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     last = time.monotonic()
 

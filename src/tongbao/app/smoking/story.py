@@ -181,8 +181,8 @@ class Story:
         fee = self._tally.paid(a.login, SHOP, ORDER)
         same("payment", (paid["state"], paid["amount"], paid["refunded"]), ("PAID", yuan(ORDER), "0.00"))
         heard = await ear.hear("payment.paid", payment_id)
-        what = (heard["out_trade_no"], heard["amount"], heard["state"])
-        same("what the merchant hears", what, (self._order_no, yuan(ORDER), "PAID"))
+        told = (heard["out_trade_no"], heard["amount"], heard["state"])
+        same("what the merchant hears", told, (self._order_no, yuan(ORDER), "PAID"))
         again = await a.client.post(f"payments/{payment_id}/confirm", confirm, key=key, expect=200)
         same("the same confirmation repeated", again, paid)
         a.expect_bill(
@@ -203,7 +203,7 @@ class Story:
         heard = await ear.hear("payment.refunded", self._payment_id)
         same("refund as the merchant hears it", heard["refund"], {"out_refund_no": "SMOKE-R1", "amount": yuan(REFUND)})
         over = {**body, "out_refund_no": "SMOKE-R2", "amount": yuan(ORDER - REFUND + 1)}
-        refused = await self._shop.post(f"orders/{self._order_no}/refunds", over, expect=409)
+        refused = await self._shop.post(f"orders/{self._order_no}/refunds", over, expect=422)
         same("refund of more than is left", refused["error"]["code"], "refund_exceeds_paid")
         a.expect_bill(
             kind="refund", direction="in", amount=yuan(REFUND), counterparty=SHOP, payment_id=self._payment_id,
@@ -273,7 +273,7 @@ class Story:
         ids = [each["bank_transfer_id"] for each in listed]
         same("bank transfers that the console lists", sorted(ids), sorted(self._tally.bank_lines))
         same("unknown ones among them", [each["state"] for each in listed], ["SUCCEEDED"] * len(listed))
-        self._say(f"the bank loses an answer: UNKNOWN, settled by the worker after {took:.1f} s; asked for three times, done once")
+        self._say(f"the bank loses an answer: UNKNOWN, settled by the worker in {took:.1f} s; asked for three times, done once")
 
     # ── what they can read afterwards ───────────────────────────────────────────────────────────────────────────────
 
