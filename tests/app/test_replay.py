@@ -18,7 +18,7 @@ from click import ClickException
 
 import tongbao
 from tongbao.app.replaying.source import Source, is_short
-from tongbao.app.replaying.watch import database_watched, patiently
+from tongbao.app.watch import database_watched, patiently
 from tongbao.app.settings import Settings
 from tongbao.kernel.postgres import EmbeddedPostgres
 

@@ -18,6 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +28,7 @@ import asyncpg
 import pytest
 
 import tongbao
-from tongbao.app.replaying.watch import patiently
+from tongbao.app.watch import patiently
 from tongbao.kernel.postgres import EmbeddedPostgres
 
 KILLS = int(os.environ.get("TONGBAO_TEST_KILLS", "4"))
@@ -192,6 +193,9 @@ def kill_database(server: EmbeddedPostgres) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
+    # A server that this process started would stay as a zombie, and look alive to the next one, until it is waited for.
+    with suppress(ChildProcessError):
+        os.waitpid(parent, 0)
 
 
 async def paid_numbers(server: EmbeddedPostgres) -> set[str]:

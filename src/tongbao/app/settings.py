@@ -50,7 +50,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if environment.get(f"TONGBAO_{name.upper()}")
         }
         unknown = sorted(
-            name for name in environment if name.startswith("TONGBAO_") and name[8:].lower() not in cls.__struct_fields__
+            name
+            for name in environment
+            if name.startswith("TONGBAO_")
+            and name[8:].lower() not in (*cls.__struct_fields__, "bank_key")
+            and not name.startswith("TONGBAO_TEST_")
         )
         if unknown:
             raise SystemExit(f"unknown setting: {', '.join(unknown)}")

@@ -167,7 +167,7 @@ class Engine:
                     for waiting in batch:
                         _refuse(waiting, Refusal(TIMED_OUT if may_be_durable else UNAVAILABLE))
                     return
-                await asyncio.sleep(min(1.0, 0.005 * 2 ** min(attempts, 8)) * (0.5 + random.random()))  # noqa: S311 (jitter)
+                await asyncio.sleep(min(1.0, 0.005 * 2 ** min(attempts, 8)) * (0.5 + random.random()))
                 if isinstance(failure, WriterLost):
                     await self._reclaim()
             except Exception as broken:

@@ -27,8 +27,8 @@ from tongbao.app.replaying.flow import Flow
 from tongbao.app.replaying.parties import Parties
 from tongbao.app.replaying.source import Row, Source
 from tongbao.app.replaying.tally import Acknowledged, Tally
-from tongbao.app.replaying.watch import database_watched, patiently
 from tongbao.app.settings import Settings
+from tongbao.app.watch import database_watched, patiently
 from tongbao.engine.api import Engine, Limits
 from tongbao.engine.verify import Verification
 from tongbao.kernel.errors import Refusal

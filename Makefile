@@ -1,0 +1,77 @@
+# Tongbao 通宝. `make help` lists what there is; a fresh machine needs Python 3.11 and Node 20, the rest is installed here.
+
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+WORKERS ?= 2
+BENCH ?= payments
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+
+.PHONY: help setup web demo test check bench smoke soak fmt lock openapi screenshots browser clean
+.DEFAULT_GOAL := help
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .make/python .make/web ## Install everything the project needs
+
+.make/python: requirements.lock pyproject.toml
+	@mkdir -p .make
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.make/node: web/package.json web/package-lock.json
+	@mkdir -p .make
+	cd web && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+.make/web: .make/node $(WEB_SOURCES)
+	cd web && npm run build --silent
+	@touch $@
+
+web: .make/web ## Build the three front ends
+
+browser: ## Install Debian's Chromium, for the browser tests and the screenshots
+	@tools/browser
+
+demo: setup ## Run the product with demonstration data
+	@$(BIN)/tongbao demo
+
+test: setup browser ## Run all tests
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+
+check: setup ## Lint, types, layers, front ends
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd web && npm run check --silent
+	$(BIN)/python tools/check_project.py
+
+bench: .make/python ## Measure: make bench BENCH=ledger|payments|http
+	@$(BIN)/python -m bench $(BENCH)
+
+smoke: .make/python ## Tell one whole story over HTTP and check every figure
+	@$(BIN)/tongbao smoke
+
+soak: setup ## The long runs of what `make test` runs short
+	TONGBAO_TEST_KILLS=200 $(BIN)/python -m pytest -q tests/faults --timeout 7200
+
+fmt: .make/python ## Format the code
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+openapi: .make/python ## Write web/openapi.json from the application, and the front ends' types from it
+	$(BIN)/python -m tongbao.app.schema > web/openapi.json
+	cd web && npm run types --silent
+
+screenshots: setup browser ## Take the screenshots in docs/screenshots
+	$(BIN)/python tools/screenshots.py
+
+lock: ## Pin the newest versions that fit pyproject.toml (needs uv)
+	uv pip compile --quiet --no-emit-index-url --no-header --no-annotate --python-version 3.11 --generate-hashes \
+	  pyproject.toml --extra replay --group dev -o requirements.lock
+
+clean: ## Forget what was built
+	rm -rf .make .venv web/node_modules web/dist .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,113 @@
+"""`tongbao demo`: the whole product with demonstration data, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+from datetime import timedelta
+
+import asyncpg
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from tongbao.app import frontends, logs, runtime, seed
+from tongbao.app.asgi import open_services
+from tongbao.app.settings import Settings
+from tongbao.app.stack import free_port, running
+from tongbao.channels.simulated.process import BankProcess
+from tongbao.kernel.clock import SystemClock, VirtualClock
+
+
+@click.command("demo", help="Run the whole product with demonstration data, until Ctrl-C.")
+@click.option("--fresh", is_flag=True, help="Forget what the demonstration did before.")
+def command(fresh: bool) -> None:
+    settings = Settings.read()
+    logs.configure(as_json=settings.log_json, level=30)
+    settings = msgspec.structs.replace(settings, data_dir=settings.data_dir / "demo")
+    try:
+        asyncio.run(_main(settings, Console(), fresh))
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from None
+
+
+async def _main(settings: Settings, console: Console, fresh: bool) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    if fresh:
+        await _forget(settings)
+    with console.status("starting the database"):
+        dsn = await runtime.open_database(settings)
+    seeded = await _counts(dsn)
+    if seeded != len(seed.OPERATORS):
+        if seeded is not None:  # an earlier start was broken off in the middle
+            await _forget(settings)
+            dsn = await runtime.open_database(settings)
+        await _seed(settings, dsn, console)
+    with console.status("starting the bank, the server and the worker"):
+        stack = running(settings, log=settings.data_dir / "demo.log", bank_port=await _bank_port(settings))
+        up = await stack.__aenter__()
+    try:
+        console.print(_welcome(up.url, settings))
+        server = asyncio.create_task(up.servers[0].wait())
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait({server, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.is_set():
+            raise RuntimeError(f"the server ended: see {settings.data_dir / 'demo.log'}")
+        server.cancel()
+    finally:
+        with console.status("stopping"):
+            await stack.__aexit__(None, None, None)
+            if embedded := runtime.embedded(settings):
+                await asyncio.to_thread(embedded.stop)
+
+
+async def _bank_port(settings: Settings) -> int:
+    return 0 if settings.bank_url else free_port()
+
+
+async def _forget(settings: Settings) -> None:
+    if embedded := runtime.embedded(settings):
+        await asyncio.to_thread(embedded.stop)
+        await asyncio.to_thread(shutil.rmtree, settings.data_dir, True)
+
+
+async def _counts(dsn: str) -> int | None:
+    """How many operators there are; None for an empty database."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        if not await connection.fetchval("select exists (select from merchant)"):
+            return None
+        return int(await connection.fetchval("select count(*) from principal where audience = 'console'"))
+    finally:
+        await connection.close()
+
+
+async def _seed(settings: Settings, dsn: str, console: Console) -> None:
+    """Play the demonstration's week, with a bank of its own for as long as that takes."""
+    now = SystemClock().now()
+    clock = VirtualClock(now - timedelta(days=7, hours=12))
+    key = runtime.keys(settings).bank.hex()
+    bank = await BankProcess.start(settings.data_dir / "bank", key=key)
+    try:
+        with console.status("making the demonstration's data") as status:
+            async with open_services(msgspec.structs.replace(settings, bank_url=bank.url), dsn, clock) as services:
+                await seed.seed(services, clock, now, lambda what: status.update(f"making the demonstration's data: {what}"))
+    finally:
+        await bank.stop()
+
+
+def _welcome(url: str, settings: Settings) -> Table:
+    table = Table(title="通宝 Tongbao", title_style="bold", show_lines=False)
+    table.add_column("open")
+    table.add_column("log in as")
+    table.add_row(f"{url}/wallet/", "\n".join(f"{person.login}  {person.name}" for person in seed.PEOPLE))
+    table.add_row(f"{url}/merchant/", "\n".join(f"{shop.login}  {shop.name}" for shop in seed.SHOPS))
+    table.add_row(f"{url}/console/", "\n".join(f"{login}  {role}" for login, _, role in seed.OPERATORS))
+    table.caption = f"password {seed.PASSWORD} · PIN {seed.PIN} · stop with Ctrl-C · log {settings.data_dir / 'demo.log'}"
+    if frontends.built() is None:
+        table.caption += "\nthe front ends are not built: run `make web`"
+    return table

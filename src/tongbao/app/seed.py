@@ -1,0 +1,169 @@
+"""The demonstration's people, merchants and their last days. Made through the same engine as everything, with its clock turned
+back, so that statements and charts have something to show and the audit chain holds all of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from tongbao.app.asgi import Services
+from tongbao.channels.api import DEMO_ACCOUNTS
+from tongbao.identity.service import Caller
+from tongbao.identity.types import Principal
+from tongbao.kernel.clock import VirtualClock
+from tongbao.kernel.ids import named_id
+from tongbao.kernel.money import Money
+from tongbao.merchants.types import NewStore
+
+PASSWORD = "tongbao-demo"  # noqa: S105 (printed for everybody to use)
+PIN = "135790"
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Somebody of the demonstration."""
+
+    login: str
+    name: str
+    locale: str
+
+
+class Shop(msgspec.Struct, frozen=True):
+    """A merchant of the demonstration, its goods with prices in minor units."""
+
+    login: str
+    owner: str
+    name: str
+    city: str
+    mcc: str
+    fee_ppm: int
+    stores: tuple[tuple[str, str], ...]
+    goods: tuple[tuple[str, int], ...]
+    opens: int
+    closes: int
+
+
+PEOPLE = (
+    Person("13800000001", "张小明", "zh"),
+    Person("13800000002", "李雨桐", "zh"),
+    Person("alice@example.com", "Alice Chen", "en"),
+)
+SHOPS = (
+    Shop(
+        "13900000001", "王掌柜", "山前咖啡", "杭州", "5814", 6_000, (("湖滨店", "杭州"), ("西溪店", "杭州")),
+        (("拿铁 · Latte", 2_200), ("美式 · Americano", 1_800), ("可颂 · Croissant", 1_500)), 7, 21,
+    ),
+    Shop(
+        "13900000002", "陈阿姨", "阿姨水果铺", "上海", "5431", 3_800, (("弄堂店", "上海"),),
+        (("草莓一盒 · Strawberries", 3_580), ("苹果三斤 · Apples", 2_160), ("西瓜半个 · Half a melon", 1_990)), 8, 22,
+    ),
+    Shop(
+        "shop@example.com", "Mei Lin", "晴天书店 Sunny Books", "北京", "5942", 6_000, (("三里屯店", "北京"),),
+        (("小说 · Novel", 4_900), ("明信片 · Postcards", 1_200)), 10, 21,
+    ),
+)  # fmt: skip
+OPERATORS = (
+    ("admin@example.com", "运营管理员", "admin"),
+    ("finance@example.com", "财务", "finance"),
+)
+
+_DAYS = 7
+
+
+def caller(principal: Principal) -> Caller:
+    """Somebody as a service sees them after log-in."""
+    return Caller(
+        principal.principal_id, None, principal.audience, principal.name, principal.login, principal.locale,
+        frozenset(principal.roles.split(",")), principal.merchant_id, principal.created_at,
+    )  # fmt: skip
+
+
+async def seed(services: Services, clock: VirtualClock, now: datetime, say: Callable[[str], None]) -> None:
+    """Make everybody and play a week. `services` runs on `clock`, which stands a week before `now`. Run once per database."""
+    say("merchants")
+    shops: list[tuple[Shop, UUID, tuple[UUID, ...]]] = []
+    for shop in SHOPS:
+        owner = await services.identity.enrolment(shop.login, PASSWORD, shop.owner, "zh", "owner")
+        stores = [NewStore(name, city) for name, city in shop.stores]
+        opened = await services.merchants.open(
+            _id("shop", shop.login), shop.name, shop.mcc, shop.city, shop.fee_ppm, stores, owner
+        )
+        shops.append((shop, opened.merchant_id, opened.store_ids))
+    say("customers and their bank accounts")
+    people = [await _customer(services, person, number) for number, person in enumerate(PEOPLE)]
+    say("a week of payments")
+    await _week(services, clock, now, people, shops)
+    say("operators")
+    for login, name, role in OPERATORS:  # last of all: that they are there says that all the rest is
+        await services.identity.register(_id("operator", login), "console", login, PASSWORD, name, "zh", roles=role)
+
+
+def _id(*parts: str) -> UUID:
+    return named_id("demonstration", *parts)
+
+
+async def _customer(services: Services, person: Person, number: int) -> Caller:
+    principal_id = await services.identity.register(
+        _id("person", person.login), "wallet", person.login, PASSWORD, person.name, person.locale
+    )
+    who = caller(await services.identity.need(principal_id))
+    await services.identity.set_pin(_id("pin", person.login), who, PIN, PASSWORD)
+    account = DEMO_ACCOUNTS[number]
+    linked = await services.wallet.link_bank_account(
+        _id("bank account", person.login), who, "simbank", account.number, account.holder_name
+    )
+    await services.wallet.start_bank_transfer(
+        _id("top-up", person.login), who, "topup", linked.bank_account_id, Money(200_000, "CNY"), PIN
+    )
+    return who
+
+
+async def _week(
+    services: Services,
+    clock: VirtualClock,
+    now: datetime,
+    people: list[Caller],
+    shops: list[tuple[Shop, UUID, tuple[UUID, ...]]],
+) -> None:
+    dice = random.Random(20260101)
+    zone = services.wallet.zone
+    moments: list[datetime] = []
+    for day in range(_DAYS, -1, -1):
+        for _ in range(dice.randint(9, 13)):
+            local = (now - timedelta(days=day)).astimezone(zone)
+            moments.append(local.replace(hour=dice.randint(7, 21), minute=dice.randint(0, 59), second=dice.randint(0, 59)))
+    for number, at in enumerate(sorted(moments)):
+        if not clock.now() < at <= now:
+            continue
+        clock.advance(at - clock.now())
+        who = dice.choice(people)
+        open_now = [each for each in shops if each[0].opens <= at.hour < each[0].closes]
+        if number % 9 == 4:
+            await _pass_on(services, number, who, dice.choice([other for other in people if other is not who]), dice)
+        elif open_now:
+            await _buy(services, number, who, *dice.choice(open_now), dice)
+
+
+async def _buy(
+    services: Services, number: int, who: Caller, shop: Shop, merchant_id: UUID, stores: tuple[UUID, ...], dice: random.Random
+) -> None:
+    subject, price = dice.choice(shop.goods)
+    amount = Money(price, "CNY")
+    order = await services.payments.create_order(
+        _id("order", str(number)), merchant_id, dice.choice(stores), None, subject, amount, 900
+    )
+    await services.payments.pay_order(_id("pay", str(number)), who, order.payment_id, amount, PIN)
+    if number % 13 == 6:
+        part = Money(price if number % 2 else price // 2, "CNY")
+        await services.payments.refund(
+            _id("refund", str(number)), merchant_id, order.out_trade_no, None, part, "顾客退货 · Returned"
+        )
+
+
+async def _pass_on(services: Services, number: int, who: Caller, friend: Caller, dice: random.Random) -> None:
+    amount = Money(dice.choice((500, 1_250, 2_000, 3_300)), "CNY")
+    note = dice.choice(("饭钱 · Dinner", "电影票 · Movie", "打车 · Taxi", "谢谢 · Thanks"))
+    await services.wallet.transfer(_id("transfer", str(number)), who, friend.principal_id, amount, note, PIN)

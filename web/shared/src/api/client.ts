@@ -1,0 +1,113 @@
+/**
+ * The one way to the server: fetch with the session cookie, a time limit, typed errors, and idempotency.
+ *
+ * A call that acts carries the key of the person's *attempt* (see attempt.ts). When the network fails, the same key is
+ * sent again a few times, so that a lost answer is found and nothing happens twice; a decline is never repeated.
+ */
+import { language } from '../i18n/language.ts'
+import { ApiError, type ErrorBody } from './error.ts'
+
+export type Audience = 'wallet' | 'merchant' | 'console'
+export type Query = Record<string, string | number | boolean | null | undefined>
+
+export interface CallOptions {
+  query?: Query
+  body?: unknown
+  /** The Idempotency-Key of this attempt. With it (or for GET) the call may be repeated after a network failure. */
+  key?: string
+  /** May this call move money? With a key it is taken to, unless told `false`; then a lost answer raises no alarm. */
+  money?: boolean
+  /** Milliseconds for each try. */
+  timeout?: number
+  signal?: AbortSignal
+}
+
+export interface ApiClient {
+  get<T>(path: string, options?: CallOptions): Promise<T>
+  post<T>(path: string, options?: CallOptions): Promise<T>
+  delete(path: string, options?: CallOptions): Promise<void>
+}
+
+const TIMEOUT = 15_000
+const PAUSES = [400, 1_200]
+
+/** A client of /v1/<audience>. `onUnauthenticated` runs when the session has ended, before the error is thrown. */
+export function createClient(audience: Audience, onUnauthenticated?: () => void): ApiClient {
+  async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<T> {
+    const acted = method !== 'GET'
+    const pauses = acted && !options.key ? [] : PAUSES
+    for (let round = 0; ; round += 1) {
+      try {
+        return await once<T>(method, `/v1/${audience}${path}`, options)
+      } catch (thrown) {
+        if (!(thrown instanceof ApiError)) throw thrown
+        if (thrown.code === 'unauthenticated') onUnauthenticated?.()
+        const pause = pauses[round]
+        const worthAnother = thrown.family === 'network' || (thrown.retryable && thrown.status >= 500)
+        if (pause === undefined || !worthAnother || options.signal?.aborted) throw thrown
+        await new Promise((done) => setTimeout(done, pause * (0.75 + Math.random() / 2)))
+      }
+    }
+  }
+  return {
+    get: (path, options) => call('GET', path, options),
+    post: (path, options) => call('POST', path, options),
+    delete: (path, options) => call('DELETE', path, options),
+  }
+}
+
+async function once<T>(method: string, path: string, options: CallOptions): Promise<T> {
+  const acted = options.money ?? (method !== 'GET' && options.key !== undefined)
+  const limit = new AbortController()
+  const timer = setTimeout(() => limit.abort(), options.timeout ?? TIMEOUT)
+  const giveUp = (): void => limit.abort()
+  options.signal?.addEventListener('abort', giveUp)
+  let answer: Response
+  let text: string
+  try {
+    answer = await fetch(path + queryString(options.query), {
+      method,
+      credentials: 'same-origin',
+      cache: 'no-store',
+      signal: limit.signal,
+      headers: headersOf(method, options),
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+    })
+    text = await answer.text()
+  } catch {
+    if (options.signal?.aborted) throw new DOMException('given up', 'AbortError')
+    throw ApiError.unreachable(acted, limit.signal.aborted)
+  } finally {
+    clearTimeout(timer)
+    options.signal?.removeEventListener('abort', giveUp)
+  }
+  const body = parse(text)
+  if (!answer.ok) throw ApiError.fromAnswer(answer.status, (body as { error?: ErrorBody } | undefined)?.error, acted)
+  return body as T
+}
+
+function headersOf(method: string, options: CallOptions): Record<string, string> {
+  const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': language.value }
+  if (method !== 'GET') headers['X-Tongbao-App'] = '1'
+  if (options.body !== undefined) headers['Content-Type'] = 'application/json'
+  if (options.key) headers['Idempotency-Key'] = options.key
+  return headers
+}
+
+function parse(text: string): unknown {
+  if (!text) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function queryString(query: Query | undefined): string {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== null && value !== undefined && value !== '') search.set(name, String(value))
+  }
+  const text = search.toString()
+  return text ? `?${text}` : ''
+}

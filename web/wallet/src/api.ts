@@ -1,0 +1,75 @@
+/** Every call the wallet makes, by name. A `key` is the Idempotency-Key of the person's attempt. */
+import {
+  createClient,
+  type Balance,
+  type BankAccount,
+  type BankTransfer,
+  type Bill,
+  type BillKind,
+  type BillPage,
+  type Language,
+  type Me,
+  type Page,
+  type Payee,
+  type Payment,
+  type Scan,
+  type Session,
+  type SessionRow,
+} from '@shared'
+
+let sessionEnded = (): void => undefined
+export function onSessionEnded(act: () => void): void {
+  sessionEnded = act
+}
+
+const client = createClient('wallet', () => sessionEnded())
+const at = encodeURIComponent
+
+export interface BillFilter {
+  from?: string
+  to?: string
+  kind?: BillKind
+  direction?: 'in' | 'out'
+}
+interface BankMove {
+  bank_account_id: string
+  amount: string
+  currency: string
+  pin: string
+}
+
+export const register = (key: string, body: { login: string; password: string; name: string; locale: Language; device_name: string }): Promise<Session> =>
+  client.post('/register', { key, body, money: false })
+export const logIn = (body: { login: string; password: string; device_name: string }): Promise<Session> => client.post('/login', { body })
+export const logOut = (): Promise<void> => client.post('/logout')
+export const getMe = (): Promise<Me> => client.get('/me')
+export const setPin = (key: string, body: { pin: string; password: string }): Promise<void> => client.post('/pin', { key, body, money: false })
+
+export const getSessions = (signal: AbortSignal, cursor?: string): Promise<Page<SessionRow>> =>
+  client.get('/sessions', { signal, query: { limit: 50, cursor } })
+export const endSession = (id: string): Promise<void> => client.delete(`/sessions/${at(id)}`)
+
+export const getBalance = (signal?: AbortSignal): Promise<Balance> => client.get('/balance', { signal })
+export const getBankAccounts = (signal?: AbortSignal): Promise<Page<BankAccount>> => client.get('/bank-accounts', { signal, query: { limit: 50 } })
+export const linkBankAccount = (key: string, body: { bank: string; account_number: string; holder_name: string }): Promise<BankAccount> =>
+  client.post('/bank-accounts', { key, body, money: false })
+export const removeBankAccount = (id: string): Promise<void> => client.delete(`/bank-accounts/${at(id)}`)
+
+export const topUp = (key: string, body: BankMove): Promise<BankTransfer> => client.post('/topups', { key, body })
+export const withdraw = (key: string, body: BankMove): Promise<BankTransfer> => client.post('/withdrawals', { key, body })
+export const getBankTransfer = (id: string, signal?: AbortSignal): Promise<BankTransfer> => client.get(`/bank-transfers/${at(id)}`, { signal })
+
+export const resolvePayee = (login: string): Promise<Payee> => client.post('/payees/resolve', { body: { login } })
+export const transfer = (key: string, body: { payee_id: string; amount: string; currency: string; note?: string; pin: string }): Promise<Bill> =>
+  client.post('/transfers', { key, body })
+
+export const scan = (text: string, signal?: AbortSignal): Promise<Scan> => client.post('/scan', { body: { text }, signal })
+export const payStatic = (key: string, body: { code: string; amount: string; currency: string; pin: string }): Promise<Payment> =>
+  client.post('/payments', { key, body })
+export const payOrder = (key: string, id: string, body: { pin: string; amount: string; currency: string }): Promise<Payment> =>
+  client.post(`/payments/${at(id)}/confirm`, { key, body })
+export const getPayment = (id: string, signal?: AbortSignal): Promise<Payment> => client.get(`/payments/${at(id)}`, { signal })
+
+export const getBills = (filter: BillFilter, cursor: string | null, signal?: AbortSignal, limit = 20): Promise<BillPage> =>
+  client.get('/bills', { signal, query: { ...filter, cursor, limit } })
+export const getBill = (id: string, signal?: AbortSignal): Promise<Bill> => client.get(`/bills/${at(id)}`, { signal })

@@ -1,0 +1,58 @@
+/** The wallet's pages. `open`: seen without a login; `tabs`: a main place, with the bar at the bottom. */
+import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+import { onSessionEnded } from './api.ts'
+import HomePage from './pages/HomePage.vue'
+import { me, ready } from './session.ts'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    open?: boolean
+    tabs?: boolean
+  }
+}
+
+const routes: RouteRecordRaw[] = [
+  { path: '/', name: 'home', component: HomePage, meta: { tabs: true } },
+  { path: '/welcome', name: 'welcome', component: () => import('./pages/WelcomePage.vue'), meta: { open: true } },
+  { path: '/register', name: 'register', component: () => import('./pages/RegisterPage.vue'), meta: { open: true } },
+  { path: '/login', name: 'login', component: () => import('./pages/LoginPage.vue'), meta: { open: true } },
+  { path: '/pin', name: 'set-pin', component: () => import('./pages/PinPage.vue') },
+  { path: '/scan', name: 'scan', component: () => import('./pages/ScanPage.vue') },
+  { path: '/pay', name: 'pay', component: () => import('./pages/PayPage.vue') },
+  { path: '/transfer', name: 'transfer', component: () => import('./pages/TransferPage.vue') },
+  { path: '/topup', name: 'topup', component: () => import('./pages/BankMovePage.vue'), props: { kind: 'topup' } },
+  { path: '/withdraw', name: 'withdraw', component: () => import('./pages/BankMovePage.vue'), props: { kind: 'withdrawal' } },
+  { path: '/bank-transfers/:id', name: 'bank-transfer', component: () => import('./pages/BankTransferPage.vue'), props: true },
+  { path: '/bank-accounts', name: 'bank-accounts', component: () => import('./pages/BankAccountsPage.vue') },
+  { path: '/bank-accounts/new', name: 'link-bank', component: () => import('./pages/LinkBankPage.vue') },
+  { path: '/bills', name: 'bills', component: () => import('./pages/BillsPage.vue') },
+  { path: '/bills/:id', name: 'bill', component: () => import('./pages/BillPage.vue'), props: true },
+  { path: '/me', name: 'me', component: () => import('./pages/MePage.vue'), meta: { tabs: true } },
+  { path: '/me/devices', name: 'devices', component: () => import('./pages/DevicesPage.vue') },
+  { path: '/:rest(.*)*', name: 'missing', component: () => import('./pages/MissingPage.vue'), meta: { open: true } },
+]
+
+export const router = createRouter({
+  history: createWebHistory('/wallet/'),
+  routes,
+  scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+})
+
+router.beforeEach(async (to) => {
+  const customer = await ready()
+  if (!customer && !to.meta.open) return to.name === 'home' ? { name: 'welcome' } : { name: 'login', query: { next: to.fullPath } }
+  if (customer && (to.name === 'welcome' || to.name === 'login' || to.name === 'register')) return { name: 'home' }
+  return true
+})
+
+// Focus goes to the new page's heading, as a full page load would do.
+router.afterEach((to, from) => {
+  if (to.path === from.path) return
+  setTimeout(() => document.querySelector<HTMLElement>('[data-page-title]')?.focus({ preventScroll: true }), 50)
+})
+
+onSessionEnded(() => {
+  if (!me.value) return
+  me.value = null
+  void router.replace({ name: 'login', query: { next: router.currentRoute.value.fullPath } })
+})
