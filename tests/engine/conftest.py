@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 from support.jars import MemoryWorld, PostgresWorld, World
+from support.quiet import quiet
+
+quiet()
 
 
 @pytest.fixture
