@@ -38,12 +38,14 @@ async def value(dsn: str, sql: str) -> int:
         await connection.close()
 
 
-async def assert_books_hold(dsn: str) -> None:
+async def assert_books_hold(dsn: str, processes: int = 2) -> None:
+    """The chain and every balance verify, and this many processes decided something (besides the one that built the town)."""
     connection = await asyncpg.connect(dsn)
     try:
         found = await verify(connection, CHAINED, [check_ledger])
         assert found.problem is None
-        assert await connection.fetchval("select count(distinct writer) from command") >= 2, "the processes never competed"
+        writers = await connection.fetchval("select count(distinct writer) from command")
+        assert writers == 1 + processes, "the processes did not compete"
     finally:
         await connection.close()
 
@@ -76,7 +78,7 @@ async def test_a_thousand_repeats_of_one_command_are_one_payment_and_a_thousand_
     assert [answer.repeated for answer in answers].count(False) == 1
     assert await value(database, "select count(*) from payment") == 1
     assert await value(database, "select posted_minor from account where code = '2001'") == 10**6 - 1000
-    await assert_books_hold(database)
+    await assert_books_hold(database, processes=1)
 
 
 async def test_a_thousand_repeats_of_one_declined_command_are_one_decline(place: Town, database: str) -> None:
@@ -95,7 +97,7 @@ async def test_two_wishes_under_one_id_are_one_payment_and_conflicts(place: Town
     assert {(left[0].code, right[0].code)} <= {("ok", "idempotency_conflict"), ("idempotency_conflict", "ok")}
     assert {answer.code for answer in left} == {left[0].code} and {answer.code for answer in right} == {right[0].code}
     assert await value(database, "select count(*) from payment") == 1
-    await assert_books_hold(database)
+    await assert_books_hold(database, processes=1)
 
 
 async def test_a_thousand_guesses_of_a_pin_lock_it_after_five(place: Town, database: str) -> None:
@@ -119,7 +121,7 @@ async def test_right_and_wrong_pins_mixed_never_allow_five_wrong_ones_in_a_row(p
     paid = sum(answer.code == "ok" for answer in answers)
     # Each right PIN starts the count again; without five in a row nothing locks, and after the lock nothing is paid.
     assert sum(answer.code == "wrong_pin" for answer in answers) <= 4 * (paid + 1)
-    assert sum(answer.code == "pin_locked" for answer in answers) > 900
+    assert sum(answer.code == "pin_locked" for answer in answers) > 500
     assert await value(database, "select count(*) from payment where state = 'PAID'") == paid
     await assert_books_hold(database)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from support.quiet import quiet
 
 from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Accepted, Command, Engine, Limits, PostgresStore
@@ -93,4 +94,5 @@ async def _answer(engine: Engine, command: Any) -> Answer:
 
 
 if __name__ == "__main__":
+    quiet()  # the standard output belongs to the answers
     asyncio.run(_main(sys.argv[1]))
