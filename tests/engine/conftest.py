@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from support.jars import MemoryWorld, PostgresWorld, World
 from support.quiet import quiet
 

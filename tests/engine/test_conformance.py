@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+
 from support.jars import (
     DECIDERS,
     JAR,
@@ -28,7 +29,6 @@ from support.jars import (
     World,
     pouring,
 )
-
 from tongbao.engine import chain
 from tongbao.engine.api import Accepted, Command, Declined, Engine, Limits, Outcome
 from tongbao.kernel.errors import IDEMPOTENCY_CONFLICT, OVERLOADED, TIMED_OUT, UNAVAILABLE, InvariantBroken, Refusal
@@ -118,7 +118,10 @@ async def test_the_same_id_for_another_wish_conflicts_in_the_same_batch(world: W
     jar, command_id = uuid4(), uuid4()
     async with engine_over(world) as engine:
         answers = await in_one_batch(
-            engine, pouring(jar, 5, command_id=command_id), pouring(jar, 6, command_id=command_id), pouring(jar, 5, command_id=command_id)
+            engine,
+            pouring(jar, 5, command_id=command_id),
+            pouring(jar, 6, command_id=command_id),
+            pouring(jar, 5, command_id=command_id),
         )
     assert said(answers) == ["ok", "[idempotency_conflict]", "ok"]
     assert await world.marbles(jar) == 5
@@ -140,7 +143,9 @@ async def test_the_same_id_for_another_wish_conflicts_in_a_later_batch_and_after
 async def test_a_conflict_with_a_declined_command_is_still_a_conflict(world: World) -> None:
     jar, command_id = uuid4(), uuid4()
     async with engine_over(world) as engine:
-        assert said(await in_one_batch(engine, pouring(jar, -5, command_id=command_id), pouring(jar, 5, command_id=command_id))) == [
+        assert said(
+            await in_one_batch(engine, pouring(jar, -5, command_id=command_id), pouring(jar, 5, command_id=command_id))
+        ) == [
             "insufficient_funds",
             "[idempotency_conflict]",
         ]
@@ -203,7 +208,8 @@ async def test_a_bug_of_any_kind_leaves_its_neighbours_alone(world: World, bug: 
     jar, guilty = uuid4(), bug(command_id=uuid4(), jar_id=uuid4())
     async with engine_over(world) as engine:
         answers = await asyncio.gather(
-            *[engine.enqueue(command) for command in (pouring(jar, 1), guilty, pouring(jar, 2), pouring(jar, 3))], return_exceptions=True
+            *[engine.enqueue(command) for command in (pouring(jar, 1), guilty, pouring(jar, 2), pouring(jar, 3))],
+            return_exceptions=True,
         )
     assert isinstance(answers.pop(1), Exception)
     assert said(answers) == ["ok", "ok", "ok"] and await world.marbles(jar) == 6
@@ -217,7 +223,10 @@ async def test_a_bug_is_an_invariant_broken(world: World, bug: type[Any]) -> Non
             await engine.submit(bug(command_id=uuid4(), jar_id=uuid4()))
 
 
-@pytest.mark.xfail(strict=True, reason="engine.py, Engine._settle: only deciders' errors become InvariantBroken, those of keys() reach the caller raw")
+@pytest.mark.xfail(
+    strict=True,
+    reason="engine.py, Engine._settle: only deciders' errors become InvariantBroken, those of keys() reach the caller raw",
+)
 async def test_a_command_that_cannot_name_its_rows_is_an_invariant_broken(world: World) -> None:
     async with engine_over(world) as engine:
         with pytest.raises(InvariantBroken):
@@ -238,7 +247,11 @@ async def test_events_are_written_with_the_commands_that_told_them(world: World)
         await in_one_batch(engine, pouring(uuid4(), 1), pouring(uuid4(), -1), pouring(uuid4(), 1))
         await in_one_batch(engine, pouring(uuid4(), 1))
     events = await world.events()
-    assert [(event.sequence, event.position, event.kind) for event in events] == [(1, 0, "poured"), (1, 1, "poured"), (2, 0, "poured")]
+    assert [(event.sequence, event.position, event.kind) for event in events] == [
+        (1, 0, "poured"),
+        (1, 1, "poured"),
+        (2, 0, "poured"),
+    ]
 
 
 # ── the chain ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from support.jars import DECIDERS, POURED, Pour, PostgresWorld, pouring
-from support.proxy import Fate, Judge, Proxy, is_commit, proxied
 
+from support.jars import DECIDERS, POURED, PostgresWorld, Pour, pouring
+from support.proxy import Fate, Judge, Proxy, is_commit, proxied
 from tongbao.engine.api import Accepted, Declined, Engine, Limits, Outcome, PostgresStore
 from tongbao.engine.verify import verify
 from tongbao.kernel.clock import SystemClock
@@ -139,25 +139,24 @@ async def test_a_batch_whose_commit_is_never_answered_ends_as_timed_out_and_repe
     postgres: PostgresWorld, short_directory: Path
 ) -> None:
     jar, command = uuid4(), pouring(uuid4(), 4)
-    async with proxied(postgres.dsn, short_directory) as (proxy, dsn):
-        async with engine_at(dsn, patience_s=0.3) as engine:
-            # The commit arrives, its answer does not, and nothing passes after that.
-            broken = False
+    async with proxied(postgres.dsn, short_directory) as (proxy, dsn), engine_at(dsn, patience_s=0.3) as engine:
+        # The commit arrives, its answer does not, and nothing passes after that.
+        broken = False
 
-            def judge(at: int, number: int, kind: bytes, payload: bytes) -> Fate:
-                nonlocal broken
-                if broken:
-                    return Fate.LOSE
-                broken = is_commit(kind, payload)
-                return Fate.SWALLOW_ANSWER if broken else Fate.PASS
+        def judge(at: int, number: int, kind: bytes, payload: bytes) -> Fate:
+            nonlocal broken
+            if broken:
+                return Fate.LOSE
+            broken = is_commit(kind, payload)
+            return Fate.SWALLOW_ANSWER if broken else Fate.PASS
 
-            proxy.judge = judge
-            with pytest.raises(Refusal) as refused:
-                await engine.submit(command)
-            assert refused.value.code == TIMED_OUT
-            proxy.judge = lambda at, number, kind, payload: Fate.PASS
-            again = await engine.submit(command)
-            assert again.repeated
+        proxy.judge = judge
+        with pytest.raises(Refusal) as refused:
+            await engine.submit(command)
+        assert refused.value.code == TIMED_OUT
+        proxy.judge = lambda at, number, kind, payload: Fate.PASS
+        again = await engine.submit(command)
+        assert again.repeated
     assert isinstance(again.decision, Accepted)
     assert await postgres.marbles(command.jar_id) == 4 and await postgres.marbles(jar) is None
 
@@ -165,6 +164,10 @@ async def test_a_batch_whose_commit_is_never_answered_ends_as_timed_out_and_repe
 # ── the server's side kills ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+# Whether a kill falls between the word and the hang-up is chance, so this one cannot be strict; the two below it are.
+@pytest.mark.xfail(
+    strict=False, raises=(Refusal, asyncpg.InternalClientError), reason="postgres.py: InternalClientError ends the engine's loop"
+)
 async def test_backends_killed_again_and_again_under_load_lose_and_repeat_nothing(postgres: PostgresWorld) -> None:
     jar = uuid4()
     commands = [pouring(jar, 1 if number % 3 else -1) for number in range(600)]
@@ -194,6 +197,33 @@ async def test_backends_killed_again_and_again_under_load_lose_and_repeat_nothin
     await assert_exactly_once(postgres, jar, commands, [outcomes[command.command_id] for command in commands])
 
 
+@pytest.mark.xfail(
+    strict=True, reason="postgres.py, _RETRYABLE: InternalClientError is missing, as asyncpg says between FATAL and the hang-up"
+)
+async def test_an_idle_connection_that_was_told_its_end_is_replaced(postgres: PostgresWorld, short_directory: Path) -> None:
+    command = pouring(uuid4(), 2)
+    async with proxied(postgres.dsn, short_directory) as (proxy, dsn), engine_at(dsn) as engine:
+        proxy.bid_farewell(proxy.connections)
+        await asyncio.sleep(0.05)
+        assert isinstance((await engine.submit(command)).decision, Accepted)
+    assert await postgres.marbles(command.jar_id) == 2
+
+
+@pytest.mark.xfail(
+    strict=True, reason="postgres.py, claim_writer: InternalClientError passes through, and ends the engine's loop"
+)
+async def test_a_new_connection_that_is_told_its_end_at_once_is_replaced(postgres: PostgresWorld, short_directory: Path) -> None:
+    command = pouring(uuid4(), 2)
+    async with proxied(postgres.dsn, short_directory) as (proxy, dsn), contextlib.AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(engine_at(dsn))
+        stack.push(lambda *_: True)  # an engine that died raises once more at its end; the answer tells already
+        proxy.farewells = {proxy.connections + 1}
+        await postgres.fetch(_KILL)
+        answer = (await asyncio.gather(engine.submit(command, timeout_s=3), return_exceptions=True))[0]
+    assert isinstance(answer, Outcome) and isinstance(answer.decision, Accepted)
+    assert await postgres.marbles(command.jar_id) == 2
+
+
 async def test_a_backend_killed_while_it_waits_for_a_lock_is_replaced(postgres: PostgresWorld) -> None:
     jar, command = uuid4(), pouring(uuid4(), 2)
     blocker = await asyncpg.connect(postgres.dsn)
@@ -215,7 +245,7 @@ async def test_a_backend_killed_while_it_waits_for_a_lock_is_replaced(postgres: 
 
 async def _until_waiting_for_a_lock(world: PostgresWorld) -> None:
     waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    while not (await world.fetch(waiting))[0][0]:
+    while not (await world.fetch(waiting))[0][0]:  # noqa: ASYNC110 (the event is the server's)
         await asyncio.sleep(0.01)
 
 
@@ -246,7 +276,10 @@ async def _closed_to_connections(world: PostgresWorld, closed: bool) -> None:
         await connection.close()
 
 
-@pytest.mark.xfail(strict=True, reason="engine.py, Engine._reclaim: an error of claim_writer that is not retryable ends the loop, and every caller hangs")
+@pytest.mark.xfail(
+    strict=True,
+    reason="engine.py, Engine._reclaim: an error of claim_writer that is not retryable ends the loop, and every caller hangs",
+)
 async def test_a_database_that_says_no_to_connections_is_unavailable_and_the_engine_lives_on(postgres: PostgresWorld) -> None:
     command = pouring(uuid4(), 2)
     engine = Engine(PostgresStore(postgres.dsn), DECIDERS, SystemClock(), Limits(patience_s=0.3))
@@ -274,7 +307,9 @@ async def test_a_database_that_became_read_only_is_unavailable_not_broken(postgr
     assert refused.value.code == UNAVAILABLE
 
 
-@pytest.mark.xfail(strict=True, reason="postgres.py, _RETRYABLE: InvalidCachedStatementError is missing, a lone command fails after a migration")
+@pytest.mark.xfail(
+    strict=True, reason="postgres.py, _RETRYABLE: InvalidCachedStatementError is missing, a lone command fails after a migration"
+)
 async def test_a_column_that_a_migration_widens_meanwhile_goes_unnoticed(postgres: PostgresWorld) -> None:
     jar = uuid4()
     async with engine_at(postgres.dsn) as engine:
@@ -351,7 +386,10 @@ async def test_a_command_that_the_database_refuses_is_an_invariant_broken(postgr
             await engine.submit(pouring(uuid4(), _OVERFULL))
 
 
-@pytest.mark.xfail(strict=True, reason="postgres.py, PostgresStore.session: every unique violation counts as a race and is retried until patience ends")
+@pytest.mark.xfail(
+    strict=True,
+    reason="postgres.py, PostgresStore.session: every unique violation counts as a race and is retried until patience ends",
+)
 async def test_a_command_against_a_unique_index_does_not_take_its_neighbours_down(postgres: PostgresWorld) -> None:
     jar = uuid4()
     async with engine_at(postgres.dsn, patience_s=0.5) as engine:

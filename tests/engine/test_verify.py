@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a row of a table stays on its line)
 """Whatever is altered behind the engine's back, `verify` says so; and the database itself refuses most of it."""
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from typing import NamedTuple
 
 import asyncpg
 import pytest
-from support.town import Town, town
 
+from support.town import Town, town
 from tongbao.app.registry import CHAINED
 from tongbao.engine.api import PostgresStore
 from tongbao.engine.verify import Verification, verify

@@ -7,9 +7,9 @@ from hashlib import sha256
 from uuid import UUID
 
 import pytest
+
 from support.ladder import Row, answer, declines_of, ladder, said_in
 from support.town import RIGHT, WRONG, Town, mac_of, town
-
 from tongbao.engine.api import Command
 from tongbao.identity import errors
 from tongbao.identity.rules import check_pin_choice, normal_login
@@ -238,7 +238,9 @@ async def test_the_attempts_left_are_counted_down() -> None:
         assert left[4] == left[5] == {"until": place.clock.now() + timedelta(hours=3)}
 
 
-@pytest.mark.xfail(strict=True, reason="engine.py, _answer_again: a repeat answers JSON's types (text for a moment), the first the decider's")
+@pytest.mark.xfail(
+    strict=True, reason="engine.py, _answer_again: a repeat answers JSON's types (text for a moment), the first the decider's"
+)
 async def test_a_repeated_decline_has_the_same_detail() -> None:
     async with town() as place:
         customer, payee = await place.customer(100), await place.customer()
@@ -293,7 +295,8 @@ def test_logins(text: str, expected: str | None) -> None:
     [
         ("135790", ""), ("112233", ""), ("123457", ""), ("098765", ""),
         ("111111", "pin_too_simple"), ("123456", "pin_too_simple"), ("654321", "pin_too_simple"), ("000000", "pin_too_simple"),
-        ("12345", "pin_format"), ("1234567", "pin_format"), ("12345a", "pin_format"), ("１２３４５６", "pin_format"), ("135790\n", "pin_format"),
+        ("12345", "pin_format"), ("1234567", "pin_format"), ("12345a", "pin_format"),
+        ("１２３４５６", "pin_format"), ("135790\n", "pin_format"),
     ],
 )  # fmt: skip
 def test_pins(pin: str, code: str) -> None:

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import msgspec
 import pytest
+
 from support.ladder import Row, answer, declines_of, ladder, said_in
 from support.town import Town, town
-
 from tongbao.engine.api import Accepted, Command, MemoryStore, Outcome, PostgresStore, Store
 from tongbao.ledger import errors
 
@@ -178,7 +178,9 @@ def test_every_decline_of_the_ledger_has_its_situation() -> None:
     assert declines_of(errors) - NOT_SAID == said_in(ROWS)
 
 
-@pytest.mark.xfail(strict=True, reason="ledger/rules.py: PlaceHold and CaptureHold declare no result type, so a repeat answers text for an id")
+@pytest.mark.xfail(
+    strict=True, reason="ledger/rules.py: PlaceHold and CaptureHold declare no result type, so a repeat answers text for an id"
+)
 async def test_a_repeated_hold_has_the_same_result() -> None:
     async with town() as place:
         command = place.holding(await place.customer(500), place.id(), 1)
@@ -187,7 +189,9 @@ async def test_a_repeated_hold_has_the_same_result() -> None:
 
 # ── amounts that no edge lets through must not get through here either ──────────────────────────────────────────────────
 
-_UNCHECKED = pytest.mark.xfail(strict=True, reason="rules.py: the decider trusts its amount to be positive, and so a negative one moves money backwards")
+_UNCHECKED = pytest.mark.xfail(
+    strict=True, reason="rules.py: the decider trusts its amount to be positive, and so a negative one moves money backwards"
+)
 
 
 async def _negatives(place: Town) -> dict[str, Any]:
@@ -211,7 +215,11 @@ async def _negatives(place: Town) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "name",
-    ["payment at once", "refund", *(pytest.param(name, marks=_UNCHECKED) for name in ("transfer", "withdrawal", "hold", "capture"))],
+    [
+        "payment at once",
+        "refund",
+        *(pytest.param(name, marks=_UNCHECKED) for name in ("transfer", "withdrawal", "hold", "capture")),
+    ],
 )
 async def test_no_command_moves_a_negative_amount_in_memory(name: str) -> None:
     assert not await _happens_negatively(MemoryStore(), name)

@@ -15,10 +15,10 @@ import hypothesis.strategies as st
 import msgspec
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
 from support.auditor import Auditor
 from support.jars import MemoryWorld, PostgresWorld, World
 from support.town import RIGHT, WRONG, Town, town
-
 from tongbao.app.registry import CHAINED
 from tongbao.engine.api import Accepted, Command, Declined, Outcome
 from tongbao.engine.verify import verify
@@ -51,8 +51,10 @@ def told(answer: Outcome | BaseException) -> str:
             return code.name
         case Refusal():
             return answer.code.name
-        case _:
+        case BaseException():
             raise AssertionError("a bug") from answer
+        case _:
+            raise AssertionError(f"{answer!r} is no answer")
 
 
 class Machine(RuleBasedStateMachine):
@@ -142,13 +144,14 @@ class Machine(RuleBasedStateMachine):
             if kind == "steal" and isinstance(known, Transfer | PlaceHold | CaptureHold | PayOrder | PayMerchant | RefundPayment):
                 return msgspec.structs.replace(known, amount_minor=choose.choice(AMOUNTS))
             return known
-        command = self._fresh(kind, choose)
+        command: Any = self._fresh(kind, choose)
         if choose.random() < 0.1 and hasattr(command, "confirmation"):
             command = msgspec.structs.replace(command, confirmation=WRONG)
         if choose.random() < 0.02 and hasattr(command, "currency"):
             command = msgspec.structs.replace(command, currency="USD")
-        self.sent.append(command)
-        return command
+        wish: Command = command
+        self.sent.append(wish)
+        return wish
 
     def _fresh(self, kind: str, choose: random.Random) -> Any:
         place, amount, currency = self.town, choose.choice(AMOUNTS), choose.choice(CURRENCIES)

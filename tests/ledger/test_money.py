@@ -8,8 +8,8 @@ from fractions import Fraction
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from support.town import Town, town
 
+from support.town import Town, town
 from tongbao.engine.api import MemoryStore
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import CURRENCIES, MAX_AMOUNT_MINOR, Money, format_minor, parse, places, share_ppm
@@ -133,7 +133,11 @@ def test_a_share_is_the_nearest_whole_unit_and_never_more_than_the_whole(minor: 
 
 
 async def _balances(place: Town, store: MemoryStore) -> dict[str, int]:
-    return {account.code: account.posted_minor for account in store.rows["account"].values() if account.code in ("2001", "2101", "4001")}
+    return {
+        account.code: account.posted_minor
+        for account in store.rows["account"].values()
+        if account.code in ("2001", "2101", "4001")
+    }
 
 
 @settings(steady, max_examples=60)

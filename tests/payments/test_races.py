@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import pytest
+
 from support.second_process import Answer, race
 from support.town import WRONG, Town, town
-
 from tongbao.app.registry import CHAINED
 from tongbao.engine.api import Command, PostgresStore
 from tongbao.engine.verify import verify
@@ -74,7 +74,9 @@ async def test_one_order_is_paid_once_by_a_thousand_attempts_of_two_payers(place
 async def test_a_thousand_repeats_of_one_command_are_one_payment_and_a_thousand_equal_answers(place: Town, database: str) -> None:
     payer, merchant = await place.customer(10**6), await place.merchant()
     answers = await compete(database, [place.paying_at_once(merchant, "order", payer)] * 1000)
-    assert {(answer.code, answer.body, answer.decided_at) for answer in answers} == {("ok", answers[0].body, answers[0].decided_at)}
+    assert {(answer.code, answer.body, answer.decided_at) for answer in answers} == {
+        ("ok", answers[0].body, answers[0].decided_at)
+    }
     assert [answer.repeated for answer in answers].count(False) == 1
     assert await value(database, "select count(*) from payment") == 1
     assert await value(database, "select posted_minor from account where code = '2001'") == 10**6 - 1000
@@ -135,7 +137,9 @@ async def test_two_processes_creating_one_order_number_make_one_order(place: Tow
     assert await value(database, "select count(*) from payment") == 100
 
 
-async def test_two_processes_using_one_order_number_for_different_orders_make_one_and_a_decline(place: Town, database: str) -> None:
+async def test_two_processes_using_one_order_number_for_different_orders_make_one_and_a_decline(
+    place: Town, database: str
+) -> None:
     merchant = await place.merchant()
     different = [place.ordering(merchant, f"order-{number // 2}", 1000 + number % 2) for number in range(200)]
     answers = await compete(database, different)

@@ -130,7 +130,7 @@ class Auditor:
         self.balances[target] += amount
 
     def _confirmed(self, customer: UUID, mac: bytes, now: datetime) -> str:
-        """"ok" or the decline. What a right PIN resets is kept only if the command happens: see `_agreed`."""
+        """ "ok" or the decline. What a right PIN resets is kept only if the command happens: see `_agreed`."""
         pin = self._pins[customer]
         if pin.locked_until is not None and now < pin.locked_until:
             return "pin_locked"

@@ -14,7 +14,19 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, MemoryStore, PostgresStore, Relation, Store, View
+from tongbao.engine.api import (
+    Accepted,
+    Command,
+    Decider,
+    Decision,
+    Declined,
+    Key,
+    MemoryStore,
+    PostgresStore,
+    Relation,
+    Store,
+    View,
+)
 from tongbao.engine.types import Link, OutboxRow, Record
 from tongbao.ledger.errors import INSUFFICIENT_FUNDS
 
@@ -225,7 +237,7 @@ class MemoryWorld(World):
 
     async def rows(self, relation: Relation[Any]) -> list[Any]:
         rows = self._store.appended.get(relation, []) if relation.append_only else list(self._store.table(relation).values())
-        return sorted(rows, key=relation.key_of)
+        return sorted(rows, key=relation.key_of)  # type: ignore[arg-type]
 
     async def records(self) -> list[Record]:
         return sorted(self._store.records.values(), key=lambda record: (record.writer, record.sequence, record.position))
@@ -251,7 +263,10 @@ class PostgresWorld(World):
 
     async def rows(self, relation: Relation[Any]) -> list[Any]:
         order = ", ".join(relation.key_columns)
-        return [relation.row(*row) for row in await self.fetch(f"select {', '.join(relation.columns)} from {relation.name} order by {order}")]
+        return [
+            relation.row(*row)
+            for row in await self.fetch(f"select {', '.join(relation.columns)} from {relation.name} order by {order}")
+        ]
 
     async def records(self) -> list[Record]:
         columns = ", ".join(Record.__struct_fields__)

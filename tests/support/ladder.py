@@ -7,7 +7,6 @@ from types import ModuleType
 from typing import NamedTuple
 
 from support.town import Town, town
-
 from tongbao.engine.api import Command
 from tongbao.kernel.errors import Code
 
@@ -39,7 +38,7 @@ def ladder() -> tuple[list[Row], Callable[[str], Callable[[Situation], Situation
 
 
 async def answer(row: Row) -> str:
-    """What the situation's command is answered, in a town of its own; and what it is answered when it is repeated, which is the same."""
+    """What the situation's command is answered, in a town of its own; a repeat of it must be answered the same."""
     async with town() as place:
         command = await row.situation(place)
         first = await place.says(command)

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 class Fate(Enum):
     """What becomes of a message from the client."""
 
-    PASS = "pass"  # noqa: S105 (a message that passes)
+    PASS = "pass"
     #: The connection breaks before the server has it.
     LOSE = "lose"
     #: The server acts on it; the connection breaks before its answer is heard.
@@ -46,12 +46,20 @@ class Proxy:
         self.judge: Judge = lambda connection, number, kind, payload: Fate.PASS
         self.connections = 0
         self.cuts = 0
+        #: Numbers of connections that the server ends as soon as they are logged in, and says so, without hanging up yet.
+        self.farewells: set[int] = set()
+        self._clients: dict[int, asyncio.StreamWriter] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def bid_farewell(self, connection: int) -> None:
+        """Tell the client that the server ends this connection. The end itself comes a while after the word of it."""
+        self._clients[connection].write(_FAREWELL)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         server_reader, server_writer = await asyncio.open_unix_connection(self._upstream)
-        answers = asyncio.create_task(_pump(server_reader, writer))
+        self._clients[self.connections] = writer
+        answers = asyncio.create_task(_pump(server_reader, writer, self.connections in self.farewells))
         self._tasks.add(answers)
         try:
             await self._relay(self.connections, reader, server_writer, writer, answers)
@@ -106,10 +114,18 @@ class Proxy:
             return
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+_READY = b"Z\x00\x00\x00\x05I"
+_WORDS = b"SFATAL\x00VFATAL\x00C57P01\x00Mterminating connection due to administrator command\x00\x00"
+_FAREWELL = b"E" + (len(_WORDS) + 4).to_bytes(4, "big") + _WORDS
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, farewell: bool) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(65536):
             writer.write(data)
+            if farewell and data.endswith(_READY):
+                writer.write(_FAREWELL)
+                farewell = False
             await writer.drain()
     writer.close()
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from support.quiet import quiet
 
+from support.quiet import quiet
 from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Accepted, Command, Engine, Limits, PostgresStore
 from tongbao.kernel.clock import SystemClock

@@ -54,7 +54,7 @@ class Town:
         return outcome.decision.result
 
     async def says(self, command: Command) -> str:
-        """"ok" or the code of the decline."""
+        """ "ok" or the code of the decline."""
         decision = (await self.engine.submit(command)).decision
         return decision.code.name if isinstance(decision, Declined) else "ok"
 
@@ -105,11 +105,13 @@ class Town:
         self, customer_id: UUID, bank_account_id: UUID, minor: int, kind: Any = "topup", confirmation: PinConfirmation = RIGHT
     ) -> StartBankTransfer:
         return StartBankTransfer(
-            command_id=self.id(), customer_id=customer_id, bank_account_id=bank_account_id, transfer_kind=kind, amount_minor=minor,
-            currency=CURRENCY, confirmation=confirmation,
+            command_id=self.id(), customer_id=customer_id, bank_account_id=bank_account_id, transfer_kind=kind,
+            amount_minor=minor, currency=CURRENCY, confirmation=confirmation,
         )  # fmt: skip
 
-    def settling(self, customer_id: UUID, transfer_id: UUID, state: Any = "SUCCEEDED", currency: str = CURRENCY) -> SettleBankTransfer:
+    def settling(
+        self, customer_id: UUID, transfer_id: UUID, state: Any = "SUCCEEDED", currency: str = CURRENCY
+    ) -> SettleBankTransfer:
         return SettleBankTransfer(
             command_id=self.id(), bank_transfer_id=transfer_id, customer_id=customer_id, currency=currency, state=state
         )
@@ -142,14 +144,18 @@ class Town:
     def closing(self, merchant: UUID, out_trade_no: str) -> CloseOrder:
         return CloseOrder(command_id=self.id(), payment_id=payment_id_of(merchant, out_trade_no), merchant_id=merchant)
 
-    def refunding(self, merchant: UUID, out_trade_no: str, payer: UUID, refund_no: str, minor: int, **other: Any) -> RefundPayment:
+    def refunding(
+        self, merchant: UUID, out_trade_no: str, payer: UUID, refund_no: str, minor: int, **other: Any
+    ) -> RefundPayment:
         wish: dict[str, Any] = {"currency": CURRENCY, "reason": "太咸"} | other
         return RefundPayment(
             command_id=self.id(), payment_id=payment_id_of(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
             out_refund_no=refund_no, amount_minor=minor, **wish,
         )  # fmt: skip
 
-    def holding(self, owner: UUID, hold_id: UUID, minor: int, lasts: timedelta = timedelta(hours=1), code: str = "2001") -> PlaceHold:
+    def holding(
+        self, owner: UUID, hold_id: UUID, minor: int, lasts: timedelta = timedelta(hours=1), code: str = "2001"
+    ) -> PlaceHold:
         return PlaceHold(
             command_id=self.id(), hold_id=hold_id, code=code, currency=CURRENCY, owner_id=owner, amount_minor=minor,
             expires_at=self.clock.now() + lasts,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+
 from support.ladder import Row, answer, declines_of, ladder, said_in
 from support.town import WRONG, Town, town
-
 from tongbao.engine.api import Command, MemoryStore
 from tongbao.wallet import errors
 from tongbao.wallet.types import BANK_TRANSFER, BILL, LinkBankAccount, UnlinkBankAccount
@@ -20,7 +20,12 @@ AT_THE_EDGE = {"bank_account_not_found", "bank_holder_mismatch", "bill_not_found
 
 def linking(place: Town, customer: UUID, bank_account: UUID) -> LinkBankAccount:
     return LinkBankAccount(
-        command_id=place.id(), customer_id=customer, bank_account_id=bank_account, bank="ICBC", number="6222020000000000", holder_name="张"
+        command_id=place.id(),
+        customer_id=customer,
+        bank_account_id=bank_account,
+        bank="ICBC",
+        number="6222020000000000",
+        holder_name="张",
     )
 
 
