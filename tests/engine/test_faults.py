@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -19,6 +20,7 @@ from tongbao.engine.api import Accepted, Declined, Engine, Limits, Outcome, Post
 from tongbao.engine.verify import verify
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.errors import TIMED_OUT, UNAVAILABLE, InvariantBroken, Refusal
+from tongbao.kernel.postgres import with_database
 
 _KILL = """select count(pg_terminate_backend(pid)) from pg_stat_activity
            where application_name = 'tongbao engine' and datname = current_database()"""
@@ -184,12 +186,12 @@ async def test_backends_killed_again_and_again_under_load_lose_and_repeat_nothin
         try:
             while not over.is_set():
                 killed += await connection.fetchval(_KILL)
-                await asyncio.sleep(0.06)
+                await asyncio.sleep(0.15)
         finally:
             await connection.close()
         return killed
 
-    async with engine_at(postgres.dsn) as one, engine_at(postgres.dsn) as other:
+    async with engine_at(postgres.dsn, patience_s=30) as one, engine_at(postgres.dsn, patience_s=30) as other:
         killer = asyncio.create_task(kill())
         await asyncio.gather(*[send((one, other)[lane % 2], commands[lane::20]) for lane in range(20)])
         over.set()
@@ -266,9 +268,8 @@ async def test_a_database_away_for_longer_than_patience_is_unavailable_and_nothi
 
 async def _closed_to_connections(world: PostgresWorld, closed: bool) -> None:
     """As a server that is being promoted, upgraded or moved does: it is up, and says no."""
-    name = (await world.fetch("select current_database()"))[0][0]
-    postgres_dsn = world.dsn.replace(f"/{name}?", "/postgres?")
-    connection = await asyncpg.connect(postgres_dsn)
+    name = urlsplit(world.dsn).path.strip("/")
+    connection = await asyncpg.connect(with_database(world.dsn, "postgres"))
     try:
         await connection.execute(f"alter database {name} allow_connections {'false' if closed else 'true'}")
         await connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
