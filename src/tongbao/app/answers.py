@@ -94,7 +94,9 @@ def _answer(
         family=code.family,
         money_moved=None if code is TIMED_OUT else False,
         retryable=code.retryable,
-        detail={name: value if isinstance(value, (bool, int, str)) or value is None else str(value) for name, value in detail.items()},
+        detail={
+            name: value if isinstance(value, (bool, int, str)) or value is None else str(value) for name, value in detail.items()
+        },
         request_id=request_id or uuid4().hex,
     )
     headers = {"Retry-After": "1"} if code.retryable else {}

@@ -59,9 +59,7 @@ class Services:
         self, settings: Settings, keys: Keys, dsn: str, pool: asyncpg.Pool, engine: Engine, bank: BankAdapter, clock: Clock
     ) -> None:
         zone = ZoneInfo(settings.time_zone)
-        hasher = argon2.PasswordHasher(
-            time_cost=settings.argon2_time, memory_cost=settings.argon2_memory_kib, parallelism=1
-        )
+        hasher = argon2.PasswordHasher(time_cost=settings.argon2_time, memory_cost=settings.argon2_memory_kib, parallelism=1)
         self.settings = settings
         self.clock = clock
         self.pool = pool
@@ -71,9 +69,7 @@ class Services:
         self.merchants = MerchantService(
             engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country
         )
-        self.payments = PaymentService(
-            engine, pool, self.identity, self.merchants, clock, currency=settings.currency, zone=zone
-        )
+        self.payments = PaymentService(engine, pool, self.identity, self.merchants, clock, currency=settings.currency, zone=zone)
         self.wallet = WalletService(
             engine, pool, self.identity, bank, clock, currency=settings.currency, zone=zone,
             states={"payment": self.payments.bill_states},
@@ -152,8 +148,8 @@ def ping() -> str:
 
 
 ROUTES = (
-    health, openapi, ping, *identity_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES,
-    *console.ROUTES,
+    health, openapi, ping, *identity_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES,
+    *qr_http.ROUTES, *console.ROUTES,
 )  # fmt: skip
 
 #: Dependency name -> which part of `Services` it is.
@@ -206,5 +202,3 @@ def _part(name: str) -> Callable[[State], Any]:
         return getattr(state.services, name)
 
     return provide
-
-

@@ -96,9 +96,7 @@ class Books:
 
     async def trial(self, at: datetime | None) -> list[Trial]:
         """The trial balance, now or as of a moment."""
-        rows = await (
-            self._pool.fetch(QUERIES["trial_balance_at"], at) if at else self._pool.fetch(QUERIES["trial_balance"])
-        )
+        rows = await (self._pool.fetch(QUERIES["trial_balance_at"], at) if at else self._pool.fetch(QUERIES["trial_balance"]))
         by_currency: dict[str, list[TrialRow]] = {}
         for row in rows:
             by_currency.setdefault(row["currency"], []).append(TrialRow(row["code"], row["accounts"], row["posted_minor"]))
@@ -133,4 +131,3 @@ class Books:
             self._running.cancel()
             with suppress(asyncio.CancelledError):
                 await self._running
-

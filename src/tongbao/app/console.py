@@ -359,9 +359,7 @@ async def payments_found(
 Meaning = tuple[UUID | None, str | None, list[UUID] | None, list[UUID] | None]
 
 
-async def _meanings(
-    query: str, payments: PaymentService, merchants: MerchantService, identity: IdentityService
-) -> list[Meaning]:
+async def _meanings(query: str, payments: PaymentService, merchants: MerchantService, identity: IdentityService) -> list[Meaning]:
     """What an operator may have meant, likeliest first."""
     if not query:
         return [(None, None, None, None)]
@@ -563,7 +561,14 @@ async def chain(operator: Caller, books: Books) -> ChainAnswer:
     last = books.last_verified
     verified = (
         VerifiedAnswer(
-            last.at, last.ok, last.batches, last.commands, last.rows["journal"], last.rows["entry"], last.duration_ms, last.problem
+            last.at,
+            last.ok,
+            last.batches,
+            last.commands,
+            last.rows["journal"],
+            last.rows["entry"],
+            last.duration_ms,
+            last.problem,
         )
         if last
         else None
@@ -673,9 +678,7 @@ async def open_merchant(
     require_role(operator, "admin")
     owner = await identity.enrolment(data.owner.login, data.owner.password, data.owner.name, operator.locale, "owner")
     stores = [NewStore(store.name, store.city) for store in data.stores]
-    opened = await merchants.open(
-        command_id_for(operator, key), data.name, data.mcc, data.city, data.fee_ppm, stores, owner
-    )
+    opened = await merchants.open(command_id_for(operator, key), data.name, data.mcc, data.city, data.fee_ppm, stores, owner)
     return await _merchant_line(await merchants.merchant(opened.merchant_id), merchants, payments)
 
 

@@ -56,7 +56,12 @@ class BankAdapter:
         return _answer(
             await self._channel.submit(
                 BankRequest(
-                    str(transfer.bank_transfer_id), kind, account.number, account.holder_name, transfer.amount_minor, transfer.currency
+                    str(transfer.bank_transfer_id),
+                    kind,
+                    account.number,
+                    account.holder_name,
+                    transfer.amount_minor,
+                    transfer.currency,
                 )
             )
         )

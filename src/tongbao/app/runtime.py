@@ -30,7 +30,7 @@ def keys(settings: Settings) -> Keys:
 
 
 async def open_database(settings: Settings) -> str:
-    """The URL of a database that answers and has every migration. Starts the embedded server if need be, and leaves it running."""
+    """The URL of a database that answers and has every migration. Starts the embedded server if need be; leaves it running."""
     server = embedded(settings)
     if server is not None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -128,7 +128,7 @@ async def _week(
     people: list[Caller],
     shops: list[tuple[Shop, UUID, tuple[UUID, ...]]],
 ) -> None:
-    dice = random.Random(20260101)  # noqa: S311 (a story, not a secret)
+    dice = random.Random(20260101)
     zone = services.wallet.zone
     moments: list[datetime] = []
     for day in range(_DAYS, -1, -1):

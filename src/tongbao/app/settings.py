@@ -52,7 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         unknown = sorted(
             name
             for name in environment
-            if name.startswith("TONGBAO_") and name[8:].lower() not in (*cls.__struct_fields__, "bank_key")
+            if name.startswith("TONGBAO_")
+            and name[8:].lower() not in (*cls.__struct_fields__, "bank_key")
             and not name.startswith("TONGBAO_TEST_")
         )
         if unknown:

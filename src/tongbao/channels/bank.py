@@ -55,7 +55,7 @@ class HttpBank:
         self._clock = clock or SystemClock()
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
-            timeout=None,  # the deadline is `_exchange`'s: httpx's would start again with every chunk
+            timeout=None,  # noqa: S113 (the deadline is `_exchange`'s: httpx's would start again with every chunk)
             follow_redirects=False,
             trust_env=False,
             limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),

@@ -1,8 +1,8 @@
 """What we say to a bank and what it may answer.
 
-    submit ──→ SUCCEEDED   the money moved: final
-           ├─→ FAILED      the bank said no, provably: final, nothing moved and nothing will under this reference
-           └─→ UNKNOWN     everything else: no answer, half an answer, "processing" ── inquire ──→ any of the three, or NotFound
+submit ──→ SUCCEEDED   the money moved: final
+       ├─→ FAILED      the bank said no, provably: final, nothing moved and nothing will under this reference
+       └─→ UNKNOWN     everything else: no answer, half an answer, "processing" ── inquire ──→ any of the three, or NotFound
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from tongbao.engine.chain import GENESIS
 from tongbao.engine.relation import Relation
-from tongbao.engine.store import Changes, Head, RetryableFailure, WriterLost
+from tongbao.engine.store import Changes, Head, RetryableFailure, Seal, WriterLost
 from tongbao.engine.types import Key, Link, OutboxRow, Record
 
 
@@ -52,6 +52,7 @@ class _MemorySession:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self._changes: Changes | None = None
+        self._seal: Seal | None = None
 
     async def load(self, keys: Sequence[Key]) -> dict[Key, Any]:
         await asyncio.sleep(0)
@@ -69,15 +70,19 @@ class _MemorySession:
                 raise RetryableFailure(f"{relation.name}: a row with that key exists")
         self._changes = changes
 
+    async def seal(self, seal: Seal) -> None:
+        await asyncio.sleep(0)
+        self._seal = seal
+
     def commit(self) -> None:
-        changes = self._changes
-        if changes is None:
+        changes, seal = self._changes, self._seal
+        if changes is None or seal is None:
             return
         for group in (changes.inserted, changes.updated):
             for relation, rows in group.items():
                 self._store.table(relation).update((relation.key_of(row), row) for row in rows)
         for relation, rows in changes.appended.items():
             self._store.appended.setdefault(relation, []).extend(rows)
-        self._store.records.update((record.command_id, record) for record in changes.records)
-        self._store.events.extend(changes.events)
-        self._store.links.append(changes.link)
+        self._store.records.update((record.command_id, record) for record in seal.records)
+        self._store.events.extend(seal.events)
+        self._store.links.append(seal.link)

@@ -19,7 +19,7 @@ import structlog
 
 from tongbao.engine.chain import GENESIS
 from tongbao.engine.relation import Relation
-from tongbao.engine.store import Changes, Head, RetryableFailure, WriterLost
+from tongbao.engine.store import Changes, Head, RetryableFailure, Seal, WriterLost
 from tongbao.engine.types import Key, OutboxRow, Record
 from tongbao.kernel.sql import Queries
 
@@ -27,6 +27,8 @@ QUERIES = Queries("tongbao.engine")
 
 _log = structlog.get_logger("tongbao.engine")
 _MOST_WRITERS = 1024
+#: From so many rows on they go in by COPY: half the work for both sides. Fewer are sooner there by an INSERT's one round trip.
+_COPY_FROM = 8
 
 #: Rank 0: the engine's own tables are written last and locked never.
 _RECORDS: Relation[Record] = Relation("command", Record, key=("command_id",), rank=0, append_only=True)
@@ -144,15 +146,25 @@ class _PostgresSession:
 
     async def save(self, changes: Changes) -> None:
         for relation, rows in changes.inserted.items():
-            await self._connection.execute(relation.insert_sql, *relation.row_arguments(rows))
+            await self._insert(relation, rows)
         for relation, rows in changes.updated.items():
             done = await self._connection.execute(relation.update_sql, *relation.row_arguments(rows))
             if done != f"UPDATE {len(rows)}":
                 raise RuntimeError(f"{relation.name}: {done} for {len(rows)} rows")
         for relation, rows in changes.appended.items():
+            await self._insert(relation, rows)
+
+    async def seal(self, seal: Seal) -> None:
+        await self._insert(_RECORDS, seal.records)
+        await self._connection.execute(QUERIES["insert_link"], *msgspec.structs.astuple(seal.link))
+        if seal.events:
+            await self._insert(_OUTBOX, seal.events)
+            await self._connection.execute(QUERIES["wake_listeners"], f"{seal.link.writer}:{seal.link.sequence}")
+
+    async def _insert(self, relation: Relation[Any], rows: Sequence[Any]) -> None:
+        if len(rows) < _COPY_FROM:
             await self._connection.execute(relation.insert_sql, *relation.row_arguments(rows))
-        await self._connection.execute(_RECORDS.insert_sql, *_RECORDS.row_arguments(changes.records))
-        await self._connection.execute(QUERIES["insert_link"], *msgspec.structs.astuple(changes.link))
-        if changes.events:
-            await self._connection.execute(_OUTBOX.insert_sql, *_OUTBOX.row_arguments(changes.events))
-            await self._connection.execute(QUERIES["wake_listeners"], f"{changes.link.writer}:{changes.link.sequence}")
+            return
+        await self._connection.copy_records_to_table(
+            relation.name, records=map(msgspec.structs.astuple, rows), columns=relation.columns
+        )

@@ -18,11 +18,16 @@ from tongbao.engine.types import Key, Link, OutboxRow, Record
 
 
 class Changes(msgspec.Struct):
-    """All that one batch writes."""
+    """The rows that one batch writes."""
 
     inserted: dict[Relation[Any], list[Any]]
     updated: dict[Relation[Any], list[Any]]
     appended: dict[Relation[Any], list[Any]]
+
+
+class Seal(msgspec.Struct):
+    """What the engine writes about a batch: outcomes, events, its link of the audit chain."""
+
     records: list[Record]
     events: list[OutboxRow]
     link: Link
@@ -63,7 +68,11 @@ class Session(Protocol):
         ...
 
     async def save(self, changes: Changes) -> None:
-        """Write everything. Nothing is durable until the session ends."""
+        """Write the rows. Nothing is durable until the session ends."""
+        ...
+
+    async def seal(self, seal: Seal) -> None:
+        """Write the outcomes, the events and the link; once, after `save`."""
         ...
 
 

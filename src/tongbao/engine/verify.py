@@ -128,7 +128,7 @@ async def _leaves(
     ids = [record.command_id for record in records]
     written: dict[UUID, list[list[Any]]] = {}
     for relation in sorted((each for each in relations if each.chained), key=lambda each: each.rank):
-        assert relation.by_commands is not None  # noqa: S101 (what `chained` means)
+        assert relation.by_commands is not None
         mine: dict[UUID, list[Any]] = {}
         for row in await connection.fetch(relation.by_commands, ids):
             values = tuple(row)

@@ -205,9 +205,7 @@ async def sessions(
 
 
 @delete("/v1/wallet/sessions/{session_id:str}", tags=["Identity"], status_code=204)
-async def end_session(
-    customer: Caller, identity: IdentityService, session_id: Annotated[str, Parameter(max_length=64)]
-) -> None:
+async def end_session(customer: Caller, identity: IdentityService, session_id: Annotated[str, Parameter(max_length=64)]) -> None:
     """Log another device out."""
     await identity.end_session(customer.principal_id, web.parse_id(session_id, errors.SESSION_NOT_FOUND))
 

@@ -104,9 +104,7 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
 
 def register(command: Register, view: View, now: datetime) -> Decision:
     """Declines `login_taken`."""
-    who = Enrolment(
-        command.login, command.name, command.locale, command.password_hash, command.password_tag, command.roles
-    )
+    who = Enrolment(command.login, command.name, command.locale, command.password_hash, command.password_tag, command.roles)
     principal_id = derived_id(now, command.command_id)
     if refused := enrol(view, principal_id, command.audience, who, command.merchant_id, now):
         return refused

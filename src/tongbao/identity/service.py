@@ -12,7 +12,8 @@ import base64
 import hashlib
 import time
 from datetime import datetime
-from typing import Any, cast
+from functools import partial
+from typing import Any, cast, get_args
 from uuid import UUID
 
 import argon2
@@ -35,6 +36,7 @@ from tongbao.identity.types import (
 )
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import OVERLOADED, Refusal
+from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.sql import Queries
 from tongbao.security.keys import Keys, mac
@@ -84,6 +86,10 @@ class IdentityService:
         self._waiting = 0
         self._callers: dict[bytes, tuple[float, Caller]] = {}
         self._touched: dict[UUID, float] = {}
+        self._principals = Gatherer(self._fetch_principals)
+        self._sessions: dict[str, Gatherer[bytes, asyncpg.Record]] = {
+            audience: Gatherer(partial(self._fetch_sessions, audience)) for audience in get_args(Audience)
+        }
         # Checked when there is no such login, so that an answer takes as long for a stranger as for a customer.
         self._nobody = hasher.hash("nobody has this password")
 
@@ -186,9 +192,7 @@ class IdentityService:
         cached = self._callers.get(key)
         if cached is not None and now < cached[0]:
             return cached[1]
-        row = await self._pool.fetchrow(
-            QUERIES["session_by_token"], hashlib.sha256(token.encode()).digest(), audience, self._clock.now()
-        )
+        row = await self._sessions[audience].get(hashlib.sha256(token.encode()).digest())
         if row is None:
             self._callers.pop(key, None)
             raise Refusal(errors.UNAUTHENTICATED)
@@ -259,17 +263,21 @@ class IdentityService:
 
     async def need(self, principal_id: UUID) -> Principal:
         """One principal. Declines `principal_not_found`."""
-        row = await self._pool.fetchrow(QUERIES["principal"], principal_id)
-        if row is None:
+        principal = await self._principals.get(principal_id)
+        if principal is None:
             raise Refusal(errors.PRINCIPAL_NOT_FOUND)
-        return Principal(*row)
+        return principal
 
     async def several(self, principal_ids: list[UUID]) -> dict[UUID, Principal]:
         """Principals by id; unknown ids are left out."""
-        if not principal_ids:
-            return {}
-        rows = await self._pool.fetch(QUERIES["principals"], principal_ids)
-        return {row["principal_id"]: Principal(*row) for row in rows}
+        return await self._principals.several(principal_ids)
+
+    async def _fetch_principals(self, ids: list[UUID]) -> dict[UUID, Principal]:
+        return {row["principal_id"]: Principal(*row) for row in await self._pool.fetch(QUERIES["principals"], ids)}
+
+    async def _fetch_sessions(self, audience: Audience, hashes: list[bytes]) -> dict[bytes, asyncpg.Record]:
+        rows = await self._pool.fetch(QUERIES["sessions_by_token"], hashes, audience, self._clock.now())
+        return {row["token_hash"]: row for row in rows}
 
     async def search(self, audience: Audience, query: str, before: UUID | None, limit: int) -> list[Principal]:
         """Newest first, by exact login or the beginning of a name; `limit` + 1 at most."""

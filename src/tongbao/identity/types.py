@@ -69,7 +69,7 @@ SESSION: Relation[Session] = Relation("session", Session, key=("session_id",), r
 
 
 class PinConfirmation(msgspec.Struct, frozen=True, tag="pin"):
-    """The customer typed their PIN. `mac` is what it comes to under the installation's key (`PinGuard.mac`). Factor: knowledge."""
+    """The customer typed their PIN. `mac` is what it comes to under the installation's key. Factor: knowledge."""
 
     mac: bytes
 

@@ -83,10 +83,20 @@ class InvariantBroken(AssertionError):
 
 
 INTERNAL_ERROR = _declare(
-    Code("internal_error", "broken", 500, "系统出错，我们已记录。资金未变动。", "Something broke on our side and was recorded. No money moved.")
+    Code(
+        "internal_error",
+        "broken",
+        500,
+        "系统出错，我们已记录。资金未变动。",
+        "Something broke on our side and was recorded. No money moved.",
+    )
 )
 UNAVAILABLE = refusal(
-    "unavailable", "服务暂时不可用，请稍后重试。", "The service is unavailable for a moment. Please try again.", status=503, retryable=True
+    "unavailable",
+    "服务暂时不可用，请稍后重试。",
+    "The service is unavailable for a moment. Please try again.",
+    status=503,
+    retryable=True,
 )
 TIMED_OUT = refusal(
     "timed_out",
@@ -95,11 +105,22 @@ TIMED_OUT = refusal(
     status=504,
     retryable=True,
 )
-OVERLOADED = refusal("overloaded", "当前请求过多，请稍后重试。", "Too many requests right now. Please try again shortly.", status=429, retryable=True)
-IDEMPOTENCY_CONFLICT = refusal(
-    "idempotency_conflict", "该请求号已用于另一笔不同的请求。", "This idempotency key was already used for a different request.", status=409
+OVERLOADED = refusal(
+    "overloaded",
+    "当前请求过多，请稍后重试。",
+    "Too many requests right now. Please try again shortly.",
+    status=429,
+    retryable=True,
 )
-AMOUNT_MALFORMED = refusal("amount_malformed", "金额格式不正确，应为如 12.50 的字符串。", 'The amount must be a string such as "12.50".')
+IDEMPOTENCY_CONFLICT = refusal(
+    "idempotency_conflict",
+    "该请求号已用于另一笔不同的请求。",
+    "This idempotency key was already used for a different request.",
+    status=409,
+)
+AMOUNT_MALFORMED = refusal(
+    "amount_malformed", "金额格式不正确，应为如 12.50 的字符串。", 'The amount must be a string such as "12.50".'
+)
 AMOUNT_PRECISION = refusal(
     "amount_precision", "{currency} 最多保留 {places} 位小数。", "{currency} has at most {places} decimal places."
 )

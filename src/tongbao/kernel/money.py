@@ -72,7 +72,7 @@ def places(currency: str) -> int:
 def parse(text: str, currency: str) -> Money:
     """A positive amount from its decimal string.
 
-    Refuses `currency_unknown`, `amount_malformed`, `amount_precision`, `amount_too_large` and `amount_not_positive`, in that order.
+    Refuses, in this order, `currency_unknown`, `amount_malformed`, `amount_precision`, `amount_too_large`, `amount_not_positive`.
     """
     decimals = places(currency)
     match = _AMOUNT.fullmatch(text)
@@ -101,5 +101,5 @@ def format_minor(minor: int, currency: str) -> str:
 
 
 def share_ppm(minor: int, ppm: int) -> int:
-    """`ppm` millionths of a non-negative amount, rounded half up to a whole minor unit. The remainder stays with the payer of the share."""
+    """`ppm` millionths of a non-negative amount, rounded half up. What rounding takes or gives stays with the payer of the share."""
     return (minor * ppm + 500_000) // 1_000_000

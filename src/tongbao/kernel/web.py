@@ -18,8 +18,12 @@ from tongbao.kernel.errors import Refusal, refusal
 MALFORMED_JSON = refusal("malformed_json", "请求内容不是有效的 JSON。", "The body is not valid JSON.")
 INVALID_REQUEST = refusal("invalid_request", "请求参数不正确：{problem}", "The request is not valid: {problem}")
 UNKNOWN_FIELD = refusal("unknown_field", "请求中有未知字段：{field}。", "The request has an unknown field: {field}.")
-INVALID_CURSOR = refusal("invalid_cursor", "翻页标记无效，请从第一页重新开始。", "The cursor is not valid. Start again from the first page.")
-INVALID_DATE = refusal("invalid_date", "日期应为 2026-01-31 的格式，且起止有序。", "Dates look like 2026-01-31, the first before the second.")
+INVALID_CURSOR = refusal(
+    "invalid_cursor", "翻页标记无效，请从第一页重新开始。", "The cursor is not valid. Start again from the first page."
+)
+INVALID_DATE = refusal(
+    "invalid_date", "日期应为 2026-01-31 的格式，且起止有序。", "Dates look like 2026-01-31, the first before the second."
+)
 KEY_MISSING = refusal(
     "idempotency_key_missing",
     "缺少 Idempotency-Key 请求头（8 至 64 位字母、数字、_ 或 -）。",

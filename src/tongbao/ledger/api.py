@@ -14,7 +14,7 @@ from tongbao.ledger.rules import DECIDERS, CaptureHold, Leg, Place, PlaceHold, V
 from tongbao.ledger.types import ACCOUNT, ENTRY, HOLD, JOURNAL, QUERIES, Account, Entry, Hold, Journal
 
 __all__ = [
-    "ACCOUNT", "CHART", "CUSTOMER_WALLET", "DECIDERS", "ENTRY", "FEES", "HOLD", "JOURNAL", "MERCHANT_BALANCE", "QUERIES", "RESERVE",
-    "WITHDRAWALS_IN_TRANSIT", "Account", "CaptureHold", "ChartLine", "Entry", "Hold", "Journal", "Leg", "Place", "PlaceHold",
+    "ACCOUNT", "CHART", "CUSTOMER_WALLET", "DECIDERS", "ENTRY", "FEES", "HOLD", "JOURNAL", "MERCHANT_BALANCE", "QUERIES",
+    "RESERVE", "WITHDRAWALS_IN_TRANSIT", "Account", "CaptureHold", "ChartLine", "Entry", "Hold", "Journal", "Leg", "Place", "PlaceHold",
     "VoidHold", "account_at", "account_id", "account_keys", "post",
 ]  # fmt: skip

@@ -9,4 +9,6 @@ HOLD_NOT_FOUND = decline("hold_not_found", "冻结不存在。", "There is no su
 HOLD_EXISTS = decline("hold_exists", "该冻结已存在。", "This hold exists already.", status=409)
 HOLD_ENDED = decline("hold_ended", "该冻结已结束，不能再扣款。", "This hold has ended and cannot be captured.", status=409)
 HOLD_EXPIRED = decline("hold_expired", "该冻结已过期。", "This hold has expired.", status=409)
-CAPTURE_EXCEEDS_HOLD = decline("capture_exceeds_hold", "扣款金额超过冻结余额。", "The capture is more than what is left of the hold.")
+CAPTURE_EXCEEDS_HOLD = decline(
+    "capture_exceeds_hold", "扣款金额超过冻结余额。", "The capture is more than what is left of the hold."
+)

@@ -76,8 +76,18 @@ class Hold(msgspec.Struct, frozen=True):
 HOLD: Relation[Hold] = Relation("hold", Hold, key=("hold_id",), rank=800)
 ACCOUNT: Relation[Account] = Relation("account", Account, key=("account_id",), rank=900)
 JOURNAL: Relation[Journal] = Relation(
-    "journal", Journal, key=("journal_id",), rank=910, append_only=True, by_commands=QUERIES["journals_of_commands"],
+    "journal",
+    Journal,
+    key=("journal_id",),
+    rank=910,
+    append_only=True,
+    by_commands=QUERIES["journals_of_commands"],
 )
 ENTRY: Relation[Entry] = Relation(
-    "entry", Entry, key=("account_id", "version"), rank=920, append_only=True, by_commands=QUERIES["entries_of_commands"],
+    "entry",
+    Entry,
+    key=("account_id", "version"),
+    rank=920,
+    append_only=True,
+    by_commands=QUERIES["entries_of_commands"],
 )

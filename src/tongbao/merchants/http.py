@@ -58,7 +58,7 @@ class StaffSessionAnswer(msgspec.Struct, frozen=True):
 
 
 async def _staff_answer(caller: Caller, merchants: MerchantService) -> StaffAnswer:
-    assert caller.merchant_id is not None  # noqa: S101 (a table constraint says so)
+    assert caller.merchant_id is not None
     merchant = await merchants.merchant(caller.merchant_id)
     stores = await merchants.stores(caller.merchant_id)
     return StaffAnswer(

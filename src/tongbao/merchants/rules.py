@@ -32,9 +32,7 @@ def open_merchant(command: OpenMerchant, view: View, now: datetime) -> Decision:
             return refused
     view.put(
         MERCHANT,
-        Merchant(
-            merchant_id, command.name, command.mcc, command.city, command.country, command.currency, command.fee_ppm, now
-        ),
+        Merchant(merchant_id, command.name, command.mcc, command.city, command.country, command.currency, command.fee_ppm, now),
     )
     stores = [
         Store(derived_id(now, command.command_id, f"store {number}".encode()), merchant_id, store.name, store.city, now)

@@ -136,9 +136,7 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
     if isinstance(journal, Declined):
         return journal
     bill_id = derived_id(now, command.command_id, b"bill")
-    paid = replace(
-        payment, state="PAID", payer_id=command.payer_id, paid_at=now, journal_id=journal.journal_id, bill_id=bill_id
-    )
+    paid = replace(payment, state="PAID", payer_id=command.payer_id, paid_at=now, journal_id=journal.journal_id, bill_id=bill_id)
     view.put(PAYMENT, paid)
     view.put(
         BILL,

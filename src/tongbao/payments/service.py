@@ -16,6 +16,7 @@ from tongbao.engine.api import Engine, accepted
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
+from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import Money
 from tongbao.kernel.sql import Queries
@@ -79,6 +80,7 @@ class PaymentService:
         self.zone = zone
         # What never changes of recent orders, so that paying one made here asks the database nothing beforehand.
         self._terms: dict[UUID, tuple[UUID, str]] = {}
+        self._by_id = Gatherer(self._fetch)
 
     def _number(self, given: str | None, prefix: str, command_id: UUID) -> str:
         number = given or f"{prefix}{command_id.hex[:24]}"
@@ -244,10 +246,13 @@ class PaymentService:
 
     async def payment(self, payment_id: UUID) -> Payment:
         """One payment, its state as of now. Declines `payment_not_found`."""
-        row = await self._pool.fetchrow(QUERIES["payment"], payment_id)
-        if row is None:
+        payment = await self._by_id.get(payment_id)
+        if payment is None:
             raise Refusal(errors.PAYMENT_NOT_FOUND)
-        return Payment(*row)
+        return payment
+
+    async def _fetch(self, ids: list[UUID]) -> dict[UUID, Payment]:
+        return {row["payment_id"]: Payment(*row) for row in await self._pool.fetch(QUERIES["payments"], ids)}
 
     async def refunds(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[Refund]]:
         """Refunds by payment, oldest first."""

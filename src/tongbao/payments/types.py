@@ -1,9 +1,9 @@
 """Rows and commands of payments.
 
-    CREATED ─pay──▶ PAID ─refund (≤50, never beyond what was paid)─▶ PAID
-       │
-       ├─close──▶ CLOSED
-       └─time───▶ EXPIRED     (at `expires_at`, whether or not the janitor has written it down yet)
+CREATED ─pay──▶ PAID ─refund (≤50, never beyond what was paid)─▶ PAID
+   │
+   ├─close──▶ CLOSED
+   └─time───▶ EXPIRED     (at `expires_at`, whether or not the janitor has written it down yet)
 """
 
 from __future__ import annotations

@@ -3,13 +3,19 @@
 from tongbao.kernel.errors import decline, refusal
 
 PAYEE_IS_PAYER = decline("payee_is_payer", "不能向自己转账。", "You cannot send money to yourself.")
-PAYEE_NOT_FOUND = decline("payee_not_found", "未找到该收款人，请核对手机号或邮箱。", "No such recipient. Please check the phone or email.", status=404)
+PAYEE_NOT_FOUND = decline(
+    "payee_not_found", "未找到该收款人，请核对手机号或邮箱。", "No such recipient. Please check the phone or email.", status=404
+)
 BANK_ACCOUNT_LINKED = decline("bank_account_linked", "该银行卡已绑定。", "This bank account is linked already.", status=409)
 BANK_ACCOUNT_UNKNOWN = decline("bank_account_unknown", "未找到该银行卡。", "There is no such linked bank account.", status=404)
 BANK_ACCOUNT_NOT_FOUND = decline("bank_account_not_found", "银行查无此卡号。", "The bank knows no such account.", status=404)
 BANK_HOLDER_MISMATCH = decline("bank_holder_mismatch", "卡号与户名不符。", "The name does not match the bank account.")
-BANK_TRANSFER_UNKNOWN = decline("bank_transfer_unknown", "未找到该笔充值或提现。", "There is no such top-up or withdrawal.", status=404)
-BANK_TRANSFER_SETTLED = decline("bank_transfer_settled", "该笔充值或提现已有不同结果。", "This top-up or withdrawal has ended otherwise already.", status=409)
+BANK_TRANSFER_UNKNOWN = decline(
+    "bank_transfer_unknown", "未找到该笔充值或提现。", "There is no such top-up or withdrawal.", status=404
+)
+BANK_TRANSFER_SETTLED = decline(
+    "bank_transfer_settled", "该笔充值或提现已有不同结果。", "This top-up or withdrawal has ended otherwise already.", status=409
+)
 BILL_NOT_FOUND = decline("bill_not_found", "未找到该账单。", "There is no such bill.", status=404)
 BANK_ACCOUNT_FORMAT = refusal("bank_account_format", "卡号须为 12 至 19 位数字。", "A bank account number has 12 to 19 digits.")
 BANK_UNSUPPORTED = refusal("bank_unsupported", "暂不支持该银行。", "This bank is not supported.")

@@ -243,16 +243,12 @@ async def _start(
 ) -> BankTransferAnswer:
     amount = wallet.own_currency(parse(data.amount, data.currency))
     bank_account_id = web.parse_id(data.bank_account_id, errors.BANK_ACCOUNT_UNKNOWN)
-    transfer = await wallet.start_bank_transfer(
-        command_id_for(customer, key), customer, kind, bank_account_id, amount, data.pin
-    )
+    transfer = await wallet.start_bank_transfer(command_id_for(customer, key), customer, kind, bank_account_id, amount, data.pin)
     return await _transfer_answer(transfer, wallet)
 
 
 @post("/v1/wallet/topups", tags=["Wallet"], status_code=201)
-async def top_up(
-    customer: Caller, data: BankTransferBody, wallet: WalletService, key: web.IdempotencyKey
-) -> BankTransferAnswer:
+async def top_up(customer: Caller, data: BankTransferBody, wallet: WalletService, key: web.IdempotencyKey) -> BankTransferAnswer:
     """Bring money from the bank. Answers when the bank does, or as UNKNOWN when it does not in time."""
     return await _start("topup", customer, data, wallet, key)
 

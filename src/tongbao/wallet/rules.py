@@ -147,7 +147,11 @@ def settle_bank_transfer(command: SettleBankTransfer, view: View, now: datetime)
             bank_reference=command.bank_reference, failure_code=command.failure_code, finished_at=now,
         ),
     )  # fmt: skip
-    view.emit(f"customer:{transfer.customer_id}", f"{transfer.kind}.{command.state.lower()}", {"bank_transfer_id": transfer.bank_transfer_id})
+    view.emit(
+        f"customer:{transfer.customer_id}",
+        f"{transfer.kind}.{command.state.lower()}",
+        {"bank_transfer_id": transfer.bank_transfer_id},
+    )
     return Accepted()
 
 

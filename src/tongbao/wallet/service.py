@@ -76,7 +76,7 @@ CounterpartiesOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Counterpar
 class WalletService:
     """A customer's money.
 
-    `states` by bill kind (but our own bank transfers) and `counterparties` by counterparty kind come from the modules that own them.
+    `states` by bill kind (bank transfers' are our own) and `counterparties` by their kind come from the modules that own them.
     """
 
     def __init__(
@@ -119,9 +119,7 @@ class WalletService:
 
     # ── bank accounts ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def link_bank_account(
-        self, command_id: UUID, caller: Caller, bank: str, number: str, holder_name: str
-    ) -> BankAccount:
+    async def link_bank_account(self, command_id: UUID, caller: Caller, bank: str, number: str, holder_name: str) -> BankAccount:
         """Ask the bank whether number and name belong together, then link. Refuses `bank_unsupported`,
         `bank_account_format`, `bank_unavailable`; declines `bank_account_not_found`, `bank_holder_mismatch`,
         `bank_account_linked`."""
@@ -257,9 +255,7 @@ class WalletService:
             raise Refusal(errors.PAYEE_IS_PAYER)
         return payee
 
-    async def transfer(
-        self, command_id: UUID, caller: Caller, payee_id: UUID, amount: Money, note: str, pin: str
-    ) -> Bill:
+    async def transfer(self, command_id: UUID, caller: Caller, payee_id: UUID, amount: Money, note: str, pin: str) -> Bill:
         """Send money. Declines `payee_is_payer`, `payee_not_found`, `pin_…`, `insufficient_funds`."""
         command = Transfer(
             command_id=command_id, payer_id=caller.principal_id, payee_id=payee_id, amount_minor=amount.minor,

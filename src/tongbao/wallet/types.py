@@ -55,7 +55,8 @@ class BankTransfer(msgspec.Struct, frozen=True):
 class Bill(msgspec.Struct, frozen=True):
     """A line in a customer's statement. Never changed: what became of it is read from what `reference_id` names.
 
-    `counterparty_id`: a customer, merchant or bank account by `counterparty_kind`. `balance_minor`: the wallet after it, if it moved money at once.
+    `counterparty_id`: a customer, merchant or bank account, by `counterparty_kind`. `balance_minor`: the wallet after it, if
+    it moved money at once.
     """
 
     customer_id: UUID

@@ -123,11 +123,11 @@ class Source:
 
     def _refuse_amounts(self, which: str, what: str) -> None:
         guilty = self._connection.execute(f"select count(*), min(transaction_id) from given where {which}").fetchone()  # noqa: S608 (our own)
-        assert guilty is not None  # noqa: S101 (an aggregate has a row)
+        assert guilty is not None
         if guilty[0]:
             raise click.ClickException(f"{guilty[0]:,} amounts {what} (transaction {guilty[1]} for one)")
 
     def _one(self, sql: str) -> Any:
         row = self._connection.execute(sql).fetchone()
-        assert row is not None  # noqa: S101 (only asked for counts)
+        assert row is not None
         return row[0]

@@ -1,11 +1,11 @@
 """The accounts that a new bank opens with. Everything here is fixed, so that guides and tests may quote it.
 
-    6222020000000007   张小明        CNY 1,000,000.00
-    6222020000000015   李雨桐        CNY 1,000,000.00
-    6222020000000023   Alice Chen    CNY 1,000,000.00
-    … 97 more like them, numbered in order
-    6222029000000008   空小白        CNY 0.00            every debit fails: insufficient_funds
-    6222029000000016   Carol Closed  closed              every transfer fails: account_closed
+6222020000000007   张小明        CNY 1,000,000.00
+6222020000000015   李雨桐        CNY 1,000,000.00
+6222020000000023   Alice Chen    CNY 1,000,000.00
+… 97 more like them, numbered in order
+6222029000000008   空小白        CNY 0.00            every debit fails: insufficient_funds
+6222029000000016   Carol Closed  closed              every transfer fails: account_closed
 """
 
 from __future__ import annotations

@@ -72,9 +72,7 @@ class BackOffice:
     """The bank's admin routes. Raises httpx.HTTPStatusError when the bank does not agree."""
 
     def __init__(self, url: str, *, key: str) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=url, headers={"authorization": f"Bearer {key}"}, trust_env=False, timeout=10.0
-        )
+        self._client = httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, trust_env=False, timeout=10.0)
 
     async def open_account(self, holder_name: str, phone: str, balance_minor: int, currency: str = "CNY") -> Account:
         """Open a customer's account with a first balance."""

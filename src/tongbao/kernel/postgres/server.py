@@ -116,7 +116,7 @@ class EmbeddedPostgres:
         return self.start()
 
     def attach(self) -> str:
-        """Return the `dsn` of a server that another process runs; raise PostgresError if there is none. It may still be recovering."""
+        """The `dsn` of a server that another process runs, which may still be recovering. Raises PostgresError if none runs."""
         if not self.is_running():
             raise PostgresError(f"no server runs for {self.data_dir}")
         return self.dsn
@@ -250,7 +250,7 @@ class EmbeddedPostgres:
         maintenance = with_database(self.dsn, "postgres")
         try:
             wait_until_ready(maintenance, _START_SECONDS, still=self.is_running)
-            if not query(maintenance, f"select 1 from pg_database where datname = '{DATABASE}'"):
+            if not query(maintenance, f"select 1 from pg_database where datname = '{DATABASE}'"):  # noqa: S608 (a constant)
                 create_database(maintenance, DATABASE)
         except PostgresError:
             if self.is_running():

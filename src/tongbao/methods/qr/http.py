@@ -81,7 +81,12 @@ class CodeAnswer(msgspec.Struct, frozen=True):
 
 @get("/v1/merchant/orders/{out_trade_no:str}/code", tags=["Codes"])
 async def order_code(
-    staff: Caller, payments: PaymentService, merchants: MerchantService, signer: CodeSigner, clock: Clock, out_trade_no: PathNumber
+    staff: Caller,
+    payments: PaymentService,
+    merchants: MerchantService,
+    signer: CodeSigner,
+    clock: Clock,
+    out_trade_no: PathNumber,
 ) -> CodeAnswer:
     """The signed code of an unpaid order. Declines `order_paid`, `order_closed`, `order_expired`."""
     order = await payments.order(merchant_of(staff), out_trade_no)

@@ -1,0 +1,54 @@
+"""Closed-loop load inside the engine's process: so many users, each sending its next wish when the last is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from bench.stage import say
+
+
+class Measured(msgspec.Struct):
+    """`count` whole acts in `seconds`; latencies in seconds, sorted."""
+
+    count: int
+    seconds: float
+    latencies: list[float]
+
+    @property
+    def rate(self) -> float:
+        """Acts a second."""
+        return self.count / self.seconds
+
+    def percentile_ms(self, share: float) -> float:
+        """The latency below which `share` of the acts stayed."""
+        return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))] * 1000
+
+
+async def drive(title: str, act: Callable[[], Awaitable[None]], *, users: int, seconds: float) -> Measured:
+    """Let `users` repeat `act` for `seconds`; every act that began is awaited and counted."""
+    latencies: list[float] = []
+    gc.collect()
+    gc.freeze()
+    started = time.perf_counter()
+    deadline = started + seconds
+
+    async def user() -> None:
+        now = time.perf_counter()
+        while now < deadline:
+            await act()
+            before, now = now, time.perf_counter()
+            latencies.append(now - before)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(users):
+            group.create_task(user())
+    measured = Measured(len(latencies), time.perf_counter() - started, sorted(latencies))
+    say(
+        f"{title:<26} {measured.rate:>9,.0f} /s   p50 {measured.percentile_ms(0.5):6.1f} ms   p99 {measured.percentile_ms(0.99):6.1f} ms"
+    )
+    return measured

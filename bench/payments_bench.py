@@ -1,0 +1,127 @@
+"""Whole payments through the engine: order, PIN, three entries, fee, bill, event, audit chain, idempotency record.
+
+    one command    `PayMerchant`: order and payment in one, as a static code is paid; the headline
+    two commands   `CreateOrder`, then `PayOrder`
+    one merchant   the headline with a single merchant taking everything: the hottest account there is
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from statistics import median
+from uuid import UUID
+
+from bench.ceiling import ceiling
+from bench.drive import Measured, drive
+from bench.population import CURRENCY, FUND, PIN_MAC, fresh_id, funded, give_pins, open_merchants, order_number
+from bench.stage import Result, Stage, say, stage
+from tongbao.app.registry import DECIDERS
+from tongbao.engine.api import Engine, PostgresStore, accepted
+from tongbao.identity.types import PinConfirmation
+from tongbao.kernel.clock import SystemClock
+from tongbao.payments.types import CreateOrder, PayMerchant, PayOrder
+
+CUSTOMERS = 2_000
+MERCHANTS = 50
+FEE_PPM = 6_000
+USERS = int(__import__("os").environ.get("U","1000"))
+SECONDS = 4.0
+
+_CONFIRMATION = PinConfirmation(PIN_MAC)
+Act = Callable[[], Awaitable[None]]
+
+
+def one_command(engine: Engine, customers: list[UUID], merchants: list[UUID]) -> Act:
+    """Pay a merchant without an order before it."""
+
+    async def act() -> None:
+        outcome = await engine.submit(
+            PayMerchant(
+                command_id=fresh_id(), merchant_id=random.choice(merchants), store_id=None, out_trade_no=order_number(),
+                subject="Breakfast", payer_id=random.choice(customers), amount_minor=random.randrange(100, 10_000),
+                currency=CURRENCY, method="static", confirmation=_CONFIRMATION,
+            )
+        )  # fmt: skip
+        accepted(outcome)
+
+    return act
+
+
+def two_commands(engine: Engine, customers: list[UUID], merchants: list[UUID]) -> Act:
+    """Make an order, then pay it."""
+
+    async def act() -> None:
+        merchant, amount = random.choice(merchants), random.randrange(100, 10_000)
+        order = accepted(
+            await engine.submit(
+                CreateOrder(
+                    command_id=fresh_id(), merchant_id=merchant, store_id=None, out_trade_no=order_number(),
+                    subject="Breakfast", amount_minor=amount, currency=CURRENCY, expires_in_s=900,
+                )
+            )
+        )  # fmt: skip
+        outcome = await engine.submit(
+            PayOrder(
+                command_id=fresh_id(), payment_id=order.payment_id, merchant_id=merchant, payer_id=random.choice(customers),
+                amount_minor=amount, currency=CURRENCY, method="order", confirmation=_CONFIRMATION,
+            )
+        )  # fmt: skip
+        accepted(outcome)
+
+    return act
+
+
+async def run() -> Result:
+    """Measure, check, report."""
+    async with stage() as here, Engine(PostgresStore(here.dsn), [*DECIDERS, FUND], SystemClock()) as engine:
+        customers = await funded(engine, CUSTOMERS)
+        merchants = await open_merchants(engine, MERCHANTS, FEE_PPM)
+        await give_pins(here.dsn, customers)
+        return await _measure(here, engine, customers, merchants)
+
+
+async def _measure(here: Stage, engine: Engine, customers: list[UUID], merchants: list[UUID]) -> Result:
+    say(f"{len(customers):,} customers, {len(merchants)} merchants, {USERS:,} at once")
+    headline = one_command(engine, customers, merchants)
+    paid = (await drive("warm-up", headline, users=USERS, seconds=1.0)).count
+    assert engine.head is not None
+    after = engine.head.sequence
+    ones: list[Measured] = []
+    for _ in range(2):
+        await here.settle()
+        await here.baseline()
+        await here.settle()
+        ones.append(await drive("one command a payment", headline, users=USERS, seconds=SECONDS))
+    await here.settle()
+    twos = await drive("two commands a payment", two_commands(engine, customers, merchants), users=USERS, seconds=SECONDS)
+    await here.settle()
+    hot = await drive("one merchant takes all", one_command(engine, customers, merchants[:1]), users=USERS, seconds=SECONDS)
+    lone = await drive("one user alone", headline, users=1, seconds=0.5)
+    await here.baseline()
+    paid += sum(each.count for each in (*ones, twos, hot, lone))
+    top = await ceiling(here, PayMerchant.kind, ("journal", "entry", "payment", "bill", "command", "outbox"), after)
+    await here.check("select count(*) from payment where state = 'PAID'", paid)
+    rate = median(each.rate for each in ones)
+    return Result(
+        "payments",
+        {
+            "pgbench_per_s": round(here.pgbench),
+            "ceiling_per_s": round(top),
+            "payments_per_s": round(rate),
+            "p50_ms": round(median(each.percentile_ms(0.5) for each in ones), 1),
+            "p99_ms": round(median(each.percentile_ms(0.99) for each in ones), 1),
+            "two_commands_per_s": round(twos.rate),
+            "two_commands_p50_ms": round(twos.percentile_ms(0.5), 1),
+            "two_commands_p99_ms": round(twos.percentile_ms(0.99), 1),
+            "one_merchant_per_s": round(hot.rate),
+            "one_merchant_p99_ms": round(hot.percentile_ms(0.99), 1),
+            "alone_p50_ms": round(lone.percentile_ms(0.5), 2),
+        },
+        {
+            "to_pgbench": round(rate / here.pgbench, 2),
+            "to_ceiling": round(rate / top, 2),
+            "two_commands_to_pgbench": round(twos.rate / here.pgbench, 2),
+            "one_merchant_to_pgbench": round(hot.rate / here.pgbench, 2),
+        },
+    )

@@ -1,0 +1,92 @@
+"""People, merchants and money to bench with: opened set-wise, in few large commands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from tongbao.engine.api import Accepted, Command, Decider, Decision, Engine, Key, View, accepted
+from tongbao.identity.types import PIN, Pin
+from tongbao.kernel.clock import SystemClock
+from tongbao.kernel.ids import new_id
+from tongbao.ledger.api import CUSTOMER_WALLET, RESERVE, Journal, Leg, Place, account_keys, post
+from tongbao.merchants.types import NewStore, OpenMerchant
+
+CURRENCY = "CNY"
+#: One million yuan: nobody runs dry within a bench.
+ENDOWMENT_MINOR = 100_000_000
+#: What everyone's PIN comes to; the keyed MAC itself is the edge's work and is not in these figures.
+PIN_MAC = b"\x2a" * 32
+
+
+class Fund(Command, frozen=True, kw_only=True):
+    """Bench only: pay everyone's endowment into their wallets, in one journal."""
+
+    kind = "bench.fund"
+    owners: tuple[UUID, ...]
+
+
+def _legs(owners: Sequence[UUID]) -> Iterator[Leg]:
+    yield Leg(Place(RESERVE, CURRENCY), -ENDOWMENT_MINOR * len(owners))
+    for owner in owners:
+        yield Leg(Place(CUSTOMER_WALLET, CURRENCY, owner), ENDOWMENT_MINOR)
+
+
+def _fund_keys(command: Fund) -> list[Key]:
+    return account_keys(leg.place for leg in _legs(command.owners))
+
+
+def _fund(command: Fund, view: View, now: datetime) -> Decision:
+    journal = post(view, command, now, command.kind, list(_legs(command.owners)))
+    assert isinstance(journal, Journal)
+    return Accepted()
+
+
+FUND = Decider(Fund, _fund_keys, _fund)
+
+
+def fresh_id() -> UUID:
+    """An identifier for a new command."""
+    return new_id(SystemClock().now())
+
+
+async def funded(engine: Engine, count: int) -> list[UUID]:
+    """So many owners, each with a wallet that holds the endowment."""
+    owners = [fresh_id() for _ in range(count)]
+    for start in range(0, count, 2_000):
+        accepted(await engine.submit(Fund(command_id=fresh_id(), owners=tuple(owners[start : start + 2_000]))))
+    return owners
+
+
+async def give_pins(dsn: str, owners: Iterable[UUID]) -> None:
+    """A PIN for each, past the engine: what a bench needs of identity is this row alone."""
+    now = SystemClock().now()
+    rows = [Pin(owner, PIN_MAC, 0, None, now) for owner in owners]
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(PIN.insert_sql, *PIN.row_arguments(rows))
+    finally:
+        await connection.close()
+
+
+async def open_merchants(engine: Engine, count: int, fee_ppm: int) -> list[UUID]:
+    """So many merchants, one store each."""
+    merchants: list[UUID] = []
+    for number in range(count):
+        opened = await engine.submit(
+            OpenMerchant(
+                command_id=fresh_id(), name=f"Bench {number}", mcc="5411", city="Shanghai", country="CN", currency=CURRENCY,
+                fee_ppm=fee_ppm, stores=(NewStore("Store", "Shanghai"),),
+            )
+        )  # fmt: skip
+        merchants.append(accepted(opened).merchant_id)
+    return merchants
+
+
+def order_number() -> str:
+    """An out_trade_no that no other order has."""
+    return os.urandom(9).hex()
