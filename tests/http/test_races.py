@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import cycle
 
-import httpx
 import pytest
 
+from tests.http.crowd import Asked, at_once
 from tests.http.town import PIN, Person, Town, key, ok, refused, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -18,13 +17,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 THOUSAND = 1000
 
 
-def both(town: Town, who: Person) -> Iterable[Person]:
+def both(town: Town, who: Person) -> Iterator[Person]:
     """The same person at one process and the other in turn."""
     return cycle([who, who.elsewhere(town.there)])
-
-
-async def at_once(requests: Iterable[Awaitable[httpx.Response]]) -> list[httpx.Response]:
-    return list(await asyncio.gather(*requests))
 
 
 async def test_a_thousand_payments_from_a_balance_for_ten(town: Town) -> None:
@@ -32,11 +27,11 @@ async def test_a_thousand_payments_from_a_balance_for_ten(town: Town) -> None:
     await town.gift(rush, "10.00")
     order = {"amount": "1.00", "currency": "CNY", "subject": "ticket"}
     shops = both(town, shop)
-    made = await at_once(next(shops).post("/v1/merchant/orders", order) for _ in range(THOUSAND))
+    made = await at_once([Asked(next(shops), "/v1/merchant/orders", order) for _ in range(THOUSAND)])
     ids = [ok(answer, status=201)["payment_id"] for answer in made]
 
     yes, payers = {"amount": "1.00", "currency": "CNY", "pin": PIN}, both(town, rush)
-    answers = await at_once(next(payers).post(f"/v1/wallet/payments/{payment_id}/confirm", yes) for payment_id in ids)
+    answers = await at_once([Asked(next(payers), f"/v1/wallet/payments/{payment_id}/confirm", yes) for payment_id in ids])
 
     assert Counter(answer.status_code for answer in answers) == {200: 10, 422: 990}
     for answer in answers:
@@ -56,7 +51,7 @@ async def test_a_thousand_repeats_are_one_payment(town: Town) -> None:
     yes, again, payers = {"amount": "1.00", "currency": "CNY", "pin": PIN}, key(), both(town, town.ann)
     path = f"/v1/wallet/payments/{order['payment_id']}/confirm"
 
-    answers = await at_once(next(payers).post(path, yes, key=again) for _ in range(THOUSAND))
+    answers = await at_once([Asked(next(payers), path, yes, again) for _ in range(THOUSAND)])
 
     assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
     assert ok(answers[0])["state"] == "PAID"
@@ -68,7 +63,7 @@ async def test_a_thousand_repeats_are_one_transfer(town: Town) -> None:
     before, journals = ok(await town.ben.get("/v1/wallet/balance"))["balance"], (await town.moved())[0]
     body, again, payers = {"payee_id": town.ben.customer_id, "amount": "0.01", "currency": "CNY", "pin": PIN}, key(), both(town, town.ann)
 
-    answers = await at_once(next(payers).post("/v1/wallet/transfers", body, key=again) for _ in range(THOUSAND))
+    answers = await at_once([Asked(next(payers), "/v1/wallet/transfers", body, again) for _ in range(THOUSAND)])
 
     assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
     assert (await town.moved())[0] == journals + 1
@@ -83,7 +78,7 @@ async def test_one_order_is_paid_by_one_of_many(town: Town) -> None:
     yes, path = {"amount": "2.00", "currency": "CNY", "pin": PIN}, f"/v1/wallet/payments/{order['payment_id']}/confirm"
 
     answers = await at_once(
-        (each if turn % 2 else each.elsewhere(town.there)).post(path, yes) for turn in range(20) for each in crowd
+        [Asked(each if turn % 2 else each.elsewhere(town.there), path, yes) for turn in range(20) for each in crowd]
     )
 
     assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 99}
@@ -96,7 +91,7 @@ async def test_one_payment_is_not_refunded_twice_over(town: Town) -> None:
     await town.pay(town.ann, order)
     shops, path = both(town, town.shop), f"/v1/merchant/orders/{order['out_trade_no']}/refunds"
 
-    answers = await at_once(next(shops).post(path, {"amount": "1.00", "currency": "CNY"}) for _ in range(100))
+    answers = await at_once([Asked(next(shops), path, {"amount": "1.00", "currency": "CNY"}) for _ in range(100)])
 
     assert Counter(answer.status_code for answer in answers) == {201: 10, 422: 90}
     assert ok(await town.shop.get(f"/v1/merchant/orders/{order['out_trade_no']}"))["refunded"] == "10.00"
@@ -109,7 +104,7 @@ async def test_guessing_a_pin_at_once_gives_five_guesses(town: Town) -> None:
     guesses = [f"{number:06d}" for number in range(200_001, 200_101)]
 
     answers = await at_once(
-        next(thieves).post(path, {"amount": "1.00", "currency": "CNY", "pin": guess}) for guess in guesses
+        [Asked(next(thieves), path, {"amount": "1.00", "currency": "CNY", "pin": guess}) for guess in guesses]
     )
 
     assert Counter(answer.json()["error"]["code"] for answer in answers) == {"wrong_pin": 4, "pin_locked": 96}
