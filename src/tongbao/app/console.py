@@ -512,7 +512,7 @@ async def trial_balance(
 ) -> TrialAnswer:
     """The trial balance, now or as of a moment, and the reserve equation."""
     require_role(operator, *_READERS)
-    if at is not None and at.tzinfo is None:
+    if at is not None and not web.plausible(at):
         raise Refusal(web.INVALID_DATE)
     currencies = []
     for trial in await books.trial(at):
