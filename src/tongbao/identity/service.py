@@ -28,6 +28,7 @@ from tongbao.identity.types import (
     CountWrongPassword,
     EndSession,
     Enrolment,
+    Locale,
     OpenSession,
     PinConfirmation,
     Principal,
@@ -58,7 +59,7 @@ class Caller(msgspec.Struct, frozen=True):
     audience: str
     name: str
     login: str
-    locale: str
+    locale: Locale
     roles: frozenset[str]
     merchant_id: UUID | None
     created_at: datetime
@@ -131,7 +132,7 @@ class IdentityService:
         login: str,
         password: str,
         name: str,
-        locale: str,
+        locale: Locale,
         *,
         roles: str = "",
         merchant_id: UUID | None = None,
@@ -146,12 +147,12 @@ class IdentityService:
         )  # fmt: skip
         return cast(Registered, accepted(outcome)).principal_id
 
-    async def enrolment(self, login: str, password: str, name: str, locale: str, roles: str) -> Enrolment:
+    async def enrolment(self, login: str, password: str, name: str, locale: Locale, roles: str) -> Enrolment:
         """Somebody who is to log in, checked, the password hashed. Refuses `login_format`, `name_format`, `password_…`."""
         login, name = self._checked(login, password, name)
         password_hash = await self._in_thread(self._hasher.hash, password)
         tag = mac(self._keys.password, login.encode(), password.encode())
-        return Enrolment(login, name, "en" if locale == "en" else "zh", password_hash, tag, roles)
+        return Enrolment(login, name, locale, password_hash, tag, roles)
 
     async def log_in(self, audience: Audience, login: str, password: str, device_name: str) -> LoggedIn:
         """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""

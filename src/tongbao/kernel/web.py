@@ -51,7 +51,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page of a list. `next_cursor` is null on the last one."""
 
     items: Sequence[T]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -14,7 +14,7 @@ import asyncpg
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors as identity_errors
 from tongbao.identity.service import Caller, IdentityService
-from tongbao.identity.types import Enrolment
+from tongbao.identity.types import Enrolment, Locale
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.gather import Gatherer
@@ -83,7 +83,7 @@ class MerchantService:
         return cast(MerchantOpened, accepted(await self._engine.submit(command)))
 
     async def hire(
-        self, command_id: UUID, merchant_id: UUID, login: str, password: str, name: str, role: str, locale: str
+        self, command_id: UUID, merchant_id: UUID, login: str, password: str, name: str, role: str, locale: Locale
     ) -> UUID:
         """A log-in for somebody who works there. Declines `login_taken`."""
         return await self._identity.register(
