@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from bank_rigs import SLOW_MS, XIAOMING, Rig, top_up
+from tests.channels.bank_rigs import SLOW_MS, XIAOMING, Rig, top_up
 from msgspec.structs import replace
 
 from tongbao.channels.api import DEMO_CLOSED, DEMO_EMPTY, BankAnswer, BankRequest, Fault, Match, NotFound

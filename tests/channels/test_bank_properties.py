@@ -10,7 +10,7 @@ from collections import Counter
 from typing import get_args
 
 import pytest
-from bank_rigs import MemoryRig, ProgramRig, Rig, memory_rig, top_up
+from tests.channels.bank_rigs import MemoryRig, ProgramRig, Rig, memory_rig, top_up
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

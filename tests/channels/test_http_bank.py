@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from bank_rigs import KEY, XIAOMING, ProgramRig, top_up
+from tests.channels.bank_rigs import KEY, XIAOMING, ProgramRig, top_up
 
 from tongbao.channels import signing
 from tongbao.channels.api import BankAnswer, HttpBank, NotFound

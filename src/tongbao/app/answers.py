@@ -18,6 +18,7 @@ from tongbao.kernel.errors import INTERNAL_ERROR, TIMED_OUT, Code, Refusal
 _log = structlog.get_logger("tongbao.app")
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]{1,64})`")
+_WITHOUT_BODY = {"GET", "HEAD", "DELETE", "OPTIONS"}
 _BY_STATUS = {404: web.NOT_FOUND, 405: web.METHOD_NOT_ALLOWED, 413: web.TOO_LARGE, 415: web.UNSUPPORTED_MEDIA}
 
 AnyRequest = Request[Any, Any, Any]
@@ -40,6 +41,28 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
     """Every error's shape."""
 
     error: ErrorBody
+
+
+_MOST_BRACKETS = 500
+
+
+async def check_request(request: AnyRequest) -> None:
+    """What no route can take, refused before any looks at it: another content type, text that is not UTF-8, U+0000 (which
+    PostgreSQL cannot store), JSON nested beyond sense. Refuses `unsupported_media_type`, `malformed_json`, `invalid_request`."""
+    if b"%00" in request.scope["query_string"]:
+        raise Refusal(web.INVALID_REQUEST, problem="U+0000")
+    if request.method in _WITHOUT_BODY or not (body := await request.body()):
+        return
+    if request.content_type[0] != "application/json":
+        raise Refusal(web.UNSUPPORTED_MEDIA)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise Refusal(web.MALFORMED_JSON) from None
+    if "\0" in text or "\\u0000" in text:
+        raise Refusal(web.INVALID_REQUEST, problem="U+0000")
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        raise Refusal(web.MALFORMED_JSON)
 
 
 def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[ErrorAnswer]:
@@ -76,6 +99,8 @@ def _invalid(error: HTTPException) -> tuple[Code, dict[str, Any]]:
         return web.KEY_MISSING, {}
     cause = error.__cause__ or error.__context__
     malformed = isinstance(cause, msgspec.DecodeError) and not isinstance(cause, msgspec.ValidationError)
+    if key == "data" and not message.strip("'data"):
+        return web.MALFORMED_JSON, {}  # no body at all
     if malformed or "malformed" in text or "truncated" in text or "utf-8" in text:
         return web.MALFORMED_JSON, {}
     problem = f"{key}: {message}" if key else message or str(error.detail)

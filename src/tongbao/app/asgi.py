@@ -23,7 +23,7 @@ from litestar.openapi.spec import Contact, License
 
 from tongbao import __version__
 from tongbao.app import console, runtime
-from tongbao.app.answers import answer_error, answer_http_exception, answer_refusal
+from tongbao.app.answers import answer_error, answer_http_exception, answer_refusal, check_request
 from tongbao.app.books import Books
 from tongbao.app.frontends import frontends
 from tongbao.app.registry import BankAdapter, counterparties, open_bank
@@ -179,6 +179,7 @@ def application(settings: Settings, dsn: str | None = None) -> Litestar:
         dependencies=dependencies,
         lifespan=[lifespan],
         exception_handlers={Refusal: answer_refusal, HTTPException: answer_http_exception, Exception: answer_error},
+        before_request=check_request,
         request_max_body_size=MOST_BODY_BYTES,
         openapi_config=OpenAPIConfig(
             title="Tongbao 通宝",

@@ -146,7 +146,7 @@ class Decider(Generic[C]):
         self.result = result
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """The stored outcome of a command: row type of table `command`."""
 
     command_id: UUID
@@ -160,7 +160,7 @@ class Record(msgspec.Struct, frozen=True):
     decided_at: datetime
 
 
-class Link(msgspec.Struct, frozen=True):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """One link of a writer's audit chain: row type of table `chain_link`.
 
     hash = SHA-256 over (writer, sequence, previous, root, commands, decided_at); `previous` is the hash of the link before.
@@ -175,7 +175,7 @@ class Link(msgspec.Struct, frozen=True):
     decided_at: datetime
 
 
-class OutboxRow(msgspec.Struct, frozen=True):
+class OutboxRow(msgspec.Struct, frozen=True, gc=False):
     """An event as stored: row type of table `outbox`. (writer, sequence) only grows within a writer: readers keep a place for each."""
 
     writer: int

@@ -12,7 +12,8 @@ import base64
 import hashlib
 import time
 from datetime import datetime
-from typing import Any, cast
+from functools import partial
+from typing import Any, cast, get_args
 from uuid import UUID
 
 import argon2
@@ -27,6 +28,7 @@ from tongbao.identity.types import (
     CountWrongPassword,
     EndSession,
     Enrolment,
+    Locale,
     OpenSession,
     PinConfirmation,
     Principal,
@@ -35,6 +37,7 @@ from tongbao.identity.types import (
 )
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import OVERLOADED, Refusal
+from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.sql import Queries
 from tongbao.security.keys import Keys, mac
@@ -56,7 +59,7 @@ class Caller(msgspec.Struct, frozen=True):
     audience: str
     name: str
     login: str
-    locale: str
+    locale: Locale
     roles: frozenset[str]
     merchant_id: UUID | None
     created_at: datetime
@@ -84,6 +87,10 @@ class IdentityService:
         self._waiting = 0
         self._callers: dict[bytes, tuple[float, Caller]] = {}
         self._touched: dict[UUID, float] = {}
+        self._principals = Gatherer(self._fetch_principals)
+        self._sessions: dict[str, Gatherer[bytes, asyncpg.Record]] = {
+            audience: Gatherer(partial(self._fetch_sessions, audience)) for audience in get_args(Audience)
+        }
         # Checked when there is no such login, so that an answer takes as long for a stranger as for a customer.
         self._nobody = hasher.hash("nobody has this password")
 
@@ -125,7 +132,7 @@ class IdentityService:
         login: str,
         password: str,
         name: str,
-        locale: str,
+        locale: Locale,
         *,
         roles: str = "",
         merchant_id: UUID | None = None,
@@ -140,12 +147,12 @@ class IdentityService:
         )  # fmt: skip
         return cast(Registered, accepted(outcome)).principal_id
 
-    async def enrolment(self, login: str, password: str, name: str, locale: str, roles: str) -> Enrolment:
+    async def enrolment(self, login: str, password: str, name: str, locale: Locale, roles: str) -> Enrolment:
         """Somebody who is to log in, checked, the password hashed. Refuses `login_format`, `name_format`, `password_…`."""
         login, name = self._checked(login, password, name)
         password_hash = await self._in_thread(self._hasher.hash, password)
         tag = mac(self._keys.password, login.encode(), password.encode())
-        return Enrolment(login, name, "en" if locale == "en" else "zh", password_hash, tag, roles)
+        return Enrolment(login, name, locale, password_hash, tag, roles)
 
     async def log_in(self, audience: Audience, login: str, password: str, device_name: str) -> LoggedIn:
         """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""
@@ -186,9 +193,7 @@ class IdentityService:
         cached = self._callers.get(key)
         if cached is not None and now < cached[0]:
             return cached[1]
-        row = await self._pool.fetchrow(
-            QUERIES["session_by_token"], hashlib.sha256(token.encode()).digest(), audience, self._clock.now()
-        )
+        row = await self._sessions[audience].get(hashlib.sha256(token.encode()).digest())
         if row is None:
             self._callers.pop(key, None)
             raise Refusal(errors.UNAUTHENTICATED)
@@ -259,17 +264,21 @@ class IdentityService:
 
     async def need(self, principal_id: UUID) -> Principal:
         """One principal. Declines `principal_not_found`."""
-        row = await self._pool.fetchrow(QUERIES["principal"], principal_id)
-        if row is None:
+        principal = await self._principals.get(principal_id)
+        if principal is None:
             raise Refusal(errors.PRINCIPAL_NOT_FOUND)
-        return Principal(*row)
+        return principal
 
     async def several(self, principal_ids: list[UUID]) -> dict[UUID, Principal]:
         """Principals by id; unknown ids are left out."""
-        if not principal_ids:
-            return {}
-        rows = await self._pool.fetch(QUERIES["principals"], principal_ids)
-        return {row["principal_id"]: Principal(*row) for row in rows}
+        return await self._principals.several(principal_ids)
+
+    async def _fetch_principals(self, ids: list[UUID]) -> dict[UUID, Principal]:
+        return {row["principal_id"]: Principal(*row) for row in await self._pool.fetch(QUERIES["principals"], ids)}
+
+    async def _fetch_sessions(self, audience: Audience, hashes: list[bytes]) -> dict[bytes, asyncpg.Record]:
+        rows = await self._pool.fetch(QUERIES["sessions_by_token"], hashes, audience, self._clock.now())
+        return {row["token_hash"]: row for row in rows}
 
     async def search(self, audience: Audience, query: str, before: UUID | None, limit: int) -> list[Principal]:
         """Newest first, by exact login or the beginning of a name; `limit` + 1 at most."""

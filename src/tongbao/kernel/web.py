@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Generic, TypeVar
@@ -36,6 +37,8 @@ UNSUPPORTED_MEDIA = refusal("unsupported_media_type", "请使用 application/jso
 
 T = TypeVar("T")
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
 Limit = Annotated[int, Parameter(query="limit", ge=1, le=100, description="Most items in one page.")]
 Cursor = Annotated[str | None, Parameter(query="cursor", max_length=200, description="`next_cursor` of the page before.")]
 #: Made by the client for each attempt of its user, kept for repeats of that attempt.
@@ -48,7 +51,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page of a list. `next_cursor` is null on the last one."""
 
     items: Sequence[T]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,9 +75,18 @@ def decode_cursor(text: str | None, kind: type[T]) -> T | None:
     if text is None:
         return None
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)
+        place = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)
     except (msgspec.MsgspecError, binascii.Error, ValueError):
         raise Refusal(INVALID_CURSOR) from None
+    for value in place if isinstance(place, tuple) else (place,):
+        if isinstance(value, datetime) and not plausible(value) or isinstance(value, int) and not 0 <= value < 2**62:
+            raise Refusal(INVALID_CURSOR)
+    return place
+
+
+def plausible(moment: datetime) -> bool:
+    """Whether a moment has a zone and lies where a database and a calendar can follow."""
+    return moment.tzinfo is not None and 2000 <= moment.year <= 2999
 
 
 def parse_id(text: str, missing: Any) -> UUID:
@@ -87,6 +99,8 @@ def parse_id(text: str, missing: Any) -> UUID:
 
 def local_days(first: str | None, last: str | None, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
     """[from, to) in UTC of the local days `first` to `last` inclusive. Refuses `invalid_date`."""
+    if any(text is not None and not _DAY.fullmatch(text) for text in (first, last)):
+        raise Refusal(INVALID_DATE)
     try:
         start = date.fromisoformat(first) if first else None
         end = date.fromisoformat(last) + timedelta(days=1) if last else None

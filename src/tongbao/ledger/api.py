@@ -7,6 +7,7 @@ from tongbao.ledger.chart import (
     MERCHANT_BALANCE,
     RESERVE,
     WITHDRAWALS_IN_TRANSIT,
+    AccountType,
     ChartLine,
     account_id,
 )
@@ -15,6 +16,6 @@ from tongbao.ledger.types import ACCOUNT, ENTRY, HOLD, JOURNAL, QUERIES, Account
 
 __all__ = [
     "ACCOUNT", "CHART", "CUSTOMER_WALLET", "DECIDERS", "ENTRY", "FEES", "HOLD", "JOURNAL", "MERCHANT_BALANCE", "QUERIES",
-    "RESERVE", "WITHDRAWALS_IN_TRANSIT", "Account", "CaptureHold", "ChartLine", "Entry", "Hold", "Journal", "Leg", "Place", "PlaceHold",
-    "VoidHold", "account_at", "account_id", "account_keys", "post",
+    "RESERVE", "WITHDRAWALS_IN_TRANSIT", "Account", "AccountType", "CaptureHold", "ChartLine", "Entry", "Hold", "Journal", "Leg",
+    "Place", "PlaceHold",    "VoidHold", "account_at", "account_id", "account_keys", "post",
 ]  # fmt: skip

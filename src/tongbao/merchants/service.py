@@ -14,14 +14,15 @@ import asyncpg
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors as identity_errors
 from tongbao.identity.service import Caller, IdentityService
-from tongbao.identity.types import Enrolment
+from tongbao.identity.types import Enrolment, Locale
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
+from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.sql import Queries
 from tongbao.merchants import errors
 from tongbao.merchants.rules import MOST_FEE_PPM, MerchantOpened
-from tongbao.merchants.types import IssueApiKey, Merchant, NewStore, OpenMerchant, Store
+from tongbao.merchants.types import ApiKey, IssueApiKey, Merchant, NewStore, OpenMerchant, Store
 from tongbao.security.keys import Keys, mac
 
 QUERIES = Queries("tongbao.merchants")
@@ -49,6 +50,9 @@ class MerchantService:
         self._clock = clock
         self._currency = currency
         self._country = country
+        self._merchants = Gatherer(self._fetch_merchants)
+        self._stores = Gatherer(self._fetch_stores)
+        self._keys_known = Gatherer(self._fetch_keys)
 
     async def open(
         self,
@@ -79,7 +83,7 @@ class MerchantService:
         return cast(MerchantOpened, accepted(await self._engine.submit(command)))
 
     async def hire(
-        self, command_id: UUID, merchant_id: UUID, login: str, password: str, name: str, role: str, locale: str
+        self, command_id: UUID, merchant_id: UUID, login: str, password: str, name: str, role: str, locale: Locale
     ) -> UUID:
         """A log-in for somebody who works there. Declines `login_taken`."""
         return await self._identity.register(
@@ -98,25 +102,22 @@ class MerchantService:
 
     async def authenticate_key(self, key: str) -> Caller:
         """The merchant behind an API key. Refuses `unauthenticated`."""
-        row = await self._pool.fetchrow(QUERIES["api_key"], hashlib.sha256(key.encode()).digest())
-        if row is None:
+        known = await self._keys_known.get(hashlib.sha256(key.encode()).digest())
+        if known is None:
             raise Refusal(identity_errors.UNAUTHENTICATED)
-        actor = named_id("api key", key[:8], row["merchant_id"].hex)
-        return Caller(
-            actor, None, "merchant", row["name"], "", "zh", frozenset({"server"}), row["merchant_id"], row["created_at"]
-        )
+        actor = named_id("api key", known.key_hash.hex())
+        return Caller(actor, None, "merchant", known.name, "", "zh", frozenset({"server"}), known.merchant_id, known.created_at)
 
     async def merchant(self, merchant_id: UUID) -> Merchant:
         """Declines `merchant_not_found`."""
-        row = await self._pool.fetchrow(QUERIES["merchant"], merchant_id)
-        if row is None:
+        merchant = await self._merchants.get(merchant_id)
+        if merchant is None:
             raise Refusal(errors.MERCHANT_NOT_FOUND)
-        return Merchant(*row)
+        return merchant
 
     async def several(self, ids: Collection[UUID]) -> dict[UUID, Merchant]:
         """Merchants by id; unknown ids are left out."""
-        rows = await self._pool.fetch(QUERIES["merchants"], list(ids))
-        return {row["merchant_id"]: Merchant(*row) for row in rows}
+        return await self._merchants.several(ids)
 
     async def search(self, query: str, before: UUID | None, limit: int) -> list[Merchant]:
         """Newest first, by id or the beginning of a name; `limit` + 1 at most."""
@@ -134,13 +135,20 @@ class MerchantService:
 
     async def several_stores(self, ids: Collection[UUID]) -> dict[UUID, Store]:
         """Stores by id; unknown ids are left out."""
-        if not ids:
-            return {}
-        return {row["store_id"]: Store(*row) for row in await self._pool.fetch(QUERIES["stores_by_id"], list(ids))}
+        return await self._stores.several(ids)
 
     async def store(self, store_id: UUID, merchant_id: UUID) -> Store:
         """One store of this merchant. Declines `store_not_found`."""
-        row = await self._pool.fetchrow(QUERIES["store"], store_id)
-        if row is None or row["merchant_id"] != merchant_id:
+        store = await self._stores.get(store_id)
+        if store is None or store.merchant_id != merchant_id:
             raise Refusal(errors.STORE_NOT_FOUND)
-        return Store(*row)
+        return store
+
+    async def _fetch_merchants(self, ids: list[UUID]) -> dict[UUID, Merchant]:
+        return {row["merchant_id"]: Merchant(*row) for row in await self._pool.fetch(QUERIES["merchants"], ids)}
+
+    async def _fetch_stores(self, ids: list[UUID]) -> dict[UUID, Store]:
+        return {row["store_id"]: Store(*row) for row in await self._pool.fetch(QUERIES["stores_by_id"], ids)}
+
+    async def _fetch_keys(self, hashes: list[bytes]) -> dict[bytes, ApiKey]:
+        return {row["key_hash"]: ApiKey(*row) for row in await self._pool.fetch(QUERIES["api_keys"], hashes)}

@@ -16,6 +16,7 @@ from tongbao.engine.api import Engine, accepted
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
+from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import Money
 from tongbao.kernel.sql import Queries
@@ -35,6 +36,7 @@ from tongbao.payments.types import (
     RefundPayment,
     payment_id_of,
 )
+from tongbao.wallet.types import BillState
 
 QUERIES = Queries("tongbao.payments")
 
@@ -79,6 +81,7 @@ class PaymentService:
         self.zone = zone
         # What never changes of recent orders, so that paying one made here asks the database nothing beforehand.
         self._terms: dict[UUID, tuple[UUID, str]] = {}
+        self._by_id = Gatherer(self._fetch)
 
     def _number(self, given: str | None, prefix: str, command_id: UUID) -> str:
         number = given or f"{prefix}{command_id.hex[:24]}"
@@ -244,10 +247,13 @@ class PaymentService:
 
     async def payment(self, payment_id: UUID) -> Payment:
         """One payment, its state as of now. Declines `payment_not_found`."""
-        row = await self._pool.fetchrow(QUERIES["payment"], payment_id)
-        if row is None:
+        payment = await self._by_id.get(payment_id)
+        if payment is None:
             raise Refusal(errors.PAYMENT_NOT_FOUND)
-        return Payment(*row)
+        return payment
+
+    async def _fetch(self, ids: list[UUID]) -> dict[UUID, Payment]:
+        return {row["payment_id"]: Payment(*row) for row in await self._pool.fetch(QUERIES["payments"], ids)}
 
     async def refunds(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[Refund]]:
         """Refunds by payment, oldest first."""
@@ -286,13 +292,13 @@ class PaymentService:
             accepted(await self._engine.submit(ExpireOrder(command_id=command_id, payment_id=row["payment_id"])))
         return len(rows)
 
-    async def bill_states(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
+    async def bill_states(self, ids: Sequence[UUID]) -> Mapping[UUID, BillState]:
         """What a bill shows of its payment: SUCCEEDED, PARTLY_REFUNDED or REFUNDED."""
         rows = await self._pool.fetch(QUERIES["payment_states"], list(ids))
         return {row["payment_id"]: _bill_state(row["amount_minor"], row["refunded_minor"]) for row in rows}
 
 
-def _bill_state(amount_minor: int, refunded_minor: int) -> str:
+def _bill_state(amount_minor: int, refunded_minor: int) -> BillState:
     if refunded_minor == 0:
         return "SUCCEEDED"
     return "REFUNDED" if refunded_minor == amount_minor else "PARTLY_REFUNDED"

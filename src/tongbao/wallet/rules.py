@@ -32,6 +32,7 @@ from tongbao.wallet.types import (
     BankAccount,
     BankTransfer,
     Bill,
+    Direction,
     LinkBankAccount,
     SettleBankTransfer,
     StartBankTransfer,
@@ -187,10 +188,11 @@ def transfer(command: Transfer, view: View, now: datetime) -> Decision:
     if isinstance(journal, Declined):
         return journal
     bill_id = derived_id(now, command.command_id, b"bill")
-    for mine, direction, other, place in (
+    sides: tuple[tuple[UUID, Direction, UUID, Place], ...] = (
         (command.payer_id, "out", command.payee_id, payer_wallet),
         (command.payee_id, "in", command.payer_id, payee_wallet),
-    ):
+    )
+    for mine, direction, other, place in sides:
         balance = account_at(view, place, now).posted_minor
         view.put(
             BILL,

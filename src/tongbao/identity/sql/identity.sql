@@ -4,11 +4,6 @@ select p.principal_id, p.audience, p.name, p.login, p.locale, p.roles, p.merchan
        p.locked_until, p.created_at
 from login_name l join principal p using (principal_id) where l.audience = $1 and l.login = $2;
 
--- name: principal
--- One principal. $1 id.
-select principal_id, audience, name, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until, created_at
-from principal where principal_id = $1;
-
 -- name: principals
 -- Several principals. $1 ids.
 select principal_id, audience, name, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until, created_at
@@ -22,11 +17,11 @@ where audience = $1 and ($2::text is null or login = $2) and ($3::text is null o
   and ($4::uuid is null or principal_id < $4)
 order by principal_id desc limit $5;
 
--- name: session_by_token
--- A live session and its principal. $1 SHA-256 of the token, $2 audience, $3 now.
-select s.session_id, p.principal_id, p.audience, p.name, p.login, p.locale, p.roles, p.merchant_id, p.created_at
+-- name: sessions_by_token
+-- Live sessions and their principals. $1 SHA-256 of the tokens, $2 audience, $3 now.
+select s.token_hash, s.session_id, p.principal_id, p.audience, p.name, p.login, p.locale, p.roles, p.merchant_id, p.created_at
 from session s join principal p using (principal_id)
-where s.token_hash = $1 and p.audience = $2 and s.ended_at is null and s.expires_at > $3;
+where s.token_hash = any($1::bytea[]) and p.audience = $2 and s.ended_at is null and s.expires_at > $3;
 
 -- name: sessions
 -- Live sessions of a principal, newest first. $1 principal, $2 now, $3 below this id or null, $4 limit.

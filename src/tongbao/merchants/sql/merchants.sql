@@ -1,7 +1,3 @@
--- name: merchant
--- One merchant. $1 id.
-select merchant_id, name, mcc, city, country, currency, fee_ppm, created_at from merchant where merchant_id = $1;
-
 -- name: merchants
 -- Several merchants. $1 ids.
 select merchant_id, name, mcc, city, country, currency, fee_ppm, created_at from merchant where merchant_id = any($1::uuid[]);
@@ -21,10 +17,6 @@ select store_id, merchant_id, name, city, created_at from store where merchant_i
 -- Several stores. $1 ids.
 select store_id, merchant_id, name, city, created_at from store where store_id = any($1::uuid[]);
 
--- name: store
--- One store. $1 id.
-select store_id, merchant_id, name, city, created_at from store where store_id = $1;
-
--- name: api_key
--- Whose key this is. $1 SHA-256 of the key.
-select key_hash, merchant_id, name, created_at from api_key where key_hash = $1;
+-- name: api_keys
+-- Whose keys these are. $1 SHA-256 of each key.
+select key_hash, merchant_id, name, created_at from api_key where key_hash = any($1::bytea[]);

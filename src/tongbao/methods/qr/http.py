@@ -18,6 +18,7 @@ from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.service import MerchantService
 from tongbao.methods.qr.api import CodeSigner, DynamicCode, Foreign, Payee, StaticCode, dynamic_code, read, static_code, svg
 from tongbao.methods.qr.errors import CODE_NOT_STATIC
+from tongbao.methods.qr.schemes import ContractCode
 from tongbao.payments import errors
 from tongbao.payments.http import Cards, MerchantName, PathNumber, PaymentAnswer, StoreName, merchant_of
 from tongbao.payments.service import PaymentService
@@ -67,7 +68,7 @@ class ForeignScan(msgspec.Struct, frozen=True, tag_field="kind", tag="foreign"):
     """A code of another scheme, named, with what its finder can do."""
 
     scheme: Words
-    code: str
+    code: ContractCode
     message: Words
 
 

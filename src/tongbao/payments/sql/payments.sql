@@ -1,21 +1,12 @@
--- name: payment
--- One payment. $1 id.
+-- name: payments
+-- Several payments. $1 ids.
 select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, currency, fee_minor, state, method, payer_id,
        refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id
-from payment where payment_id = $1;
-
--- name: payment_terms
--- What never changes of several payments, for the keys of their commands. $1 ids.
-select payment_id, merchant_id, currency from payment where payment_id = any($1::uuid[]);
+from payment where payment_id = any($1::uuid[]);
 
 -- name: payment_states
 -- What bills show of several payments. $1 ids.
 select payment_id, state, amount_minor, refunded_minor from payment where payment_id = any($1::uuid[]);
-
--- name: refunds
--- Refunds of a payment, oldest first. $1 payment.
-select refund_id, payment_id, out_refund_no, amount_minor, currency, fee_returned_minor, reason, at, journal_id
-from refund where payment_id = $1 order by at, refund_id limit 50;
 
 -- name: refunds_of
 -- Refunds of several payments. $1 ids.

@@ -1,0 +1,66 @@
+"""Reads that gather: while one query is at the database, the next one collects its keys.
+
+A lone read waits for nobody; under load a hundred look-ups by key share one round trip. It is to reading what the engine's
+batches are to deciding. A read never starts before it was asked for, so everybody sees what they have just written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Gatherer(Generic[K, V]):
+    """Look-ups by key through `fetch`, which answers those of its keys that exist. `most`: keys in one query."""
+
+    def __init__(self, fetch: Callable[[list[K]], Awaitable[Mapping[K, V]]], most: int = 500) -> None:
+        self._fetch = fetch
+        self._most = most
+        self._waiting: dict[K, asyncio.Future[V | None]] = {}
+        self._runner: asyncio.Task[None] | None = None
+
+    async def get(self, key: K) -> V | None:
+        """What `key` names, or None. Raises what the query raised."""
+        # Shielded: the answer may be others' too, who did not hang up.
+        return await asyncio.shield(self._ask(key))
+
+    async def several(self, keys: Collection[K]) -> dict[K, V]:
+        """Those of `keys` that exist."""
+        asked = [(key, self._ask(key)) for key in set(keys)]
+        found = {key: await asyncio.shield(answer) for key, answer in asked}
+        return {key: value for key, value in found.items() if value is not None}
+
+    def _ask(self, key: K) -> asyncio.Future[V | None]:
+        answer = self._waiting.get(key)
+        if answer is None:
+            answer = self._waiting[key] = asyncio.get_running_loop().create_future()
+            if self._runner is None:
+                self._runner = asyncio.create_task(self._run(), name="gatherer")
+        return answer
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                keys = list(self._waiting)[: self._most]
+                await self._answer({key: self._waiting.pop(key) for key in keys})
+        finally:
+            self._runner = None
+
+    async def _answer(self, asked: dict[K, asyncio.Future[V | None]]) -> None:
+        try:
+            found = await self._fetch(list(asked))
+        except BaseException as failure:
+            for answer in asked.values():
+                if not answer.done():
+                    answer.set_exception(failure if isinstance(failure, Exception) else asyncio.CancelledError())
+                    answer.exception()  # whoever asked may have hung up
+            if not isinstance(failure, Exception):
+                raise
+            return
+        for key, answer in asked.items():
+            if not answer.done():
+                answer.set_result(found.get(key))

@@ -1,0 +1,9 @@
+import '@shared/styles/index.css'
+import './desk.css'
+import { createApp } from 'vue'
+import App from './App.vue'
+import { startKeyboard } from './keyboard.ts'
+import { router } from './router.ts'
+
+createApp(App).use(router).mount('#app')
+startKeyboard()

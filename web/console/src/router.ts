@@ -1,0 +1,66 @@
+/**
+ * The console's pages. Every filter is in the query, so that a view can be sent to a colleague.
+ *
+ *   /login
+ *   /payments, /payments/:id           find by payment id, order no., payer's login, merchant (q, state, from, to)
+ *   /journals/:id                      one journal as debits and credits
+ *   /accounts, /accounts/:id           the accounts (code, owner); one account's statement (from, to)
+ *   /trial-balance                     as of a moment (at)
+ *   /chain                             the audit chain and its verification
+ *   /bank-transfers                    the queue (state)
+ *   /customers, /merchants             find (q);  /merchants/new creates
+ */
+import { createRouter, createWebHistory } from 'vue-router'
+import { ApiError } from '@shared'
+import { api } from './api.ts'
+import { onSessionEnd, operator } from './session.ts'
+
+export const router = createRouter({
+  history: createWebHistory(import.meta.env.BASE_URL),
+  routes: [
+    { path: '/', redirect: '/payments' },
+    { path: '/login', component: () => import('./pages/Login.vue'), meta: { heading: 'login.title', guest: true } },
+    { path: '/payments', component: () => import('./pages/Payments.vue'), meta: { heading: 'payments.title' } },
+    { path: '/payments/:id', component: () => import('./pages/PaymentDetail.vue'), props: true, meta: { heading: 'payment.title' } },
+    { path: '/journals/:id', component: () => import('./pages/JournalDetail.vue'), props: true, meta: { heading: 'journal.title' } },
+    { path: '/accounts', component: () => import('./pages/Accounts.vue'), meta: { heading: 'accounts.title' } },
+    { path: '/accounts/:id', component: () => import('./pages/Statement.vue'), props: true, meta: { heading: 'statement.title' } },
+    { path: '/trial-balance', component: () => import('./pages/TrialBalance.vue'), meta: { heading: 'trial.title' } },
+    { path: '/chain', component: () => import('./pages/Chain.vue'), meta: { heading: 'chain.title' } },
+    { path: '/bank-transfers', component: () => import('./pages/BankTransfers.vue'), meta: { heading: 'transfers.title' } },
+    { path: '/customers', component: () => import('./pages/Customers.vue'), meta: { heading: 'customers.title' } },
+    { path: '/merchants', component: () => import('./pages/Merchants.vue'), meta: { heading: 'merchants.title' } },
+    { path: '/merchants/new', component: () => import('./pages/NewMerchant.vue'), meta: { heading: 'merchant.title' } },
+    { path: '/:rest(.*)*', redirect: '/payments' },
+  ],
+  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
+})
+
+router.beforeEach(async (to) => {
+  if (operator.value === undefined) {
+    try {
+      operator.value = await api.me()
+    } catch (thrown) {
+      // With the server out of reach nobody can be asked to log in; the root says what is wrong.
+      if (ApiError.from(thrown).status !== 401) throw thrown
+      operator.value = null
+    }
+  }
+  if (operator.value === null && !to.meta['guest']) return { path: '/login', query: to.path === '/payments' ? {} : { next: to.fullPath } }
+  return operator.value && to.meta['guest'] ? '/payments' : true
+})
+
+// Focus goes to the new page's heading, as a full page load would do.
+router.afterEach((to, from) => {
+  if (to.path === from.path || from.matched.length === 0) return
+  window.setTimeout(() => {
+    if (document.activeElement?.matches('main *')) return // the page placed it already
+    const headings = [...document.querySelectorAll<HTMLElement>('[data-page-title]')]
+    headings.find((one) => one.offsetParent !== null)?.focus({ preventScroll: true })
+  }, 50)
+})
+
+onSessionEnd(() => {
+  const from = router.currentRoute.value
+  if (!from.meta['guest']) void router.replace({ path: '/login', query: { next: from.fullPath } })
+})

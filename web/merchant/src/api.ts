@@ -1,0 +1,43 @@
+/** The cashier's calls, one line each, shaped as the HTTP contract says. */
+import { createClient } from '@shared/api/client.ts'
+import type {
+  MerchantBalance,
+  MerchantSummary,
+  Order,
+  OrderCode,
+  Page,
+  Refund,
+  Staff,
+  StaffSession,
+  StaticCode,
+} from '@shared/api/types.ts'
+import { sessionEnded } from './session.ts'
+
+const client = createClient('merchant', sessionEnded)
+const seg = encodeURIComponent
+
+export interface OrderFilter {
+  state?: string
+  q?: string
+  from?: string
+  to?: string
+  cursor?: string | null
+  limit?: number
+}
+
+export const api = {
+  login: (login: string, password: string) => client.post<StaffSession>('/login', { body: { login, password } }),
+  logout: () => client.post<undefined>('/logout'),
+  me: () => client.get<Staff>('/me'),
+  summary: (date: string) => client.get<MerchantSummary>('/summary', { query: { date } }),
+  balance: () => client.get<MerchantBalance>('/balance'),
+  orders: (filter: OrderFilter) => client.get<Page<Order>>('/orders', { query: { ...filter } }),
+  order: (outTradeNo: string) => client.get<Order>(`/orders/${seg(outTradeNo)}`),
+  orderCode: (outTradeNo: string) => client.get<OrderCode>(`/orders/${seg(outTradeNo)}/code`),
+  createOrder: (key: string, body: { amount: string; currency: string; subject: string; store_id?: string }) =>
+    client.post<Order>('/orders', { key, body }),
+  closeOrder: (key: string, outTradeNo: string) => client.post<Order>(`/orders/${seg(outTradeNo)}/close`, { key }),
+  refund: (key: string, outTradeNo: string, body: { amount: string; currency: string; reason?: string }) =>
+    client.post<Refund>(`/orders/${seg(outTradeNo)}/refunds`, { key, body }),
+  storeCode: (storeId: string, amount: string | null) => client.get<StaticCode>(`/stores/${seg(storeId)}/code`, { query: { amount } }),
+}
