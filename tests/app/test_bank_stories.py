@@ -335,7 +335,6 @@ async def test_whoever_is_killed_money_moves_once(town: Town) -> None:
         check(end, customer.kind, "SUCCEEDED")
 
 
-@pytest.mark.xfail(strict=True, reason="kernel/clock.py: Clock is not runtime_checkable, the trial balance answers 500")
 async def test_afterwards_all_books_agree(town: Town, ends: dict[tuple[str, str], End]) -> None:
     answer = await town.operator.get("trial-balance")
     assert answer.status_code == 200, answer.text

@@ -18,10 +18,6 @@ from tongbao.kernel.postgres.databases import query
 
 pytestmark = pytest.mark.timeout(120)
 
-#: Litestar asks whether a clock is a `Clock`, which the protocol does not let it: order codes, scans, static payments, the
-#: merchant's day and the trial balance answer 500.
-CLOCK_BROKEN = pytest.mark.xfail(strict=True, reason="kernel/clock.py: Clock is not runtime_checkable")
-
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -46,7 +42,6 @@ def left_over(tmp_path: Path) -> list[str]:
     return sorted(path.suffix or path.name for path in tmp_path.iterdir() if path.name.startswith("tongbao-smoke-"))
 
 
-@CLOCK_BROKEN
 def test_the_story_is_told_to_its_end_and_nothing_is_left(start: Start, tmp_path: Path) -> None:
     process = start()
     said = process.communicate(timeout=100)[0]
@@ -56,7 +51,6 @@ def test_the_story_is_told_to_its_end_and_nothing_is_left(start: Start, tmp_path
     assert left_over(tmp_path) == []
 
 
-@CLOCK_BROKEN
 def test_on_the_operators_own_database_server_it_makes_one_and_removes_it(start: Start, tmp_path: Path, database: str) -> None:
     def databases() -> set[str]:
         return {name for name in query(database, "select datname from pg_database").split() if name.startswith("smoke_")}
