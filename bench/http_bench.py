@@ -29,7 +29,7 @@ from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Engine, PostgresStore
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION, Pin, Principal, Session
 from tongbao.kernel.clock import SystemClock
-from tongbao.merchants.types import Merchant, Store
+from tongbao.merchants.types import Merchant
 from tongbao.methods.qr.api import Payee, static_code
 from tongbao.security.keys import Keys, mac
 
@@ -106,10 +106,7 @@ async def _load(title: str, plan: Plan, kind: str, seconds: float) -> tuple[Meas
     assert not report.refused, report.refused[:3]
     measured = Measured(report.count, report.seconds, report.latencies)
     share = report.cpu_seconds / report.seconds
-    say(
-        f"{title:<26} {measured.rate:>9,.0f} /s   p50 {measured.percentile_ms(0.5):6.1f} ms"
-        f"   p99 {measured.percentile_ms(0.99):6.1f} ms   load {share:.2f} cores"
-    )
+    say(f"{title:<26} {measured.summary()}   load {share:.2f} cores")
     return measured, share
 
 

@@ -1,11 +1,11 @@
-"""The two stores, each with the toy domain of `support.jars`."""
+"""The two stores, each with the toy domain of `tests.support.jars`."""
 
 from __future__ import annotations
 
 import pytest
 
-from support.jars import MemoryWorld, PostgresWorld, World
-from support.quiet import quiet
+from tests.support.jars import MemoryWorld, PostgresWorld, World
+from tests.support.quiet import quiet
 
 quiet()
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from support.jars import (
+from tests.support.jars import (
     DECIDERS,
     JAR,
     POURED,

@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from support.jars import DECIDERS, POURED, PostgresWorld, Pour, pouring
-from support.proxy import Fate, Judge, Proxy, is_commit, proxied
+from tests.support.jars import DECIDERS, POURED, PostgresWorld, Pour, pouring
+from tests.support.proxy import Fate, Judge, Proxy, is_commit, proxied
 from tongbao.engine.api import Accepted, Declined, Engine, Limits, Outcome, PostgresStore
 from tongbao.engine.verify import verify
 from tongbao.kernel.clock import SystemClock

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
-from support.town import Town, town
+from tests.support.town import Town, town
 from tongbao.app.registry import CHAINED
 from tongbao.engine.api import PostgresStore
 from tongbao.engine.verify import Verification, verify

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from support.quiet import quiet
+from tests.support.quiet import quiet
 
 quiet()

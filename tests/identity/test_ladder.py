@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from support.ladder import Row, answer, declines_of, ladder, said_in
-from support.town import RIGHT, WRONG, Town, mac_of, town
+from tests.support.ladder import Row, answer, declines_of, ladder, said_in
+from tests.support.town import RIGHT, WRONG, Town, mac_of, town
 from tongbao.engine.api import Command
 from tongbao.identity import errors
 from tongbao.identity.rules import check_pin_choice, normal_login

@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from support.ladder import Row, answer, declines_of, ladder, said_in
-from support.town import Town, town
+from tests.support.ladder import Row, answer, declines_of, ladder, said_in
+from tests.support.town import Town, town
 from tongbao.engine.api import Accepted, Command, MemoryStore, Outcome, PostgresStore, Store
 from tongbao.ledger import errors
 

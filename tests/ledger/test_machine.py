@@ -16,9 +16,9 @@ import msgspec
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from support.auditor import Auditor
-from support.jars import MemoryWorld, PostgresWorld, World
-from support.town import RIGHT, WRONG, Town, town
+from tests.support.auditor import Auditor
+from tests.support.jars import MemoryWorld, PostgresWorld, World
+from tests.support.town import RIGHT, WRONG, Town, town
 from tongbao.app.registry import CHAINED
 from tongbao.engine.api import Accepted, Command, Declined, Outcome
 from tongbao.engine.verify import verify

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from support.town import Town, town
+from tests.support.town import Town, town
 from tongbao.engine.api import MemoryStore
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import CURRENCIES, MAX_AMOUNT_MINOR, Money, format_minor, parse, places, share_ppm

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.ladder import Row, answer, declines_of, ladder, said_in
-from support.town import Town
+from tests.support.ladder import Row, answer, declines_of, ladder, said_in
+from tests.support.town import Town
 from tongbao.engine.api import Command
 from tongbao.merchants import errors
 from tongbao.merchants.types import IssueApiKey

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from support.ladder import Row, answer, declines_of, ladder, said_in
-from support.town import WRONG, Town, town
+from tests.support.ladder import Row, answer, declines_of, ladder, said_in
+from tests.support.town import WRONG, Town, town
 from tongbao.engine.api import Command, MemoryStore
 from tongbao.payments import errors
 from tongbao.payments.types import PAYMENT, ExpireOrder, payment_id_of

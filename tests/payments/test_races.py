@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 import asyncpg
 import pytest
 
-from support.second_process import Answer, race
-from support.town import WRONG, Town, town
+from tests.support.second_process import Answer, race
+from tests.support.town import WRONG, Town, town
 from tongbao.app.registry import CHAINED
 from tongbao.engine.api import Command, PostgresStore
 from tongbao.engine.verify import verify

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import ModuleType
 from typing import NamedTuple
 
-from support.town import Town, town
+from tests.support.town import Town, town
 from tongbao.engine.api import Command
 from tongbao.kernel.errors import Code
 

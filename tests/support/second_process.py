@@ -2,7 +2,7 @@
 
     parent ──commands, one JSON line──▶ process ──"ready"──▶ parent ──"go"──▶ process ──answers, one JSON line──▶ parent
 
-Run as `python -m support.second_process DSN`.
+Run as `python -m tests.support.second_process DSN`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from support.quiet import quiet
+from tests.support.quiet import quiet
 from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Accepted, Command, Engine, Limits, PostgresStore
 from tongbao.kernel.clock import SystemClock
@@ -40,10 +40,10 @@ class Answer(msgspec.Struct, frozen=True):
 async def race(dsn: str, *shares: Sequence[Command]) -> list[list[Answer]]:
     """Each share is sent by a process of its own, all commands of it at once and all processes at the same moment."""
     source = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": f"{source / 'src'}{os.pathsep}{source / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": f"{source / 'src'}{os.pathsep}{source}"}
     processes = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "support.second_process", dsn,
+            sys.executable, "-m", "tests.support.second_process", dsn,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment, limit=2**26,
         )
         for _ in shares

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from support.ladder import Row, answer, declines_of, ladder, said_in
-from support.town import WRONG, Town, town
+from tests.support.ladder import Row, answer, declines_of, ladder, said_in
+from tests.support.town import WRONG, Town, town
 from tongbao.engine.api import Command, MemoryStore
 from tongbao.wallet import errors
 from tongbao.wallet.types import BANK_TRANSFER, BILL, LinkBankAccount, UnlinkBankAccount

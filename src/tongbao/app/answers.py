@@ -99,7 +99,7 @@ def _invalid(error: HTTPException) -> tuple[Code, dict[str, Any]]:
         return web.KEY_MISSING, {}
     cause = error.__cause__ or error.__context__
     malformed = isinstance(cause, msgspec.DecodeError) and not isinstance(cause, msgspec.ValidationError)
-    if key == "data" and not message.strip("'data"):
+    if key == "data" and message in ("", "'data'"):
         return web.MALFORMED_JSON, {}  # no body at all
     if malformed or "malformed" in text or "truncated" in text or "utf-8" in text:
         return web.MALFORMED_JSON, {}
