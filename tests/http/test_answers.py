@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 import pytest
-
 from tests.http.town import PASSWORD, PIN, Town, key, until
+
 from tongbao.app import console
 from tongbao.channels.api import DEMO_ACCOUNTS
+from tongbao.channels.simulated.faults import Fault, Match
 from tongbao.identity import http as identity
 from tongbao.kernel import web
 from tongbao.merchants import http as merchants
@@ -50,7 +51,9 @@ async def test_a_customers_first_day(town: Town) -> None:
     assert balance == wallet.BalanceAnswer("CNY", "0.00", "0.00", "0.00", "0.00")
     bills = exact(await town.here.get("/v1/wallet/bills", headers=headers), wallet.BillsAnswer)
     assert (bills.items, bills.next_cursor, bills.days) == ([], None, [])
-    pin = await town.here.post("/v1/wallet/pin", json={"pin": PIN, "password": PASSWORD}, headers={**headers, "idempotency-key": key()})
+    pin = await town.here.post(
+        "/v1/wallet/pin", json={"pin": PIN, "password": PASSWORD}, headers={**headers, "idempotency-key": key()}
+    )
     assert (pin.status_code, pin.content) == (204, b"")
     assert exact(await town.here.get("/v1/wallet/me", headers=headers), identity.Me).has_pin
     sessions = exact(await town.here.get("/v1/wallet/sessions", headers=headers), web.Page[identity.SessionLine])
@@ -100,7 +103,14 @@ async def test_between_friends(town: Town) -> None:
 
 async def test_an_order_from_code_to_refund(town: Town) -> None:
     shop = await town.merchant("咖啡", fee_ppm=6000)
-    body = {"amount": "12.50", "currency": "CNY", "subject": "拿铁", "store_id": shop.store_id, "out_trade_no": key(), "expires_in_s": 60}
+    body = {
+        "amount": "12.50",
+        "currency": "CNY",
+        "subject": "拿铁",
+        "store_id": shop.store_id,
+        "out_trade_no": key(),
+        "expires_in_s": 60,
+    }
     order = exact(await shop.post("/v1/merchant/orders", body), payments.OrderAnswer, 201)
     assert (order.state, order.amount, order.fee, order.net, order.refunded) == ("CREATED", "12.50", "0.08", "12.42", "0.00")
     assert (order.expires_at - order.created_at).total_seconds() == 60
@@ -125,7 +135,12 @@ async def test_an_order_from_code_to_refund(town: Town) -> None:
     page = exact(await shop.get("/v1/merchant/orders", q=order.out_trade_no[:12]), web.Page[payments.OrderAnswer])
     assert page.items == [shown]
     bill = exact(await town.ann.get(f"/v1/wallet/bills/{paid.bill_id}"), wallet.BillAnswer)
-    assert (bill.state, bill.title, bill.counterparty.name, bill.payment_id) == ("PARTLY_REFUNDED", "拿铁", "咖啡", paid.payment_id)
+    assert (bill.state, bill.title, bill.counterparty.name, bill.payment_id) == (
+        "PARTLY_REFUNDED",
+        "拿铁",
+        "咖啡",
+        paid.payment_id,
+    )
     summary = exact(await shop.get("/v1/merchant/summary"), payments.SummaryAnswer)
     assert (summary.paid_count, summary.paid, summary.refunded_count, summary.refunded) == (1, "12.50", 1, "2.50")
     balance = exact(await shop.get("/v1/merchant/balance"), payments.MerchantBalanceAnswer)
@@ -226,8 +241,6 @@ async def test_pages_meet_without_gap_or_overlap(town: Town) -> None:
 
 
 async def test_a_bank_that_does_not_answer_is_unknown_and_then_known(town: Town) -> None:
-    from tongbao.channels.simulated.faults import Fault, Match  # the back office, for this test only
-
     await town.stack.back_office.add_fault(Fault(kind="lost_answer", match=Match(amount_minor=7777)))
     body = {"bank_account_id": town.ann.bank_account_id, "amount": "77.77", "currency": "CNY", "pin": PIN}
     transfer = exact(await town.ann.post("/v1/wallet/topups", body), wallet.BankTransferAnswer, 201)

@@ -8,7 +8,6 @@ from decimal import Decimal
 from itertools import cycle
 
 import pytest
-
 from tests.http.crowd import Asked, at_once
 from tests.http.town import PIN, Person, Town, key, ok, refused, until
 
@@ -61,7 +60,11 @@ async def test_a_thousand_repeats_are_one_payment(town: Town) -> None:
 
 async def test_a_thousand_repeats_are_one_transfer(town: Town) -> None:
     before, journals = ok(await town.ben.get("/v1/wallet/balance"))["balance"], (await town.moved())[0]
-    body, again, payers = {"payee_id": town.ben.customer_id, "amount": "0.01", "currency": "CNY", "pin": PIN}, key(), both(town, town.ann)
+    body, again, payers = (
+        {"payee_id": town.ben.customer_id, "amount": "0.01", "currency": "CNY", "pin": PIN},
+        key(),
+        both(town, town.ann),
+    )
 
     answers = await at_once([Asked(next(payers), "/v1/wallet/transfers", body, again) for _ in range(THOUSAND)])
 
