@@ -88,6 +88,8 @@ class IdentityService:
         self._callers: dict[bytes, tuple[float, Caller]] = {}
         self._touched: dict[UUID, float] = {}
         self._principals = Gatherer(self._fetch_principals)
+        # Names and logins never change; what does (locks, password hashes) is read with `need`.
+        self._names = Gatherer(self._fetch_principals, remember=_MOST_CACHED)
         self._sessions: dict[str, Gatherer[bytes, asyncpg.Record]] = {
             audience: Gatherer(partial(self._fetch_sessions, audience)) for audience in get_args(Audience)
         }
@@ -270,8 +272,8 @@ class IdentityService:
         return principal
 
     async def several(self, principal_ids: list[UUID]) -> dict[UUID, Principal]:
-        """Principals by id; unknown ids are left out."""
-        return await self._principals.several(principal_ids)
+        """Principals by id, for their names; unknown ids are left out."""
+        return await self._names.several(principal_ids)
 
     async def _fetch_principals(self, ids: list[UUID]) -> dict[UUID, Principal]:
         return {row["principal_id"]: Principal(*row) for row in await self._pool.fetch(QUERIES["principals"], ids)}

@@ -50,9 +50,10 @@ class MerchantService:
         self._clock = clock
         self._currency = currency
         self._country = country
-        self._merchants = Gatherer(self._fetch_merchants)
-        self._stores = Gatherer(self._fetch_stores)
-        self._keys_known = Gatherer(self._fetch_keys)
+        # No command changes a merchant, a store or a key yet; the first that does tells its outbox topic, and this listens.
+        self._merchants = Gatherer(self._fetch_merchants, remember=20_000)
+        self._stores = Gatherer(self._fetch_stores, remember=20_000)
+        self._keys_known = Gatherer(self._fetch_keys, remember=20_000)
 
     async def open(
         self,
