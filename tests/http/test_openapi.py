@@ -80,8 +80,9 @@ async def callers(town: Town) -> Callers:
     }  # fmt: skip
     link = {"bank": "simbank", "account_number": DEMO_ACCOUNTS[7].number, "holder_name": DEMO_ACCOUNTS[7].holder_name}
     fields = {
-        "amount": "0.01", "currency": "CNY", "pin": PIN, "password": PASSWORD, "payee_id": town.ben.customer_id,
-        "login": payer.login, "mcc": "5814", "store_id": shop.store_id, "bank": "simbank", "account_number": DEMO_ACCOUNTS[7].number,
+        "amount": "0.20", "currency": "CNY", "pin": PIN, "password": PASSWORD, "payee_id": town.ben.customer_id,
+        "login": payer.login, "mcc": "5814", "store_id": shop.store_id, "bank": "simbank",
+        "account_number": DEMO_ACCOUNTS[7].number,
         "bank_account_id": ok(await payer.post("/v1/wallet/bank-accounts", link), status=201)["bank_account_id"],
         "code": ok(await shop.get(f"/v1/merchant/stores/{shop.store_id}/code"))["text"],
     }  # fmt: skip
