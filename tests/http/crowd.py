@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import httpx
 import msgspec
-
 from tests.http.town import Person, key
 
 
@@ -54,4 +53,3 @@ async def _answer(asked: Asked, reader: asyncio.StreamReader, writer: asyncio.St
     headers = [(name, value.strip()) for name, _, value in (field.partition(":") for field in fields)]
     request = httpx.Request("POST", asked.who.client.base_url.join(asked.path))
     return httpx.Response(int(status.split()[1]), headers=headers, content=content, request=request)
-

@@ -7,12 +7,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 
 import httpx
 import msgspec
 import pytest
-
 from tests.http.crowd import Asked, at_once
 from tests.http.town import Person, Town, ok, refused
 
@@ -68,7 +66,7 @@ class Ear:
             if line:
                 name, _, value = line.partition(":")
                 fields[name] = value.removeprefix(" ")
-            elif "data" in fields and fields["data"]:
+            elif fields.get("data"):
                 data = msgspec.json.decode(fields["data"], type=EventData)
                 return Heard(fields["id"], fields["event"], data, time.monotonic())
             else:

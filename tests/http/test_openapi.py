@@ -22,9 +22,10 @@ from schemathesis.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
-
 from tests.http.town import PASSWORD, PIN, Person, Town, ok
+
 from tongbao.app.asgi import application
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
@@ -39,7 +40,9 @@ LEFT_OUT = {"/v1/merchant/events", "/v1/wallet/logout", "/v1/merchant/logout", "
 
 OPERATIONS = [
     pytest.param(operation, id=operation.label)
-    for operation in sorted((found.ok() for found in SCHEMA.get_all_operations()), key=lambda each: each.label)
+    for operation in sorted(
+        (found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)), key=lambda each: each.label
+    )
     if operation.path not in LEFT_OUT
 ]
 
@@ -77,8 +80,9 @@ async def callers(town: Town) -> Callers:
     }  # fmt: skip
     link = {"bank": "simbank", "account_number": DEMO_ACCOUNTS[7].number, "holder_name": DEMO_ACCOUNTS[7].holder_name}
     fields = {
-        "amount": "0.01", "currency": "CNY", "pin": PIN, "password": PASSWORD, "payee_id": town.ben.customer_id, "login": payer.login,
-        "mcc": "5814", "store_id": shop.store_id, "bank": "simbank", "account_number": DEMO_ACCOUNTS[7].number,
+        "amount": "0.20", "currency": "CNY", "pin": PIN, "password": PASSWORD, "payee_id": town.ben.customer_id,
+        "login": payer.login, "mcc": "5814", "store_id": shop.store_id, "bank": "simbank",
+        "account_number": DEMO_ACCOUNTS[7].number,
         "bank_account_id": ok(await payer.post("/v1/wallet/bank-accounts", link), status=201)["bank_account_id"],
         "code": ok(await shop.get(f"/v1/merchant/stores/{shop.store_id}/code"))["text"],
     }  # fmt: skip

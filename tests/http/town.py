@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 from uuid import uuid4
 
 import asyncpg
@@ -116,14 +116,16 @@ class Town:
         """Register; set a PIN; link the bank's `bank`-th account (`name` must be its holder's); top up."""
         login = self.login()
         body = {"login": login, "password": PASSWORD, "name": name, "device_name": "first"}
-        session = ok(await self.here.post("/v1/wallet/register", json=body, headers={"idempotency-key": key()}), SessionAnswer, 201)
+        answer = await self.here.post("/v1/wallet/register", json=body, headers={"idempotency-key": key()})
+        session = ok(answer, SessionAnswer, 201)
         person = Person(
             self.here, session.token, login=login, customer_id=session.customer.customer_id, session_id=session.session_id
         )
         if pin:
             assert (await person.post("/v1/wallet/pin", {"pin": PIN, "password": PASSWORD})).status_code == 204
         if bank is not None:
-            link = {"bank": "simbank", "account_number": DEMO_ACCOUNTS[bank].number, "holder_name": DEMO_ACCOUNTS[bank].holder_name}
+            account = DEMO_ACCOUNTS[bank]
+            link = {"bank": "simbank", "account_number": account.number, "holder_name": account.holder_name}
             linked = ok(await person.post("/v1/wallet/bank-accounts", link), status=201)
             person.facts["bank_account_id"] = linked["bank_account_id"]
         if funds:
@@ -162,18 +164,17 @@ class Town:
     async def order(self, merchant: Person, amount: str = "12.50", **more: Any) -> dict[str, Any]:
         """An unpaid order."""
         body = {"amount": amount, "currency": "CNY", "subject": "拿铁 · Latte", **more}
-        answer: dict[str, Any] = ok(await merchant.post("/v1/merchant/orders", body), status=201)
-        return answer
+        return ok(await merchant.post("/v1/merchant/orders", body), status=201)
 
     async def pay(self, payer: Person, order: Mapping[str, Any]) -> dict[str, Any]:
         """Confirm an order as the payer sees it."""
         body = {"amount": order["amount"], "currency": order["currency"], "pin": PIN}
-        answer: dict[str, Any] = ok(await payer.post(f"/v1/wallet/payments/{order['payment_id']}/confirm", body))
-        return answer
+        return ok(await payer.post(f"/v1/wallet/payments/{order['payment_id']}/confirm", body))
 
     async def expire(self, payment_id: str) -> None:
         """Turn an order's clock on: the shortest life the edge grants is 30 s, and no test waits that long."""
-        await self.books.execute("update payment set expires_at = now() - interval '1 s' where payment_id = $1::text::uuid", payment_id)
+        late = "update payment set expires_at = now() - interval '1 s' where payment_id = $1::text::uuid"
+        await self.books.execute(late, payment_id)
 
     async def moved(self) -> tuple[Any, ...]:
         """What only changes when money, orders or rights do: every balance, and how many rows there are of what matters."""
@@ -203,7 +204,11 @@ class Town:
         return value
 
 
-def ok(answer: httpx.Response, kind: type[T] = dict, status: int = 200) -> T:  # type: ignore[assignment]
+@overload
+def ok(answer: httpx.Response, *, status: int = 200) -> dict[str, Any]: ...
+@overload
+def ok(answer: httpx.Response, kind: type[T], status: int = 200) -> T: ...
+def ok(answer: httpx.Response, kind: type[Any] = dict, status: int = 200) -> Any:
     """The answer, decoded as `kind`, if its status is the expected one."""
     assert answer.status_code == status, f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text}"
     assert answer.headers["content-type"].startswith("application/json")
