@@ -36,7 +36,7 @@ from tongbao.security.keys import Keys, mac
 CUSTOMERS = 1_000
 MERCHANTS = 50
 FEE_PPM = 6_000
-CONNECTIONS = 64
+CONNECTIONS = 256
 SECONDS = 3.0
 PIN_TEXT = "246810"
 

@@ -1,12 +1,14 @@
 """Hears what was committed, here or in any other process: LISTEN wakes it, the outbox tells it.
 
-A place in the outbox is a sequence for each writer, because writers commit side by side. It travels as "1:57,2:9", so that
-a browser that lost its connection goes on where it was.
+A place in the outbox is, for each writer, the first event not seen yet, because writers commit side by side. It travels as
+"1:57.3,2:9.0" (writer:sequence.position), so that a browser that lost its connection goes on exactly where it was.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -26,21 +28,37 @@ _SETTLE_S = 0.02
 #: Even without a wake, look: a notification may be lost with its connection.
 _AT_LEAST_EVERY_S = 5.0
 
-Places = dict[int, int]
+#: Writer -> (sequence, position) of the first event not seen yet.
+Places = dict[int, tuple[int, int]]
+
+_PLACE = re.compile(r"([0-9]{1,9}):([0-9]{1,18})\.([0-9]{1,9})")
+_MOST_WRITERS = 1024
 
 
 def format_places(places: Places) -> str:
     """Places as text."""
-    return ",".join(f"{writer}:{sequence}" for writer, sequence in sorted(places.items()))
+    return ",".join(f"{writer}:{sequence}.{position}" for writer, (sequence, position) in sorted(places.items()))
 
 
 def parse_places(text: str) -> Places | None:
     """Places from text; None if it is not such a text."""
-    try:
-        places = {int(writer): int(sequence) for writer, _, sequence in (part.partition(":") for part in text.split(","))}
-    except ValueError:
+    matches = [_PLACE.fullmatch(part) for part in text.split(",")]
+    if len(matches) > _MOST_WRITERS:
         return None
-    return places if len(places) <= 1024 and all(0 <= number < 2**31 for number in (*places, *places.values())) else None
+    places: Places = {}
+    for match in matches:
+        if match is None:
+            return None
+        places[int(match[1])] = (int(match[2]), int(match[3]))
+    return places
+
+
+def is_new(row: OutboxRow, places: Places) -> bool:
+    """Whether an event lies beyond the places; if so they move past it."""
+    if (row.sequence, row.position) < places.get(row.writer, (0, 0)):
+        return False
+    places[row.writer] = (row.sequence, row.position + 1)
+    return True
 
 
 class Subscription:
@@ -48,13 +66,13 @@ class Subscription:
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
-        self.queue: asyncio.Queue[tuple[OutboxRow, str]] = asyncio.Queue(_MOST_WAITING)
+        self.queue: asyncio.Queue[OutboxRow] = asyncio.Queue(_MOST_WAITING)
         self.lost = False
 
-    def offer(self, row: OutboxRow, places: str) -> None:
+    def offer(self, row: OutboxRow) -> None:
         """Hand an event over, or note that it could not be."""
         try:
-            self.queue.put_nowait((row, places))
+            self.queue.put_nowait(row)
         except asyncio.QueueFull:
             self.lost = True
 
@@ -68,6 +86,11 @@ class OutboxListener:
         self._watchers: dict[str, Callable[[OutboxRow], None]] = {}
         self._wake = asyncio.Event()
         self._places: Places = {}
+
+    @property
+    def places(self) -> Places:
+        """Where this listener is: what commits from now on lies beyond."""
+        return dict(self._places)
 
     def watch(self, topic: str, callback: Callable[[OutboxRow], None]) -> None:
         """Call `callback` with every event of `topic`, from now on."""
@@ -102,7 +125,7 @@ class OutboxListener:
         try:
             await connection.add_listener("tongbao_outbox", lambda *_: self._wake.set())
             if not self._places:
-                self._places = {row["writer"]: row["sequence"] for row in await connection.fetch(QUERIES["chain_heads"])}
+                self._places = await heads(connection)
             while True:
                 self._wake.clear()
                 await self._deliver(connection)
@@ -114,22 +137,36 @@ class OutboxListener:
 
     async def _deliver(self, connection: asyncpg.Connection) -> None:
         topics = [*self._watchers, *self._subscriptions]
-        heads = {row["writer"]: row["sequence"] for row in await connection.fetch(QUERIES["chain_heads"])}
-        while topics:
-            rows = await events_after(connection, topics, self._places, _MOST_AT_ONCE)
-            for row in rows:
-                self._places[row.writer] = max(self._places.get(row.writer, 0), row.sequence)
-                if row.topic in self._watchers:
-                    self._watchers[row.topic](row)
-                for subscription in self._subscriptions.get(row.topic, ()):
-                    subscription.offer(row, format_places(self._places))
-            if len(rows) < _MOST_AT_ONCE:
-                break
-        for writer, sequence in heads.items():
-            self._places[writer] = max(self._places.get(writer, 0), sequence)
+        # Asked before the events, so that whatever these heads cover is among the events.
+        ends = await heads(connection)
+        rows = await events_from(connection, topics, self._places) if topics else []
+        for row in rows:
+            if row.topic in self._watchers:
+                self._watchers[row.topic](row)
+            for subscription in self._subscriptions.get(row.topic, ()):
+                subscription.offer(row)
+        for writer, end in ends.items():
+            self._places[writer] = max(self._places.get(writer, (0, 0)), end)
 
 
-async def events_after(connection: Any, topics: list[str], places: Places, limit: int) -> list[OutboxRow]:
-    """Events of `topics` after `places`, oldest first, whole batches only up to `limit` rows."""
-    found = await connection.fetch(QUERIES["outbox_of_topics"], topics, list(places), list(places.values()), limit)
-    return [OutboxRow(*row) for row in found]
+async def heads(connection: Any) -> Places:
+    """The place beyond everything that is committed."""
+    return {row["writer"]: (row["sequence"] + 1, 0) for row in await connection.fetch(QUERIES["chain_heads"])}
+
+
+async def events_from(connection: Any, topics: list[str], places: Places) -> list[OutboxRow]:
+    """Events of `topics` from `places` on, all of them; `places` move past them.
+
+    In the order of their times, but each writer's own events always in its own order, whatever its clock did.
+    """
+    by_writer: dict[int, list[OutboxRow]] = {}
+    while True:
+        writers = list(places)
+        sequences, positions = [places[writer][0] for writer in writers], [places[writer][1] for writer in writers]
+        found = await connection.fetch(QUERIES["outbox_of_topics"], topics, writers, sequences, positions, _MOST_AT_ONCE)
+        rows = [OutboxRow(*row) for row in found]
+        for row in rows:
+            if is_new(row, places):
+                by_writer.setdefault(row.writer, []).append(row)
+        if len(rows) < _MOST_AT_ONCE:
+            return list(heapq.merge(*by_writer.values(), key=lambda row: row.at))

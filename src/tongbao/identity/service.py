@@ -86,6 +86,7 @@ class IdentityService:
         self._hashing = asyncio.Semaphore(2)
         self._waiting = 0
         self._callers: dict[bytes, tuple[float, Caller]] = {}
+        self._ended: set[UUID] = set()
         self._touched: dict[UUID, float] = {}
         self._principals = Gatherer(self._fetch_principals)
         # Names and logins never change; what does (locks, password hashes) is read with `need`.
@@ -205,7 +206,8 @@ class IdentityService:
         )  # fmt: skip
         if len(self._callers) >= _MOST_CACHED:
             self._callers.clear()
-        self._callers[key] = (now + _CACHED_S, caller)
+        if row["session_id"] not in self._ended:
+            self._callers[key] = (now + _CACHED_S, caller)
         await self._touch(row["session_id"], now)
         return caller
 
@@ -218,6 +220,10 @@ class IdentityService:
 
     def forget_session(self, session_id: UUID) -> None:
         """A session has ended, here or in another process: the next request with it asks the database."""
+        # Not cached again by a look-up that began before.
+        self._ended.add(session_id)
+        if len(self._ended) > _MOST_CACHED:
+            self._ended.clear()
         self._callers = {key: cached for key, cached in self._callers.items() if cached[1].session_id != session_id}
 
     async def sessions(self, principal_id: UUID, before: UUID | None, limit: int) -> list[asyncpg.Record]:

@@ -14,7 +14,7 @@ from litestar import Request, get, post
 from litestar.params import Parameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from tongbao.engine.listener import OutboxListener, events_after, format_places, parse_places
+from tongbao.engine.listener import OutboxListener, Places, events_from, format_places, is_new, parse_places
 from tongbao.engine.types import OutboxRow
 from tongbao.identity.service import Caller, IdentityService, command_id_for
 from tongbao.kernel import web
@@ -334,21 +334,25 @@ async def events(request: Request[Any, Any, Any], staff: Caller, listener: Outbo
 
 
 async def _stream(
-    topic: str, listener: OutboxListener, pool: asyncpg.Pool, places: dict[int, int] | None
+    topic: str, listener: OutboxListener, pool: asyncpg.Pool, places: Places | None
 ) -> AsyncIterator[ServerSentEventMessage]:
     async with listener.subscribe(topic) as subscription:
         yield ServerSentEventMessage(data=None, comment="connected", retry=1000)
-        if places:
-            for row in await events_after(pool, [topic], places, 500):
-                places[row.writer] = row.sequence
-                yield _message(row, format_places(places))
+        if places is None:
+            places = listener.places
+        else:
+            reached = dict(places)
+            for missed in await events_from(pool, [topic], reached):
+                if is_new(missed, places):
+                    yield _message(missed, format_places(places))
         while not subscription.lost:
             try:
-                heard, at = await asyncio.wait_for(subscription.queue.get(), _PING_S)
+                heard = await asyncio.wait_for(subscription.queue.get(), _PING_S)
             except TimeoutError:
                 yield ServerSentEventMessage(data=None, comment="ping")
             else:
-                yield _message(heard, at)
+                if is_new(heard, places):
+                    yield _message(heard, format_places(places))
 
 
 def _message(row: OutboxRow, places: str) -> ServerSentEventMessage:

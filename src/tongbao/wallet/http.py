@@ -191,7 +191,6 @@ def _bill_answer(bill: Bill, states: dict[UUID, BillState], people: dict[UUID, C
     other = people.get(bill.counterparty_id) or Counterparty("–", bill.counterparty_kind)
     reference = str(bill.reference_id) if bill.reference_id else None
     paid = bill.kind in ("payment", "refund")
-    state = states.get(bill.reference_id, "SUCCEEDED") if bill.reference_id else "SUCCEEDED"
     return BillAnswer(
         bill_id=str(bill.bill_id),
         kind=bill.kind,
@@ -202,7 +201,7 @@ def _bill_answer(bill: Bill, states: dict[UUID, BillState], people: dict[UUID, C
         title=bill.title,
         note=bill.note,
         at=bill.at,
-        state=state,
+        state=states.get(bill.bill_id, "SUCCEEDED"),
         balance_after=None if bill.balance_minor is None else format_minor(bill.balance_minor, bill.currency),
         journal_id=str(bill.journal_id) if bill.journal_id else None,
         payment_id=reference if paid else None,

@@ -302,11 +302,14 @@ class WalletService:
         return [DayTotals(*row) for row in rows if row["day"] in shown]
 
     async def details(self, bills: Sequence[Bill]) -> tuple[dict[UUID, BillState], dict[UUID, Counterparty]]:
-        """States by reference id, and counterparties by their id, for a page of bills."""
+        """States by bill id, and counterparties by their id, for a page of bills."""
         states: dict[UUID, BillState] = {}
         for kind in {bill.kind for bill in bills} & set(self._states):
             wanted = [bill.reference_id for bill in bills if bill.kind == kind and bill.reference_id]
-            states.update(await self._states[kind](wanted))
+            found = await self._states[kind](wanted)
+            for bill in bills:
+                if bill.kind == kind and bill.reference_id and bill.reference_id in found:
+                    states[bill.bill_id] = found[bill.reference_id]
         people: dict[UUID, Counterparty] = {}
         for which in {bill.counterparty_kind for bill in bills} & set(self._counterparties):
             ids = list({bill.counterparty_id for bill in bills if bill.counterparty_kind == which})

@@ -42,8 +42,10 @@ def command() -> None:
 
 async def examine(settings: Settings) -> list[Finding]:
     """(ok | note | broken, subject, what was found)."""
-    findings = [await _database(settings), await _bank(settings)]
     key_file = settings.data_dir / "keys.json"
+    findings = [await _database(settings)]
+    if key_file.exists():
+        findings.append(await _bank(settings))
     if not key_file.exists():
         findings.append(("note", "keys", "none yet: made at the first start"))
     elif key_file.stat().st_mode & 0o077:

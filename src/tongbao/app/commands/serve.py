@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 
 import click
 import structlog
@@ -63,7 +64,16 @@ def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
 
 def _child(settings: Settings, dsn: str, bound: socket.socket) -> None:
     logs.configure(as_json=settings.log_json)
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
     run(settings, dsn, bound)
+
+
+def _stop_with_parent() -> None:
+    """A parent that was killed could not tell its children: they would hold the port against its successor."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _run_several(settings: Settings, dsn: str, bound: socket.socket) -> int:

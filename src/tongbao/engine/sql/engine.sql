@@ -20,11 +20,13 @@ insert into chain_link (writer, sequence, previous, root, hash, commands, decide
 select pg_notify('tongbao_outbox', $1);
 
 -- name: outbox_of_topics
--- Events of some topics after a place in each writer's chain, oldest first. $1 topics, $2 writers, $3 sequences, $4 limit.
+-- Events of some topics from a place in each writer's chain on, in chain order. $1 topics; $2 writers, $3 sequences and
+-- $4 positions of the first event not seen yet (all of them for a writer not named); $5 limit.
 select o.writer, o.sequence, o.position, o.topic, o.kind, o.payload, o.at
-from outbox o left join unnest($2::integer[], $3::bigint[]) as seen(writer, sequence) on o.writer = seen.writer
-where o.topic = any($1::text[]) and o.sequence > coalesce(seen.sequence, 0)
-order by o.at, o.writer, o.sequence, o.position limit $4;
+from outbox o
+left join unnest($2::integer[], $3::bigint[], $4::integer[]) as next(writer, sequence, position) on o.writer = next.writer
+where o.topic = any($1::text[]) and (o.sequence, o.position) >= (coalesce(next.sequence, 0), coalesce(next.position, 0))
+order by o.writer, o.sequence, o.position limit $5;
 
 -- name: chain_heads
 -- Every writer with its last link.
