@@ -1,8 +1,8 @@
 """Whole payments over HTTP: `tongbao serve` as operators run it, the load from another process.
 
-    one request    a static code is paid
-    two requests   the merchant orders, the payer confirms; a payment is both
-    nothing        an endpoint of the same server that does nothing: what HTTP alone costs here
+one request    a static code is paid
+two requests   the merchant orders, the payer confirms; a payment is both
+nothing        an endpoint of the same server that does nothing: what HTTP alone costs here
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whole payments through the engine: order, PIN, three entries, fee, bill, event, audit chain, idempotency record.
 
-    one command    `PayMerchant`: order and payment in one, as a static code is paid; the headline
-    two commands   `CreateOrder`, then `PayOrder`
-    one merchant   the headline with a single merchant taking everything: the hottest account there is
+one command    `PayMerchant`: order and payment in one, as a static code is paid; the headline
+two commands   `CreateOrder`, then `PayOrder`
+one merchant   the headline with a single merchant taking everything: the hottest account there is
 """
 
 from __future__ import annotations

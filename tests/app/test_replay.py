@@ -18,8 +18,8 @@ from click import ClickException
 
 import tongbao
 from tongbao.app.replaying.source import Source, is_short
-from tongbao.app.watch import database_watched, patiently
 from tongbao.app.settings import Settings
+from tongbao.app.watch import database_watched, patiently
 from tongbao.kernel.postgres import EmbeddedPostgres
 
 HEADER = "transaction_id,at,customer_id,terminal_id,amount_minor,is_fraud,fraud_scenario"

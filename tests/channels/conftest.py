@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from tests.channels.bank_rigs import KEY, TIMEOUT_S, ProgramRig, Rig, memory_rig
 
+from tests.channels.bank_rigs import KEY, TIMEOUT_S, ProgramRig, Rig, memory_rig
 from tongbao.channels.api import HttpBank
 from tongbao.channels.simulated.process import BackOffice, BankProcess
 

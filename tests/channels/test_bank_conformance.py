@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.channels.bank_rigs import SLOW_MS, XIAOMING, Rig, top_up
 from msgspec.structs import replace
 
+from tests.channels.bank_rigs import SLOW_MS, XIAOMING, Rig, top_up
 from tongbao.channels.api import DEMO_CLOSED, DEMO_EMPTY, BankAnswer, BankRequest, Fault, Match, NotFound
 from tongbao.kernel.errors import Refusal
 
@@ -90,8 +90,11 @@ async def test_malformed_reference_is_refused_before_it_is_sent(rig: Rig, refere
         (top_up(currency="XXX"), "refused"),
         (top_up(account_number="../x"), "refused"),
     ],
-    ids="empty closed limit no-account wrong-name wrong-currency zero negative huge no-currency no-number".split(),
-)
+    ids=[
+        "empty", "closed", "limit", "no-account", "wrong-name", "wrong-currency", "zero", "negative", "huge", "no-currency",
+        "no-number",
+    ],
+)  # fmt: skip
 async def test_the_banks_no_is_answered_not_raised(rig: Rig, request_: BankRequest, code: str) -> None:
     answer = await rig.channel.submit(request_)
     assert (answer.state, answer.failure_code) == ("FAILED", code)

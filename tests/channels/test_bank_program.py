@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.channels.bank_rigs import KEY, ProgramRig, top_up
 
+from tests.channels.bank_rigs import KEY, ProgramRig, top_up
 from tongbao.channels.api import MAGIC_AMOUNTS, BankAnswer, Fault, HttpBank, Match, NotFound
 from tongbao.channels.simulated import bank as program_module
 from tongbao.channels.simulated.process import BackOffice, BankProcess

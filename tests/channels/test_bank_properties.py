@@ -10,10 +10,10 @@ from collections import Counter
 from typing import get_args
 
 import pytest
-from tests.channels.bank_rigs import MemoryRig, ProgramRig, Rig, memory_rig, top_up
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.channels.bank_rigs import MemoryRig, ProgramRig, Rig, memory_rig, top_up
 from tongbao.channels.api import BankAnswer, BankRequest, Fault, FaultKind, NotFound
 from tongbao.channels.simulated.demo import account_number
 from tongbao.channels.simulated.rules import Account

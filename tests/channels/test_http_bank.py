@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from tests.channels.bank_rigs import KEY, XIAOMING, ProgramRig, top_up
 
+from tests.channels.bank_rigs import KEY, XIAOMING, ProgramRig, top_up
 from tongbao.channels import signing
 from tongbao.channels.api import BankAnswer, HttpBank, NotFound
 from tongbao.kernel.clock import VirtualClock

@@ -152,7 +152,6 @@ async def test_a_conflict_with_a_declined_command_is_still_a_conflict(world: Wor
     assert await world.marbles(jar) is None
 
 
-@pytest.mark.xfail(strict=True, reason="types.py, Command.fingerprint: the kind is not part of what is hashed")
 @pytest.mark.parametrize("together", [True, False], ids=["same batch", "later batch"])
 async def test_another_kind_of_command_with_the_same_fields_conflicts(world: World, together: bool) -> None:
     jar, command_id = uuid4(), uuid4()
@@ -223,10 +222,6 @@ async def test_a_bug_is_an_invariant_broken(world: World, bug: type[Any]) -> Non
             await engine.submit(bug(command_id=uuid4(), jar_id=uuid4()))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="engine.py, Engine._settle: only deciders' errors become InvariantBroken, those of keys() reach the caller raw",
-)
 async def test_a_command_that_cannot_name_its_rows_is_an_invariant_broken(world: World) -> None:
     async with engine_over(world) as engine:
         with pytest.raises(InvariantBroken):

@@ -16,7 +16,7 @@ import msgspec
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from tests.support.auditor import Auditor
+from tests.support.auditor import Auditor, Shop
 from tests.support.jars import MemoryWorld, PostgresWorld, World
 from tests.support.town import RIGHT, WRONG, Town, town
 from tongbao.app.registry import CHAINED
@@ -30,8 +30,8 @@ from tongbao.wallet.rules import BankTransferStarted
 from tongbao.wallet.types import StartBankTransfer, Transfer
 
 CUSTOMERS, NUMBERS = 3, 6
-#: One fee that rounds at every turn, and none.
-FEES_PPM = (61_803, 0)
+#: One fee that rounds at every turn, and none; two that are paid in one currency, and one in another.
+SHOPS = (Shop("CNY", 61_803), Shop("CNY", 0), Shop("JPY", 61_803))
 CURRENCIES = ("CNY", "CNY", "CNY", "CNY", "CNY", "CNY", "CNY", "JPY")
 AMOUNTS = (1, 2, 3, 99, 100, 101, 700, 1300, 2500)
 
@@ -80,14 +80,15 @@ class Machine(RuleBasedStateMachine):
         self.town: Town = await self.stack.enter_async_context(town(self.rows.store()))
         self.customers = [await self.town.customer() for _ in range(CUSTOMERS)]
         self.cards = [await self.town.bank_account(customer) for customer in self.customers]
-        self.merchants = [await self.town.merchant(fee) for fee in FEES_PPM]
+        self.merchants = [await self.town.merchant(shop.fee_ppm, shop.currency) for shop in SHOPS]
         self.auditor = Auditor(
             dict.fromkeys(self.customers, RIGHT.mac), dict(zip(self.cards, self.customers, strict=True)),
-            dict(zip(self.merchants, FEES_PPM, strict=True)),
+            dict(zip(self.merchants, SHOPS, strict=True)),
         )  # fmt: skip
         for customer, card in zip(self.customers, self.cards, strict=True):
-            await self._send([self.town.starting(customer, card, 3000)])
-            await self._send([self.town.settling(customer, self.bank_transfers[-1][1])])
+            for currency in ("CNY", "JPY"):
+                await self._send([msgspec.structs.replace(self.town.starting(customer, card, 3000), currency=currency)])
+                await self._send([self.town.settling(customer, self.bank_transfers[-1][1], currency=currency)])
 
     def teardown(self) -> None:
         self.loop.run(self._close())
@@ -186,6 +187,8 @@ class Machine(RuleBasedStateMachine):
                 return self._about_hold(kind, choose, customer, merchant)
             case _:
                 made = place.transferring(customer, choose.choice(self.customers), amount)
+        if isinstance(made, CreateOrder | PayMerchant) and choose.random() < 0.9:
+            currency = SHOPS[self.merchants.index(merchant)].currency
         made = msgspec.structs.replace(made, currency=currency)
         if isinstance(made, CreateOrder | PayMerchant):
             self.orders.append(made)

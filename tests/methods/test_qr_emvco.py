@@ -214,7 +214,7 @@ def test_whole_code(text: str, refused: str) -> None:
 
 def test_the_limit_is_512_characters_to_the_character() -> None:
     plain = written({})
-    fillers: dict[str, str | None] = {tag: "x" * 99 for tag in ("65", "66", "67")}
+    fillers: dict[str, str | None] = dict.fromkeys(("65", "66", "67"), "x" * 99)
     last = 512 - len(plain) - 3 * 103 - 4 - 4 - 30
     fillers["69"] = "x" * 30
     assert len(written(fillers | {"68": "x" * last})) == 512

@@ -55,10 +55,20 @@ async def the_same_number_for_another_subject(place: Town) -> Command:
     return place.ordering(merchant, "order", subject="other")
 
 
-@says("out_trade_no_used")
+@says("currency_mismatch")
 async def the_same_number_in_another_currency(place: Town) -> Command:
     merchant, _ = await ordered(place)
     return place.ordering(merchant, "order", currency="USD")
+
+
+@says("currency_mismatch")
+async def an_order_in_another_currency_than_the_merchants(place: Town) -> Command:
+    return place.ordering(await place.merchant(currency="JPY"), "order")
+
+
+@says("ok")
+async def an_order_in_the_merchants_own_currency(place: Town) -> Command:
+    return place.ordering(await place.merchant(currency="JPY"), "order", currency="JPY")
 
 
 @says("ok")
@@ -191,6 +201,18 @@ async def a_number_that_failed_may_be_used_again(place: Town) -> Command:
     merchant, payer = await place.merchant(), await place.customer(1000)
     assert await place.says(place.paying_at_once(merchant, "order", payer, confirmation=WRONG)) == "wrong_pin"
     return place.paying_at_once(merchant, "order", payer)
+
+
+@says("currency_mismatch")
+async def paying_at_once_in_another_currency_than_the_merchants(place: Town) -> Command:
+    merchant, payer = await place.merchant(currency="JPY"), await place.customer(1000)
+    return place.paying_at_once(merchant, "order", payer)
+
+
+@says("currency_mismatch")
+async def a_used_number_at_once_in_another_currency(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    return place.paying_at_once(merchant, "order", payer, currency="USD")
 
 
 # ── closing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

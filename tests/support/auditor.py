@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from tongbao.engine.api import Command
@@ -23,6 +23,13 @@ from tongbao.wallet.types import SettleBankTransfer, StartBankTransfer, Transfer
 Where = tuple[str, str, UUID | None]
 
 RESERVE, WALLET, MERCHANT, TRANSIT, FEES = "1001", "2001", "2101", "2301", "4001"
+
+
+class Shop(NamedTuple):
+    """A merchant's terms. It takes no other currency than its own."""
+
+    currency: str
+    fee_ppm: int
 
 
 @dataclass
@@ -63,13 +70,13 @@ class _Pin:
 
 
 class Auditor:
-    """`pins`: each customer's MAC; `cards`: whose a bank account is; `fees_ppm`: each merchant's fee."""
+    """`pins`: each customer's MAC; `cards`: whose a bank account is; `shops`: each merchant's currency and fee."""
 
-    def __init__(self, pins: dict[UUID, bytes], cards: dict[UUID, UUID], fees_ppm: dict[UUID, int]) -> None:
+    def __init__(self, pins: dict[UUID, bytes], cards: dict[UUID, UUID], shops: dict[UUID, Shop]) -> None:
         self.balances: defaultdict[Where, int] = defaultdict(int)
         self._pins = {customer: _Pin(mac) for customer, mac in pins.items()}
         self._cards = cards
-        self._fees_ppm = fees_ppm
+        self._shops = shops
         self._holds: dict[UUID, _Hold] = {}
         self._orders: dict[UUID, _Order] = {}
         self._refunds: dict[tuple[UUID, str], tuple[Any, ...]] = {}
@@ -198,12 +205,14 @@ class Auditor:
         return "ok"
 
     def _new_order(self, command: CreateOrder | PayMerchant, expires_at: datetime) -> _Order:
-        exact = Decimal(command.amount_minor) * self._fees_ppm[command.merchant_id] / 10**6
+        exact = Decimal(command.amount_minor) * self._shops[command.merchant_id].fee_ppm / 10**6
         fee = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
         terms = (command.store_id, command.subject, command.amount_minor, command.currency)
         return _Order(terms, command.merchant_id, command.amount_minor, command.currency, fee, expires_at)
 
     def _create(self, command: CreateOrder, now: datetime) -> str:
+        if command.currency != self._shops[command.merchant_id].currency:
+            return "currency_mismatch"
         name = _order_name(command)
         order = self._new_order(command, now + timedelta(seconds=command.expires_in_s))
         if name in self._orders:
@@ -213,6 +222,8 @@ class Auditor:
 
     def _pay(self, command: PayOrder | PayMerchant, now: datetime) -> str:
         if isinstance(command, PayMerchant):
+            if command.currency != self._shops[command.merchant_id].currency:
+                return "currency_mismatch"
             name = _order_name(command)
             if name in self._orders:
                 return "out_trade_no_used"

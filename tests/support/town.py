@@ -88,11 +88,11 @@ class Town:
         )  # fmt: skip
         return bank_account_id
 
-    async def merchant(self, fee_ppm: int = 6000) -> UUID:
+    async def merchant(self, fee_ppm: int = 6000, currency: str = CURRENCY) -> UUID:
         """A merchant with one store."""
         opened = await self.happens(
             OpenMerchant(
-                command_id=self.id(), name="面馆", mcc="5812", city="上海", country="CN", currency=CURRENCY, fee_ppm=fee_ppm,
+                command_id=self.id(), name="面馆", mcc="5812", city="上海", country="CN", currency=currency, fee_ppm=fee_ppm,
                 stores=(NewStore("一店", "上海"),),
             )
         )  # fmt: skip
