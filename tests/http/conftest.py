@@ -11,8 +11,8 @@ import httpx
 import msgspec
 import pytest
 import pytest_asyncio
-from tests.http.town import Town
 
+from tests.http.town import Town
 from tongbao.app.settings import Settings
 from tongbao.app.stack import answering, ended, free_port, running, spawn
 from tongbao.kernel.postgres import EmbeddedPostgres, create_database, drop_database

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import msgspec
+
 from tests.http.town import Person, key
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
+
 from tests.http.town import PASSWORD, PIN, WRONG_PIN
 
 

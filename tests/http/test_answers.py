@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import httpx
 import msgspec
 import pytest
-from tests.http.town import PASSWORD, PIN, Town, key, until
 
+from tests.http.town import PASSWORD, PIN, Town, key, until
 from tongbao.app import console
 from tongbao.channels.api import DEMO_ACCOUNTS
 from tongbao.channels.simulated.faults import Fault, Match
@@ -199,7 +200,7 @@ async def test_the_console_reads_it_all(town: Town) -> None:
     assert detail.payer is not None and detail.payer.customer_id == town.ann.customer_id
     for journal in detail.journals:
         assert exact(await look.get(f"/v1/console/journals/{journal.journal_id}"), console.JournalAnswer) == journal
-        assert sum(round(float(entry.amount) * 100) for entry in journal.entries) == 0
+        assert sum(Decimal(entry.amount) for entry in journal.entries) == 0
         for entry in journal.entries:
             account = exact(await look.get(f"/v1/console/accounts/{entry.account_id}"), console.AccountAnswer)
             assert account.code == entry.account_code and account.version >= entry.version

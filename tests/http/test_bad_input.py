@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+
 from tests.http.refusals import ROWS, Row
 from tests.http.town import Town, key, ok, refused, resealed
-
 from tongbao.methods.qr.api import CodeSigner, Payee, dynamic_code, static_code
 from tongbao.methods.qr.codes import pack
 

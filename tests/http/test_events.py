@@ -11,6 +11,7 @@ from datetime import datetime
 import httpx
 import msgspec
 import pytest
+
 from tests.http.crowd import Asked, at_once
 from tests.http.town import Person, Town, ok, refused
 

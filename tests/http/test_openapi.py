@@ -24,8 +24,8 @@ from schemathesis.checks import (
 )
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
-from tests.http.town import PASSWORD, PIN, Person, Town, ok
 
+from tests.http.town import PASSWORD, PIN, Person, Town, ok
 from tongbao.app.asgi import application
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings

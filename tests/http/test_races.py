@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import cycle
 
 import pytest
+
 from tests.http.crowd import Asked, at_once
 from tests.http.town import PIN, Person, Town, key, ok, refused, until
 

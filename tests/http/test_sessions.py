@@ -7,8 +7,8 @@ import time
 
 import msgspec
 import pytest
-from tests.http.town import PASSWORD, Person, Town, ok, refused
 
+from tests.http.town import PASSWORD, Person, Town, ok, refused
 from tongbao.identity.http import SessionAnswer, SessionLine
 from tongbao.kernel import web
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from tests.http.town import PASSWORD, PIN, WRONG_PIN, Person, Town, key, ok, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
 from tongbao.app.books import JOURNAL_NOT_FOUND, Books, Trial
 from tongbao.identity.http import LoginBody, device_name, require_role, session_cookie
@@ -32,10 +32,10 @@ from tongbao.wallet.service import WalletService
 from tongbao.wallet.types import BankTransferState
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
-PathId = Annotated[str, Parameter(max_length=64)]
-Search = Annotated[str, Parameter(query="q", max_length=128)]
-FirstDay = Annotated[str | None, Parameter(query="from", max_length=10)]
-LastDay = Annotated[str | None, Parameter(query="to", max_length=10)]
+PathId = Annotated[str, PathParameter(max_length=64)]
+Search = Annotated[str, QueryParameter(name="q", max_length=128)]
+FirstDay = Annotated[str | None, QueryParameter(name="from", max_length=10)]
+LastDay = Annotated[str | None, QueryParameter(name="to", max_length=10)]
 
 _ENDINGS: dict[str, EventKind] = {"CLOSED": "closed", "EXPIRED": "expired"}
 _READERS: tuple[Role, ...] = ("support", "finance", "admin")
@@ -346,7 +346,7 @@ async def payments_found(
     limit: web.Limit = 20,
     cursor: web.Cursor = None,
     q: Search = "",
-    in_state: Annotated[PaymentState | None, Parameter(query="state")] = None,
+    in_state: Annotated[PaymentState | None, QueryParameter(name="state")] = None,
     first_day: FirstDay = None,
     last_day: LastDay = None,
 ) -> web.Page[ConsolePayment]:
@@ -469,8 +469,8 @@ async def accounts(
     books: Books,
     limit: web.Limit = 20,
     cursor: web.Cursor = None,
-    code: Annotated[str | None, Parameter(max_length=8)] = None,
-    owner: Annotated[str | None, Parameter(max_length=64)] = None,
+    code: Annotated[str | None, QueryParameter(max_length=8)] = None,
+    owner: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> web.Page[AccountAnswer]:
     """Accounts by chart line or owner."""
     require_role(operator, *_READERS)
@@ -602,7 +602,7 @@ async def bank_transfers(
     wallet: WalletService,
     limit: web.Limit = 20,
     cursor: web.Cursor = None,
-    in_state: Annotated[BankTransferState | None, Parameter(query="state")] = None,
+    in_state: Annotated[BankTransferState | None, QueryParameter(name="state")] = None,
 ) -> web.Page[ConsoleBankTransfer]:
     """Top-ups and withdrawals, newest first: those the bank has not answered have a next attempt."""
     require_role(operator, *_READERS)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import mimetypes
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import PathParameter
 
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
@@ -76,7 +78,7 @@ def _frontend(name: str) -> list[HTTPRouteHandler]:
         return _file(name, "/")
 
     @get(f"/{name}/{{path:path}}", include_in_schema=False, name=f"{name} files")
-    async def file(path: str) -> Response[bytes] | Response[str]:
+    async def file(path: Annotated[str, PathParameter()]) -> Response[bytes] | Response[str]:
         return _file(name, path)
 
     return [home, file]

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
-from litestar.params import Parameter
+from litestar.params import PathParameter
 
 from tongbao.identity import errors
 from tongbao.identity.service import SESSION_LIFETIME_S, Caller, IdentityService, LoggedIn, command_id_for
@@ -205,7 +205,9 @@ async def sessions(
 
 
 @delete("/v1/wallet/sessions/{session_id:str}", tags=["Identity"], status_code=204)
-async def end_session(customer: Caller, identity: IdentityService, session_id: Annotated[str, Parameter(max_length=64)]) -> None:
+async def end_session(
+    customer: Caller, identity: IdentityService, session_id: Annotated[str, PathParameter(max_length=64)]
+) -> None:
     """Log another device out."""
     await identity.end_session(customer.principal_id, web.parse_id(session_id, errors.SESSION_NOT_FOUND))
 

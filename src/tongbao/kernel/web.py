@@ -12,7 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, QueryParameter
 
 from tongbao.kernel.errors import Refusal, refusal
 
@@ -39,11 +39,11 @@ T = TypeVar("T")
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-Limit = Annotated[int, Parameter(query="limit", ge=1, le=100, description="Most items in one page.")]
-Cursor = Annotated[str | None, Parameter(query="cursor", max_length=200, description="`next_cursor` of the page before.")]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=100, description="Most items in one page.")]
+Cursor = Annotated[str | None, QueryParameter(name="cursor", max_length=200, description="`next_cursor` of the page before.")]
 #: Made by the client for each attempt of its user, kept for repeats of that attempt.
 IdempotencyKey = Annotated[
-    str, Parameter(header="Idempotency-Key", pattern=r"^[A-Za-z0-9_-]{8,64}$", description="8 to 64 of A–Z a–z 0–9 _ -")
+    str, HeaderParameter(name="Idempotency-Key", pattern=r"^[A-Za-z0-9_-]{8,64}$", description="8 to 64 of A–Z a–z 0–9 _ -")
 ]
 
 

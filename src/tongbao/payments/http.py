@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from litestar import Request, get, post
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from tongbao.engine.listener import OutboxListener, Places, events_from, format_places, is_new, parse_places
@@ -28,7 +28,7 @@ from tongbao.payments.types import Payment, PaymentState, Refund
 from tongbao.security.masking import mask_name
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
-PathNumber = Annotated[str, Parameter(max_length=64)]
+PathNumber = Annotated[str, PathParameter(max_length=64)]
 
 _PING_S = 15.0
 
@@ -250,10 +250,10 @@ async def orders(
     cards: Cards,
     limit: web.Limit = 20,
     cursor: web.Cursor = None,
-    in_state: Annotated[PaymentState | None, Parameter(query="state")] = None,
-    q: Annotated[str | None, Parameter(max_length=64, description="Order number or words of the subject.")] = None,
-    first_day: Annotated[str | None, Parameter(query="from", max_length=10)] = None,
-    last_day: Annotated[str | None, Parameter(query="to", max_length=10)] = None,
+    in_state: Annotated[PaymentState | None, QueryParameter(name="state")] = None,
+    q: Annotated[str | None, QueryParameter(max_length=64, description="Order number or words of the subject.")] = None,
+    first_day: Annotated[str | None, QueryParameter(name="from", max_length=10)] = None,
+    last_day: Annotated[str | None, QueryParameter(name="to", max_length=10)] = None,
 ) -> web.Page[OrderAnswer]:
     """This merchant's orders, newest first."""
     start, end = web.local_days(first_day, last_day, payments.zone)
@@ -299,7 +299,7 @@ async def summary(
     staff: Caller,
     payments: PaymentService,
     clock: Clock,
-    day: Annotated[str | None, Parameter(query="date", max_length=10, description="Local day; today if absent.")] = None,
+    day: Annotated[str | None, QueryParameter(name="date", max_length=10, description="Local day; today if absent.")] = None,
 ) -> SummaryAnswer:
     """One day at a glance."""
     wanted = day or clock.now().astimezone(payments.zone).date().isoformat()

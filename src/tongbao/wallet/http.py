@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import delete, get, post
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.kernel import web
@@ -30,7 +30,7 @@ from tongbao.wallet.types import (
 )
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
-PathId = Annotated[str, Parameter(max_length=64)]
+PathId = Annotated[str, PathParameter(max_length=64)]
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -302,8 +302,8 @@ async def bills(
     wallet: WalletService,
     limit: web.Limit = 20,
     cursor: web.Cursor = None,
-    first_day: Annotated[str | None, Parameter(query="from", max_length=10, description="First local day.")] = None,
-    last_day: Annotated[str | None, Parameter(query="to", max_length=10, description="Last local day.")] = None,
+    first_day: Annotated[str | None, QueryParameter(name="from", max_length=10, description="First local day.")] = None,
+    last_day: Annotated[str | None, QueryParameter(name="to", max_length=10, description="Last local day.")] = None,
     kind: BillKind | None = None,
     direction: Direction | None = None,
 ) -> BillsAnswer:

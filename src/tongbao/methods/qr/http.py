@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.kernel import web
@@ -124,7 +124,7 @@ async def store_code(
     payments: PaymentService,
     merchants: MerchantService,
     store_id: PathNumber,
-    amount: Annotated[str | None, Parameter(max_length=30, description="Fix the amount into the code.")] = None,
+    amount: Annotated[str | None, QueryParameter(max_length=30, description="Fix the amount into the code.")] = None,
 ) -> CodeAnswer:
     """A store's static code, to be printed."""
     store = await merchants.store(web.parse_id(store_id, merchant_errors.STORE_NOT_FOUND), merchant_of(staff))
