@@ -100,7 +100,6 @@ def test_doctor_of_a_folder_with_nothing_running_finds_nothing_broken(doctor: Do
     assert "readable by its owner only" in said
 
 
-@pytest.mark.xfail(strict=True, reason="doctor makes the keys that it then looks for: app/commands/doctor.py, _bank")
 def test_doctor_changes_nothing(doctor: Doctor, tmp_path: Path) -> None:
     status, said = doctor()
     assert status == 0, said
@@ -216,7 +215,6 @@ async def test_a_signal_ends_it_cleanly_and_no_process_is_left(
             assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
 
 
-@pytest.mark.xfail(strict=True, reason="children do not notice that their parent was killed: app/commands/serve.py, _child")
 async def test_no_server_outlives_a_parent_that_is_killed(database: str, tmp_path: Path) -> None:
     async with serving(database, tmp_path, processes=2) as (process, _):
         await until(lambda: len(server_processes(process.pid)) == 2, "there are no two server processes")
@@ -295,7 +293,6 @@ async def test_the_demonstration_comes_back_with_its_data(demo_folder: Path) -> 
         assert answer.json()["state"] == "SUCCEEDED"
 
 
-@pytest.mark.xfail(strict=True, reason="states of payments and refunds share their keys: wallet/service.py, details")
 async def test_a_bill_reads_the_same_alone_as_in_the_list(demo_folder: Path) -> None:
     async with demonstration(demo_folder) as client:
         listed: list[Any] = []

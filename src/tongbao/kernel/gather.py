@@ -59,7 +59,8 @@ class Gatherer(Generic[K, V]):
                 keys = list(self._waiting)[: self._most]
                 await self._answer({key: self._waiting.pop(key) for key in keys})
         finally:
-            self._runner = None
+            # Whoever asked while the last query ran is not left waiting, even if this task was cancelled.
+            self._runner = asyncio.create_task(self._run(), name="gatherer") if self._waiting else None
 
     async def _answer(self, asked: dict[K, asyncio.Future[V | None]]) -> None:
         try:

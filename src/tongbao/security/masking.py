@@ -18,12 +18,14 @@ def mask_name(name: str) -> str:
 
 
 def mask_login(login: str) -> str:
-    """A phone with its middle four hidden, or an address with its local part hidden."""
+    """A phone with its middle hidden, four digits at least, or an address with its local part hidden."""
     local, at, domain = login.partition("@")
     if at:
         return f"{local[0]}***{local[-1]}@{domain}" if len(local) > 2 else f"{local[0]}***@{domain}"
-    number = login.removeprefix("+86") if login.startswith("+861") else login
-    return f"{number[:3]}****{number[-4:]}" if len(number) > 7 else "****"
+    plus, digits = ("", login.removeprefix("+86")) if login.startswith("+861") else ("+", login.removeprefix("+"))
+    head = max(0, min(3, (len(digits) - 4) // 2))
+    tail = max(0, min(4, len(digits) - 4 - head))
+    return f"{plus}{digits[:head]}****{digits[len(digits) - tail :]}"
 
 
 def mask_card(number: str) -> str:
