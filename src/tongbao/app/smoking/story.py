@@ -206,7 +206,7 @@ class Story:
         refused = await self._shop.post(f"orders/{self._order_no}/refunds", over, expect=422)
         same("refund of more than is left", refused["error"]["code"], "refund_exceeds_paid")
         a.expect_bill(
-            kind="refund", direction="in", amount=yuan(REFUND), counterparty=SHOP, payment_id=self._payment_id,
+            kind="refund", direction="in", amount=yuan(REFUND), counterparty=SHOP, payment_id=self._payment_id, state="SUCCEEDED",
             balance_after=yuan(self._tally.wallet(a.login)),
         )  # fmt: skip
         await self._balance(a)
