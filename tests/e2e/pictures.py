@@ -19,7 +19,9 @@ def film(picture: bytes, path: Path, size: tuple[int, int] = (640, 480), frames:
     with Image.open(io.BytesIO(picture)) as code:
         side = int(min(size) * 0.85)
         frame = Image.new("RGB", size, (120, 120, 120))
-        frame.paste(code.convert("RGB").resize((side, side), Image.Resampling.LANCZOS), ((size[0] - side) // 2, (size[1] - side) // 2))
+        frame.paste(
+            code.convert("RGB").resize((side, side), Image.Resampling.LANCZOS), ((size[0] - side) // 2, (size[1] - side) // 2)
+        )
     one = io.BytesIO()
     frame.save(one, "JPEG", quality=90)
     path.write_bytes(one.getvalue() * frames)

@@ -1,4 +1,4 @@
-"""The running product as the browser tests use it: they are plain functions, so everything that waits lives in a thread of its own."""
+"""The running product as the browser tests use it: they are plain functions, so what waits lives in a thread of its own."""
 
 from __future__ import annotations
 
@@ -94,13 +94,9 @@ class Product:
         """The text of the first store's printed code."""
         return static_code(self._payee(), "CNY", None)
 
-    def pay(self, person: Person, amount_minor: int) -> None:
-        """A payment to the shop, done."""
-        assert person.who is not None
-        money = Money(amount_minor, "CNY")
-        self._run(
-            self._services.payments.pay_merchant(self._id(), person.who, self.merchant_id, self.store_ids[0], money, PIN)
-        )
+    def pay(self, person: Person, amount_minor: int, *, refund_minor: int) -> None:
+        """A payment to the shop, done, and part of it given back."""
+        self._run(self._pay(person, Money(amount_minor, "CNY"), Money(refund_minor, "CNY")))
 
     def send(self, payer: Person, payee: Person, amount_minor: int, note: str) -> None:
         """A transfer, done."""
@@ -123,6 +119,12 @@ class Product:
         await wallet.start_bank_transfer(self._id(), who, "topup", linked.bank_account_id, money, PIN)
         return msgspec.structs.replace(person, who=who)
 
+    async def _pay(self, person: Person, amount: Money, back: Money) -> None:
+        assert person.who is not None
+        payments = self._services.payments
+        made = await payments.pay_merchant(self._id(), person.who, self.merchant_id, self.store_ids[0], amount, PIN)
+        await payments.refund(self._id(), self.merchant_id, made.out_trade_no, None, back, "少了一份 · one short")
+
     async def _order(self, number: str, amount_minor: int, subject: str, age_s: int) -> Order:
         money = Money(amount_minor, "CNY")
         then = VirtualClock(self._clock.now() - timedelta(seconds=age_s))
@@ -137,9 +139,7 @@ class Product:
         return Order(order.out_trade_no, text)
 
     def _payee(self) -> Payee:
-        return Payee(
-            merchant_id=self.merchant_id, store_id=self.store_ids[0], name=SHOP, city="杭州", mcc="5812", country="CN"
-        )
+        return Payee(merchant_id=self.merchant_id, store_id=self.store_ids[0], name=SHOP, city="杭州", mcc="5812", country="CN")
 
     def _id(self) -> UUID:
         return new_id(self._clock.now())

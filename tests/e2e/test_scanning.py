@@ -7,10 +7,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, Playwright, expect
-
 from tests.e2e.browsers import COUNTER, PHONE, Language, Windows, chromium
 from tests.e2e.hands import (
-    collect, confirm_payment, desk_log_in, expect_balance, expect_result, fill, go_home, scan_text, tap, wallet_log_in,
+    collect,
+    confirm_payment,
+    desk_log_in,
+    expect_balance,
+    expect_result,
+    fill,
+    go_home,
+    scan_text,
+    tap,
+    wallet_log_in,
 )  # fmt: skip
 from tests.e2e.pictures import film, picture_of_code
 from tests.e2e.product import SHOP, STORE, Product
@@ -38,9 +46,7 @@ def test_a_picture_without_a_code_says_so(product: Product, windows: Windows) ->
     expect(phone.get_by_text("No code was found in that picture").first).to_be_visible()
 
 
-def test_the_camera_reads_the_code(
-    product: Product, windows: Windows, playwright_program: Playwright, tmp_path: Path
-) -> None:
+def test_the_camera_reads_the_code(product: Product, windows: Windows, playwright_program: Playwright, tmp_path: Path) -> None:
     reel = tmp_path / "code.mjpeg"
     film(_code_at_till(product, windows, "23.45"), reel)
     camera = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={reel}")
@@ -89,9 +95,7 @@ def test_another_scheme_is_named(
 
 
 @pytest.mark.parametrize(("language", "says"), [("zh", "已过期"), ("en", "has expired")], ids=["zh", "en"])
-def test_an_expired_code_says_that_no_money_moved(
-    product: Product, windows: Windows, language: Language, says: str
-) -> None:
+def test_an_expired_code_says_that_no_money_moved(product: Product, windows: Windows, language: Language, says: str) -> None:
     phone = _wallet(product, windows, language)
     scan_text(phone, product.order(990, age_s=3_600).text)
     expect(phone.get_by_role("alert")).to_contain_text(says)

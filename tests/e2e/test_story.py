@@ -7,11 +7,20 @@ from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Page, expect
-
 from tests.e2e.browsers import COUNTER, PHONE, Language, Windows
 from tests.e2e.hands import (
-    collect, confirm_payment, desk_log_in, expect_balance, expect_result, fill, go_home, register, scan_text, tap, top_up,
-    enter_pin, wallet_log_in,
+    collect,
+    confirm_payment,
+    desk_log_in,
+    enter_pin,
+    expect_balance,
+    expect_result,
+    fill,
+    go_home,
+    register,
+    scan_text,
+    tap,
+    top_up,
 )  # fmt: skip
 from tests.e2e.product import SHOP, Product
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
-
 from tests.e2e.browsers import PHONE, Language, Windows
 from tests.e2e.hands import (
-    enter_pin, expect_balance, expect_result, go_home, scan_text, tap, top_up, wallet_log_in,
+    enter_pin,
+    expect_balance,
+    expect_result,
+    go_home,
+    scan_text,
+    tap,
+    top_up,
+    wallet_log_in,
 )  # fmt: skip
 from tests.e2e.product import PIN, SHOP, WRONG_PIN, Product
 
