@@ -28,6 +28,10 @@ class Measured(msgspec.Struct):
         """The latency below which `share` of the acts stayed."""
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))] * 1000
 
+    def summary(self) -> str:
+        """Rate and latencies, for people."""
+        return f"{self.rate:>9,.0f} /s   p50 {self.percentile_ms(0.5):6.1f} ms   p99 {self.percentile_ms(0.99):6.1f} ms"
+
 
 async def drive(title: str, act: Callable[[], Awaitable[None]], *, users: int, seconds: float) -> Measured:
     """Let `users` repeat `act` for `seconds`; every act that began is awaited and counted."""
@@ -48,7 +52,5 @@ async def drive(title: str, act: Callable[[], Awaitable[None]], *, users: int, s
         for _ in range(users):
             group.create_task(user())
     measured = Measured(len(latencies), time.perf_counter() - started, sorted(latencies))
-    say(
-        f"{title:<26} {measured.rate:>9,.0f} /s   p50 {measured.percentile_ms(0.5):6.1f} ms   p99 {measured.percentile_ms(0.99):6.1f} ms"
-    )
+    say(f"{title:<26} {measured.summary()}")
     return measured

@@ -20,7 +20,7 @@ from tongbao.ledger.types import Journal
 ACCOUNTS = 100_000
 HOT = 10
 USERS = 1_000
-SECONDS = 4.0
+SECONDS = 3.0
 
 
 class Move(Command, frozen=True, kw_only=True):

@@ -25,8 +25,8 @@ from tongbao.payments.types import CreateOrder, PayMerchant, PayOrder
 CUSTOMERS = 2_000
 MERCHANTS = 50
 FEE_PPM = 6_000
-USERS = int(__import__("os").environ.get("U","1000"))
-SECONDS = 4.0
+USERS = 1_000
+SECONDS = 3.0
 
 _CONFIRMATION = PinConfirmation(PIN_MAC)
 Act = Callable[[], Awaitable[None]]

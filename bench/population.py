@@ -9,7 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
-from tongbao.engine.api import Accepted, Command, Decider, Decision, Engine, Key, View, accepted
+from tongbao.engine.api import Accepted, Command, Decider, Decision, Engine, Key, Relation, View, accepted
+from tongbao.engine.relation import Row
 from tongbao.identity.types import PIN, Pin
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.ids import new_id
@@ -62,13 +63,17 @@ async def funded(engine: Engine, count: int) -> list[UUID]:
     return owners
 
 
+async def insert(connection: asyncpg.Connection, relation: Relation[Row], rows: Sequence[Row]) -> None:
+    """Rows past the engine, for what is not the subject of a bench (PINs, sessions)."""
+    await connection.execute(relation.insert_sql, *relation.row_arguments(rows))
+
+
 async def give_pins(dsn: str, owners: Iterable[UUID]) -> None:
-    """A PIN for each, past the engine: what a bench needs of identity is this row alone."""
+    """A PIN for each."""
     now = SystemClock().now()
-    rows = [Pin(owner, PIN_MAC, 0, None, now) for owner in owners]
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(PIN.insert_sql, *PIN.row_arguments(rows))
+        await insert(connection, PIN, [Pin(owner, PIN_MAC, 0, None, now) for owner in owners])
     finally:
         await connection.close()
 

@@ -48,7 +48,7 @@ _MOST_BRACKETS = 500
 
 async def check_request(request: AnyRequest) -> None:
     """What no route can take, refused before any looks at it: another content type, text that is not UTF-8, U+0000 (which
-    PostgreSQL cannot store), JSON nested beyond all sense. Refuses `unsupported_media_type`, `malformed_json`, `invalid_request`."""
+    PostgreSQL cannot store), JSON nested beyond sense. Refuses `unsupported_media_type`, `malformed_json`, `invalid_request`."""
     if b"%00" in request.scope["query_string"]:
         raise Refusal(web.INVALID_REQUEST, problem="U+0000")
     if request.method in _WITHOUT_BODY or not (body := await request.body()):
@@ -99,7 +99,7 @@ def _invalid(error: HTTPException) -> tuple[Code, dict[str, Any]]:
         return web.KEY_MISSING, {}
     cause = error.__cause__ or error.__context__
     malformed = isinstance(cause, msgspec.DecodeError) and not isinstance(cause, msgspec.ValidationError)
-    if key == "data" and not message.strip("'data"):
+    if key == "data" and message in ("", "'data'"):
         return web.MALFORMED_JSON, {}  # no body at all
     if malformed or "malformed" in text or "truncated" in text or "utf-8" in text:
         return web.MALFORMED_JSON, {}

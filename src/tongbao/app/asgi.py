@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any
@@ -16,7 +16,6 @@ import msgspec
 import structlog
 from litestar import Litestar, MediaType, Request, get
 from litestar.datastructures import State
-from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Contact, License
@@ -26,6 +25,7 @@ from tongbao.app import console, runtime
 from tongbao.app.answers import answer_error, answer_http_exception, answer_refusal, check_request
 from tongbao.app.books import Books
 from tongbao.app.frontends import frontends
+from tongbao.app.injection import CallerOf, with_services
 from tongbao.app.registry import BankAdapter, counterparties, open_bank
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
@@ -61,6 +61,7 @@ class Services:
         zone = ZoneInfo(settings.time_zone)
         hasher = argon2.PasswordHasher(time_cost=settings.argon2_time, memory_cost=settings.argon2_memory_kib, parallelism=1)
         self.settings = settings
+        self.secure_cookies = settings.secure_cookies
         self.clock = clock
         self.pool = pool
         self.engine = engine
@@ -152,10 +153,17 @@ ROUTES = (
     *qr_http.ROUTES, *console.ROUTES,
 )  # fmt: skip
 
-#: Dependency name -> which part of `Services` it is.
-_PARTS = (
-    "identity", "merchants", "payments", "wallet", "cards", "signer", "books", "listener", "clock", "pool",
-)  # fmt: skip
+#: Parameters of route handlers that are attributes of `Services`.
+PARTS = frozenset(
+    {"identity", "merchants", "payments", "wallet", "cards", "signer", "books", "listener", "clock", "pool", "secure_cookies"}
+)
+
+#: Parameters of route handlers that are the caller, and how each is known.
+CALLERS: dict[str, CallerOf] = {
+    "customer": lambda request, services: identity_http.customer(request, services.identity),
+    "operator": lambda request, services: identity_http.operator(request, services.identity),
+    "staff": lambda request, services: merchants_http.staff(request, services.identity, services.merchants),
+}
 
 
 def application(settings: Settings, dsn: str | None = None) -> Litestar:
@@ -169,14 +177,8 @@ def application(settings: Settings, dsn: str | None = None) -> Litestar:
             _log.info("ready", writer=services.engine.head.writer if services.engine.head else None)
             yield
 
-    dependencies = {name: Provide(_part(name), sync_to_thread=False) for name in _PARTS}
-    dependencies["secure_cookies"] = Provide(lambda: settings.secure_cookies, sync_to_thread=False)
-    dependencies["customer"] = Provide(identity_http.customer)
-    dependencies["operator"] = Provide(identity_http.operator)
-    dependencies["staff"] = Provide(merchants_http.staff)
     return Litestar(
-        route_handlers=[*ROUTES, *frontends()],
-        dependencies=dependencies,
+        route_handlers=[*(with_services(route, PARTS, CALLERS) for route in ROUTES), *frontends()],
         lifespan=[lifespan],
         exception_handlers={Refusal: answer_refusal, HTTPException: answer_http_exception, Exception: answer_error},
         before_request=check_request,
@@ -196,10 +198,3 @@ def application(settings: Settings, dsn: str | None = None) -> Litestar:
         logging_config=None,
         debug=False,
     )
-
-
-def _part(name: str) -> Callable[[State], Any]:
-    def provide(state: State) -> Any:
-        return getattr(state.services, name)
-
-    return provide

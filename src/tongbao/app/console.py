@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,19 +13,19 @@ from litestar.params import Parameter
 from tongbao.app.books import JOURNAL_NOT_FOUND, Books, Trial
 from tongbao.identity.http import LoginBody, device_name, require_role, session_cookie
 from tongbao.identity.service import Caller, IdentityService, command_id_for
-from tongbao.identity.types import Principal
+from tongbao.identity.types import Locale, Principal
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor
-from tongbao.ledger.api import CHART, CUSTOMER_WALLET, MERCHANT_BALANCE, Account, account_id
+from tongbao.ledger.api import CHART, CUSTOMER_WALLET, MERCHANT_BALANCE, Account, AccountType, account_id
 from tongbao.ledger.errors import ACCOUNT_NOT_FOUND
 from tongbao.merchants.service import MerchantService
 from tongbao.merchants.types import Merchant, NewStore
 from tongbao.payments import errors as payment_errors
-from tongbao.payments.http import Cards, OrderAnswer, State
+from tongbao.payments.http import Cards, OrderAnswer
 from tongbao.payments.service import PaymentService
-from tongbao.payments.types import Payment
+from tongbao.payments.types import Payment, PaymentState
 from tongbao.security.masking import mask_login, mask_name
 from tongbao.wallet.http import BankTransferAnswer, bank_transfer_answer
 from tongbao.wallet.service import WalletService
@@ -37,7 +37,12 @@ Search = Annotated[str, Parameter(query="q", max_length=128)]
 FirstDay = Annotated[str | None, Parameter(query="from", max_length=10)]
 LastDay = Annotated[str | None, Parameter(query="to", max_length=10)]
 
-_READERS = ("support", "finance", "admin")
+_ENDINGS: dict[str, EventKind] = {"CLOSED": "closed", "EXPIRED": "expired"}
+_READERS: tuple[Role, ...] = ("support", "finance", "admin")
+
+
+Role = Literal["support", "finance", "admin"]
+EventKind = Literal["created", "paid", "closed", "expired", "refunded"]
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -52,8 +57,8 @@ class OperatorAnswer(msgspec.Struct, frozen=True):
 
     operator_id: str
     name: str
-    roles: list[str]
-    locale: str
+    roles: list[Role]
+    locale: Locale
 
 
 class OperatorSessionAnswer(msgspec.Struct, frozen=True):
@@ -105,11 +110,11 @@ class JournalAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventAnswer(msgspec.Struct, frozen=True):
-    """Something that happened to a payment."""
+    """Something that happened to a payment, and who or what did it."""
 
-    kind: str
+    kind: EventKind
     at: datetime
-    by: str
+    by: Literal["merchant", "customer", "clock"]
 
 
 class ConsolePaymentDetail(ConsolePayment, frozen=True, kw_only=True):
@@ -150,7 +155,7 @@ class TrialLine(msgspec.Struct, frozen=True):
 
     code: str
     name: Words
-    type: str
+    type: AccountType
     accounts: int
     debit: str
     credit: str
@@ -285,7 +290,9 @@ class MerchantBody(web.Request, frozen=True, kw_only=True):
 
 
 def _operator(caller: Caller) -> OperatorAnswer:
-    return OperatorAnswer(str(caller.principal_id), caller.name, sorted(caller.roles), caller.locale)
+    return OperatorAnswer(
+        str(caller.principal_id), caller.name, [role for role in _READERS if role in caller.roles], caller.locale
+    )
 
 
 @post("/v1/console/login", tags=["Console"], status_code=200)
@@ -339,7 +346,7 @@ async def payments_found(
     limit: web.Limit = 20,
     cursor: web.Cursor = None,
     q: Search = "",
-    in_state: Annotated[State | None, Parameter(query="state")] = None,
+    in_state: Annotated[PaymentState | None, Parameter(query="state")] = None,
     first_day: FirstDay = None,
     last_day: LastDay = None,
 ) -> web.Page[ConsolePayment]:
@@ -392,7 +399,9 @@ async def payment_detail(
     if payment.paid_at:
         story.append(EventAnswer("paid", payment.paid_at, "customer"))
     if payment.closed_at:
-        story.append(EventAnswer(payment.state.lower(), payment.closed_at, "merchant" if payment.state == "CLOSED" else "clock"))
+        story.append(
+            EventAnswer(_ENDINGS[payment.state], payment.closed_at, "merchant" if payment.state == "CLOSED" else "clock")
+        )
     story += [EventAnswer("refunded", refund.at, "merchant") for refund in refunds]
     fields = (await _console_payments([payment], cards, identity))[0]
     return ConsolePaymentDetail(**fields, journals=journals, events=story)

@@ -13,7 +13,7 @@ import msgspec
 from tongbao.app.asgi import Services
 from tongbao.channels.api import DEMO_ACCOUNTS
 from tongbao.identity.service import Caller
-from tongbao.identity.types import Principal
+from tongbao.identity.types import Locale, Principal
 from tongbao.kernel.clock import VirtualClock
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import Money
@@ -28,7 +28,7 @@ class Person(msgspec.Struct, frozen=True):
 
     login: str
     name: str
-    locale: str
+    locale: Locale
 
 
 class Shop(msgspec.Struct, frozen=True):

@@ -28,6 +28,8 @@ def leaf(record: Record, rows: Iterable[Sequence[Any]]) -> bytes:
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
     """Root of a non-empty list of leaves."""
+    if not leaves:
+        return sha256(b"").digest()
     level = list(leaves)
     while len(level) > 1:
         paired = [sha256(b"\x01" + level[at] + level[at + 1]).digest() for at in range(0, len(level) - 1, 2)]

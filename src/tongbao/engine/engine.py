@@ -22,7 +22,7 @@ import structlog
 
 from tongbao.engine import chain
 from tongbao.engine.relation import Relation
-from tongbao.engine.store import Changes, Head, RetryableFailure, Seal, Store, WriterLost
+from tongbao.engine.store import Changes, Conflict, Head, RetryableFailure, Seal, Store, WriterLost
 from tongbao.engine.types import (
     Accepted,
     Command,
@@ -132,8 +132,7 @@ class Engine:
         try:
             self._queue.append(_Waiting(command, decider, future))
         except Exception as broken:
-            _broken(command, broken)
-            future.set_exception(broken)
+            future.set_exception(_broken(command, broken))
         self._wake.set()
         return future
 
@@ -163,6 +162,9 @@ class Engine:
                 attempts += 1
                 may_be_durable = may_be_durable or failure.committing
                 _log.warning("batch_retried", attempt=attempts, commands=len(batch), reason=str(failure))
+                if isinstance(failure, Conflict) and attempts >= _MOST_CONFLICTS:
+                    await self._find_guilty(batch, failure)
+                    return
                 if loop.time() > deadline:
                     for waiting in batch:
                         _refuse(waiting, Refusal(TIMED_OUT if may_be_durable else UNAVAILABLE))
@@ -171,21 +173,23 @@ class Engine:
                 if isinstance(failure, WriterLost):
                     await self._reclaim()
             except Exception as broken:
-                if len(batch) > 1:
-                    # One of them is guilty: halve until it stands alone, so that the others are served.
-                    middle = len(batch) // 2
-                    await self._settle(batch[:middle])
-                    await self._settle(batch[middle:])
-                    return
-                _broken(batch[0].command, broken)
-                _refuse(batch[0], broken)
+                await self._find_guilty(batch, broken)
                 return
+
+    async def _find_guilty(self, batch: list[_Waiting], broken: Exception) -> None:
+        """One of them is guilty: halve until it stands alone, so that the others are served."""
+        if len(batch) == 1:
+            _refuse(batch[0], _broken(batch[0].command, broken))
+            return
+        middle = len(batch) // 2
+        await self._settle(batch[:middle])
+        await self._settle(batch[middle:])
 
     async def _reclaim(self) -> None:
         try:
             self._head = await self._store.claim_writer()
-        except RetryableFailure as failure:
-            _log.warning("writer_not_claimed", reason=str(failure))
+        except Exception as failure:  # whatever it is, the loop must live to try again until patience ends
+            _log.warning("writer_not_claimed", reason=repr(failure))
 
     async def _attempt(self, batch: Sequence[_Waiting]) -> None:
         first: dict[Any, _Waiting] = {}
@@ -229,6 +233,9 @@ class Engine:
                 _answer(waiting, outcome if isinstance(outcome, Exception) else msgspec.structs.replace(outcome, repeated=True))
 
 
+#: So often a batch is tried again because somebody else took a key of its, before one of its commands is suspected.
+_MOST_CONFLICTS = 4
+
 _Decided = tuple[_Waiting, Decision, dict[Relation[Any], list[Any]], list[Event]]
 
 #: Commands written up at a stretch before others have a turn: about half a millisecond.
@@ -254,9 +261,11 @@ class _Work:
         try:
             decision = waiting.decider.decide(command, view, self.now)
         except Exception as bug:
-            _log.error("decider_broken", command=command.kind, id=str(command.command_id), exc_info=bug)
-            self.outcomes[command.command_id] = bug if isinstance(bug, InvariantBroken) else InvariantBroken(repr(bug))
+            self.outcomes[command.command_id] = _broken(command, bug)
             return
+        if isinstance(decision, Declined) and decision.detail:
+            # As a repeat will be told, so that both are told the same: in the types that JSON has.
+            decision = Declined(decision.code, msgspec.to_builtins(decision.detail))
         happened = isinstance(decision, Accepted)
         written, appended, events = view.changes(happened)
         self.rows.update(written)
@@ -317,8 +326,10 @@ def outcome_text(decision: Decision) -> str:
     return _encode({"code": decision.code.name, "detail": decision.detail}).decode()
 
 
-def _broken(command: Command, broken: Exception) -> None:
+def _broken(command: Command, broken: Exception) -> InvariantBroken:
+    """Whatever it was, it is a bug by the time it stands here: logged with its trace, told as one."""
     _log.error("command_broken", command=command.kind, id=str(command.command_id), exc_info=broken)
+    return broken if isinstance(broken, InvariantBroken) else InvariantBroken(repr(broken))
 
 
 def _answer_again(waiting: _Waiting, record: Record) -> None:

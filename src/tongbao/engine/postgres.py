@@ -19,7 +19,7 @@ import structlog
 
 from tongbao.engine.chain import GENESIS
 from tongbao.engine.relation import Relation
-from tongbao.engine.store import Changes, Head, RetryableFailure, Seal, WriterLost
+from tongbao.engine.store import Changes, Conflict, Head, RetryableFailure, Seal, WriterLost
 from tongbao.engine.types import Key, OutboxRow, Record
 from tongbao.kernel.sql import Queries
 
@@ -43,6 +43,10 @@ _RETRYABLE = (
     asyncpg.CannotConnectNowError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     ConnectionError,
@@ -87,9 +91,9 @@ class PostgresStore:
             if conflict.constraint_name == "chain_link_pk":
                 await self._drop()
                 raise WriterLost(str(conflict)) from conflict
-            raise RetryableFailure(f"{conflict.constraint_name}: {conflict}") from conflict
+            raise Conflict(f"{conflict.constraint_name}: {conflict}") from conflict
         except _RETRYABLE as failure:
-            if self._connection is None or self._connection.is_closed():
+            if self._connection is None or self._connection.is_closed() or isinstance(failure, asyncpg.InternalClientError):
                 await self._drop()
                 raise WriterLost(f"{type(failure).__name__}: {failure}", committing=session.committing) from failure
             raise RetryableFailure(f"{type(failure).__name__}: {failure}", committing=session.committing) from failure

@@ -78,6 +78,7 @@ class Relation(Generic[Row]):
         return f"<relation {self.name}>"
 
     def _write_statements(self) -> None:
+        # Put together from names that stand in the source, never from anything a request says.
         columns = ", ".join(self.columns)
         keys = ", ".join(self.key_columns)
         every = ", ".join(f"${number}::{array}" for number, array in enumerate(self.arrays, 1))
@@ -86,14 +87,14 @@ class Relation(Generic[Row]):
         if self.composite:
             matches = " and ".join(f"t.{name} = wanted.{name}" for name in self.key_columns)
             selected = ", ".join(f"t.{name}" for name in self.columns)
-            self.load_sql = f"select {selected} from {self.name} t join unnest({wanted}) as wanted({keys}) on {matches}{lock}"
+            self.load_sql = f"select {selected} from {self.name} t join unnest({wanted}) as wanted({keys}) on {matches}{lock}"  # noqa: S608
         else:
-            self.load_sql = f"select {columns} from {self.name} t where {keys} = any({wanted}){lock}"
-        self.insert_sql = f"insert into {self.name} ({columns}) select * from unnest({every})"
+            self.load_sql = f"select {columns} from {self.name} t where {keys} = any({wanted}){lock}"  # noqa: S608
+        self.insert_sql = f"insert into {self.name} ({columns}) select * from unnest({every})"  # noqa: S608
         changing = [name for name in self.columns if name not in self.key_columns]
         assigned = ", ".join(f"{name} = new.{name}" for name in changing)
         same = " and ".join(f"t.{name} = new.{name}" for name in self.key_columns)
-        self.update_sql = f"update {self.name} t set {assigned} from unnest({every}) as new({columns}) where {same}"
+        self.update_sql = f"update {self.name} t set {assigned} from unnest({every}) as new({columns}) where {same}"  # noqa: S608
 
     def key_arguments(self, keys: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The arguments of `load_sql`: one array a key column, sorted into the lock order."""

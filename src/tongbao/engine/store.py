@@ -56,6 +56,10 @@ class WriterLost(RetryableFailure):
     """Somebody else wrote to this writer's chain, or the claim on it is gone: claim a writer again before the next try."""
 
 
+class Conflict(RetryableFailure):
+    """Another row has this key by now. Trying again finds it and decides by it; if that does not help, a command is at fault."""
+
+
 class Session(Protocol):
     """One transaction of one batch."""
 

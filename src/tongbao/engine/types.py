@@ -1,7 +1,7 @@
 """What a decider is given and what it answers.
 
-    Command ──keys──▶ rows ──decide(command, view, now)──▶ Accepted(result) + the changes left in the view
-                                                       └─▶ Declined(code, detail) + marks at most
+Command ──keys──▶ rows ──decide(command, view, now)──▶ Accepted(result) + the changes left in the view
+                                                   └─▶ Declined(code, detail) + marks at most
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
     def fingerprint(self) -> bytes:
         """What the idempotency check compares: 32 bytes over the whole command. Nothing of the command itself is stored."""
-        return sha256(_encode(self.hashed())).digest()
+        return sha256(self.kind.encode() + b"\x00" + _encode(self.hashed())).digest()
 
     def hashed(self) -> Command:
         """The command without what differs between two sendings of the same wish (a salted password hash)."""
@@ -146,7 +146,7 @@ class Decider(Generic[C]):
         self.result = result
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """The stored outcome of a command: row type of table `command`."""
 
     command_id: UUID
@@ -160,7 +160,7 @@ class Record(msgspec.Struct, frozen=True):
     decided_at: datetime
 
 
-class Link(msgspec.Struct, frozen=True):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """One link of a writer's audit chain: row type of table `chain_link`.
 
     hash = SHA-256 over (writer, sequence, previous, root, commands, decided_at); `previous` is the hash of the link before.
@@ -175,8 +175,8 @@ class Link(msgspec.Struct, frozen=True):
     decided_at: datetime
 
 
-class OutboxRow(msgspec.Struct, frozen=True):
-    """An event as stored: row type of table `outbox`. (writer, sequence) only grows within a writer: readers keep a place for each."""
+class OutboxRow(msgspec.Struct, frozen=True, gc=False):
+    """An event as stored: row type of table `outbox`. `sequence` only grows within a writer: readers keep a place for each."""
 
     writer: int
     sequence: int

@@ -51,7 +51,7 @@ async def verify(
     checks: Sequence[Check] = (),
     progress: Progress = lambda done, total: None,
 ) -> Verification:
-    """Compare everything stored with the chain, then run `checks` (each raises ChainBroken). `progress(done, total)` counts commands."""
+    """Compare all that is stored with the chain, then run `checks` (each raises ChainBroken). `progress` counts commands."""
     started = time.monotonic()
     seen = _Seen(rows={relation.name: 0 for relation in relations if relation.chained})
     problem = None
@@ -68,7 +68,13 @@ async def verify(
         except ChainBroken as broken:
             problem = str(broken)
     return Verification(
-        problem is None, datetime.now(UTC), seen.batches, seen.commands, seen.rows, int((time.monotonic() - started) * 1000), problem
+        problem is None,
+        datetime.now(UTC),
+        seen.batches,
+        seen.commands,
+        seen.rows,
+        int((time.monotonic() - started) * 1000),
+        problem,
     )
 
 
@@ -96,7 +102,9 @@ async def _verify_writer(
                     raise ChainBroken(f"writer {writer}: batch {sequence + 1} is missing")
                 if len(leaves) != stored.commands:
                     raise ChainBroken(f"{where}: {len(leaves)} commands are stored, {stored.commands} were committed")
-                expected = chain.link(writer, stored.sequence, previous, chain.merkle_root(leaves), stored.commands, stored.decided_at)
+                expected = chain.link(
+                    writer, stored.sequence, previous, chain.merkle_root(leaves), stored.commands, stored.decided_at
+                )
                 if expected.root != stored.root:
                     raise ChainBroken(f"{where}: its commands or what they wrote were altered")
                 if expected != stored:

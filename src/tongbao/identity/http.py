@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,7 @@ from litestar.params import Parameter
 
 from tongbao.identity import errors
 from tongbao.identity.service import SESSION_LIFETIME_S, Caller, IdentityService, LoggedIn, command_id_for
-from tongbao.identity.types import Audience
+from tongbao.identity.types import Audience, Locale
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id
@@ -62,7 +62,7 @@ class RegisterBody(web.Request, frozen=True, kw_only=True):
     login: Annotated[str, msgspec.Meta(max_length=254)]
     password: Annotated[str, msgspec.Meta(max_length=1024)]
     name: Annotated[str, msgspec.Meta(max_length=200)]
-    locale: Literal["zh", "en"] = "zh"
+    locale: Locale = "zh"
     device_name: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
@@ -89,7 +89,7 @@ class Me(msgspec.Struct, frozen=True):
     name_masked: str
     login_masked: str
     has_pin: bool
-    locale: str
+    locale: Locale
     created_at: datetime
 
 

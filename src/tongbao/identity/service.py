@@ -28,6 +28,7 @@ from tongbao.identity.types import (
     CountWrongPassword,
     EndSession,
     Enrolment,
+    Locale,
     OpenSession,
     PinConfirmation,
     Principal,
@@ -58,7 +59,7 @@ class Caller(msgspec.Struct, frozen=True):
     audience: str
     name: str
     login: str
-    locale: str
+    locale: Locale
     roles: frozenset[str]
     merchant_id: UUID | None
     created_at: datetime
@@ -87,6 +88,8 @@ class IdentityService:
         self._callers: dict[bytes, tuple[float, Caller]] = {}
         self._touched: dict[UUID, float] = {}
         self._principals = Gatherer(self._fetch_principals)
+        # Names and logins never change; what does (locks, password hashes) is read with `need`.
+        self._names = Gatherer(self._fetch_principals, remember=_MOST_CACHED)
         self._sessions: dict[str, Gatherer[bytes, asyncpg.Record]] = {
             audience: Gatherer(partial(self._fetch_sessions, audience)) for audience in get_args(Audience)
         }
@@ -131,7 +134,7 @@ class IdentityService:
         login: str,
         password: str,
         name: str,
-        locale: str,
+        locale: Locale,
         *,
         roles: str = "",
         merchant_id: UUID | None = None,
@@ -146,12 +149,12 @@ class IdentityService:
         )  # fmt: skip
         return cast(Registered, accepted(outcome)).principal_id
 
-    async def enrolment(self, login: str, password: str, name: str, locale: str, roles: str) -> Enrolment:
+    async def enrolment(self, login: str, password: str, name: str, locale: Locale, roles: str) -> Enrolment:
         """Somebody who is to log in, checked, the password hashed. Refuses `login_format`, `name_format`, `password_…`."""
         login, name = self._checked(login, password, name)
         password_hash = await self._in_thread(self._hasher.hash, password)
         tag = mac(self._keys.password, login.encode(), password.encode())
-        return Enrolment(login, name, "en" if locale == "en" else "zh", password_hash, tag, roles)
+        return Enrolment(login, name, locale, password_hash, tag, roles)
 
     async def log_in(self, audience: Audience, login: str, password: str, device_name: str) -> LoggedIn:
         """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""
@@ -269,8 +272,8 @@ class IdentityService:
         return principal
 
     async def several(self, principal_ids: list[UUID]) -> dict[UUID, Principal]:
-        """Principals by id; unknown ids are left out."""
-        return await self._principals.several(principal_ids)
+        """Principals by id, for their names; unknown ids are left out."""
+        return await self._names.several(principal_ids)
 
     async def _fetch_principals(self, ids: list[UUID]) -> dict[UUID, Principal]:
         return {row["principal_id"]: Principal(*row) for row in await self._pool.fetch(QUERIES["principals"], ids)}

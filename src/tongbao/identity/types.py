@@ -11,6 +11,7 @@ import msgspec
 from tongbao.engine.api import Command, Relation
 
 Audience = Literal["wallet", "merchant", "console"]
+Locale = Literal["zh", "en"]
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -23,7 +24,7 @@ class Principal(msgspec.Struct, frozen=True):
     audience: str
     name: str
     login: str
-    locale: str
+    locale: Locale
     roles: str
     merchant_id: UUID | None
     password_hash: str
@@ -83,7 +84,7 @@ class Enrolment(msgspec.Struct, frozen=True):
 
     login: str
     name: str
-    locale: str
+    locale: Locale
     password_hash: str
     password_tag: bytes
     roles: str = ""
@@ -100,7 +101,7 @@ class Register(Command, frozen=True, kw_only=True):
     audience: str
     login: str
     name: str
-    locale: str
+    locale: Locale
     password_hash: str
     password_tag: bytes
     roles: str = ""

@@ -15,24 +15,35 @@ V = TypeVar("V")
 
 
 class Gatherer(Generic[K, V]):
-    """Look-ups by key through `fetch`, which answers those of its keys that exist. `most`: keys in one query."""
+    """Look-ups by key through `fetch`, which answers those of its keys that exist. `most`: keys in one query.
 
-    def __init__(self, fetch: Callable[[list[K]], Awaitable[Mapping[K, V]]], most: int = 500) -> None:
+    `remember`: so many answers are kept, for what never changes once it is there.
+    """
+
+    def __init__(self, fetch: Callable[[list[K]], Awaitable[Mapping[K, V]]], *, most: int = 500, remember: int = 0) -> None:
         self._fetch = fetch
         self._most = most
+        self._remember = remember
+        self._remembered: dict[K, V] = {}
         self._waiting: dict[K, asyncio.Future[V | None]] = {}
         self._runner: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V | None:
         """What `key` names, or None. Raises what the query raised."""
+        if key in self._remembered:
+            return self._remembered[key]
         # Shielded: the answer may be others' too, who did not hang up.
         return await asyncio.shield(self._ask(key))
 
     async def several(self, keys: Collection[K]) -> dict[K, V]:
         """Those of `keys` that exist."""
-        asked = [(key, self._ask(key)) for key in set(keys)]
-        found = {key: await asyncio.shield(answer) for key, answer in asked}
-        return {key: value for key, value in found.items() if value is not None}
+        found = {key: self._remembered[key] for key in keys if key in self._remembered}
+        asked = [(key, self._ask(key)) for key in set(keys) if key not in found]
+        for key, answer in asked:
+            value = await asyncio.shield(answer)
+            if value is not None:
+                found[key] = value
+        return found
 
     def _ask(self, key: K) -> asyncio.Future[V | None]:
         answer = self._waiting.get(key)
@@ -61,6 +72,10 @@ class Gatherer(Generic[K, V]):
             if not isinstance(failure, Exception):
                 raise
             return
+        if self._remember:
+            if len(self._remembered) + len(found) > self._remember:
+                self._remembered.clear()
+            self._remembered.update(found)
         for key, answer in asked.items():
             if not answer.done():
                 answer.set_result(found.get(key))

@@ -9,7 +9,12 @@ from __future__ import annotations
 import os
 from datetime import datetime
 from hashlib import blake2b
+from typing import cast
 from uuid import UUID
+
+# A subclass of uuid.UUID in C, and what asyncpg returns: it compares, hashes and prints five times as fast, and a payment
+# handles some fifty identifiers.
+from asyncpg.pgproto.pgproto import UUID as FastUUID
 
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -18,7 +23,11 @@ _KEEP = ((1 << 128) - 1) & ~(0xF << 76) & ~(0b11 << 62)
 
 def _stamp(milliseconds: int, tail: bytes) -> UUID:
     value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | int.from_bytes(tail, "big")
-    return UUID(int=value & _KEEP | _VERSION | _VARIANT)
+    return _uuid(value & _KEEP | _VERSION | _VARIANT)
+
+
+def _uuid(value: int) -> UUID:
+    return cast(UUID, FastUUID(value.to_bytes(16, "big")))
 
 
 def new_id(now: datetime) -> UUID:
@@ -34,4 +43,4 @@ def derived_id(now: datetime, source: UUID, label: bytes = b"") -> UUID:
 def named_id(*parts: str) -> UUID:
     """The identifier that a name has always and everywhere: an idempotency key of a caller, a system account of a currency."""
     digest = blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
-    return UUID(int=int.from_bytes(digest, "big") & _KEEP | 0x8 << 76 | _VARIANT)
+    return _uuid(int.from_bytes(digest, "big") & _KEEP | 0x8 << 76 | _VARIANT)

@@ -101,5 +101,5 @@ def format_minor(minor: int, currency: str) -> str:
 
 
 def share_ppm(minor: int, ppm: int) -> int:
-    """`ppm` millionths of a non-negative amount, rounded half up. What rounding takes or gives stays with the payer of the share."""
+    """`ppm` millionths of a non-negative amount, rounded half up. The remainder stays with the payer of the share."""
     return (minor * ppm + 500_000) // 1_000_000

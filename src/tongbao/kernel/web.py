@@ -51,7 +51,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page of a list. `next_cursor` is null on the last one."""
 
     items: Sequence[T]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,7 +79,7 @@ def decode_cursor(text: str | None, kind: type[T]) -> T | None:
     except (msgspec.MsgspecError, binascii.Error, ValueError):
         raise Refusal(INVALID_CURSOR) from None
     for value in place if isinstance(place, tuple) else (place,):
-        if isinstance(value, datetime) and not plausible(value) or isinstance(value, int) and not 0 <= value < 2**62:
+        if (isinstance(value, datetime) and not plausible(value)) or (isinstance(value, int) and not 0 <= value < 2**62):
             raise Refusal(INVALID_CURSOR)
     return place
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, View
@@ -96,6 +97,12 @@ def post(
     return journal
 
 
+def require_positive(amount_minor: int) -> None:
+    """An amount in a command is positive: the edge has refused anything else, so another one here is a bug."""
+    if amount_minor <= 0:
+        raise InvariantBroken(f"an amount of {amount_minor}")
+
+
 def _balanced(legs: Sequence[Leg]) -> None:
     sums: dict[str, int] = {}
     for place, amount in legs:
@@ -145,6 +152,18 @@ class VoidHold(Command, frozen=True, kw_only=True):
     owner_id: UUID | None
 
 
+class Held(msgspec.Struct, frozen=True):
+    """Result of `PlaceHold`."""
+
+    hold_id: UUID
+
+
+class Captured(msgspec.Struct, frozen=True):
+    """Result of `CaptureHold`."""
+
+    journal_id: UUID
+
+
 def _place(command: PlaceHold | CaptureHold | VoidHold) -> Place:
     return Place(CHART[command.code], command.currency, command.owner_id)
 
@@ -160,6 +179,7 @@ def _capture_keys(command: CaptureHold) -> list[Key]:
 
 def place_hold(command: PlaceHold, view: View, now: datetime) -> Decision:
     """Declines `hold_exists`, `hold_expired`, `insufficient_funds`. The held sum rises; nothing is posted."""
+    require_positive(command.amount_minor)
     if view.get(HOLD, command.hold_id) is not None:
         return Declined(errors.HOLD_EXISTS)
     if command.expires_at <= now:
@@ -171,11 +191,12 @@ def place_hold(command: PlaceHold, view: View, now: datetime) -> Decision:
         )
     view.put(ACCOUNT, replace(account, held_minor=account.held_minor + command.amount_minor))
     view.put(HOLD, Hold(command.hold_id, account.account_id, command.amount_minor, 0, "ACTIVE", command.expires_at, now, None))
-    return Accepted({"hold_id": command.hold_id})
+    return Accepted(Held(command.hold_id))
 
 
 def capture_hold(command: CaptureHold, view: View, now: datetime) -> Decision:
     """Declines `hold_not_found`, `hold_ended`, `hold_expired`, `capture_exceeds_hold`."""
+    require_positive(command.amount_minor)
     hold = _active(view, command.hold_id, _place(command).account_id)
     if isinstance(hold, Declined):
         return hold
@@ -194,8 +215,10 @@ def capture_hold(command: CaptureHold, view: View, now: datetime) -> Decision:
         raise InvariantBroken("held money was not there")
     captured = hold.captured_minor + command.amount_minor
     ended = command.final or captured == hold.amount_minor
-    view.put(HOLD, replace(hold, captured_minor=captured, state="CAPTURED" if ended else "ACTIVE", ended_at=now if ended else None))
-    return Accepted({"journal_id": journal.journal_id})
+    if ended:
+        hold = replace(hold, state="CAPTURED", ended_at=now)
+    view.put(HOLD, replace(hold, captured_minor=captured))
+    return Accepted(Captured(journal.journal_id))
 
 
 def void_hold(command: VoidHold, view: View, now: datetime) -> Decision:
@@ -218,7 +241,7 @@ def _active(view: View, hold_id: UUID, account: UUID) -> Hold | Declined:
 
 
 DECIDERS = (
-    Decider(PlaceHold, _hold_keys, place_hold),
-    Decider(CaptureHold, _capture_keys, capture_hold),
+    Decider(PlaceHold, _hold_keys, place_hold, Held),
+    Decider(CaptureHold, _capture_keys, capture_hold, Captured),
     Decider(VoidHold, _hold_keys, void_hold),
 )

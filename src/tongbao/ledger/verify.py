@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncpg
 
 from tongbao.engine.verify import ChainBroken
+from tongbao.ledger.chart import CHART, account_id
 from tongbao.ledger.types import QUERIES
 
 
 async def check_ledger(connection: asyncpg.Connection) -> None:
-    """Every balance, version and running balance against the entries, every held sum against the holds, no orphans, and all
+    """Every balance, version and running balance against the entries, every held sum against the holds, every
+    account's identity and floor against the chart, no orphans, and all
     accounts together at zero in each currency. Raises ChainBroken naming the first difference."""
     for row in await connection.fetch(QUERIES["unbalanced_accounts"], 1):
         raise ChainBroken(
@@ -19,6 +21,13 @@ async def check_ledger(connection: asyncpg.Connection) -> None:
         )
     for row in await connection.fetch(QUERIES["unbalanced_holds"], 1):
         raise ChainBroken(f"account {row['account_id']}: {row['held_minor']} held, its holds say {row['holds_minor']}")
+    async for row in connection.cursor(QUERIES["account_names"], prefetch=5000):
+        line = CHART.get(row["code"])
+        known = line is not None and line.owned == (row["owner_id"] is not None)
+        if not known or row["account_id"] != account_id(line, row["currency"], row["owner_id"]):  # type: ignore[arg-type]
+            raise ChainBroken(f"account {row['account_id']}: it is not the account of its code, currency and owner")
+        if row["floor_minor"] != (None if line.overdraft else 0):  # type: ignore[union-attr]
+            raise ChainBroken(f"account {row['account_id']}: a floor of {row['floor_minor']} is not its chart line's")
     if await connection.fetchval(QUERIES["orphan_entries"]):
         raise ChainBroken("an entry belongs to no journal")
     if await connection.fetchval(QUERIES["orphan_journals"]):

@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 
 from tongbao.identity.http import LoginBody, caller_of, device_name, session_cookie
 from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.types import Locale
 from tongbao.merchants.service import API_KEY_PREFIX, MerchantService
 
 
@@ -46,7 +47,7 @@ class StaffAnswer(msgspec.Struct, frozen=True):
     role: str
     merchant: MerchantAnswer
     stores: list[StoreAnswer]
-    locale: str
+    locale: Locale
 
 
 class StaffSessionAnswer(msgspec.Struct, frozen=True):

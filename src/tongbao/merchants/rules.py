@@ -9,6 +9,7 @@ import msgspec
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.rules import enrol, login_keys
+from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.ids import derived_id
 from tongbao.merchants import errors
 from tongbao.merchants.types import API_KEY, MERCHANT, MERCHANT_TERMS, STORE, ApiKey, IssueApiKey, Merchant, OpenMerchant, Store
@@ -47,6 +48,8 @@ def issue_api_key(command: IssueApiKey, view: View, now: datetime) -> Decision:
     """Declines `merchant_not_found`."""
     if view.get(MERCHANT_TERMS, command.merchant_id) is None:
         return Declined(errors.MERCHANT_NOT_FOUND)
+    if view.get(API_KEY, command.key_hash) is not None:
+        raise InvariantBroken("two keys of 256 random bits are the same")
     view.put(API_KEY, ApiKey(command.key_hash, command.merchant_id, command.name, now))
     return Accepted()
 

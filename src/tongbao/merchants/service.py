@@ -14,7 +14,7 @@ import asyncpg
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors as identity_errors
 from tongbao.identity.service import Caller, IdentityService
-from tongbao.identity.types import Enrolment
+from tongbao.identity.types import Enrolment, Locale
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.gather import Gatherer
@@ -50,9 +50,10 @@ class MerchantService:
         self._clock = clock
         self._currency = currency
         self._country = country
-        self._merchants = Gatherer(self._fetch_merchants)
-        self._stores = Gatherer(self._fetch_stores)
-        self._keys_known = Gatherer(self._fetch_keys)
+        # No command changes a merchant, a store or a key yet; the first that does tells its outbox topic, and this listens.
+        self._merchants = Gatherer(self._fetch_merchants, remember=20_000)
+        self._stores = Gatherer(self._fetch_stores, remember=20_000)
+        self._keys_known = Gatherer(self._fetch_keys, remember=20_000)
 
     async def open(
         self,
@@ -83,7 +84,7 @@ class MerchantService:
         return cast(MerchantOpened, accepted(await self._engine.submit(command)))
 
     async def hire(
-        self, command_id: UUID, merchant_id: UUID, login: str, password: str, name: str, role: str, locale: str
+        self, command_id: UUID, merchant_id: UUID, login: str, password: str, name: str, role: str, locale: Locale
     ) -> UUID:
         """A log-in for somebody who works there. Declines `login_taken`."""
         return await self._identity.register(

@@ -24,12 +24,11 @@ from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.service import MerchantService
 from tongbao.payments import errors
 from tongbao.payments.service import PaymentService
-from tongbao.payments.types import Payment, Refund
+from tongbao.payments.types import Payment, PaymentState, Refund
 from tongbao.security.masking import mask_name
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 PathNumber = Annotated[str, Parameter(max_length=64)]
-State = Literal["CREATED", "PAID", "CLOSED", "EXPIRED"]
 
 _PING_S = 15.0
 
@@ -97,7 +96,7 @@ class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     amount: str
     currency: str
-    state: str
+    state: PaymentState
     refunded: str
     created_at: datetime
     expires_at: datetime
@@ -105,7 +104,7 @@ class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: datetime | None = None
     payer_masked: str | None = None
     bill_id: str | None = None
-    refunds: list[RefundLine] = []
+    refunds: list[RefundLine]
 
 
 class OrderAnswer(PaymentAnswer, frozen=True, kw_only=True):
@@ -127,7 +126,7 @@ class RefundAnswer(msgspec.Struct, frozen=True):
     fee_returned: str
     reason: str
     at: datetime
-    state: str = "SUCCEEDED"
+    state: Literal["SUCCEEDED"] = "SUCCEEDED"
 
 
 class HourAnswer(msgspec.Struct, frozen=True):
@@ -251,7 +250,7 @@ async def orders(
     cards: Cards,
     limit: web.Limit = 20,
     cursor: web.Cursor = None,
-    in_state: Annotated[State | None, Parameter(query="state")] = None,
+    in_state: Annotated[PaymentState | None, Parameter(query="state")] = None,
     q: Annotated[str | None, Parameter(max_length=64, description="Order number or words of the subject.")] = None,
     first_day: Annotated[str | None, Parameter(query="from", max_length=10)] = None,
     last_day: Annotated[str | None, Parameter(query="to", max_length=10)] = None,

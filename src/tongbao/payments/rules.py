@@ -17,7 +17,8 @@ from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.kernel.ids import derived_id
 from tongbao.kernel.money import share_ppm
-from tongbao.ledger.api import FEES, MERCHANT_BALANCE, Leg, Place, account_at, account_keys, post
+from tongbao.ledger import errors as ledger_errors
+from tongbao.ledger.api import FEES, MERCHANT_BALANCE, Leg, Place, account_at, account_keys, post, require_positive
 from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.types import MERCHANT_TERMS
 from tongbao.payments import errors
@@ -68,11 +69,14 @@ def merchant_balance(merchant_id: UUID, currency: str) -> Place:
 
 
 def create_order(command: CreateOrder, view: View, now: datetime) -> Decision:
-    """Declines `merchant_not_found`, `out_trade_no_used` (the same number for other terms). The same terms again answer the
-    same order, whatever the idempotency key: a merchant's number is its own key."""
+    """Declines `merchant_not_found`, `currency_mismatch`, `out_trade_no_used` (the same number for other terms). The same terms
+    again answer the same order, whatever the idempotency key: a merchant's number is its own key."""
+    require_positive(command.amount_minor)
     merchant = view.get(MERCHANT_TERMS, command.merchant_id)
     if merchant is None:
         return Declined(merchant_errors.MERCHANT_NOT_FOUND)
+    if merchant.currency != command.currency:
+        return Declined(ledger_errors.CURRENCY_MISMATCH)
     payment_id = payment_id_of(command.merchant_id, command.out_trade_no)
     known = view.get(PAYMENT, payment_id)
     if known is not None:
@@ -108,10 +112,13 @@ def pay_order(command: PayOrder, view: View, now: datetime) -> Decision:
 
 
 def pay_merchant(command: PayMerchant, view: View, now: datetime) -> Decision:
-    """Declines `merchant_not_found`, `out_trade_no_used`, what `confirm` declines, `insufficient_funds`."""
+    """Declines `merchant_not_found`, `currency_mismatch`, `out_trade_no_used`, what `confirm` declines, `insufficient_funds`."""
+    require_positive(command.amount_minor)
     merchant = view.get(MERCHANT_TERMS, command.merchant_id)
     if merchant is None:
         return Declined(merchant_errors.MERCHANT_NOT_FOUND)
+    if merchant.currency != command.currency:
+        return Declined(ledger_errors.CURRENCY_MISMATCH)
     payment_id = payment_id_of(command.merchant_id, command.out_trade_no)
     if view.get(PAYMENT, payment_id) is not None:
         return Declined(errors.OUT_TRADE_NO_USED)
@@ -183,6 +190,7 @@ def refund_payment(command: RefundPayment, view: View, now: datetime) -> Decisio
     payment = view.get(PAYMENT, command.payment_id)
     if payment is None or payment.merchant_id != command.merchant_id:
         return Declined(errors.PAYMENT_NOT_FOUND)
+    require_positive(command.amount_minor)
     refund_id = refund_id_of(command.payment_id, command.out_refund_no)
     known = view.get(REFUND, refund_id)
     if known is not None:

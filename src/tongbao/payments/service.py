@@ -36,6 +36,7 @@ from tongbao.payments.types import (
     RefundPayment,
     payment_id_of,
 )
+from tongbao.wallet.types import BillState
 
 QUERIES = Queries("tongbao.payments")
 
@@ -291,13 +292,13 @@ class PaymentService:
             accepted(await self._engine.submit(ExpireOrder(command_id=command_id, payment_id=row["payment_id"])))
         return len(rows)
 
-    async def bill_states(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
+    async def bill_states(self, ids: Sequence[UUID]) -> Mapping[UUID, BillState]:
         """What a bill shows of its payment: SUCCEEDED, PARTLY_REFUNDED or REFUNDED."""
         rows = await self._pool.fetch(QUERIES["payment_states"], list(ids))
         return {row["payment_id"]: _bill_state(row["amount_minor"], row["refunded_minor"]) for row in rows}
 
 
-def _bill_state(amount_minor: int, refunded_minor: int) -> str:
+def _bill_state(amount_minor: int, refunded_minor: int) -> BillState:
     if refunded_minor == 0:
         return "SUCCEEDED"
     return "REFUNDED" if refunded_minor == amount_minor else "PARTLY_REFUNDED"

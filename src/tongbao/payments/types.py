@@ -32,7 +32,7 @@ class Payment(msgspec.Struct, frozen=True):
     amount_minor: int
     currency: str
     fee_minor: int
-    state: str
+    state: PaymentState
     method: str
     payer_id: UUID | None
     refunded_minor: int
@@ -45,7 +45,7 @@ class Payment(msgspec.Struct, frozen=True):
     journal_id: UUID | None
     bill_id: UUID | None
 
-    def state_at(self, now: datetime) -> str:
+    def state_at(self, now: datetime) -> PaymentState:
         """The state as of `now`: an unpaid order past its time is EXPIRED even before the janitor comes by."""
         return "EXPIRED" if self.state == "CREATED" and now >= self.expires_at else self.state
 

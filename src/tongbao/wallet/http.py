@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -17,7 +17,17 @@ from tongbao.kernel.money import format_minor, parse
 from tongbao.security.masking import mask_card, mask_login, mask_name
 from tongbao.wallet import errors
 from tongbao.wallet.service import BANKS, Counterparty, WalletService
-from tongbao.wallet.types import BankAccount, BankTransfer, Bill, BillKind
+from tongbao.wallet.types import (
+    BankAccount,
+    BankTransfer,
+    BankTransferKind,
+    BankTransferState,
+    Bill,
+    BillKind,
+    BillState,
+    CounterpartyKind,
+    Direction,
+)
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 PathId = Annotated[str, Parameter(max_length=64)]
@@ -71,8 +81,8 @@ class BankTransferAnswer(msgspec.Struct, frozen=True):
     """PENDING or UNKNOWN: the bank is being asked; the money is safe either way. SUCCEEDED and FAILED are final."""
 
     bank_transfer_id: str
-    kind: str
-    state: str
+    kind: BankTransferKind
+    state: BankTransferState
     amount: str
     currency: str
     bank_account: BankAccountAnswer
@@ -110,7 +120,7 @@ class CounterpartyAnswer(msgspec.Struct, frozen=True):
     """The other side of a bill."""
 
     name: str
-    kind: str
+    kind: CounterpartyKind
     login_masked: str | None = None
 
 
@@ -118,15 +128,15 @@ class BillAnswer(msgspec.Struct, frozen=True):
     """One line of the statement. A payment's state says what was refunded since."""
 
     bill_id: str
-    kind: str
-    direction: str
+    kind: BillKind
+    direction: Direction
     amount: str
     currency: str
     counterparty: CounterpartyAnswer
     title: str
     note: str
     at: datetime
-    state: str
+    state: BillState
     balance_after: str | None = None
     journal_id: str | None = None
     payment_id: str | None = None
@@ -142,11 +152,12 @@ class DayAnswer(msgspec.Struct, frozen=True):
 
 
 class BillsAnswer(msgspec.Struct, frozen=True):
-    """A page of bills, with the totals of every day on it."""
+    """A page of bills, with the totals of every day on it. `zone` is where the days begin and end."""
 
     items: list[BillAnswer]
     next_cursor: str | None
     days: list[DayAnswer]
+    zone: str
 
 
 def bank_account_answer(account: BankAccount) -> BankAccountAnswer:
@@ -176,7 +187,7 @@ async def _bill_answers(bills: list[Bill], wallet: WalletService) -> list[BillAn
     return [_bill_answer(bill, states, people) for bill in bills]
 
 
-def _bill_answer(bill: Bill, states: dict[UUID, str], people: dict[UUID, Counterparty]) -> BillAnswer:
+def _bill_answer(bill: Bill, states: dict[UUID, BillState], people: dict[UUID, Counterparty]) -> BillAnswer:
     other = people.get(bill.counterparty_id) or Counterparty("–", bill.counterparty_kind)
     reference = str(bill.reference_id) if bill.reference_id else None
     paid = bill.kind in ("payment", "refund")
@@ -239,7 +250,7 @@ async def unlink_bank_account(customer: Caller, wallet: WalletService, bank_acco
 
 
 async def _start(
-    kind: Literal["topup", "withdrawal"], customer: Caller, data: BankTransferBody, wallet: WalletService, key: str
+    kind: BankTransferKind, customer: Caller, data: BankTransferBody, wallet: WalletService, key: str
 ) -> BankTransferAnswer:
     amount = wallet.own_currency(parse(data.amount, data.currency))
     bank_account_id = web.parse_id(data.bank_account_id, errors.BANK_ACCOUNT_UNKNOWN)
@@ -295,7 +306,7 @@ async def bills(
     first_day: Annotated[str | None, Parameter(query="from", max_length=10, description="First local day.")] = None,
     last_day: Annotated[str | None, Parameter(query="to", max_length=10, description="Last local day.")] = None,
     kind: BillKind | None = None,
-    direction: Literal["in", "out"] | None = None,
+    direction: Direction | None = None,
 ) -> BillsAnswer:
     """The statement, newest first, with the totals of each day shown."""
     start, end = web.local_days(first_day, last_day, wallet.zone)
@@ -307,7 +318,7 @@ async def bills(
         DayAnswer(day.day, format_minor(day.in_minor, wallet.currency), format_minor(day.out_minor, wallet.currency))
         for day in totals
     ]
-    return BillsAnswer(await _bill_answers(list(rows), wallet), following, days)
+    return BillsAnswer(await _bill_answers(list(rows), wallet), following, days, str(wallet.zone))
 
 
 @get("/v1/wallet/bills/{bill_id:str}", tags=["Wallet"])

@@ -22,6 +22,7 @@ from tongbao.ledger.api import (
     account_at,
     account_keys,
     post,
+    require_positive,
 )
 from tongbao.wallet import errors
 from tongbao.wallet.types import (
@@ -32,6 +33,7 @@ from tongbao.wallet.types import (
     BankAccount,
     BankTransfer,
     Bill,
+    Direction,
     LinkBankAccount,
     SettleBankTransfer,
     StartBankTransfer,
@@ -89,6 +91,7 @@ def _linked(view: View, bank_account_id: UUID, customer_id: UUID) -> BankAccount
 
 def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -> Decision:
     """Declines `bank_account_unknown`, what `confirm` declines, `insufficient_funds`."""
+    require_positive(command.amount_minor)
     if _linked(view, command.bank_account_id, command.customer_id) is None:
         return Declined(errors.BANK_ACCOUNT_UNKNOWN)
     if refused := confirm(view, command.customer_id, command.confirmation, now):
@@ -173,6 +176,7 @@ def _settling_legs(transfer: BankTransfer, state: str) -> list[Leg]:
 
 def transfer(command: Transfer, view: View, now: datetime) -> Decision:
     """Declines `payee_is_payer`, `payee_not_found`, what `confirm` declines, `insufficient_funds`. Both sides get a bill."""
+    require_positive(command.amount_minor)
     if command.payee_id == command.payer_id:
         return Declined(errors.PAYEE_IS_PAYER)
     payee = view.get(CUSTOMER, command.payee_id)
@@ -187,10 +191,11 @@ def transfer(command: Transfer, view: View, now: datetime) -> Decision:
     if isinstance(journal, Declined):
         return journal
     bill_id = derived_id(now, command.command_id, b"bill")
-    for mine, direction, other, place in (
+    sides: tuple[tuple[UUID, Direction, UUID, Place], ...] = (
         (command.payer_id, "out", command.payee_id, payer_wallet),
         (command.payee_id, "in", command.payer_id, payee_wallet),
-    ):
+    )
+    for mine, direction, other, place in sides:
         balance = account_at(view, place, now).posted_minor
         view.put(
             BILL,

@@ -38,6 +38,8 @@ from tongbao.wallet.types import (
     BankTransfer,
     BankTransferKind,
     Bill,
+    BillState,
+    CounterpartyKind,
     LinkBankAccount,
     SettleBankTransfer,
     StartBankTransfer,
@@ -56,7 +58,7 @@ class Counterparty(msgspec.Struct, frozen=True):
     """The other side of a bill, as its owner may see it."""
 
     name: str
-    kind: str
+    kind: CounterpartyKind
     login_masked: str | None = None
 
 
@@ -69,7 +71,7 @@ class DayTotals(msgspec.Struct, frozen=True):
 
 
 #: What the modules that own bills' references and counterparties tell of them; `app/registry.py` plugs them in.
-StatesOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, str]]]
+StatesOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, BillState]]]
 CounterpartiesOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Counterparty]]]
 
 
@@ -299,19 +301,19 @@ class WalletService:
         shown = set(local)
         return [DayTotals(*row) for row in rows if row["day"] in shown]
 
-    async def details(self, bills: Sequence[Bill]) -> tuple[dict[UUID, str], dict[UUID, Counterparty]]:
+    async def details(self, bills: Sequence[Bill]) -> tuple[dict[UUID, BillState], dict[UUID, Counterparty]]:
         """States by reference id, and counterparties by their id, for a page of bills."""
-        states: dict[UUID, str] = {}
+        states: dict[UUID, BillState] = {}
         for kind in {bill.kind for bill in bills} & set(self._states):
             wanted = [bill.reference_id for bill in bills if bill.kind == kind and bill.reference_id]
             states.update(await self._states[kind](wanted))
         people: dict[UUID, Counterparty] = {}
-        for kind in {bill.counterparty_kind for bill in bills} & set(self._counterparties):
-            ids = list({bill.counterparty_id for bill in bills if bill.counterparty_kind == kind})
-            people.update(await self._counterparties[kind](ids))
+        for which in {bill.counterparty_kind for bill in bills} & set(self._counterparties):
+            ids = list({bill.counterparty_id for bill in bills if bill.counterparty_kind == which})
+            people.update(await self._counterparties[which](ids))
         return states, people
 
-    async def bank_transfer_states(self, ids: Sequence[UUID]) -> dict[UUID, str]:
+    async def bank_transfer_states(self, ids: Sequence[UUID]) -> dict[UUID, BillState]:
         """State of each bank transfer: what `states` says of top-ups and withdrawals."""
         rows = await self._pool.fetch(QUERIES["bank_transfers_by_id"], list(ids))
         return {row["bank_transfer_id"]: row["state"] for row in rows}

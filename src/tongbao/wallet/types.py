@@ -13,6 +13,9 @@ from tongbao.identity.types import Confirmation, Principal
 
 BankTransferState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED"]
 BankTransferKind = Literal["topup", "withdrawal"]
+Direction = Literal["in", "out"]
+CounterpartyKind = Literal["customer", "merchant", "bank"]
+BillState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED", "PARTLY_REFUNDED", "REFUNDED"]
 BillKind = Literal["payment", "refund", "topup", "withdrawal", "transfer"]
 
 
@@ -40,8 +43,8 @@ class BankTransfer(msgspec.Struct, frozen=True):
     bank_transfer_id: UUID
     customer_id: UUID
     bank_account_id: UUID
-    kind: str
-    state: str
+    kind: BankTransferKind
+    state: BankTransferState
     amount_minor: int
     currency: str
     attempts: int
@@ -61,11 +64,11 @@ class Bill(msgspec.Struct, frozen=True):
 
     customer_id: UUID
     bill_id: UUID
-    kind: str
-    direction: str
+    kind: BillKind
+    direction: Direction
     amount_minor: int
     currency: str
-    counterparty_kind: str
+    counterparty_kind: CounterpartyKind
     counterparty_id: UUID
     title: str
     note: str

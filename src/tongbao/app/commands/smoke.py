@@ -48,7 +48,7 @@ def command(fee_error: int) -> None:
     try:
         asyncio.run(_main(settings, console, log, Tally(FEE_PPM, fee_error)))
     except Exception as failure:
-        console.print(f"[red]✗[/] {escape(_reason(failure))}")
+        console.print(f"[red]✗[/] {escape(_reason(failure))}", soft_wrap=True)
         console.print(f"[dim]{escape(_tail(log))}\nlog: {log}[/]", soft_wrap=True)
         sys.exit(1)
     except BaseException:  # interrupted

@@ -14,7 +14,7 @@ import msgspec
 from tongbao.app.asgi import open_services
 from tongbao.app.smoking.books import check_bank, check_chain, check_trial_balance
 from tongbao.app.smoking.clients import Client, Difference, Ear, new_key, same
-from tongbao.app.smoking.tally import MERCHANTS, Tally, yuan
+from tongbao.app.smoking.tally import FEES, MERCHANTS, Tally, fee_given_back, yuan
 from tongbao.app.stack import Stack
 from tongbao.channels.api import DEMO_ACCOUNTS, Account, Fault, Match
 from tongbao.kernel.clock import SystemClock
@@ -301,14 +301,14 @@ class Story:
         days = {moment.astimezone(self._zone).date().isoformat() for moment in (self._began, datetime.now(UTC))}
         found = [await self._shop.get("summary", date=day) for day in sorted(days)]
         totals = {name: sum(_fen(day[name]) for day in found) for name in ("paid", "refunded", "fees", "net")}
-        fees, net = self._tally.total("4001"), self._tally.balances[MERCHANTS, SHOP]
+        fees, net = self._tally.total(FEES), self._tally.balances[MERCHANTS, SHOP]
         same("merchant's day", totals, {"paid": ORDER + STATIC, "refunded": REFUND, "fees": fees, "net": net})
         counts = (sum(day["paid_count"] for day in found), sum(day["refunded_count"] for day in found))
         same("merchant's payments and refunds", counts, (2, 1))
         hours = sum(_fen(hour["amount"]) for day in found for hour in day["hours"])
         same("merchant's hours", hours, ORDER + STATIC)
         order = await self._shop.get(f"orders/{self._order_no}")
-        fee = self._tally.fee(ORDER) - (self._tally.fee(ORDER) * REFUND // ORDER)
+        fee = self._tally.fee(ORDER) - fee_given_back(self._tally.fee(ORDER), ORDER, REFUND)
         expected = (yuan(REFUND), yuan(fee), yuan(ORDER - REFUND - fee))
         same("order after its refund", (order["refunded"], order["fee"], order["net"]), expected)
         listed = (await self._shop.get("orders", limit=100))["items"]

@@ -100,3 +100,7 @@ select (posted_at at time zone $4)::date as day,
        coalesce(sum(amount_minor) filter (where amount_minor > 0), 0)::bigint as in_minor,
        coalesce(-sum(amount_minor) filter (where amount_minor < 0), 0)::bigint as out_minor
 from entry where account_id = $1 and posted_at >= $2 and posted_at < $3 group by 1 order by 1 desc;
+
+-- name: account_names
+-- What every account is, for comparing with what its id says.
+select account_id, code, owner_id, currency, floor_minor from account;

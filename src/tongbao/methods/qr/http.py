@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -16,8 +17,20 @@ from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import Money, format_minor, parse
 from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.service import MerchantService
-from tongbao.methods.qr.api import CodeSigner, DynamicCode, Foreign, Payee, StaticCode, dynamic_code, read, static_code, svg
-from tongbao.methods.qr.errors import CODE_NOT_STATIC
+from tongbao.methods.qr.api import (
+    CodeSigner,
+    DynamicCode,
+    Foreign,
+    Payee,
+    PublicKeys,
+    StaticCode,
+    dynamic_code,
+    read,
+    static_code,
+    svg,
+)
+from tongbao.methods.qr.errors import CODE_NOT_STATIC, CODE_SIGNATURE_INVALID
+from tongbao.methods.qr.schemes import ContractCode
 from tongbao.payments import errors
 from tongbao.payments.http import Cards, MerchantName, PathNumber, PaymentAnswer, StoreName, merchant_of
 from tongbao.payments.service import PaymentService
@@ -67,7 +80,7 @@ class ForeignScan(msgspec.Struct, frozen=True, tag_field="kind", tag="foreign"):
     """A code of another scheme, named, with what its finder can do."""
 
     scheme: Words
-    code: str
+    code: ContractCode
     message: Words
 
 
@@ -156,19 +169,29 @@ async def scan(
             return ForeignScan(Words(scheme.name.zh, scheme.name.en), scheme.code, Words(scheme.message.zh, scheme.message.en))
 
 
+@lru_cache(maxsize=4096)
+def _static(text: str) -> StaticCode | None:
+    """A printed code means the same for ever: read once, however many pay by it."""
+    try:
+        code = read(text, datetime.now(UTC), PublicKeys({}))
+    except Refusal as refusal:
+        if refusal.code is CODE_SIGNATURE_INVALID:
+            return None  # a signed code is an order's
+        raise
+    return code if isinstance(code, StaticCode) else None
+
+
 @post("/v1/wallet/payments", tags=["Codes"], status_code=201)
 async def pay_static(
     customer: Caller,
     data: PayCodeBody,
     payments: PaymentService,
     cards: Cards,
-    signer: CodeSigner,
-    clock: Clock,
     key: web.IdempotencyKey,
 ) -> PaymentAnswer:
     """Pay a merchant's static code in one step. A code that fixes its amount takes no other (`amount_mismatch`)."""
-    code = read(data.code.strip(), clock.now(), signer)
-    if not isinstance(code, StaticCode):
+    code = _static(data.code.strip())
+    if code is None:
         raise Refusal(CODE_NOT_STATIC)
     amount = parse(data.amount, data.currency)
     if code.amount_minor is not None and amount != Money(code.amount_minor, code.currency):

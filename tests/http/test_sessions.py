@@ -1,0 +1,94 @@
+"""Where somebody is logged in, and how another device is logged out: at once, and in every process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+import pytest
+from tests.http.town import PASSWORD, Person, Town, ok, refused
+
+from tongbao.identity.http import SessionAnswer, SessionLine
+from tongbao.kernel import web
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def log_in(town: Town, who: Person, device: str) -> Person:
+    body = {"login": who.login, "password": PASSWORD, "device_name": device}
+    session = ok(await town.here.post("/v1/wallet/login", json=body), SessionAnswer)
+    return Person(town.here, session.token, session_id=session.session_id)
+
+
+async def test_another_device_is_logged_out_at_once_in_both_processes(town: Town) -> None:
+    kim = await town.customer("Kim")
+    lost = await log_in(town, kim, "lost phone")
+    for process in (town.here, town.there):  # both know the session now, and remember it
+        ok(await lost.elsewhere(process).get("/v1/wallet/me"))
+    listed = ok(await kim.get("/v1/wallet/sessions"), web.Page[SessionLine]).items
+    assert [(each.device_name, each.current) for each in listed] == [("lost phone", False), ("first", True)]
+    lost_id = listed[0].session_id
+
+    assert (await kim.delete(f"/v1/wallet/sessions/{lost_id}")).status_code == 204
+    ended = time.monotonic()
+
+    refused(await lost.get("/v1/wallet/me"), 401, "unauthenticated")
+    while (await lost.elsewhere(town.there).get("/v1/wallet/me")).status_code == 200:
+        assert time.monotonic() - ended < 1.0, "the other process still takes it"
+        await asyncio.sleep(0.01)
+    ok(await kim.get("/v1/wallet/me"))
+    refused(await kim.delete(f"/v1/wallet/sessions/{lost_id}"), 404, "session_not_found")
+    left = ok(await kim.get("/v1/wallet/sessions"), web.Page[SessionLine]).items
+    assert [each.device_name for each in left] == ["first"]
+
+
+async def test_logging_out_ends_the_session_everywhere(town: Town) -> None:
+    for who, base in ((await town.customer("Lee"), "wallet"), (await town.merchant("Gone"), "merchant")):
+        for process in (town.here, town.there):
+            ok(await who.elsewhere(process).get(f"/v1/{base}/me"))
+        assert (await who.post(f"/v1/{base}/logout")).status_code == 204
+        ended = time.monotonic()
+        refused(await who.get(f"/v1/{base}/me"), 401, "unauthenticated")
+        while (await who.elsewhere(town.there).get(f"/v1/{base}/me")).status_code == 200:
+            assert time.monotonic() - ended < 1.0, "the other process still takes it"
+            await asyncio.sleep(0.01)
+
+
+async def test_an_ended_session_is_refused_with_requests_in_flight(town: Town) -> None:
+    """Requests that keep a session warm while it is being ended do not bring it back to life."""
+    may = await town.customer("May")
+    lost = await log_in(town, may, "lost phone")
+    away, stop = lost.elsewhere(town.there), asyncio.Event()
+
+    async def knock() -> float:
+        latest = 0.0
+        while not stop.is_set():
+            asked = time.monotonic()
+            if (await away.get("/v1/wallet/me")).status_code == 200:
+                latest = asked
+        return latest
+
+    knocking = [asyncio.create_task(knock()) for _ in range(8)]
+    await asyncio.sleep(0.3)
+    assert (await may.delete(f"/v1/wallet/sessions/{lost.session_id}")).status_code == 204
+    ended = time.monotonic()
+    await asyncio.sleep(1.5)
+    stop.set()
+    assert max(await asyncio.gather(*knocking)) - ended < 1.0
+
+
+async def test_sessions_come_in_pages(town: Town) -> None:
+    ned = await town.customer("Ned")
+    for number in range(4):
+        await log_in(town, ned, f"device {number}")
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        query: dict[str, str | int] = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+        page = msgspec.json.decode((await ned.get("/v1/wallet/sessions", **query)).content, type=web.Page[SessionLine])
+        seen += [line.device_name for line in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == ["device 3", "device 2", "device 1", "device 0", "first"]

@@ -1,0 +1,345 @@
+"""What becomes of orders, payments and refunds, situation by situation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from tests.support.ladder import Row, answer, declines_of, ladder, said_in
+from tests.support.town import WRONG, Town, town
+from tongbao.engine.api import Command, MemoryStore
+from tongbao.payments import errors
+from tongbao.payments.types import PAYMENT, ExpireOrder, payment_id_of
+
+ROWS, says = ladder()
+
+
+async def ordered(place: Town, minor: int = 1000) -> tuple[UUID, UUID]:
+    """A merchant with an order, and a customer who can pay it exactly."""
+    merchant = await place.merchant()
+    await place.happens(place.ordering(merchant, "order", minor))
+    return merchant, await place.customer(minor)
+
+
+async def paid(place: Town, minor: int = 1000) -> tuple[UUID, UUID]:
+    merchant, payer = await ordered(place, minor)
+    await place.happens(place.paying(merchant, "order", payer, minor))
+    return merchant, payer
+
+
+# ── orders ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@says("merchant_not_found")
+async def an_order_of_nobody(place: Town) -> Command:
+    return place.ordering(place.id(), "order")
+
+
+@says("ok")
+async def the_same_order_again_under_another_key(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    return place.ordering(merchant, "order")
+
+
+@says("out_trade_no_used")
+async def the_same_number_for_another_amount(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    return place.ordering(merchant, "order", 1001)
+
+
+@says("out_trade_no_used")
+async def the_same_number_for_another_subject(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    return place.ordering(merchant, "order", subject="other")
+
+
+@says("out_trade_no_used")
+async def the_same_number_in_another_currency(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    return place.ordering(merchant, "order", currency="USD")
+
+
+@says("ok")
+async def the_same_number_of_another_merchant(place: Town) -> Command:
+    await ordered(place)
+    return place.ordering(await place.merchant(), "order", 77)
+
+
+# ── paying an order ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@says("ok")
+async def paying_with_all_one_has(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    return place.paying(merchant, "order", payer)
+
+
+@says("payment_not_found")
+async def paying_what_was_never_ordered(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    return place.paying(merchant, "other", payer)
+
+
+@says("payment_not_found")
+async def paying_an_order_in_the_name_of_another_merchant(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    wish = place.paying(merchant, "order", payer)
+    return type(wish)(**{name: getattr(wish, name) for name in wish.__struct_fields__} | {"merchant_id": await place.merchant()})
+
+
+@says("order_paid")
+async def paying_twice(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    return place.paying(merchant, "order", payer, confirmation=WRONG)
+
+
+@says("order_paid")
+async def paying_what_another_has_paid(place: Town) -> Command:
+    merchant, _ = await paid(place)
+    return place.paying(merchant, "order", await place.customer(1000))
+
+
+@says("order_closed")
+async def paying_a_closed_order(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    await place.happens(place.closing(merchant, "order"))
+    return place.paying(merchant, "order", payer)
+
+
+@says("ok")
+async def paying_at_the_last_moment(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    place.clock.advance(timedelta(seconds=300) - timedelta(microseconds=1))
+    return place.paying(merchant, "order", payer)
+
+
+@says("order_expired")
+async def paying_a_moment_too_late(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    place.clock.advance(timedelta(seconds=300))
+    return place.paying(merchant, "order", payer)
+
+
+@says("order_expired")
+async def paying_after_the_janitor_came(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    place.clock.advance(timedelta(seconds=300))
+    await place.happens(ExpireOrder(command_id=place.id(), payment_id=payment_id_of(merchant, "order")))
+    return place.paying(merchant, "order", payer)
+
+
+@says("ok")
+async def paying_after_the_janitor_came_too_early(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    await place.happens(ExpireOrder(command_id=place.id(), payment_id=payment_id_of(merchant, "order")))
+    return place.paying(merchant, "order", payer)
+
+
+@says("amount_mismatch")
+async def paying_another_amount_than_was_ordered(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    return place.paying(merchant, "order", payer, 999, confirmation=WRONG)
+
+
+@says("amount_mismatch")
+async def paying_in_another_currency(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    return place.paying(merchant, "order", payer, currency="USD")
+
+
+@says("wrong_pin")
+async def paying_with_a_wrong_pin(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    return place.paying(merchant, "order", await place.customer(), confirmation=WRONG)
+
+
+@says("pin_not_set")
+async def paying_without_a_pin(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    return place.paying(merchant, "order", await place.customer(pin=False))
+
+
+@says("insufficient_funds")
+async def paying_a_cent_more_than_one_has(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    return place.paying(merchant, "order", await place.customer(999))
+
+
+# ── paying at once ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@says("merchant_not_found")
+async def paying_nobody_at_once(place: Town) -> Command:
+    return place.paying_at_once(place.id(), "order", await place.customer(1000))
+
+
+@says("out_trade_no_used")
+async def paying_at_once_under_a_used_number(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    return place.paying_at_once(merchant, "order", payer)
+
+
+@says("wrong_pin")
+async def paying_at_once_with_a_wrong_pin(place: Town) -> Command:
+    return place.paying_at_once(await place.merchant(), "order", await place.customer(), confirmation=WRONG)
+
+
+@says("ok")
+async def a_number_that_failed_may_be_used_again(place: Town) -> Command:
+    merchant, payer = await place.merchant(), await place.customer(1000)
+    assert await place.says(place.paying_at_once(merchant, "order", payer, confirmation=WRONG)) == "wrong_pin"
+    return place.paying_at_once(merchant, "order", payer)
+
+
+# ── closing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@says("payment_not_found")
+async def closing_what_was_never_ordered(place: Town) -> Command:
+    return place.closing(await place.merchant(), "order")
+
+
+@says("payment_not_found")
+async def closing_another_merchants_order(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    wish = place.closing(merchant, "order")
+    return type(wish)(command_id=wish.command_id, payment_id=wish.payment_id, merchant_id=await place.merchant())
+
+
+@says("order_paid")
+async def closing_a_paid_order(place: Town) -> Command:
+    merchant, _ = await paid(place)
+    return place.closing(merchant, "order")
+
+
+@says("order_closed")
+async def closing_twice(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    await place.happens(place.closing(merchant, "order"))
+    return place.closing(merchant, "order")
+
+
+@says("order_expired")
+async def closing_too_late(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    place.clock.advance(timedelta(seconds=300))
+    return place.closing(merchant, "order")
+
+
+# ── refunds ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@says("ok")
+async def refunding_everything(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    return place.refunding(merchant, "order", payer, "refund", 1000)
+
+
+@says("payment_not_found")
+async def refunding_what_was_never_ordered(place: Town) -> Command:
+    return place.refunding(await place.merchant(), "order", await place.customer(), "refund", 1)
+
+
+@says("payment_not_found")
+async def refunding_another_merchants_payment(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    wish = place.refunding(merchant, "order", payer, "refund", 1)
+    return type(wish)(**{name: getattr(wish, name) for name in wish.__struct_fields__} | {"merchant_id": await place.merchant()})
+
+
+@says("order_not_paid")
+async def refunding_an_unpaid_order(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    return place.refunding(merchant, "order", payer, "refund", 1)
+
+
+@says("order_not_paid")
+async def refunding_to_somebody_else(place: Town) -> Command:
+    merchant, _ = await paid(place)
+    return place.refunding(merchant, "order", await place.customer(), "refund", 1)
+
+
+@says("order_not_paid")
+async def refunding_in_another_currency(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    return place.refunding(merchant, "order", payer, "refund", 1, currency="USD")
+
+
+@says("refund_exceeds_paid")
+async def refunding_a_cent_more(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    return place.refunding(merchant, "order", payer, "refund", 1001)
+
+
+@says("refund_exceeds_paid")
+async def refunding_a_cent_more_in_two(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    await place.happens(place.refunding(merchant, "order", payer, "refund", 1))
+    return place.refunding(merchant, "order", payer, "other", 1000)
+
+
+@says("ok")
+async def the_same_refund_again_under_another_key(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    await place.happens(place.refunding(merchant, "order", payer, "refund", 1000))
+    return place.refunding(merchant, "order", payer, "refund", 1000)
+
+
+@says("out_refund_no_used")
+async def the_same_refund_number_for_another_amount(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    await place.happens(place.refunding(merchant, "order", payer, "refund", 1))
+    return place.refunding(merchant, "order", payer, "refund", 2)
+
+
+@says("ok")
+async def the_fiftieth_refund(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    for number in range(49):
+        await place.happens(place.refunding(merchant, "order", payer, f"refund-{number}", 1))
+    return place.refunding(merchant, "order", payer, "refund", 1)
+
+
+@says("too_many_refunds")
+async def the_fifty_first_refund(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    for number in range(50):
+        await place.happens(place.refunding(merchant, "order", payer, f"refund-{number}", 1))
+    return place.refunding(merchant, "order", payer, "refund", 1)
+
+
+@says("merchant_funds_insufficient")
+async def refunding_what_the_merchant_no_longer_has(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    await place.happens(place.holding(merchant, place.id(), 900, code="2101"))
+    return place.refunding(merchant, "order", payer, "refund", 1000)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=repr)
+async def test_payments_says(row: Row) -> None:
+    assert await answer(row) == row.says
+
+
+def test_every_decline_of_payments_has_its_situation() -> None:
+    assert declines_of(errors) <= said_in(ROWS)
+
+
+async def test_a_refund_that_is_declined_leaves_the_payment_as_it_was() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        merchant, payer = await paid(place)
+        before = (dict(store.rows["account"]), store.table(PAYMENT)[payment_id_of(merchant, "order")])
+        assert await place.says(place.refunding(merchant, "order", payer, "refund", 1001)) == "refund_exceeds_paid"
+        assert before == (store.rows["account"], store.table(PAYMENT)[payment_id_of(merchant, "order")])
+
+
+async def test_the_fee_is_the_one_of_the_day_the_order_was_made() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        merchant, _ = await paid(place)
+        payment = store.table(PAYMENT)[payment_id_of(merchant, "order")]
+        assert (payment.fee_minor, payment.state) == (6, "PAID")
+        balances = {account.code: account.posted_minor for account in store.rows["account"].values()}
+        assert (balances["2101"], balances["4001"], balances["1001"]) == (994, 6, -1000)

@@ -1,0 +1,298 @@
+"""A toy domain to try the engine with: jars of marbles, a count of refused wishes, and a log of what was poured.
+
+It has one of everything the engine promises: a row that is read and changed, a row that a declined command may mark, an
+append-only row that is hashed into the chain, events, a constraint of the database, and deciders that are broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+
+from tongbao.engine.api import (
+    Accepted,
+    Command,
+    Decider,
+    Decision,
+    Declined,
+    Key,
+    MemoryStore,
+    PostgresStore,
+    Relation,
+    Store,
+    View,
+)
+from tongbao.engine.types import Link, OutboxRow, Record
+from tongbao.ledger.errors import INSUFFICIENT_FUNDS
+
+TABLES = """
+create table jar (jar_id uuid primary key, marbles bigint not null, seal text,
+    constraint jar_not_overfull check (marbles <= 1000000));
+create unique index jar_seal_once on jar (seal) where seal is not null;
+create table refused (jar_id uuid primary key, times bigint not null);
+create table poured (pour_id uuid primary key, command_id uuid not null, jar_id uuid not null, marbles bigint not null);
+"""
+
+_POURED = """select pour_id, command_id, jar_id, marbles, command_id from poured
+             where command_id = any($1::uuid[]) order by pour_id"""
+
+
+class Jar(msgspec.Struct, frozen=True):
+    """A jar. No two jars bear the same seal, which only the database knows."""
+
+    jar_id: UUID
+    marbles: int
+    seal: str | None = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """How many wishes for a jar were declined."""
+
+    jar_id: UUID
+    times: int
+
+
+class Poured(msgspec.Struct, frozen=True):
+    """One accepted pour."""
+
+    pour_id: UUID
+    command_id: UUID
+    jar_id: UUID
+    marbles: int
+
+
+JAR: Relation[Jar] = Relation("jar", Jar, key=("jar_id",), rank=10)
+REFUSED: Relation[Refused] = Relation("refused", Refused, key=("jar_id",), rank=5, marks=True)
+POURED: Relation[Poured] = Relation("poured", Poured, key=("pour_id",), rank=20, append_only=True, by_commands=_POURED)
+
+
+class Pour(Command, frozen=True, kw_only=True):
+    """Put marbles in, or take them out (negative). Declines `insufficient_funds`; a decline is counted in REFUSED."""
+
+    kind = "test.pour"
+    jar_id: UUID
+    marbles: int
+    seal: str | None = None
+
+
+class Look(Command, frozen=True, kw_only=True):
+    """Asks only; its fields are those of `Shake`."""
+
+    kind = "test.look"
+    jar_id: UUID
+
+
+class Shake(Command, frozen=True, kw_only=True):
+    """The same fields as `Look`, another wish."""
+
+    kind = "test.shake"
+    jar_id: UUID
+
+
+class Drop(Command, frozen=True, kw_only=True):
+    """Writes, marks, tells, and then raises: a bug."""
+
+    kind = "test.drop"
+    jar_id: UUID
+
+
+class Stray(Command, frozen=True, kw_only=True):
+    """Reads a jar that its keys do not name: a bug."""
+
+    kind = "test.stray"
+    jar_id: UUID
+
+
+class Unnameable(Command, frozen=True, kw_only=True):
+    """Cannot even say which rows it needs: a bug."""
+
+    kind = "test.unnameable"
+    jar_id: UUID
+
+
+class Meddle(Command, frozen=True, kw_only=True):
+    """Marks a relation that does not allow it: a bug."""
+
+    kind = "test.meddle"
+    jar_id: UUID
+
+
+class Level(msgspec.Struct, frozen=True):
+    """Result of `Pour`."""
+
+    marbles: int
+    at: datetime
+
+
+def pour(command: Pour, view: View, now: datetime) -> Decision:
+    jar = view.get(JAR, command.jar_id) or Jar(command.jar_id, 0)
+    left = jar.marbles + command.marbles
+    # Written before the check on purpose: a declined command must leave nothing of it.
+    view.put(JAR, Jar(command.jar_id, left, command.seal or jar.seal))
+    view.put(POURED, Poured(command.command_id, command.command_id, command.jar_id, command.marbles))
+    view.emit("jars", "poured", {"jar_id": command.jar_id})
+    if left < 0:
+        before = view.get(REFUSED, command.jar_id)
+        view.mark(REFUSED, Refused(command.jar_id, 1 + (before.times if before else 0)))
+        return Declined(INSUFFICIENT_FUNDS, {"available_minor": jar.marbles})
+    return Accepted(Level(left, now))
+
+
+def look(command: Look | Shake, view: View, now: datetime) -> Decision:
+    jar = view.get(JAR, command.jar_id)
+    return Accepted({"kind": command.kind, "marbles": jar.marbles if jar else None})
+
+
+def drop(command: Drop, view: View, now: datetime) -> Decision:
+    view.put(JAR, Jar(command.jar_id, 77))
+    view.mark(REFUSED, Refused(command.jar_id, 77))
+    view.put(POURED, Poured(command.command_id, command.command_id, command.jar_id, 77))
+    view.emit("jars", "dropped", {})
+    raise ZeroDivisionError("the decider is broken")
+
+
+def stray(command: Stray, view: View, now: datetime) -> Decision:
+    return Accepted(view.get(JAR, command.jar_id))
+
+
+def meddle(command: Meddle, view: View, now: datetime) -> Decision:
+    view.mark(JAR, Jar(command.jar_id, 5))
+    return Declined(INSUFFICIENT_FUNDS)
+
+
+def _no_keys(command: Unnameable) -> list[Key]:
+    raise KeyError("no such chart line")
+
+
+DECIDERS: tuple[Decider[Any], ...] = (
+    Decider(Pour, lambda command: [Key(JAR, command.jar_id), Key(REFUSED, command.jar_id)], pour, Level),
+    Decider(Look, lambda command: [Key(JAR, command.jar_id)], look),
+    Decider(Shake, lambda command: [Key(JAR, command.jar_id)], look),
+    Decider(Drop, lambda command: [Key(JAR, command.jar_id), Key(REFUSED, command.jar_id)], drop),
+    Decider(Stray, lambda command: [], stray),
+    Decider(Unnameable, _no_keys, lambda command, view, now: Accepted()),
+    Decider(Meddle, lambda command: [Key(JAR, command.jar_id)], meddle),
+)
+
+
+def pouring(jar_id: UUID, marbles: int, *, command_id: UUID | None = None, seal: str | None = None) -> Pour:
+    """A wish to pour, fresh unless `command_id` says that it is a repeat."""
+    return Pour(command_id=command_id or uuid4(), jar_id=jar_id, marbles=marbles, seal=seal)
+
+
+class TickingClock:
+    """Every look at it is a second later, so that a repeat that was decided anew would show."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        self._now += timedelta(seconds=1)
+        return self._now
+
+
+class World:
+    """One set of rows that outlives the engines over it. `store()` is what a process opens when it starts."""
+
+    async def prepare(self) -> None:
+        """Make the toy's tables."""
+
+    def store(self) -> Store:
+        raise NotImplementedError
+
+    async def rows(self, relation: Relation[Any]) -> list[Any]:
+        """Every row, by key."""
+        raise NotImplementedError
+
+    async def records(self) -> list[Record]:
+        """Every stored outcome, in chain order."""
+        raise NotImplementedError
+
+    async def links(self) -> list[Link]:
+        """Every link, by writer and sequence."""
+        raise NotImplementedError
+
+    async def events(self) -> list[OutboxRow]:
+        """The outbox."""
+        raise NotImplementedError
+
+    async def marbles(self, jar_id: UUID) -> int | None:
+        """What is in a jar; None if there is no such jar."""
+        return next((jar.marbles for jar in await self.rows(JAR) if jar.jar_id == jar_id), None)
+
+
+class MemoryWorld(World):
+    """Over MemoryStore: the object is the disk."""
+
+    def __init__(self) -> None:
+        self._store = MemoryStore()
+
+    def store(self) -> Store:
+        return self._store
+
+    async def rows(self, relation: Relation[Any]) -> list[Any]:
+        rows = self._store.appended.get(relation, []) if relation.append_only else list(self._store.table(relation).values())
+        return sorted(rows, key=relation.key_of)  # type: ignore[arg-type]
+
+    async def records(self) -> list[Record]:
+        return sorted(self._store.records.values(), key=lambda record: (record.writer, record.sequence, record.position))
+
+    async def links(self) -> list[Link]:
+        return list(self._store.links)
+
+    async def events(self) -> list[OutboxRow]:
+        return list(self._store.events)
+
+
+class PostgresWorld(World):
+    """Over PostgreSQL: a store is a connection of its own."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+
+    async def prepare(self) -> None:
+        await self.execute(TABLES)
+
+    def store(self) -> Store:
+        return PostgresStore(self.dsn)
+
+    async def rows(self, relation: Relation[Any]) -> list[Any]:
+        order = ", ".join(relation.key_columns)
+        return [
+            relation.row(*row)
+            for row in await self.fetch(f"select {', '.join(relation.columns)} from {relation.name} order by {order}")
+        ]
+
+    async def records(self) -> list[Record]:
+        columns = ", ".join(Record.__struct_fields__)
+        return [Record(*row) for row in await self.fetch(f"select {columns} from command order by writer, sequence, position")]
+
+    async def links(self) -> list[Link]:
+        columns = ", ".join(Link.__struct_fields__)
+        return [Link(*row) for row in await self.fetch(f"select {columns} from chain_link order by writer, sequence")]
+
+    async def events(self) -> list[OutboxRow]:
+        columns = ", ".join(OutboxRow.__struct_fields__)
+        return [OutboxRow(*row) for row in await self.fetch(f"select {columns} from outbox order by writer, sequence, position")]
+
+    async def fetch(self, sql: str, *arguments: Any) -> Sequence[Any]:
+        """Rows of one statement, on a connection of its own."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            rows: Sequence[Any] = await connection.fetch(sql, *arguments)
+            return rows
+        finally:
+            await connection.close()
+
+    async def execute(self, sql: str) -> None:
+        """A script, on a connection of its own."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()

@@ -1,0 +1,181 @@
+"""A town: customers with PINs, bank accounts and balances, merchants with orders. Everything is done by commands."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from tongbao.app.registry import DECIDERS
+from tongbao.engine.api import Accepted, Command, Declined, Engine, Limits, MemoryStore, Outcome, Store
+from tongbao.identity.types import PinConfirmation, Register, SetPin
+from tongbao.kernel.clock import VirtualClock
+from tongbao.ledger.api import CaptureHold, PlaceHold, VoidHold
+from tongbao.merchants.types import NewStore, OpenMerchant
+from tongbao.payments.types import CloseOrder, CreateOrder, PayMerchant, PayOrder, RefundPayment, payment_id_of
+from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankTransfer, Transfer
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CURRENCY = "CNY"
+
+
+def mac_of(pin: str) -> bytes:
+    """Stands for the keyed MAC of a PIN: deciders only compare it."""
+    return sha256(pin.encode()).digest()
+
+
+RIGHT = PinConfirmation(mac_of("right"))
+WRONG = PinConfirmation(mac_of("wrong"))
+
+
+class Town:
+    """Builds commands and people. Ids come from a seed, so that a run can be told again."""
+
+    def __init__(self, engine: Engine, clock: VirtualClock, seed: int = 1) -> None:
+        self.engine = engine
+        self.clock = clock
+        self._random = random.Random(seed)
+
+    def id(self) -> UUID:
+        """A fresh identifier."""
+        return UUID(int=self._random.getrandbits(128), version=4)
+
+    async def submit(self, command: Command) -> Outcome:
+        return await self.engine.submit(command)
+
+    async def happens(self, command: Command) -> Any:
+        """The result of a command that must be accepted."""
+        outcome = await self.engine.submit(command)
+        assert isinstance(outcome.decision, Accepted), outcome
+        return outcome.decision.result
+
+    async def says(self, command: Command) -> str:
+        """ "ok" or the code of the decline."""
+        decision = (await self.engine.submit(command)).decision
+        return decision.code.name if isinstance(decision, Declined) else "ok"
+
+    # ── people and shops ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def registering(self, login: str, audience: str = "wallet", merchant_id: UUID | None = None) -> Register:
+        return Register(
+            command_id=self.id(), audience=audience, login=login, name="张小明", locale="zh", password_hash="argon2",
+            password_tag=b"tag", merchant_id=merchant_id,
+        )  # fmt: skip
+
+    async def customer(self, minor: int = 0, *, pin: bool = True) -> UUID:
+        """A customer with a PIN (`RIGHT`) and a balance."""
+        customer_id: UUID = (await self.happens(self.registering(f"+86138{self._random.randrange(10**8):08}"))).principal_id
+        if pin or minor:
+            await self.happens(SetPin(command_id=self.id(), customer_id=customer_id, mac=RIGHT.mac))
+        if minor:
+            bank_account = await self.bank_account(customer_id)
+            started = await self.happens(self.starting(customer_id, bank_account, minor))
+            await self.happens(self.settling(customer_id, started.bank_transfer_id))
+        return customer_id
+
+    async def bank_account(self, customer_id: UUID) -> UUID:
+        """A linked bank account."""
+        bank_account_id = self.id()
+        await self.happens(
+            LinkBankAccount(
+                command_id=self.id(), customer_id=customer_id, bank_account_id=bank_account_id, bank="ICBC",
+                number="6222020000000000", holder_name="张小明",
+            )
+        )  # fmt: skip
+        return bank_account_id
+
+    async def merchant(self, fee_ppm: int = 6000) -> UUID:
+        """A merchant with one store."""
+        opened = await self.happens(
+            OpenMerchant(
+                command_id=self.id(), name="面馆", mcc="5812", city="上海", country="CN", currency=CURRENCY, fee_ppm=fee_ppm,
+                stores=(NewStore("一店", "上海"),),
+            )
+        )  # fmt: skip
+        merchant_id: UUID = opened.merchant_id
+        return merchant_id
+
+    # ── wishes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def starting(
+        self, customer_id: UUID, bank_account_id: UUID, minor: int, kind: Any = "topup", confirmation: PinConfirmation = RIGHT
+    ) -> StartBankTransfer:
+        return StartBankTransfer(
+            command_id=self.id(), customer_id=customer_id, bank_account_id=bank_account_id, transfer_kind=kind,
+            amount_minor=minor, currency=CURRENCY, confirmation=confirmation,
+        )  # fmt: skip
+
+    def settling(
+        self, customer_id: UUID, transfer_id: UUID, state: Any = "SUCCEEDED", currency: str = CURRENCY
+    ) -> SettleBankTransfer:
+        return SettleBankTransfer(
+            command_id=self.id(), bank_transfer_id=transfer_id, customer_id=customer_id, currency=currency, state=state
+        )
+
+    def transferring(self, payer: UUID, payee: UUID, minor: int, confirmation: PinConfirmation = RIGHT) -> Transfer:
+        return Transfer(
+            command_id=self.id(), payer_id=payer, payee_id=payee, amount_minor=minor, currency=CURRENCY, note="午饭",
+            confirmation=confirmation,
+        )  # fmt: skip
+
+    def ordering(self, merchant: UUID, out_trade_no: str, minor: int = 1000, **other: Any) -> CreateOrder:
+        wish: dict[str, Any] = {"store_id": None, "subject": "牛肉面", "currency": CURRENCY, "expires_in_s": 300} | other
+        return CreateOrder(command_id=self.id(), merchant_id=merchant, out_trade_no=out_trade_no, amount_minor=minor, **wish)
+
+    def paying(self, merchant: UUID, out_trade_no: str, payer: UUID, minor: int = 1000, **other: Any) -> PayOrder:
+        wish: dict[str, Any] = {"currency": CURRENCY, "method": "qr", "confirmation": RIGHT} | other
+        return PayOrder(
+            command_id=self.id(), payment_id=payment_id_of(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
+            amount_minor=minor, **wish,
+        )  # fmt: skip
+
+    def paying_at_once(self, merchant: UUID, out_trade_no: str, payer: UUID, minor: int = 1000, **other: Any) -> PayMerchant:
+        wish: dict[str, Any] = {
+            "store_id": None, "subject": "牛肉面", "currency": CURRENCY, "method": "static_code", "confirmation": RIGHT
+        } | other  # fmt: skip
+        return PayMerchant(
+            command_id=self.id(), merchant_id=merchant, out_trade_no=out_trade_no, payer_id=payer, amount_minor=minor, **wish
+        )
+
+    def closing(self, merchant: UUID, out_trade_no: str) -> CloseOrder:
+        return CloseOrder(command_id=self.id(), payment_id=payment_id_of(merchant, out_trade_no), merchant_id=merchant)
+
+    def refunding(
+        self, merchant: UUID, out_trade_no: str, payer: UUID, refund_no: str, minor: int, **other: Any
+    ) -> RefundPayment:
+        wish: dict[str, Any] = {"currency": CURRENCY, "reason": "太咸"} | other
+        return RefundPayment(
+            command_id=self.id(), payment_id=payment_id_of(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
+            out_refund_no=refund_no, amount_minor=minor, **wish,
+        )  # fmt: skip
+
+    def holding(
+        self, owner: UUID, hold_id: UUID, minor: int, lasts: timedelta = timedelta(hours=1), code: str = "2001"
+    ) -> PlaceHold:
+        return PlaceHold(
+            command_id=self.id(), hold_id=hold_id, code=code, currency=CURRENCY, owner_id=owner, amount_minor=minor,
+            expires_at=self.clock.now() + lasts,
+        )  # fmt: skip
+
+    def capturing(
+        self, owner: UUID, hold_id: UUID, merchant: UUID, minor: int, *, final: bool = True, currency: str = CURRENCY
+    ) -> CaptureHold:
+        return CaptureHold(
+            command_id=self.id(), hold_id=hold_id, code="2001", currency=currency, owner_id=owner, to_code="2101",
+            to_owner_id=merchant, amount_minor=minor, final=final,
+        )  # fmt: skip
+
+    def voiding(self, owner: UUID, hold_id: UUID) -> VoidHold:
+        return VoidHold(command_id=self.id(), hold_id=hold_id, code="2001", currency=CURRENCY, owner_id=owner)
+
+
+@asynccontextmanager
+async def town(store: Store | None = None, seed: int = 1) -> AsyncIterator[Town]:
+    """A town over `store`, in memory by default, at noon."""
+    clock = VirtualClock(NOON)
+    async with Engine(store or MemoryStore(), DECIDERS, clock, Limits(patience_s=5)) as engine:
+        yield Town(engine, clock, seed)
