@@ -7,13 +7,17 @@ payment and a top-up for the wallet, paid orders for the merchant, an operator w
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
 
 App = Literal["wallet", "merchant", "console"]
 Places = dict[str, str]
+#: Where the people of the tour live; a window that walks it must say the same.
+ZONE = ZoneInfo("Asia/Shanghai")
 
 
 class Stop(NamedTuple):
@@ -45,8 +49,9 @@ def visit(page: Page, stop: Stop, places: Places) -> None:
     page.evaluate("document.fonts.ready.then(() => true)")
 
 
-def wallet_places(wallet: Page, merchant: Page, payee: str) -> Places:
-    """A bill, a bank transfer, an order's code and a printed code; `payee` is somebody else's login. Makes an order."""
+def wallet_places(wallet: Page, merchant: Page, payee: str, pin: str) -> Places:
+    """A bill, a bank transfer, an order's code and a printed code; `payee` is somebody else's login. Makes an order, and paying
+    is part of the tour."""
     bills = _get(wallet, "/v1/wallet/bills?limit=100")["items"]
     payments = [bill for bill in bills if bill["kind"] == "payment"]
     refunded = [bill for bill in payments if bill["state"] == "PARTLY_REFUNDED"]
@@ -55,6 +60,7 @@ def wallet_places(wallet: Page, merchant: Page, payee: str) -> Places:
     store = _get(merchant, "/v1/merchant/me")["stores"][0]["store_id"]
     return {
         "payee": payee,
+        "pin": pin,
         "bill": (refunded or payments)[0]["bill_id"],
         "bank_transfer": top_up["bank_transfer_id"],
         "code": quote(_get(merchant, f"/v1/merchant/orders/{order}/code")["text"]),
@@ -72,7 +78,13 @@ def merchant_places(merchant: Page) -> Places:
     assert made.ok, made.text()
     paid = _get(merchant, "/v1/merchant/orders?state=PAID&limit=100")["items"]
     refunded = [order for order in paid if order["refunded"] not in ("0.00", order["amount"])]
-    return {"order": made.json()["out_trade_no"], "paid": (refunded or paid)[0]["out_trade_no"]}
+    last = datetime.fromisoformat(paid[0]["paid_at"]).astimezone(ZONE)
+    return {
+        "order": made.json()["out_trade_no"],
+        "paid": (refunded or paid)[0]["out_trade_no"],
+        "day": last.date().isoformat(),
+        "week": (datetime.now(ZONE) - timedelta(days=6)).date().isoformat(),
+    }
 
 
 def console_places(console: Page) -> Places:
@@ -124,6 +136,14 @@ def _transfer(*, review: bool) -> Callable[[Page, Places], None]:
     return act
 
 
+def _pay(page: Page, places: Places) -> None:
+    page.get_by_test_id("amount-input").fill("12.5")
+    page.get_by_test_id("amount-next").click()
+    page.get_by_test_id("pay-confirm").click()
+    for digit in places["pin"]:
+        page.get_by_test_id(f"pin-key-{digit}").click()
+
+
 def _pin_again(page: Page, places: Places) -> None:
     page.get_by_test_id("pin-password").fill("not asked yet")
     page.get_by_test_id("pin-password-next").click()
@@ -149,6 +169,7 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("pay-amount", "/wallet/pay?code={static}", _seen("amount-input")),
         Stop("pay-confirm", "/wallet/pay?code={code}", _seen("pay-confirm")),
         Stop("pay-pin", "/wallet/pay?code={code}", _seen("pin-pad"), _click("pay-confirm")),
+        Stop("pay-done", "/wallet/pay?code={static}", f"{_seen('result')}[data-outcome=paid]", _pay),
         Stop("pay-foreign", "/wallet/pay?code={foreign}", _seen("scan-foreign")),
         Stop("transfer", "/wallet/transfer", _seen("payee-find")),
         Stop("transfer-amount", "/wallet/transfer", _seen("amount-next"), _transfer(review=False)),
@@ -174,11 +195,11 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("collect", "/merchant/", _seen("collect-submit"), _collect),
         Stop("code", "/merchant/collect/{order}", _seen("qr")),
         Stop("received", "/merchant/collect/{paid}", _seen("order-received")),
-        Stop("orders", "/merchant/orders", _seen("order-row")),
-        Stop("order", "/merchant/orders/{paid}", _seen("detail-print")),
-        Stop("refund", "/merchant/orders/{paid}", _seen("refund-next"), _click("detail-refund")),
+        Stop("orders", "/merchant/orders?from={week}", f"{_seen('order-row')}[data-state=PAID]"),
+        Stop("order", "/merchant/orders/{paid}?from={week}", _seen("detail-print")),
+        Stop("refund", "/merchant/orders/{paid}?from={week}", _seen("refund-next"), _click("detail-refund")),
         Stop("poster", "/merchant/code", _seen("qr")),
-        Stop("today", "/merchant/today", _seen("tile-balance")),
+        Stop("today", "/merchant/today?date={day}", _seen("tile-balance")),
         Stop("me", "/merchant/me", _seen("me-merchant")),
     ),
     "console": (
