@@ -1,0 +1,120 @@
+"""What a person does with the pages, in clicks. Waiting is left to what each page shows next."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from playwright.sync_api import Page, expect
+from tests.e2e.product import PASSWORD, PIN, Person
+
+
+def tap(page: Page, name: str) -> None:
+    """Click what carries this test id."""
+    page.get_by_test_id(name).click()
+
+
+def fill(page: Page, name: str, text: str) -> None:
+    """Type into the field that carries this test id."""
+    page.get_by_test_id(name).fill(text)
+
+
+def enter_pin(page: Page, pin: str = PIN) -> None:
+    """Press the pad's keys."""
+    for digit in pin:
+        tap(page, f"pin-key-{digit}")
+
+
+def wallet_log_in(page: Page, person: Person) -> None:
+    """From the welcome page to the home page."""
+    tap(page, "go-login")
+    fill(page, "login-login", person.login)
+    fill(page, "login-password", PASSWORD)
+    tap(page, "login-submit")
+    expect(page.get_by_test_id("balance")).to_be_visible()
+
+
+def desk_log_in(page: Page, login: str) -> None:
+    """Into the merchant's or the operator's pages."""
+    fill(page, "login-login", login)
+    fill(page, "login-password", PASSWORD)
+    tap(page, "login-submit")
+    expect(page.get_by_test_id("login-submit")).to_have_count(0)
+
+
+def register(page: Page, person: Person) -> None:
+    """From the welcome page through the PIN to the home page."""
+    tap(page, "go-register")
+    fill(page, "register-name", person.name)
+    fill(page, "register-login", person.login)
+    fill(page, "register-password", PASSWORD)
+    tap(page, "register-submit")
+    step = page.get_by_test_id("pin-step")
+    expect(step).to_have_attribute("data-step", "choose")
+    enter_pin(page)
+    expect(step).to_have_attribute("data-step", "again")
+    enter_pin(page)
+    expect_balance(page, "0.00")
+
+
+def top_up(page: Page, person: Person, amount: str, *, link: bool = False) -> None:
+    """From the home page to what the bank said; `link` if this is the first card."""
+    tap(page, "action-topup")
+    if link:
+        tap(page, "bank-add")
+        fill(page, "bank-number", person.bank_number)
+        tap(page, "bank-submit")
+    expect(page.get_by_test_id("bank-choice")).to_be_checked()
+    fill(page, "amount-input", amount)
+    tap(page, "amount-next")
+    tap(page, "topup-confirm")
+    enter_pin(page)
+
+
+def scan_text(page: Page, text: str) -> None:
+    """From the home page, paste a code's text."""
+    tap(page, "action-scan")
+    tap(page, "scan-type")
+    fill(page, "scan-text-input", text)
+    tap(page, "scan-submit")
+
+
+def confirm_payment(page: Page) -> None:
+    """From the review to the result."""
+    tap(page, "pay-confirm")
+    enter_pin(page)
+
+
+def expect_result(page: Page, outcome: Literal["paid", "failed", "unknown", "waiting"], title: str | None = None) -> None:
+    """The result page says so."""
+    result = page.get_by_test_id("result")
+    expect(result).to_have_attribute("data-outcome", outcome, timeout=20_000)
+    if title:
+        expect(result.get_by_role("heading", level=1)).to_have_text(title)
+
+
+def expect_balance(page: Page, amount: str) -> None:
+    """The home page shows this balance."""
+    expect(page.get_by_test_id("balance")).to_have_attribute("data-amount", amount)
+
+
+def go_home(page: Page) -> None:
+    """Press "done" on a result."""
+    tap(page, "result-done")
+    expect(page.get_by_test_id("balance")).to_be_visible()
+
+
+def key_in(page: Page, amount: str) -> None:
+    """Press the cashier's keys."""
+    for key in amount:
+        tap(page, f"key-{key}")
+
+
+def collect(page: Page, amount: str) -> str:
+    """From the cashier's first page to the code; answers its text."""
+    key_in(page, amount)
+    tap(page, "collect-submit")
+    expect(page.get_by_test_id("order-amount")).to_contain_text(amount)
+    qr = page.get_by_test_id("qr")
+    expect(qr).to_have_attribute("data-text", re.compile("."))
+    return qr.get_attribute("data-text") or ""

@@ -1,0 +1,179 @@
+"""The running product as the browser tests use it: they are plain functions, so what waits lives in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from tongbao.app.asgi import Services, open_services
+from tongbao.app.seed import caller
+from tongbao.app.settings import Settings
+from tongbao.app.stack import Stack, free_port, running
+from tongbao.channels.api import Fault, Match
+from tongbao.identity.service import Caller
+from tongbao.kernel.clock import SystemClock, VirtualClock
+from tongbao.kernel.ids import new_id
+from tongbao.kernel.money import Money
+from tongbao.merchants.types import NewStore
+from tongbao.methods.qr.api import Payee, dynamic_code, static_code
+
+T = TypeVar("T")
+
+PASSWORD = "a few plain words"
+PIN, WRONG_PIN = "135790", "246802"
+SHOP, STORE, SECOND_STORE = "烟火面馆 Noodles", "湖滨店", "西溪店"
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Somebody with an account at the bank; `who` once they are a customer."""
+
+    login: str
+    name: str
+    bank_number: str
+    who: Caller | None = None
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An order as its code shows it."""
+
+    out_trade_no: str
+    text: str
+
+
+class Product:
+    """The stack, its services in this process, and what was made there before a test begins."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stack: Stack, services: Services) -> None:
+        self._loop = loop
+        self._stack = stack
+        self._services = services
+        self._clock = SystemClock()
+        self._people = 0
+        self._orders = 0
+        self.url = stack.url
+        self.operator_login = "operator@example.com"
+        self.owner_login = "13911110001"
+        self.merchant_id: UUID
+        self.store_ids: tuple[UUID, ...]
+
+    async def found(self) -> None:
+        """The operator and the shop that every test uses."""
+        identity, merchants = self._services.identity, self._services.merchants
+        await identity.register(self._id(), "console", self.operator_login, PASSWORD, "运营 Operator", "zh", roles="admin")
+        owner = await identity.enrolment(self.owner_login, PASSWORD, "王掌柜", "zh", "owner")
+        stores = [NewStore(STORE, "杭州"), NewStore(SECOND_STORE, "杭州")]
+        opened = await merchants.open(self._id(), SHOP, "5812", "杭州", 6_000, stores, owner)
+        self.merchant_id, self.store_ids = opened.merchant_id, tuple(opened.store_ids)
+
+    def stranger(self, name: str, *, email: bool = False) -> Person:
+        """Somebody whom only the bank knows."""
+        self._people += 1
+        phone = f"137{self._people:08}"
+        account = self._run(self._stack.back_office.open_account(name, phone, 1_000_000))
+        return Person(f"guest{self._people}@example.com" if email else phone, name, account.number)
+
+    def customer(self, name: str, amount_minor: int = 10_000) -> Person:
+        """Somebody registered, with PIN, bank account and this much in the wallet."""
+        return self._run(self._customer(self.stranger(name), amount_minor))
+
+    def order(self, amount_minor: int, subject: str = "牛肉面 · Beef noodles", *, age_s: int = 0) -> Order:
+        """An order of the shop's, made `age_s` ago, good for fifteen minutes."""
+        self._orders += 1
+        return self._run(self._order(f"E2E-{self._orders}", amount_minor, subject, age_s))
+
+    def store_code(self) -> str:
+        """The text of the first store's printed code."""
+        return static_code(self._payee(), "CNY", None)
+
+    def pay(self, person: Person, amount_minor: int, *, refund_minor: int) -> None:
+        """A payment to the shop, done, and part of it given back."""
+        self._run(self._pay(person, Money(amount_minor, "CNY"), Money(refund_minor, "CNY")))
+
+    def send(self, payer: Person, payee: Person, amount_minor: int, note: str) -> None:
+        """A transfer, done."""
+        assert payer.who is not None and payee.who is not None
+        money = Money(amount_minor, "CNY")
+        self._run(self._services.wallet.transfer(self._id(), payer.who, payee.who.principal_id, money, note, PIN))
+
+    def lose_next_answer(self, person: Person) -> None:
+        """The bank does what it is next asked for this person, and says nothing."""
+        where = Match(account_number=person.bank_number, operation="submit")
+        self._run(self._stack.back_office.add_fault(Fault("lost_answer", match=where)))
+
+    async def _customer(self, person: Person, amount_minor: int) -> Person:
+        identity, wallet = self._services.identity, self._services.wallet
+        principal_id = await identity.register(self._id(), "wallet", person.login, PASSWORD, person.name, "zh")
+        who = caller(await identity.need(principal_id))
+        await identity.set_pin(self._id(), who, PIN, PASSWORD)
+        linked = await wallet.link_bank_account(self._id(), who, "simbank", person.bank_number, person.name)
+        money = Money(amount_minor, "CNY")
+        await wallet.start_bank_transfer(self._id(), who, "topup", linked.bank_account_id, money, PIN)
+        return msgspec.structs.replace(person, who=who)
+
+    async def _pay(self, person: Person, amount: Money, back: Money) -> None:
+        assert person.who is not None
+        payments = self._services.payments
+        made = await payments.pay_merchant(self._id(), person.who, self.merchant_id, self.store_ids[0], amount, PIN)
+        await payments.refund(self._id(), self.merchant_id, made.out_trade_no, None, back, "少了一份 · one short")
+
+    async def _order(self, number: str, amount_minor: int, subject: str, age_s: int) -> Order:
+        money = Money(amount_minor, "CNY")
+        then = VirtualClock(self._clock.now() - timedelta(seconds=age_s))
+        async with open_services(self._stack.settings, self._stack.dsn, then) as services:
+            order = await services.payments.create_order(
+                self._id(), self.merchant_id, self.store_ids[0], number, subject, money, 900
+            )
+            text = dynamic_code(
+                services.signer, self._payee(), payment_id=order.payment_id, currency=order.currency,
+                amount_minor=order.amount_minor, reference=order.out_trade_no, expires_at=order.expires_at,
+            )  # fmt: skip
+        return Order(order.out_trade_no, text)
+
+    def _payee(self) -> Payee:
+        return Payee(merchant_id=self.merchant_id, store_id=self.store_ids[0], name=SHOP, city="杭州", mcc="5812", country="CN")
+
+    def _id(self) -> UUID:
+        return new_id(self._clock.now())
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+
+@contextmanager
+def product_running(data_dir: Path, dsn: str) -> Iterator[Product]:
+    """The whole product over an empty, migrated database. Password hashes are cheap here: their cost is not what is tested."""
+    settings = Settings(data_dir=data_dir, database_url=dsn, port=free_port(), argon2_time=1, argon2_memory_kib=1024)
+    ready: Future[Product] = Future()
+    stopping = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(_hold(settings, ready, stopping)), name="the product")
+    thread.start()
+    try:
+        yield ready.result(120)
+    finally:
+        stopping.set()
+        thread.join(60)
+
+
+async def _hold(settings: Settings, ready: Future[Product], stopping: threading.Event) -> None:
+    try:
+        async with (
+            running(settings, magic_amounts=False, log=settings.data_dir / "product.log") as stack,
+            open_services(stack.settings, stack.dsn) as services,
+        ):
+            product = Product(asyncio.get_running_loop(), stack, services)
+            await product.found()
+            ready.set_result(product)
+            await asyncio.to_thread(stopping.wait)
+    except BaseException as failure:
+        if ready.done():
+            raise
+        ready.set_exception(failure)

@@ -1,0 +1,119 @@
+"""What must hold on every page of the three front ends at a phone's width, in both languages."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page
+from tests.e2e.browsers import PHONE, Language, Windows
+from tests.e2e.product import PASSWORD, Person, Product
+from tools.tour import STOPS, App, Places, console_places, log_in, merchant_places, visit, wallet_places
+
+pytestmark = pytest.mark.browser
+
+#: What a page does wrong, in words; empty when nothing. Only what a person can see or reach counts.
+_FAULTS = """() => {
+  const faults = []
+  const seen = (one) => one.checkVisibility({ visibilityProperty: true }) && one.closest('[aria-hidden=true]') === null
+  const say = (one) => one.outerHTML.slice(0, 160)
+  const named = (one) => [
+    one.getAttribute('aria-label'),
+    ...(one.getAttribute('aria-labelledby') ?? '').split(' ').map((id) => id && document.getElementById(id)?.textContent),
+    one.textContent, one.getAttribute('title'), one.querySelector('[aria-label]')?.getAttribute('aria-label'),
+  ].some((text) => text?.trim())
+  for (const one of document.querySelectorAll('button, a[href], [role=button], summary'))
+    if (seen(one) && !named(one)) faults.push(`no name: ${say(one)}`)
+  for (const one of document.querySelectorAll('input, select, textarea'))
+    if (seen(one) && ![...one.labels].some((label) => label.textContent.trim()) && !one.getAttribute('aria-label'))
+      faults.push(`no label: ${say(one)}`)
+  for (const one of document.querySelectorAll('img, svg[role=img]'))
+    if (seen(one) && !one.getAttribute('alt') && !one.getAttribute('aria-label')) faults.push(`no words: ${say(one)}`)
+  for (const one of document.querySelectorAll('[aria-describedby], [aria-controls]'))
+    for (const id of `${one.getAttribute('aria-describedby') ?? ''} ${one.getAttribute('aria-controls') ?? ''}`.split(' '))
+      if (id && seen(one) && !document.getElementById(id)) faults.push(`names nobody (${id}): ${say(one)}`)
+  const ids = [...document.querySelectorAll('[id]')].map((one) => one.id)
+  for (const id of new Set(ids.filter((id, at) => ids.indexOf(id) !== at))) faults.push(`id twice: ${id}`)
+  const headings = [...document.querySelectorAll('h1')].filter((one) => one.checkVisibility())
+  if (headings.length !== 1) faults.push(`${headings.length} main headings`)
+  if (document.querySelectorAll('main').length !== 1) faults.push('not one main')
+  const wide = document.documentElement.scrollWidth
+  if (wide > innerWidth) faults.push(`scrolls sideways: ${wide} px`)
+  return faults
+}"""
+
+#: Whether the element that has the focus shows it: an outline or a ring, on itself or on what stands round it.
+_FOCUS_SHOWS = """() => {
+  const one = document.activeElement
+  if (!one || one === document.body || one.tabIndex < 0) return null  // a heading is given the focus, not reached by Tab
+  for (let at = one, up = 0; at && up < 3; at = at.parentElement, up++) {
+    const look = getComputedStyle(at)
+    if (look.outlineStyle !== 'none' && parseFloat(look.outlineWidth) > 0) return ''
+    if (look.boxShadow !== 'none' && (at === one || at.matches(':focus-within'))) return ''
+  }
+  return one.outerHTML.slice(0, 160)
+}"""
+
+
+@pytest.fixture(scope="module")
+def people(product: Product) -> tuple[Person, Person]:
+    """A customer with something of everything in the bills, and a friend."""
+    payer, friend = product.customer("张小明", 100_000), product.customer("李雨桐", 1_000)
+    product.pay(payer, 3_675, refund_minor=1_000)
+    product.send(payer, friend, 3_330, "面钱 · noodles")
+    return payer, friend
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("app", ["wallet", "merchant", "console"])
+def test_every_page_is_named_labelled_and_fits(
+    product: Product, windows: Windows, people: tuple[Person, Person], app: App, language: Language
+) -> None:
+    page = windows.open(f"/{app}/login", language, PHONE)
+    wanted = {"zh": "zh-CN", "en": "en"}[language]
+    wrong: dict[str, list[str]] = {}
+
+    def check(name: str) -> None:
+        faults = [*page.evaluate(_FAULTS), *_focus_faults(page)]
+        if (lang := page.evaluate("document.documentElement.lang")) != wanted:
+            faults.append(f"lang is {lang}")
+        if not page.title().strip():
+            faults.append("no title")
+        if faults:
+            wrong[name] = faults
+
+    for stop in STOPS[app]:
+        if stop.guest:
+            visit(page, stop, {})
+            check(stop.name)
+    places = _enter(page, app, product, windows, people)
+    for stop in STOPS[app]:
+        if not stop.guest:
+            visit(page, stop, places)
+            check(stop.name)
+    assert wrong == {}
+
+
+def _enter(page: Page, app: App, product: Product, windows: Windows, people: tuple[Person, Person]) -> Places:
+    """Log in there; answers the places to go to."""
+    payer, friend = people
+    match app:
+        case "wallet":
+            log_in(page, app, payer.login, PASSWORD)
+            till = windows.open("/merchant/login", "zh", PHONE)
+            log_in(till, "merchant", product.owner_login, PASSWORD)
+            return wallet_places(page, till, friend.login)
+        case "merchant":
+            log_in(page, app, product.owner_login, PASSWORD)
+            return merchant_places(page)
+        case "console":
+            log_in(page, app, product.operator_login, PASSWORD)
+            return console_places(page)
+
+
+def _focus_faults(page: Page) -> list[str]:
+    """Tab through the first places of a page: each must show that it has the focus."""
+    faults = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if hidden := page.evaluate(_FOCUS_SHOWS):
+            faults.append(f"focus does not show: {hidden}")
+    return faults

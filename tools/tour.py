@@ -1,0 +1,219 @@
+"""Every page of the three front ends and how to get there: the pictures are taken along this way, and the tests check along it.
+
+Whoever walks it must be logged in (`log_in`), and the people walked as must have something to show: bills with a refunded
+payment and a top-up for the wallet, paid orders for the merchant, an operator who is an admin for the console.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import Page, expect
+
+App = Literal["wallet", "merchant", "console"]
+Places = dict[str, str]
+#: Where the people of the tour live; a window that walks it must say the same.
+ZONE = ZoneInfo("Asia/Shanghai")
+
+
+class Stop(NamedTuple):
+    """One page: where it is (places in braces), what must be seen before it is there, and what to do on it first."""
+
+    name: str
+    path: str
+    ready: str
+    then: Callable[[Page, Places], None] | None = None
+    guest: bool = False
+
+
+def log_in(page: Page, app: App, login: str, password: str) -> None:
+    """Into one of the front ends, by its form."""
+    page.goto(f"/{app}/login")
+    page.get_by_test_id("login-login").fill(login)
+    page.get_by_test_id("login-password").fill(password)
+    page.get_by_test_id("login-submit").click()
+    expect(page.get_by_test_id("login-submit")).to_have_count(0)
+
+
+def visit(page: Page, stop: Stop, places: Places) -> None:
+    """Go there, and wait until it is there and nothing on it is still loading."""
+    page.goto(stop.path.format(**places))
+    if stop.then:
+        stop.then(page, places)
+    expect(page.locator(stop.ready).first).to_be_visible()
+    expect(page.locator(".skeleton:visible")).to_have_count(0)
+    page.evaluate("document.fonts.ready.then(() => true)")
+
+
+def wallet_places(wallet: Page, merchant: Page, payee: str, pin: str) -> Places:
+    """A bill, a bank transfer, an order's code and a printed code; `payee` is somebody else's login. Makes an order, and paying
+    is part of the tour."""
+    bills = _get(wallet, "/v1/wallet/bills?limit=100")["items"]
+    payments = [bill for bill in bills if bill["kind"] == "payment"]
+    refunded = [bill for bill in payments if bill["state"] == "PARTLY_REFUNDED"]
+    top_up = next(bill for bill in bills if bill["kind"] == "topup")
+    order = merchant_places(merchant)["order"]
+    store = _get(merchant, "/v1/merchant/me")["stores"][0]["store_id"]
+    return {
+        "payee": payee,
+        "pin": pin,
+        "bill": (refunded or payments)[0]["bill_id"],
+        "bank_transfer": top_up["bank_transfer_id"],
+        "code": quote(_get(merchant, f"/v1/merchant/orders/{order}/code")["text"]),
+        "static": quote(_get(merchant, f"/v1/merchant/stores/{store}/code")["text"]),
+        "foreign": quote("https://qr.alipay.com/fkx123456789"),
+    }
+
+
+def merchant_places(merchant: Page) -> Places:
+    """A new order, and one that was paid."""
+    body = {"amount": "36.75", "currency": "CNY", "subject": "牛肉面 · Beef noodles"}
+    store = _get(merchant, "/v1/merchant/me")["stores"][0]["store_id"]
+    headers = {"x-tongbao-app": "1", "idempotency-key": f"tour-{merchant.evaluate('crypto.randomUUID()')}"}
+    made = merchant.request.post("/v1/merchant/orders", data={**body, "store_id": store}, headers=headers)
+    assert made.ok, made.text()
+    paid = _get(merchant, "/v1/merchant/orders?state=PAID&limit=100")["items"]
+    refunded = [order for order in paid if order["refunded"] not in ("0.00", order["amount"])]
+    last = datetime.fromisoformat(paid[0]["paid_at"]).astimezone(ZONE)
+    return {
+        "order": made.json()["out_trade_no"],
+        "paid": (refunded or paid)[0]["out_trade_no"],
+        "day": last.date().isoformat(),
+        "week": (datetime.now(ZONE) - timedelta(days=6)).date().isoformat(),
+    }
+
+
+def console_places(console: Page) -> Places:
+    """A payment, one of its journals, and an account of that."""
+    paid = _get(console, "/v1/console/payments?state=PAID&limit=100")["items"]
+    refunded = [payment for payment in paid if payment["refunded"] != "0.00"]
+    payment = _get(console, f"/v1/console/payments/{(refunded or paid)[0]['payment_id']}")
+    journal = payment["journals"][0]
+    return {
+        "payment": payment["payment_id"],
+        "journal": journal["journal_id"],
+        "account": journal["entries"][0]["account_id"],
+    }
+
+
+def _get(page: Page, path: str) -> Any:
+    answer = page.request.get(path)
+    assert answer.ok, f"{path}: {answer.status}"
+    return answer.json()
+
+
+def _click(*names: str) -> Callable[[Page, Places], None]:
+    def act(page: Page, places: Places) -> None:
+        for name in names:
+            page.get_by_test_id(name).first.click()
+
+    return act
+
+
+def _move(amount: str, *, review: bool) -> Callable[[Page, Places], None]:
+    def act(page: Page, places: Places) -> None:
+        expect(page.get_by_test_id("bank-choice").first).to_be_checked()
+        page.get_by_test_id("amount-input").fill(amount)
+        if review:
+            page.get_by_test_id("amount-next").click()
+
+    return act
+
+
+def _transfer(*, review: bool) -> Callable[[Page, Places], None]:
+    def act(page: Page, places: Places) -> None:
+        page.get_by_test_id("payee-login").fill(places["payee"])
+        page.get_by_test_id("payee-find").click()
+        page.get_by_test_id("amount-input").fill("33.3")
+        page.get_by_test_id("transfer-note").fill("面钱 · noodles")
+        if review:
+            page.get_by_test_id("amount-next").click()
+
+    return act
+
+
+def _pay(page: Page, places: Places) -> None:
+    page.get_by_test_id("amount-input").fill("12.5")
+    page.get_by_test_id("amount-next").click()
+    page.get_by_test_id("pay-confirm").click()
+    for digit in places["pin"]:
+        page.get_by_test_id(f"pin-key-{digit}").click()
+
+
+def _pin_again(page: Page, places: Places) -> None:
+    page.get_by_test_id("pin-password").fill("not asked yet")
+    page.get_by_test_id("pin-password-next").click()
+
+
+def _collect(page: Page, places: Places) -> None:
+    for key in "36.75":
+        page.get_by_test_id(f"key-{key}").click()
+
+
+def _seen(name: str) -> str:
+    return f"[data-testid={name}]"
+
+
+STOPS: dict[App, tuple[Stop, ...]] = {
+    "wallet": (
+        Stop("welcome", "/wallet/welcome", _seen("go-register"), guest=True),
+        Stop("register", "/wallet/register", _seen("register-submit"), guest=True),
+        Stop("login", "/wallet/login", _seen("login-submit"), guest=True),
+        Stop("home", "/wallet/", f"{_seen('balance')}[data-amount]"),
+        Stop("scan", "/wallet/scan", _seen("scan-no-camera")),
+        Stop("scan-text", "/wallet/scan", _seen("scan-submit"), _click("scan-type")),
+        Stop("pay-amount", "/wallet/pay?code={static}", _seen("amount-input")),
+        Stop("pay-confirm", "/wallet/pay?code={code}", _seen("pay-confirm")),
+        Stop("pay-pin", "/wallet/pay?code={code}", _seen("pin-pad"), _click("pay-confirm")),
+        Stop("pay-done", "/wallet/pay?code={static}", f"{_seen('result')}[data-outcome=paid]", _pay),
+        Stop("pay-foreign", "/wallet/pay?code={foreign}", _seen("scan-foreign")),
+        Stop("transfer", "/wallet/transfer", _seen("payee-find")),
+        Stop("transfer-amount", "/wallet/transfer", _seen("amount-next"), _transfer(review=False)),
+        Stop("transfer-confirm", "/wallet/transfer", _seen("transfer-confirm"), _transfer(review=True)),
+        Stop("topup", "/wallet/topup", _seen("amount-next"), _move("200", review=False)),
+        Stop("topup-confirm", "/wallet/topup", _seen("topup-confirm"), _move("200", review=True)),
+        Stop("withdraw", "/wallet/withdraw", _seen("amount-next"), _move("20", review=False)),
+        Stop("withdraw-confirm", "/wallet/withdraw", _seen("withdraw-confirm"), _move("20", review=True)),
+        Stop("bank-transfer", "/wallet/bank-transfers/{bank_transfer}", f"{_seen('result')}[data-outcome=paid]"),
+        Stop("bank-accounts", "/wallet/bank-accounts", _seen("bank-row")),
+        Stop("link-bank", "/wallet/bank-accounts/new", _seen("bank-submit")),
+        Stop("bills", "/wallet/bills", _seen("bill-row")),
+        Stop("bills-filter", "/wallet/bills", _seen("filter-apply"), _click("bills-filter")),
+        Stop("bill", "/wallet/bills/{bill}", _seen("bill-detail")),
+        Stop("me", "/wallet/me", _seen("logout")),
+        Stop("devices", "/wallet/me/devices", _seen("device-row")),
+        Stop("pin-password", "/wallet/pin", _seen("pin-password-next")),
+        Stop("pin", "/wallet/pin", _seen("pin-pad"), _pin_again),
+        Stop("missing", "/wallet/no-such-page", "main h1"),
+    ),
+    "merchant": (
+        Stop("login", "/merchant/login", _seen("login-submit"), guest=True),
+        Stop("collect", "/merchant/", _seen("collect-submit"), _collect),
+        Stop("code", "/merchant/collect/{order}", _seen("qr")),
+        Stop("received", "/merchant/collect/{paid}", _seen("order-received")),
+        Stop("orders", "/merchant/orders?from={week}", f"{_seen('order-row')}[data-state=PAID]"),
+        Stop("order", "/merchant/orders/{paid}?from={week}", _seen("detail-print")),
+        Stop("refund", "/merchant/orders/{paid}?from={week}", _seen("refund-next"), _click("detail-refund")),
+        Stop("poster", "/merchant/code", _seen("qr")),
+        Stop("today", "/merchant/today?date={day}", _seen("tile-balance")),
+        Stop("me", "/merchant/me", _seen("me-merchant")),
+    ),
+    "console": (
+        Stop("login", "/console/login", _seen("login-submit"), guest=True),
+        Stop("payments", "/console/payments", _seen("payment-row")),
+        Stop("payment", "/console/payments/{payment}", _seen("journal")),
+        Stop("journal", "/console/journals/{journal}", _seen("entry-row")),
+        Stop("accounts", "/console/accounts", _seen("account-link")),
+        Stop("statement", "/console/accounts/{account}", _seen("statement-row")),
+        Stop("trial-balance", "/console/trial-balance", _seen("trial-balanced")),
+        Stop("chain", "/console/chain", _seen("chain-writers")),
+        Stop("bank-transfers", "/console/bank-transfers?state=ALL", _seen("transfer-row")),
+        Stop("customers", "/console/customers", _seen("customer-row")),
+        Stop("merchants", "/console/merchants", _seen("merchant-row")),
+        Stop("new-merchant", "/console/merchants/new", "form"),
+    ),
+}
