@@ -47,6 +47,7 @@ check: setup ## Lint, types, layers, front ends
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -W ignore -m tongbao.app.openapi | diff -q - web/openapi.json || (echo 'run make openapi' && false)
 	cd web && npm run check --silent
 	$(BIN)/python tools/check_project.py
 
@@ -62,9 +63,8 @@ soak: setup ## The long runs of what `make test` runs short
 fmt: .make/python ## Format the code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-openapi: .make/python ## Write web/openapi.json from the application, and the front ends' types from it
-	$(BIN)/python -m tongbao.app.schema > web/openapi.json
-	cd web && npm run types --silent
+openapi: .make/python ## Write web/openapi.json from the application; the front ends' types come from it
+	$(BIN)/python -W ignore -m tongbao.app.openapi > web/openapi.json
 
 screenshots: setup browser ## Take the screenshots in docs/screenshots
 	$(BIN)/python tools/screenshots.py

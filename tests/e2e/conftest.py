@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
+
 from tests.e2e.browsers import Windows, chromium
 from tests.e2e.product import Product, product_running
-
 from tongbao.app import frontends
 from tongbao.kernel.postgres import EmbeddedPostgres, create_database, drop_database
 

@@ -6,6 +6,7 @@ import re
 from typing import Literal
 
 from playwright.sync_api import Page, expect
+
 from tests.e2e.product import PASSWORD, PIN, Person
 
 

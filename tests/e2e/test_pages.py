@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page
+
 from tests.e2e.browsers import PHONE, Language, Windows
 from tests.e2e.product import PASSWORD, Person, Product
 from tools.tour import STOPS, App, Places, console_places, log_in, merchant_places, visit, wallet_places

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, Playwright, expect
+
 from tests.e2e.browsers import COUNTER, PHONE, Language, Windows, chromium
 from tests.e2e.hands import (
     collect,

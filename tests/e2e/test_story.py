@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Page, expect
+
 from tests.e2e.browsers import COUNTER, PHONE, Language, Windows
 from tests.e2e.hands import (
     collect,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
+
 from tests.e2e.browsers import PHONE, Language, Windows
 from tests.e2e.hands import (
     enter_pin,

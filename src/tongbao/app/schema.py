@@ -1,14 +1,13 @@
 """The OpenAPI document: what the framework derives from the routes, made to say what the edge really does.
 
 Added here: every error's one shape and which statuses a route may answer; that unknown fields are refused; readable names
-for pages. `python -m tongbao.app.schema` prints it, and the front ends' types are generated from that.
+for pages. `python -m tongbao.app.openapi` prints it, and the front ends' types are generated from that.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from typing import Any
 
 from litestar import Litestar
@@ -108,16 +107,3 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
                 "description": "Any value; needed with the cookie, not with a bearer token: no other site's form can send it.",
             }
         )
-
-
-def main() -> None:
-    """Print the document."""
-    from tongbao.app.asgi import application
-    from tongbao.app.settings import Settings
-
-    json.dump(document(application(Settings())), sys.stdout, ensure_ascii=False, indent=1, sort_keys=True)
-    sys.stdout.write("\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,5 @@
 /**
- * The wire shapes under short names. They come from the server's own OpenAPI document: `make openapi` writes schema.d.ts.
+ * The wire shapes under short names. They come from the server's own OpenAPI document: `npm run types` writes schema.d.ts from openapi.json.
  * Only the events of the merchant's stream, which OpenAPI cannot describe, are written here by hand.
  */
 import type { Language } from '../i18n/language.ts'
