@@ -17,6 +17,7 @@ def test_the_declared_codes() -> None:
         "code_too_long",
         "code_expired",
         "code_signature_invalid",
+        "code_not_static",
     }
     assert set(DECLARED) <= set(catalogue())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import secrets
 from hashlib import sha256
 from pathlib import Path
 
@@ -40,9 +41,11 @@ class Keys(msgspec.Struct, frozen=True):
         """The keys in `path`, made on first use with mode 0600. Safe when several processes start at once."""
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(f".{os.getpid()}")
-            draft.touch(mode=0o600)
-            draft.write_bytes(msgspec.json.encode(cls.fresh()))
+            draft = path.with_suffix(f".{secrets.token_hex(8)}")
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(cls.fresh()))
+                file.flush()
+                os.fsync(file.fileno())
             try:
                 os.link(draft, path)  # the first one wins; a later one reads what the first wrote
             except FileExistsError:

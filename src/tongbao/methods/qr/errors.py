@@ -30,4 +30,8 @@ CODE_SIGNATURE_INVALID = refusal(
     "这个码无法证明出自通宝，可能被改动过，未扣款。请让商家重新生成，不要继续付款。",
     "We cannot confirm that this code is genuine; it may have been altered. No money moved. Ask the merchant for a new one.",
 )
-CODE_NOT_STATIC = refusal("code_not_static", "这不是通宝商户的静态收款码。", "This is not a Tongbao merchant's static code.")
+CODE_NOT_STATIC = refusal(
+    "code_not_static",
+    "这不是通宝商户的静态收款码，未扣款。",
+    "This is not a Tongbao merchant's static code. No money moved.",
+)
