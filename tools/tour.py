@@ -210,7 +210,7 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("accounts", "/console/accounts", _seen("account-link")),
         Stop("statement", "/console/accounts/{account}", _seen("statement-row")),
         Stop("trial-balance", "/console/trial-balance", _seen("trial-balanced")),
-        Stop("chain", "/console/chain", _seen("chain-writers")),
+        Stop("chain", "/console/chain", f"{_seen('chain-last')}[data-ok=true]", _click("chain-verify")),
         Stop("bank-transfers", "/console/bank-transfers?state=ALL", _seen("transfer-row")),
         Stop("customers", "/console/customers", _seen("customer-row")),
         Stop("merchants", "/console/merchants", _seen("merchant-row")),

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.e2e.browsers import PHONE, Language, Windows
-from tests.e2e.product import PASSWORD, Person, Product
+from tests.e2e.product import PASSWORD, PIN, Person, Product
 from tools.tour import STOPS, App, Places, console_places, log_in, merchant_places, visit, wallet_places
 
 pytestmark = pytest.mark.browser
@@ -101,7 +101,7 @@ def _enter(page: Page, app: App, product: Product, windows: Windows, people: tup
             log_in(page, app, payer.login, PASSWORD)
             till = windows.open("/merchant/login", "zh", PHONE)
             log_in(till, "merchant", product.owner_login, PASSWORD)
-            return wallet_places(page, till, friend.login)
+            return wallet_places(page, till, friend.login, PIN)
         case "merchant":
             log_in(page, app, product.owner_login, PASSWORD)
             return merchant_places(page)

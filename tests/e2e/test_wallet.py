@@ -70,6 +70,18 @@ def test_a_top_up_whose_answer_is_lost_is_unknown_and_then_done_by_itself(
     expect_balance(phone, "115.15")
 
 
+@pytest.mark.xfail(strict=True, reason="a refund's bill shows the state of its payment")
+def test_a_refund_in_the_bills_is_simply_done(product: Product, windows: Windows) -> None:
+    person = product.customer("张小明")
+    product.pay(person, 3_675, refund_minor=1_000)
+    phone = windows.open("/wallet/", "zh", PHONE)
+    wallet_log_in(phone, person)
+    rows = phone.get_by_test_id("bill-row")
+    expect(rows).to_have_count(3)
+    assert "部分退款" in rows.nth(1).inner_text(), "the payment says so"
+    assert "部分退款" not in rows.first.inner_text(), "its refund needs no state"
+
+
 def test_elder_mode_makes_type_larger_by_35_percent(product: Product, windows: Windows) -> None:
     phone = windows.open("/wallet/", "zh", PHONE)
     wallet_log_in(phone, product.customer("张小明"))
