@@ -20,7 +20,7 @@ from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Engine, PostgresStore, accepted
 from tongbao.identity.types import PinConfirmation
 from tongbao.kernel.clock import SystemClock
-from tongbao.payments.types import CreateOrder, PayMerchant, PayOrder
+from tongbao.payments.types import CreateOrder, PayMerchant, PayOrder, payment_id_of
 
 CUSTOMERS = 2_000
 MERCHANTS = 50
@@ -36,10 +36,12 @@ def one_command(engine: Engine, customers: list[UUID], merchants: list[UUID]) ->
     """Pay a merchant without an order before it."""
 
     async def act() -> None:
+        merchant, number = random.choice(merchants), order_number()
         outcome = await engine.submit(
             PayMerchant(
-                command_id=fresh_id(), merchant_id=random.choice(merchants), store_id=None, out_trade_no=order_number(),
-                subject="Breakfast", payer_id=random.choice(customers), amount_minor=random.randrange(100, 10_000),
+                command_id=fresh_id(), payment_id=payment_id_of(merchant, number, b""), merchant_id=merchant, store_id=None,
+                out_trade_no=number, subject="Breakfast", payer_id=random.choice(customers),
+                amount_minor=random.randrange(100, 10_000),
                 currency=CURRENCY, method="static", confirmation=_CONFIRMATION,
             )
         )  # fmt: skip
@@ -52,11 +54,12 @@ def two_commands(engine: Engine, customers: list[UUID], merchants: list[UUID]) -
     """Make an order, then pay it."""
 
     async def act() -> None:
-        merchant, amount = random.choice(merchants), random.randrange(100, 10_000)
+        merchant, number, amount = random.choice(merchants), order_number(), random.randrange(100, 10_000)
         order = accepted(
             await engine.submit(
                 CreateOrder(
-                    command_id=fresh_id(), merchant_id=merchant, store_id=None, out_trade_no=order_number(),
+                    command_id=fresh_id(), payment_id=payment_id_of(merchant, number, b""), merchant_id=merchant,
+                    store_id=None, out_trade_no=number,
                     subject="Breakfast", amount_minor=amount, currency=CURRENCY, expires_in_s=900,
                 )
             )

@@ -111,7 +111,7 @@ class Product:
 
     async def _customer(self, person: Person, amount_minor: int) -> Person:
         identity, wallet = self._services.identity, self._services.wallet
-        principal_id = await identity.register(self._id(), "wallet", person.login, PASSWORD, person.name, "zh")
+        principal_id, _ = await identity.register(self._id(), "wallet", person.login, PASSWORD, person.name, "zh")
         who = caller(await identity.need(principal_id))
         await identity.set_pin(self._id(), who, PIN, PASSWORD)
         linked = await wallet.link_bank_account(self._id(), who, "simbank", person.bank_number, person.name)

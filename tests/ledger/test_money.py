@@ -9,12 +9,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from tests.support.town import Town, town
+from tests.support.town import Town, order_id, town
 from tongbao.engine.api import MemoryStore
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import CURRENCIES, MAX_AMOUNT_MINOR, Money, format_minor, parse, places, share_ppm
 from tongbao.ledger.api import FEES, MERCHANT_BALANCE
-from tongbao.payments.types import PAYMENT, payment_id_of
+from tongbao.payments.types import PAYMENT
 
 steady = settings(derandomize=True, database=None, deadline=None, max_examples=300)
 currencies = st.sampled_from(sorted(CURRENCIES))
@@ -158,7 +158,7 @@ async def test_a_payment_refunded_in_any_pieces_costs_nobody_anything(amount: in
                 break
             await place.happens(place.refunding(merchant, "order", payer, f"refund-{number}", piece))
             left -= piece
-            payment = store.table(PAYMENT)[payment_id_of(merchant, "order")]
+            payment = store.table(PAYMENT)[order_id(merchant, "order")]
             # In proportion, to within one unit, at every step.
             assert payment.refunded_minor == amount - left
             assert 0 <= Fraction(fee * (amount - left), amount) - payment.fee_returned_minor < 1

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
-from tests.support.town import WRONG, Town, town
+from tests.support.town import WRONG, Town, order_id, town
 from tongbao.engine.api import Command, MemoryStore
 from tongbao.payments import errors
-from tongbao.payments.types import PAYMENT, ExpireOrder, payment_id_of
+from tongbao.payments.types import PAYMENT, ExpireOrder
 
 ROWS, says = ladder()
 
@@ -136,14 +136,14 @@ async def paying_a_moment_too_late(place: Town) -> Command:
 async def paying_after_the_janitor_came(place: Town) -> Command:
     merchant, payer = await ordered(place)
     place.clock.advance(timedelta(seconds=300))
-    await place.happens(ExpireOrder(command_id=place.id(), payment_id=payment_id_of(merchant, "order")))
+    await place.happens(ExpireOrder(command_id=place.id(), payment_id=order_id(merchant, "order")))
     return place.paying(merchant, "order", payer)
 
 
 @says("ok")
 async def paying_after_the_janitor_came_too_early(place: Town) -> Command:
     merchant, payer = await ordered(place)
-    await place.happens(ExpireOrder(command_id=place.id(), payment_id=payment_id_of(merchant, "order")))
+    await place.happens(ExpireOrder(command_id=place.id(), payment_id=order_id(merchant, "order")))
     return place.paying(merchant, "order", payer)
 
 
@@ -352,16 +352,16 @@ async def test_a_refund_that_is_declined_leaves_the_payment_as_it_was() -> None:
     store = MemoryStore()
     async with town(store) as place:
         merchant, payer = await paid(place)
-        before = (dict(store.rows["account"]), store.table(PAYMENT)[payment_id_of(merchant, "order")])
+        before = (dict(store.rows["account"]), store.table(PAYMENT)[order_id(merchant, "order")])
         assert await place.says(place.refunding(merchant, "order", payer, "refund", 1001)) == "refund_exceeds_paid"
-        assert before == (store.rows["account"], store.table(PAYMENT)[payment_id_of(merchant, "order")])
+        assert before == (store.rows["account"], store.table(PAYMENT)[order_id(merchant, "order")])
 
 
 async def test_the_fee_is_the_one_of_the_day_the_order_was_made() -> None:
     store = MemoryStore()
     async with town(store) as place:
         merchant, _ = await paid(place)
-        payment = store.table(PAYMENT)[payment_id_of(merchant, "order")]
+        payment = store.table(PAYMENT)[order_id(merchant, "order")]
         assert (payment.fee_minor, payment.state) == (6, "PAID")
         balances = {account.code: account.posted_minor for account in store.rows["account"].values()}
         assert (balances["2101"], balances["4001"], balances["1001"]) == (994, 6, -1000)

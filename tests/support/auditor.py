@@ -16,7 +16,7 @@ from uuid import UUID
 
 from tongbao.engine.api import Command
 from tongbao.ledger.api import Account, CaptureHold, Entry, Hold, Journal, PlaceHold, VoidHold
-from tongbao.payments.types import CloseOrder, CreateOrder, PayMerchant, PayOrder, RefundPayment, payment_id_of
+from tongbao.payments.types import CloseOrder, CreateOrder, PayMerchant, PayOrder, RefundPayment
 from tongbao.wallet.types import SettleBankTransfer, StartBankTransfer, Transfer
 
 #: (line of the chart, currency, owner)
@@ -372,8 +372,7 @@ class Auditor:
 
 
 def _order_name(command: CreateOrder | PayMerchant) -> UUID:
-    # The one thing taken from the product: by which name an order of a merchant goes.
-    return payment_id_of(command.merchant_id, command.out_trade_no)
+    return command.payment_id
 
 
 def _ended(order: _Order, now: datetime) -> str:

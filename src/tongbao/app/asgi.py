@@ -70,7 +70,9 @@ class Services:
         self.merchants = MerchantService(
             engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country
         )
-        self.payments = PaymentService(engine, pool, self.identity, self.merchants, clock, currency=settings.currency, zone=zone)
+        self.payments = PaymentService(
+            engine, pool, self.identity, self.merchants, keys, clock, currency=settings.currency, zone=zone
+        )
         self.wallet = WalletService(
             engine, pool, self.identity, bank, clock, currency=settings.currency, zone=zone,
             states={"payment": self.payments.bill_states},

@@ -121,7 +121,7 @@ def _id(*parts: str) -> UUID:
 
 
 async def _customer(services: Services, person: Person, number: int) -> Caller:
-    principal_id = await services.identity.register(
+    principal_id, _ = await services.identity.register(
         _id("person", person.login), "wallet", person.login, PASSWORD, person.name, person.locale
     )
     who = caller(await services.identity.need(principal_id))

@@ -29,7 +29,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         return sha256(self.kind.encode() + b"\x00" + _encode(self.hashed())).digest()
 
     def hashed(self) -> Command:
-        """The command without what differs between two sendings of the same wish (a salted password hash)."""
+        """The command without what may differ between two sendings of the same wish (a salted password hash), and without
+        what must not be tried out by repeating it (a PIN: a repeat is told what happened then, whatever PIN it carries)."""
         return self
 
 

@@ -155,10 +155,13 @@ async def register(
 ) -> Response[SessionAnswer]:
     """Open a wallet by phone or email, and log in."""
     command_id = named_id("command", "wallet", "register", key)
-    principal_id = await identity.register(command_id, "wallet", data.login, data.password, data.name, data.locale)
-    principal = await identity.need(principal_id)
     name = device_name(data.device_name, request)
-    logged_in = await identity.open_session(named_id("session", str(command_id)), principal, name)
+    principal_id, repeated = await identity.register(command_id, "wallet", data.login, data.password, data.name, data.locale)
+    if repeated:  # who repeats must know the password like anybody who logs in
+        logged_in = await identity.log_in("wallet", data.login, data.password, name)
+    else:
+        session = named_id("session", str(command_id))
+        logged_in = await identity.open_session(session, await identity.need(principal_id), name)
     return await _answer(logged_in, identity, secure_cookies, 201)
 
 

@@ -104,7 +104,7 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
 
 def register(command: Register, view: View, now: datetime) -> Decision:
     """Declines `login_taken`."""
-    who = Enrolment(command.login, command.name, command.locale, command.password_hash, command.password_tag, command.roles)
+    who = Enrolment(command.login, command.name, command.locale, command.password_hash, command.roles)
     principal_id = derived_id(now, command.command_id)
     if refused := enrol(view, principal_id, command.audience, who, command.merchant_id, now):
         return refused
@@ -171,9 +171,15 @@ def end_session(command: EndSession, view: View, now: datetime) -> Decision:
 
 
 def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
-    """A new PIN clears the lock: the password vouched for it."""
-    if view.get(PRINCIPAL, command.customer_id) is None:
+    """Declines `principal_not_found`, and `login_locked`: what is locked against guessing passwords is locked here too. A new
+    PIN clears the PIN's own lock, for the password vouched for it."""
+    principal = view.get(PRINCIPAL, command.customer_id)
+    if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
+    if principal.locked_until is not None and now < principal.locked_until:
+        return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
+    if principal.wrong_passwords:
+        view.put(PRINCIPAL, replace(principal, wrong_passwords=0, locked_until=None))
     view.put(PIN, Pin(command.customer_id, command.mac, 0, None, now))
     return Accepted()
 

@@ -46,6 +46,7 @@ QUERIES = Queries("tongbao.identity")
 
 SESSION_LIFETIME_S: dict[str, int] = {"wallet": 30 * 86_400, "merchant": 12 * 3_600, "console": 8 * 3_600}
 _CACHED_S = 5.0
+_LONGEST_PASSWORD = 128
 _MOST_CACHED = 50_000
 _MOST_HASHING = 64
 _SEEN_EVERY_S = 300.0
@@ -122,7 +123,7 @@ class IdentityService:
             raise Refusal(errors.NAME_FORMAT)
         if len(password) < 8:
             raise Refusal(errors.PASSWORD_TOO_SHORT)
-        if len(password) > 128:
+        if len(password) > _LONGEST_PASSWORD:
             raise Refusal(errors.PASSWORD_TOO_LONG)
         return login, name
 
@@ -139,38 +140,41 @@ class IdentityService:
         *,
         roles: str = "",
         merchant_id: UUID | None = None,
-    ) -> UUID:
-        """Make a principal. Refuses `login_format`, `name_format`, `password_too_short`/`_too_long`; declines `login_taken`."""
+    ) -> tuple[UUID, bool]:
+        """Make a principal; its id, and whether an earlier sending of this very command made it, in which case the password
+        of this one has proved nothing. Refuses `login_format`, `name_format`, `password_…`; declines `login_taken`."""
         who = await self.enrolment(login, password, name, locale, roles)
         outcome = await self._engine.submit(
             Register(
                 command_id=command_id, audience=audience, merchant_id=merchant_id, login=who.login, name=who.name,
-                locale=who.locale, password_hash=who.password_hash, password_tag=who.password_tag, roles=who.roles,
+                locale=who.locale, password_hash=who.password_hash, roles=who.roles,
             )
         )  # fmt: skip
-        return cast(Registered, accepted(outcome)).principal_id
+        return cast(Registered, accepted(outcome)).principal_id, outcome.repeated
 
     async def enrolment(self, login: str, password: str, name: str, locale: Locale, roles: str) -> Enrolment:
         """Somebody who is to log in, checked, the password hashed. Refuses `login_format`, `name_format`, `password_…`."""
         login, name = self._checked(login, password, name)
         password_hash = await self._in_thread(self._hasher.hash, password)
-        tag = mac(self._keys.password, login.encode(), password.encode())
-        return Enrolment(login, name, locale, password_hash, tag, roles)
+        return Enrolment(login, name, locale, password_hash, roles)
 
     async def log_in(self, audience: Audience, login: str, password: str, device_name: str) -> LoggedIn:
         """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""
         principal = await self.find(audience, normal_login(login))
-        known = principal.password_hash if principal else self._nobody
-        right = len(password) <= 128 and await self._in_thread(self._verify, known, password)
+        await self._vouch(principal, password)
+        assert principal is not None
+        return await self.open_session(new_id(self._clock.now()), principal, device_name)
+
+    async def _vouch(self, principal: Principal | None, password: str) -> None:
+        """Is it the password? Declines `wrong_credentials`, which is counted, and `login_locked`."""
+        if len(password) > _LONGEST_PASSWORD:
+            raise Refusal(errors.WRONG_CREDENTIALS)  # nobody's; counting it would let anybody lock anybody out for nothing
+        right = await self._in_thread(self._verify, principal.password_hash if principal else self._nobody, password)
         if principal is None:
             raise Refusal(errors.WRONG_CREDENTIALS)
         if not right:
-            accepted(
-                await self._engine.submit(
-                    CountWrongPassword(command_id=new_id(self._clock.now()), principal_id=principal.principal_id)
-                )
-            )
-        return await self.open_session(new_id(self._clock.now()), principal, device_name)
+            wrong = CountWrongPassword(command_id=new_id(self._clock.now()), principal_id=principal.principal_id)
+            accepted(await self._engine.submit(wrong))
 
     async def open_session(self, command_id: UUID, principal: Principal, device_name: str) -> LoggedIn:
         """A session for somebody whose password was just seen. Repeating the command answers the same token."""
@@ -251,9 +255,7 @@ class IdentityService:
         """Set or replace the PIN. Refuses `pin_format`, `pin_too_simple`; declines `wrong_credentials`, `login_locked`."""
         check_pin_choice(pin)
         principal = await self.need(caller.principal_id)
-        if not (len(password) <= 128 and await self._in_thread(self._verify, principal.password_hash, password)):
-            wrong = CountWrongPassword(command_id=new_id(self._clock.now()), principal_id=principal.principal_id)
-            accepted(await self._engine.submit(wrong))
+        await self._vouch(principal, password)
         command = SetPin(
             command_id=command_id, customer_id=caller.principal_id, mac=self.confirmation(caller.principal_id, pin).mac
         )

@@ -79,18 +79,21 @@ class PinConfirmation(msgspec.Struct, frozen=True, tag="pin"):
 Confirmation = PinConfirmation
 
 
+#: Stands in fingerprints for whatever confirmation a command carries.
+UNSAID = PinConfirmation(b"")
+
+
 class Enrolment(msgspec.Struct, frozen=True):
-    """Who is to log in. `password_tag` (keyed) stands for the password in fingerprints; the salted hash is left out of them."""
+    """Who is to log in."""
 
     login: str
     name: str
     locale: Locale
     password_hash: str
-    password_tag: bytes
     roles: str = ""
 
     def hashed(self) -> Enrolment:
-        """Without what differs between two sendings of the same wish."""
+        """Without the password, which is salted anew each time: whoever repeats has to prove it apart."""
         return msgspec.structs.replace(self, password_hash="")
 
 
@@ -103,7 +106,6 @@ class Register(Command, frozen=True, kw_only=True):
     name: str
     locale: Locale
     password_hash: str
-    password_tag: bytes
     roles: str = ""
     merchant_id: UUID | None = None
 

@@ -87,9 +87,10 @@ class MerchantService:
         self, command_id: UUID, merchant_id: UUID, login: str, password: str, name: str, role: str, locale: Locale
     ) -> UUID:
         """A log-in for somebody who works there. Declines `login_taken`."""
-        return await self._identity.register(
+        principal_id, _ = await self._identity.register(
             command_id, "merchant", login, password, name, locale, roles=role, merchant_id=merchant_id
         )
+        return principal_id
 
     async def issue_api_key(self, command_id: UUID, merchant_id: UUID, name: str) -> str:
         """A bearer key for a merchant's server; repeating the command answers the same key. Declines `merchant_not_found`."""

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.rules import confirm, confirmation_keys
+from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.ids import derived_id
 from tongbao.kernel.money import share_ppm
 from tongbao.ledger import errors as ledger_errors
@@ -33,7 +34,6 @@ from tongbao.payments.types import (
     PayOrder,
     Refund,
     RefundPayment,
-    payment_id_of,
     refund_id_of,
 )
 from tongbao.wallet.rules import wallet_of
@@ -77,9 +77,11 @@ def create_order(command: CreateOrder, view: View, now: datetime) -> Decision:
         return Declined(merchant_errors.MERCHANT_NOT_FOUND)
     if merchant.currency != command.currency:
         return Declined(ledger_errors.CURRENCY_MISMATCH)
-    payment_id = payment_id_of(command.merchant_id, command.out_trade_no)
+    payment_id = command.payment_id
     known = view.get(PAYMENT, payment_id)
     if known is not None:
+        if (known.merchant_id, known.out_trade_no) != (command.merchant_id, command.out_trade_no):
+            raise InvariantBroken("a payment's id is another order's")
         wished = (command.store_id, command.subject, command.amount_minor, command.currency)
         if (known.store_id, known.subject, known.amount_minor, known.currency) != wished:
             return Declined(errors.OUT_TRADE_NO_USED)
@@ -119,7 +121,7 @@ def pay_merchant(command: PayMerchant, view: View, now: datetime) -> Decision:
         return Declined(merchant_errors.MERCHANT_NOT_FOUND)
     if merchant.currency != command.currency:
         return Declined(ledger_errors.CURRENCY_MISMATCH)
-    payment_id = payment_id_of(command.merchant_id, command.out_trade_no)
+    payment_id = command.payment_id
     if view.get(PAYMENT, payment_id) is not None:
         return Declined(errors.OUT_TRADE_NO_USED)
     payment = Payment(
@@ -266,8 +268,7 @@ def _money_keys(payer_id: UUID, merchant_id: UUID, currency: str) -> list[Key]:
 
 
 def _create_keys(command: CreateOrder) -> list[Key]:
-    payment_id = payment_id_of(command.merchant_id, command.out_trade_no)
-    return [Key(MERCHANT_TERMS, command.merchant_id), Key(PAYMENT, payment_id)]
+    return [Key(MERCHANT_TERMS, command.merchant_id), Key(PAYMENT, command.payment_id)]
 
 
 def _pay_order_keys(command: PayOrder) -> list[Key]:
@@ -276,9 +277,13 @@ def _pay_order_keys(command: PayOrder) -> list[Key]:
 
 
 def _pay_merchant_keys(command: PayMerchant) -> list[Key]:
-    payment_id = payment_id_of(command.merchant_id, command.out_trade_no)
     money = _money_keys(command.payer_id, command.merchant_id, command.currency)
-    return [Key(MERCHANT_TERMS, command.merchant_id), Key(PAYMENT, payment_id), *confirmation_keys(command.payer_id), *money]
+    return [
+        Key(MERCHANT_TERMS, command.merchant_id),
+        Key(PAYMENT, command.payment_id),
+        *confirmation_keys(command.payer_id),
+        *money,
+    ]
 
 
 def _refund_keys(command: RefundPayment) -> list[Key]:

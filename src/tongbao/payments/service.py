@@ -36,6 +36,7 @@ from tongbao.payments.types import (
     RefundPayment,
     payment_id_of,
 )
+from tongbao.security.keys import Keys
 from tongbao.wallet.types import BillState
 
 QUERIES = Queries("tongbao.payments")
@@ -67,6 +68,7 @@ class PaymentService:
         pool: asyncpg.Pool,
         identity: IdentityService,
         merchants: MerchantService,
+        keys: Keys,
         clock: Clock,
         *,
         currency: str,
@@ -76,6 +78,7 @@ class PaymentService:
         self._pool = pool
         self._identity = identity
         self._merchants = merchants
+        self._secret = keys.ids
         self._clock = clock
         self.currency = currency
         self.zone = zone
@@ -88,6 +91,9 @@ class PaymentService:
         if not _NUMBER.fullmatch(number):
             raise Refusal(errors.OUT_TRADE_NO_FORMAT)
         return number
+
+    def _id(self, merchant_id: UUID, out_trade_no: str) -> UUID:
+        return payment_id_of(merchant_id, out_trade_no, self._secret)
 
     def _own_currency(self, amount: Money) -> Money:
         if amount.currency != self.currency:
@@ -118,7 +124,8 @@ class PaymentService:
         if store_id is not None:
             await self._merchants.store(store_id, merchant_id)
         command = CreateOrder(
-            command_id=command_id, merchant_id=merchant_id, store_id=store_id, out_trade_no=number, subject=subject,
+            command_id=command_id, payment_id=self._id(merchant_id, number), merchant_id=merchant_id, store_id=store_id,
+            out_trade_no=number, subject=subject,
             amount_minor=amount.minor, currency=amount.currency, expires_in_s=expires_in_s,
         )  # fmt: skip
         created = cast(OrderCreated, accepted(await self._engine.submit(command)))
@@ -127,7 +134,7 @@ class PaymentService:
 
     async def close_order(self, command_id: UUID, merchant_id: UUID, out_trade_no: str) -> Payment:
         """Declines `payment_not_found`, `order_paid`, `order_closed`, `order_expired`."""
-        payment_id = payment_id_of(merchant_id, out_trade_no)
+        payment_id = self._id(merchant_id, out_trade_no)
         command = CloseOrder(command_id=command_id, payment_id=payment_id, merchant_id=merchant_id)
         accepted(await self._engine.submit(command))
         return await self.payment(payment_id)
@@ -155,7 +162,7 @@ class PaymentService:
 
     async def order(self, merchant_id: UUID, out_trade_no: str) -> Payment:
         """A merchant's own order by its number. Declines `payment_not_found`."""
-        return await self.payment(payment_id_of(merchant_id, out_trade_no))
+        return await self.payment(self._id(merchant_id, out_trade_no))
 
     async def orders(
         self,
@@ -216,9 +223,10 @@ class PaymentService:
         self._own_currency(amount)
         if store_id is not None:
             await self._merchants.store(store_id, merchant_id)
+        number = self._number(None, "S", named_id("static", str(command_id)))
         command = PayMerchant(
-            command_id=command_id, merchant_id=merchant_id, store_id=store_id,
-            out_trade_no=self._number(None, "S", named_id("static", str(command_id))), subject="扫码付款 · Paid by code",
+            command_id=command_id, payment_id=self._id(merchant_id, number), merchant_id=merchant_id, store_id=store_id,
+            out_trade_no=number, subject="扫码付款 · Paid by code",
             payer_id=payer.principal_id, amount_minor=amount.minor, currency=amount.currency, method="qr_static",
             confirmation=self._identity.confirmation(payer.principal_id, pin),
         )  # fmt: skip

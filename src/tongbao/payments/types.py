@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.api import Command, Relation
-from tongbao.identity.types import Confirmation
+from tongbao.identity.types import UNSAID, Confirmation
 from tongbao.kernel.ids import named_id
 
 PaymentState = Literal["CREATED", "PAID", "CLOSED", "EXPIRED"]
@@ -68,9 +68,13 @@ PAYMENT: Relation[Payment] = Relation("payment", Payment, key=("payment_id",), r
 REFUND: Relation[Refund] = Relation("refund", Refund, key=("refund_id",), rank=410)
 
 
-def payment_id_of(merchant_id: UUID, out_trade_no: str) -> UUID:
-    """The one payment a merchant's order number can mean: its uniqueness needs no index and no look-up."""
-    return named_id("payment", str(merchant_id), out_trade_no)
+def payment_id_of(merchant_id: UUID, out_trade_no: str, secret: bytes) -> UUID:
+    """The one payment a merchant's order number can mean: who knows the number needs no look-up.
+
+    `secret`: the installation's key for ids. Merchant and number are not secret, and whoever knows a payment's id may see what
+    is to be paid; so the id must not follow from them alone.
+    """
+    return named_id("payment", secret.hex(), str(merchant_id), out_trade_no)
 
 
 def refund_id_of(payment_id: UUID, out_refund_no: str) -> UUID:
@@ -79,9 +83,10 @@ def refund_id_of(payment_id: UUID, out_refund_no: str) -> UUID:
 
 
 class CreateOrder(Command, frozen=True, kw_only=True):
-    """A merchant asks to be paid."""
+    """A merchant asks to be paid. `payment_id` is `payment_id_of` merchant and number."""
 
     kind = "payments.create_order"
+    payment_id: UUID
     merchant_id: UUID
     store_id: UUID | None
     out_trade_no: str
@@ -103,11 +108,15 @@ class PayOrder(Command, frozen=True, kw_only=True):
     method: str
     confirmation: Confirmation
 
+    def hashed(self) -> PayOrder:
+        return msgspec.structs.replace(self, confirmation=UNSAID)
+
 
 class PayMerchant(Command, frozen=True, kw_only=True):
-    """A customer pays a merchant without an order before it (a static code): order and payment in one."""
+    """A customer pays a merchant without an order before it (a static code): order and payment in one. `payment_id` as there."""
 
     kind = "payments.pay_merchant"
+    payment_id: UUID
     merchant_id: UUID
     store_id: UUID | None
     out_trade_no: str
@@ -117,6 +126,9 @@ class PayMerchant(Command, frozen=True, kw_only=True):
     currency: str
     method: str
     confirmation: Confirmation
+
+    def hashed(self) -> PayMerchant:
+        return msgspec.structs.replace(self, confirmation=UNSAID)
 
 
 class CloseOrder(Command, frozen=True, kw_only=True):

@@ -19,14 +19,14 @@ class Keys(msgspec.Struct, frozen=True):
     """32-byte secrets by purpose.
 
     pin       keyed MAC of payment PINs: without it a stolen table of six-digit PINs cannot be searched
-    password  tags passwords inside command fingerprints
+    ids       makes the ids of orders unguessable, whose parts (merchant, order number) are not secret
     session   derives session tokens, so that a repeated log-in answers the same token
     code      Ed25519 seed that signs our dynamic QR codes
     bank      authenticates us to the bank and the bank to us
     """
 
     pin: bytes
-    password: bytes
+    ids: bytes
     session: bytes
     code: bytes
     bank: bytes

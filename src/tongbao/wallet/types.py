@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.api import Command, Relation
-from tongbao.identity.types import Confirmation, Principal
+from tongbao.identity.types import UNSAID, Confirmation, Principal
 
 BankTransferState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED"]
 BankTransferKind = Literal["topup", "withdrawal"]
@@ -115,6 +115,9 @@ class StartBankTransfer(Command, frozen=True, kw_only=True):
     currency: str
     confirmation: Confirmation
 
+    def hashed(self) -> StartBankTransfer:
+        return msgspec.structs.replace(self, confirmation=UNSAID)
+
 
 class SettleBankTransfer(Command, frozen=True, kw_only=True):
     """Record what the bank said. UNKNOWN: it did not say; `retry_in_s` until it is asked again."""
@@ -139,6 +142,9 @@ class Transfer(Command, frozen=True, kw_only=True):
     currency: str
     note: str
     confirmation: Confirmation
+
+    def hashed(self) -> Transfer:
+        return msgspec.structs.replace(self, confirmation=UNSAID)
 
 
 class BankAnswer(msgspec.Struct, frozen=True):

@@ -134,7 +134,7 @@ async def _run(settings: Settings, source: Source, speed: float | None, concurre
 async def _prepare(settings: Settings, source: Source, engine: Engine, concurrency: int, bar: Progress) -> Parties:
     funds, terminals = await asyncio.to_thread(source.funds), await asyncio.to_thread(source.terminals)
     keys = runtime.keys(settings)
-    parties = Parties(engine, concurrency, source.name, pin_key=keys.pin, country=settings.country, currency=settings.currency)
+    parties = Parties(engine, concurrency, source.name, keys=keys, country=settings.country, currency=settings.currency)
     task = bar.add_task("preparing", total=5 * len(funds) + len(terminals), note="")
     await parties.open_terminals(terminals, lambda: bar.advance(task))
     await parties.open_customers(funds, lambda: bar.advance(task))

@@ -17,6 +17,7 @@ import uvicorn
 
 from tongbao.app import logs, runtime
 from tongbao.app.asgi import application
+from tongbao.app.protocol import BoundedProtocol
 from tongbao.app.settings import Settings
 
 _log = structlog.get_logger("tongbao.app")
@@ -56,7 +57,7 @@ def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     config = uvicorn.Config(
-        application(settings, dsn), loop="uvloop", http="httptools", lifespan="on", log_level="warning", access_log=False,
+        application(settings, dsn), loop="uvloop", http=BoundedProtocol, lifespan="on", log_level="warning", access_log=False,
         server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=4096,
     )  # fmt: skip
     uvicorn.Server(config).run(sockets=[bound])

@@ -12,7 +12,6 @@ from tongbao.app.replaying.parties import Parties
 from tongbao.app.replaying.source import Source
 from tongbao.kernel.sql import Queries
 from tongbao.ledger.types import QUERIES as LEDGER
-from tongbao.payments.types import payment_id_of
 
 QUERIES = Queries("tongbao.app.replaying")
 _STRETCH = 5_000
@@ -55,7 +54,7 @@ async def compare_payments(
         chunks = source.chunks(_STRETCH)
         place = 0
         while rows := await asyncio.to_thread(next, chunks, None):
-            ids = [payment_id_of(parties.terminals[row.terminal].merchant_id, row.transaction) for row in rows]
+            ids = [parties.payment_id(row) for row in rows]
             paid = {each["payment_id"]: each for each in await connection.fetch(QUERIES["paid"], ids)}
             for payment_id, row in zip(ids, rows, strict=True):
                 known, wanted = paid.get(payment_id), accepted[place]

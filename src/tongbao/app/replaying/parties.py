@@ -15,8 +15,8 @@ from tongbao.engine.api import Command, Engine, Outcome, accepted
 from tongbao.identity.types import PinConfirmation, Register, SetPin
 from tongbao.kernel.ids import named_id
 from tongbao.merchants.types import NewStore, OpenMerchant
-from tongbao.payments.types import PayMerchant
-from tongbao.security.keys import mac
+from tongbao.payments.types import PayMerchant, payment_id_of
+from tongbao.security.keys import Keys, mac
 from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankTransfer
 
 #: All customers of a replay have this PIN; without a password nobody can log in as one of them.
@@ -49,14 +49,14 @@ def pin_confirmation(pin_key: bytes, customer_id: UUID) -> PinConfirmation:
 class Parties:
     """Brings the parties of one file into being, and makes its payments between them.
 
-    pin_key: the installation's key for PINs. country, currency: of the merchants and the money.
+    keys: the installation's. country, currency: of the merchants and the money.
     """
 
-    def __init__(self, engine: Engine, most: int, name: str, *, pin_key: bytes, country: str, currency: str) -> None:
+    def __init__(self, engine: Engine, most: int, name: str, *, keys: Keys, country: str, currency: str) -> None:
         self._engine = engine
         self._most = most
         self._name = name
-        self._pin_key = pin_key
+        self._pin_key, self._ids_key = keys.pin, keys.ids
         self._country = country
         self._currency = currency
         self.customers: dict[str, Customer] = {}
@@ -77,12 +77,17 @@ class Parties:
         started = await self._all(((name, self._top_up(name, amount)) for name, amount in funds.items()), done)
         await self._all(((name, self._settle(name, result.bank_transfer_id)) for name, result in started.items()), done)
 
+    def payment_id(self, row: Row) -> UUID:
+        """What a row's payment is called."""
+        return payment_id_of(self.terminals[row.terminal].merchant_id, row.transaction, self._ids_key)
+
     def payment(self, row: Row) -> PayMerchant:
         """The command that makes a row's payment."""
         customer, terminal = self.customers[row.customer], self.terminals[row.terminal]
         return PayMerchant(
-            command_id=self._id("payment", row.transaction), merchant_id=terminal.merchant_id, store_id=terminal.store_id,
-            out_trade_no=row.transaction, subject=f"Terminal {row.terminal}", payer_id=customer.customer_id,
+            command_id=self._id("payment", row.transaction), payment_id=self.payment_id(row),
+            merchant_id=terminal.merchant_id, store_id=terminal.store_id, out_trade_no=row.transaction,
+            subject=f"Terminal {row.terminal}", payer_id=customer.customer_id,
             amount_minor=row.amount_minor, currency=self._currency, method="replay", confirmation=customer.confirmation,
         )  # fmt: skip
 
@@ -112,7 +117,7 @@ class Parties:
     def _register(self, name: str) -> Register:
         return Register(
             command_id=self._id("customer", name), audience="wallet", login=f"customer-{name}@{self._name}.replay.invalid",
-            name=f"Customer {name}", locale="en", password_hash="", password_tag=b"",
+            name=f"Customer {name}", locale="en", password_hash="",
         )  # fmt: skip
 
     def _set_pin(self, name: str) -> SetPin:
