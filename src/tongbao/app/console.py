@@ -45,13 +45,6 @@ Role = Literal["support", "finance", "admin"]
 EventKind = Literal["created", "paid", "closed", "expired", "refunded"]
 
 
-class Words(msgspec.Struct, frozen=True):
-    """The same in both languages."""
-
-    zh: str
-    en: str
-
-
 class OperatorAnswer(msgspec.Struct, frozen=True):
     """Who is logged in."""
 
@@ -88,7 +81,7 @@ class JournalEntryAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     account_id: str
     account_code: str
-    account_name: Words
+    account_name: web.Words
     owner: str | None
     currency: str
     amount: str
@@ -129,7 +122,7 @@ class AccountAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     account_id: str
     code: str
-    name: Words
+    name: web.Words
     owner: str | None
     currency: str
     balance: str
@@ -154,7 +147,7 @@ class TrialLine(msgspec.Struct, frozen=True):
     """One line of the trial balance: the sum stands on one side."""
 
     code: str
-    name: Words
+    name: web.Words
     type: AccountType
     accounts: int
     debit: str
@@ -414,9 +407,9 @@ async def journal(operator: Caller, books: Books, journal_id: PathId) -> Journal
     return await _journal(books, web.parse_id(journal_id, JOURNAL_NOT_FOUND))
 
 
-def _name(code: str) -> Words:
+def _name(code: str) -> web.Words:
     line = CHART[code]
-    return Words(line.zh, line.en)
+    return web.Words(line.zh, line.en)
 
 
 async def _journal(books: Books, journal_id: UUID) -> JournalAnswer:

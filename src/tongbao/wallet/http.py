@@ -33,13 +33,6 @@ Text = Annotated[str, msgspec.Meta(max_length=200)]
 PathId = Annotated[str, PathParameter(max_length=64)]
 
 
-class Words(msgspec.Struct, frozen=True):
-    """The same in both languages."""
-
-    zh: str
-    en: str
-
-
 class BalanceAnswer(msgspec.Struct, frozen=True):
     """`available` is what can be spent now; `in_transit_out` is on its way to the bank and no longer in `balance`."""
 
@@ -63,7 +56,7 @@ class BankAccountAnswer(msgspec.Struct, frozen=True):
 
     bank_account_id: str
     bank: str
-    bank_name: Words
+    bank_name: web.Words
     number_masked: str
     holder_masked: str
 
@@ -164,7 +157,7 @@ def bank_account_answer(account: BankAccount) -> BankAccountAnswer:
     """A bank account as its owner sees it."""
     name = BANKS.get(account.bank, {"zh": account.bank, "en": account.bank})
     return BankAccountAnswer(
-        str(account.bank_account_id), account.bank, Words(**name), mask_card(account.number), mask_name(account.holder_name)
+        str(account.bank_account_id), account.bank, web.Words(**name), mask_card(account.number), mask_name(account.holder_name)
     )
 
 

@@ -54,13 +54,6 @@ class PayCodeBody(web.Request, frozen=True, kw_only=True):
     pin: Text
 
 
-class Words(msgspec.Struct, frozen=True):
-    """The same in both languages."""
-
-    zh: str
-    en: str
-
-
 class OrderScan(msgspec.Struct, frozen=True, tag_field="kind", tag="order"):
     """A merchant's order, waiting to be paid."""
 
@@ -79,9 +72,9 @@ class StaticScan(msgspec.Struct, frozen=True, tag_field="kind", tag="static"):
 class ForeignScan(msgspec.Struct, frozen=True, tag_field="kind", tag="foreign"):
     """A code of another scheme, named, with what its finder can do."""
 
-    scheme: Words
+    scheme: web.Words
     code: ContractCode
-    message: Words
+    message: web.Words
 
 
 class CodeAnswer(msgspec.Struct, frozen=True):
@@ -166,7 +159,9 @@ async def scan(
                 None if code.amount_minor is None else format_minor(code.amount_minor, code.currency),
             )
         case Foreign(scheme=scheme):
-            return ForeignScan(Words(scheme.name.zh, scheme.name.en), scheme.code, Words(scheme.message.zh, scheme.message.en))
+            return ForeignScan(
+                web.Words(scheme.name.zh, scheme.name.en), scheme.code, web.Words(scheme.message.zh, scheme.message.en)
+            )
 
 
 @lru_cache(maxsize=4096)
