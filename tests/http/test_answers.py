@@ -19,6 +19,7 @@ from tongbao.kernel import web
 from tongbao.merchants import http as merchants
 from tongbao.methods.qr import http as qr
 from tongbao.payments import http as payments
+from tongbao.payments.cards import OrderAnswer, PaymentAnswer
 from tongbao.wallet import http as wallet
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -112,7 +113,7 @@ async def test_an_order_from_code_to_refund(town: Town) -> None:
         "out_trade_no": key(),
         "expires_in_s": 60,
     }
-    order = exact(await shop.post("/v1/merchant/orders", body), payments.OrderAnswer, 201)
+    order = exact(await shop.post("/v1/merchant/orders", body), OrderAnswer, 201)
     assert (order.state, order.amount, order.fee, order.net, order.refunded) == ("CREATED", "12.50", "0.08", "12.42", "0.00")
     assert (order.expires_at - order.created_at).total_seconds() == 60
     path = f"/v1/merchant/orders/{order.out_trade_no}"
@@ -121,19 +122,19 @@ async def test_an_order_from_code_to_refund(town: Town) -> None:
     assert code.text.startswith("000201") and code.svg.startswith("<svg") and code.expires_at == order.expires_at
     scan = exact(await town.ann.post("/v1/wallet/scan", {"text": code.text}), qr.OrderScan | qr.StaticScan | qr.ForeignScan)
     assert isinstance(scan, qr.OrderScan) and scan.payment.payment_id == order.payment_id
-    assert exact(await town.ann.get(f"/v1/wallet/payments/{order.payment_id}"), payments.PaymentAnswer) == scan.payment
+    assert exact(await town.ann.get(f"/v1/wallet/payments/{order.payment_id}"), PaymentAnswer) == scan.payment
 
     yes = {"amount": scan.payment.amount, "currency": scan.payment.currency, "pin": PIN}
-    paid = exact(await town.ann.post(f"/v1/wallet/payments/{order.payment_id}/confirm", yes), payments.PaymentAnswer)
+    paid = exact(await town.ann.post(f"/v1/wallet/payments/{order.payment_id}/confirm", yes), PaymentAnswer)
     assert (paid.state, paid.payer_masked) == ("PAID", "张*明") and paid.paid_at is not None and paid.bill_id is not None
     refund = exact(
         await shop.post(f"{path}/refunds", {"amount": "2.50", "currency": "CNY", "reason": "洒了"}), payments.RefundAnswer, 201
     )
     assert (refund.amount, refund.fee_returned, refund.state, refund.reason) == ("2.50", "0.01", "SUCCEEDED", "洒了")
 
-    shown = exact(await shop.get(path), payments.OrderAnswer)
+    shown = exact(await shop.get(path), OrderAnswer)
     assert (shown.refunded, [line.refund_id for line in shown.refunds]) == ("2.50", [refund.refund_id])
-    page = exact(await shop.get("/v1/merchant/orders", q=order.out_trade_no[:12]), web.Page[payments.OrderAnswer])
+    page = exact(await shop.get("/v1/merchant/orders", q=order.out_trade_no[:12]), web.Page[OrderAnswer])
     assert page.items == [shown]
     bill = exact(await town.ann.get(f"/v1/wallet/bills/{paid.bill_id}"), wallet.BillAnswer)
     assert (bill.state, bill.title, bill.counterparty.name, bill.payment_id) == (
@@ -147,8 +148,8 @@ async def test_an_order_from_code_to_refund(town: Town) -> None:
     balance = exact(await shop.get("/v1/merchant/balance"), payments.MerchantBalanceAnswer)
     assert balance.balance == summary.net == summary.balance == "9.93"
 
-    other = exact(await shop.post("/v1/merchant/orders", {**body, "out_trade_no": key()}), payments.OrderAnswer, 201)
-    closed = exact(await shop.post(f"/v1/merchant/orders/{other.out_trade_no}/close"), payments.OrderAnswer)
+    other = exact(await shop.post("/v1/merchant/orders", {**body, "out_trade_no": key()}), OrderAnswer, 201)
+    closed = exact(await shop.post(f"/v1/merchant/orders/{other.out_trade_no}/close"), OrderAnswer)
     assert closed.state == "CLOSED" and closed.closed_at is not None
 
 
@@ -160,7 +161,7 @@ async def test_a_static_code(town: Town) -> None:
         assert isinstance(scan, qr.StaticScan) and scan.store is not None
         assert (scan.merchant.merchant_id, scan.store.store_id, scan.amount) == (town.shop.merchant_id, town.shop.store_id, fixed)
         body = {"code": code.text, "amount": "3.00", "currency": "CNY", "pin": PIN}
-        paid = exact(await town.ann.post("/v1/wallet/payments", body), payments.PaymentAnswer, 201)
+        paid = exact(await town.ann.post("/v1/wallet/payments", body), PaymentAnswer, 201)
         assert (paid.state, paid.amount, paid.store) == ("PAID", "3.00", scan.store)
 
 
@@ -233,7 +234,7 @@ async def test_pages_meet_without_gap_or_overlap(town: Town) -> None:
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 3}
     while True:
-        page = exact(await shop.get("/v1/merchant/orders", **query), web.Page[payments.OrderAnswer])
+        page = exact(await shop.get("/v1/merchant/orders", **query), web.Page[OrderAnswer])
         seen += [each.out_trade_no for each in page.items]
         if page.next_cursor is None:
             break

@@ -23,7 +23,7 @@ from tongbao.ledger.errors import ACCOUNT_NOT_FOUND
 from tongbao.merchants.service import MerchantService
 from tongbao.merchants.types import Merchant, NewStore
 from tongbao.payments import errors as payment_errors
-from tongbao.payments.http import Cards, OrderAnswer
+from tongbao.payments.cards import Cards, OrderAnswer
 from tongbao.payments.service import PaymentService
 from tongbao.payments.types import Payment, PaymentState
 from tongbao.security.masking import mask_login, mask_name

@@ -16,6 +16,7 @@ from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import Money, format_minor, parse
 from tongbao.merchants import errors as merchant_errors
+from tongbao.merchants.http import merchant_of
 from tongbao.merchants.service import MerchantService
 from tongbao.methods.qr.api import (
     CodeSigner,
@@ -32,7 +33,8 @@ from tongbao.methods.qr.api import (
 from tongbao.methods.qr.errors import CODE_NOT_STATIC, CODE_SIGNATURE_INVALID
 from tongbao.methods.qr.schemes import ContractCode
 from tongbao.payments import errors
-from tongbao.payments.http import Cards, MerchantName, PathNumber, PaymentAnswer, StoreName, merchant_of
+from tongbao.payments.cards import Cards, MerchantName, PaymentAnswer, StoreName
+from tongbao.payments.http import PathNumber
 from tongbao.payments.service import PaymentService
 
 CodeText = Annotated[str, msgspec.Meta(max_length=2048)]
