@@ -11,7 +11,13 @@ import msgspec
 import pytest
 
 from tests.http.town import PASSWORD, PIN, Town, key, until
-from tongbao.app import console
+from tongbao.app.console.bank_transfers import ConsoleBankTransfer
+from tongbao.app.console.books import AccountAnswer, StatementLine, TrialAnswer
+from tongbao.app.console.chain import ChainAnswer, RunningAnswer
+from tongbao.app.console.journals import JournalAnswer
+from tongbao.app.console.payments import ConsolePayment, ConsolePaymentDetail
+from tongbao.app.console.people import CustomerLine, MerchantLine
+from tongbao.app.console.session import OperatorAnswer
 from tongbao.channels.api import DEMO_ACCOUNTS
 from tongbao.channels.simulated.faults import Fault, Match
 from tongbao.identity import http as identity
@@ -189,40 +195,40 @@ async def test_the_console_reads_it_all(town: Town) -> None:
     back = {"amount": "1.00", "currency": "CNY"}
     assert (await town.shop.post(f"/v1/merchant/orders/{order['out_trade_no']}/refunds", back)).status_code == 201
     look = town.support
-    assert exact(await look.get("/v1/console/me"), console.OperatorAnswer).roles == ["support"]
+    assert exact(await look.get("/v1/console/me"), OperatorAnswer).roles == ["support"]
     for query in (paid["payment_id"], order["out_trade_no"]):
-        page = exact(await look.get("/v1/console/payments", q=query), web.Page[console.ConsolePayment])
+        page = exact(await look.get("/v1/console/payments", q=query), web.Page[ConsolePayment])
         assert [each.payment_id for each in page.items] == [paid["payment_id"]]
     for query in (town.ann.login, "山前"):
-        found = exact(await look.get("/v1/console/payments", q=query, state="PAID"), web.Page[console.ConsolePayment])
+        found = exact(await look.get("/v1/console/payments", q=query, state="PAID"), web.Page[ConsolePayment])
         assert paid["payment_id"] in {each.payment_id for each in found.items}
-    detail = exact(await look.get(f"/v1/console/payments/{paid['payment_id']}"), console.ConsolePaymentDetail)
+    detail = exact(await look.get(f"/v1/console/payments/{paid['payment_id']}"), ConsolePaymentDetail)
     assert [event.kind for event in detail.events] == ["created", "paid", "refunded"]
     assert detail.payer is not None and detail.payer.customer_id == town.ann.customer_id
     for journal in detail.journals:
-        assert exact(await look.get(f"/v1/console/journals/{journal.journal_id}"), console.JournalAnswer) == journal
+        assert exact(await look.get(f"/v1/console/journals/{journal.journal_id}"), JournalAnswer) == journal
         assert sum(Decimal(entry.amount) for entry in journal.entries) == 0
         for entry in journal.entries:
-            account = exact(await look.get(f"/v1/console/accounts/{entry.account_id}"), console.AccountAnswer)
+            account = exact(await look.get(f"/v1/console/accounts/{entry.account_id}"), AccountAnswer)
             assert account.code == entry.account_code and account.version >= entry.version
-            lines = exact(await look.get(f"/v1/console/accounts/{entry.account_id}/statement"), web.Page[console.StatementLine])
+            lines = exact(await look.get(f"/v1/console/accounts/{entry.account_id}/statement"), web.Page[StatementLine])
             assert (journal.journal_id, entry.balance_after) in {(line.journal_id, line.balance_after) for line in lines.items}
-    assert exact(await look.get("/v1/console/accounts", code=account.code), web.Page[console.AccountAnswer]).items
-    customer = exact(await look.get("/v1/console/customers", q=town.ann.login), web.Page[console.CustomerLine])
+    assert exact(await look.get("/v1/console/accounts", code=account.code), web.Page[AccountAnswer]).items
+    customer = exact(await look.get("/v1/console/customers", q=town.ann.login), web.Page[CustomerLine])
     assert [line.customer_id for line in customer.items] == [town.ann.customer_id]
-    merchant = exact(await look.get("/v1/console/merchants", q=town.shop.merchant_id), web.Page[console.MerchantLine])
+    merchant = exact(await look.get("/v1/console/merchants", q=town.shop.merchant_id), web.Page[MerchantLine])
     assert [(line.name, line.stores) for line in merchant.items] == [("山前咖啡", 1)]
-    assert exact(await look.get("/v1/console/bank-transfers", state="SUCCEEDED"), web.Page[console.ConsoleBankTransfer]).items
+    assert exact(await look.get("/v1/console/bank-transfers", state="SUCCEEDED"), web.Page[ConsoleBankTransfer]).items
 
 
 async def test_the_books_are_shown(town: Town) -> None:
     for query in ({}, {"at": datetime.now(UTC).isoformat()}):
-        trial = exact(await town.finance.get("/v1/console/trial-balance", **query), console.TrialAnswer)
+        trial = exact(await town.finance.get("/v1/console/trial-balance", **query), TrialAnswer)
         assert all(each.balanced and each.reserve.equal and each.total_debit == each.total_credit for each in trial.currencies)
-    assert exact(await town.finance.post("/v1/console/chain/verify"), console.RunningAnswer, 202).running
+    assert exact(await town.finance.post("/v1/console/chain/verify"), RunningAnswer, 202).running
 
     async def verified() -> bool:
-        chain = exact(await town.finance.get("/v1/console/chain"), console.ChainAnswer)
+        chain = exact(await town.finance.get("/v1/console/chain"), ChainAnswer)
         return not chain.verifying and chain.last_verified is not None and chain.last_verified.ok
 
     await until(verified, 30)
