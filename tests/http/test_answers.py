@@ -27,6 +27,7 @@ from tongbao.methods.qr import http as qr
 from tongbao.payments import http as payments
 from tongbao.payments.cards import OrderAnswer, PaymentAnswer
 from tongbao.wallet import http as wallet
+from tongbao.wallet.bank_http import BankAccountAnswer, BankTransferAnswer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -71,19 +72,19 @@ async def test_a_customers_first_day(town: Town) -> None:
 async def test_to_the_bank_and_back(town: Town) -> None:
     who = await town.customer(DEMO_ACCOUNTS[4].holder_name)
     link = {"bank": "simbank", "account_number": DEMO_ACCOUNTS[4].number, "holder_name": DEMO_ACCOUNTS[4].holder_name}
-    account = exact(await who.post("/v1/wallet/bank-accounts", link), wallet.BankAccountAnswer, 201)
+    account = exact(await who.post("/v1/wallet/bank-accounts", link), BankAccountAnswer, 201)
     assert account.number_masked == f"{link['account_number'][:4]} **** {link['account_number'][-4:]}"
-    listed = exact(await who.get("/v1/wallet/bank-accounts"), web.Page[wallet.BankAccountAnswer])
+    listed = exact(await who.get("/v1/wallet/bank-accounts"), web.Page[BankAccountAnswer])
     assert listed.items == [account]
 
     body = {"bank_account_id": account.bank_account_id, "amount": "50", "currency": "CNY", "pin": PIN}
-    topup = exact(await who.post("/v1/wallet/topups", body), wallet.BankTransferAnswer, 201)
+    topup = exact(await who.post("/v1/wallet/topups", body), BankTransferAnswer, 201)
     assert (topup.kind, topup.state, topup.amount, topup.bank_account) == ("topup", "SUCCEEDED", "50.00", account)
-    out = exact(await who.post("/v1/wallet/withdrawals", {**body, "amount": "20.50"}), wallet.BankTransferAnswer, 201)
+    out = exact(await who.post("/v1/wallet/withdrawals", {**body, "amount": "20.50"}), BankTransferAnswer, 201)
     assert (out.kind, out.state, out.failure_code) == ("withdrawal", "SUCCEEDED", None)
     for each in (topup, out):
         path = f"/v1/wallet/bank-transfers/{each.bank_transfer_id}"
-        assert exact(await who.get(path), wallet.BankTransferAnswer) == each
+        assert exact(await who.get(path), BankTransferAnswer) == each
     assert exact(await who.get("/v1/wallet/balance"), wallet.BalanceAnswer).balance == "29.50"
 
     bills = exact(await who.get("/v1/wallet/bills"), wallet.BillsAnswer)
@@ -94,7 +95,7 @@ async def test_to_the_bank_and_back(town: Town) -> None:
     for bill in bills.items:
         assert exact(await who.get(f"/v1/wallet/bills/{bill.bill_id}"), wallet.BillAnswer) == bill
     assert (await who.delete(f"/v1/wallet/bank-accounts/{account.bank_account_id}")).status_code == 204
-    assert exact(await who.get("/v1/wallet/bank-accounts"), web.Page[wallet.BankAccountAnswer]).items == []
+    assert exact(await who.get("/v1/wallet/bank-accounts"), web.Page[BankAccountAnswer]).items == []
 
 
 async def test_between_friends(town: Town) -> None:
@@ -251,12 +252,12 @@ async def test_pages_meet_without_gap_or_overlap(town: Town) -> None:
 async def test_a_bank_that_does_not_answer_is_unknown_and_then_known(town: Town) -> None:
     await town.stack.back_office.add_fault(Fault(kind="lost_answer", match=Match(amount_minor=7777)))
     body = {"bank_account_id": town.ann.bank_account_id, "amount": "77.77", "currency": "CNY", "pin": PIN}
-    transfer = exact(await town.ann.post("/v1/wallet/topups", body), wallet.BankTransferAnswer, 201)
+    transfer = exact(await town.ann.post("/v1/wallet/topups", body), BankTransferAnswer, 201)
     assert transfer.state in ("UNKNOWN", "SUCCEEDED")
 
     async def settled() -> bool:
         path = f"/v1/wallet/bank-transfers/{transfer.bank_transfer_id}"
-        return bool(exact(await town.ann.get(path), wallet.BankTransferAnswer).state == "SUCCEEDED")
+        return bool(exact(await town.ann.get(path), BankTransferAnswer).state == "SUCCEEDED")
 
     await until(settled, 15)
 

@@ -14,7 +14,7 @@ from tongbao.app.console.wire import READERS
 from tongbao.identity.http import require_role
 from tongbao.identity.service import Caller
 from tongbao.kernel import web
-from tongbao.wallet.http import BankTransferAnswer, bank_transfer_answer
+from tongbao.wallet.bank_http import BankTransferAnswer, bank_transfer_answer
 from tongbao.wallet.service import WalletService
 from tongbao.wallet.types import BankTransferState
 
