@@ -11,7 +11,13 @@ import msgspec
 import pytest
 
 from tests.http.town import PASSWORD, PIN, Town, key, until
-from tongbao.app import console
+from tongbao.app.console.bank_transfers import ConsoleBankTransfer
+from tongbao.app.console.books import AccountAnswer, StatementLine, TrialAnswer
+from tongbao.app.console.chain import ChainAnswer, RunningAnswer
+from tongbao.app.console.journals import JournalAnswer
+from tongbao.app.console.payments import ConsolePayment, ConsolePaymentDetail
+from tongbao.app.console.people import CustomerLine, MerchantLine
+from tongbao.app.console.session import OperatorAnswer
 from tongbao.channels.api import DEMO_ACCOUNTS
 from tongbao.channels.simulated.faults import Fault, Match
 from tongbao.identity import http as identity
@@ -19,7 +25,9 @@ from tongbao.kernel import web
 from tongbao.merchants import http as merchants
 from tongbao.methods.qr import http as qr
 from tongbao.payments import http as payments
+from tongbao.payments.cards import OrderAnswer, PaymentAnswer
 from tongbao.wallet import http as wallet
+from tongbao.wallet.bank_http import BankAccountAnswer, BankTransferAnswer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,19 +72,19 @@ async def test_a_customers_first_day(town: Town) -> None:
 async def test_to_the_bank_and_back(town: Town) -> None:
     who = await town.customer(DEMO_ACCOUNTS[4].holder_name)
     link = {"bank": "simbank", "account_number": DEMO_ACCOUNTS[4].number, "holder_name": DEMO_ACCOUNTS[4].holder_name}
-    account = exact(await who.post("/v1/wallet/bank-accounts", link), wallet.BankAccountAnswer, 201)
+    account = exact(await who.post("/v1/wallet/bank-accounts", link), BankAccountAnswer, 201)
     assert account.number_masked == f"{link['account_number'][:4]} **** {link['account_number'][-4:]}"
-    listed = exact(await who.get("/v1/wallet/bank-accounts"), web.Page[wallet.BankAccountAnswer])
+    listed = exact(await who.get("/v1/wallet/bank-accounts"), web.Page[BankAccountAnswer])
     assert listed.items == [account]
 
     body = {"bank_account_id": account.bank_account_id, "amount": "50", "currency": "CNY", "pin": PIN}
-    topup = exact(await who.post("/v1/wallet/topups", body), wallet.BankTransferAnswer, 201)
+    topup = exact(await who.post("/v1/wallet/topups", body), BankTransferAnswer, 201)
     assert (topup.kind, topup.state, topup.amount, topup.bank_account) == ("topup", "SUCCEEDED", "50.00", account)
-    out = exact(await who.post("/v1/wallet/withdrawals", {**body, "amount": "20.50"}), wallet.BankTransferAnswer, 201)
+    out = exact(await who.post("/v1/wallet/withdrawals", {**body, "amount": "20.50"}), BankTransferAnswer, 201)
     assert (out.kind, out.state, out.failure_code) == ("withdrawal", "SUCCEEDED", None)
     for each in (topup, out):
         path = f"/v1/wallet/bank-transfers/{each.bank_transfer_id}"
-        assert exact(await who.get(path), wallet.BankTransferAnswer) == each
+        assert exact(await who.get(path), BankTransferAnswer) == each
     assert exact(await who.get("/v1/wallet/balance"), wallet.BalanceAnswer).balance == "29.50"
 
     bills = exact(await who.get("/v1/wallet/bills"), wallet.BillsAnswer)
@@ -87,7 +95,7 @@ async def test_to_the_bank_and_back(town: Town) -> None:
     for bill in bills.items:
         assert exact(await who.get(f"/v1/wallet/bills/{bill.bill_id}"), wallet.BillAnswer) == bill
     assert (await who.delete(f"/v1/wallet/bank-accounts/{account.bank_account_id}")).status_code == 204
-    assert exact(await who.get("/v1/wallet/bank-accounts"), web.Page[wallet.BankAccountAnswer]).items == []
+    assert exact(await who.get("/v1/wallet/bank-accounts"), web.Page[BankAccountAnswer]).items == []
 
 
 async def test_between_friends(town: Town) -> None:
@@ -112,7 +120,7 @@ async def test_an_order_from_code_to_refund(town: Town) -> None:
         "out_trade_no": key(),
         "expires_in_s": 60,
     }
-    order = exact(await shop.post("/v1/merchant/orders", body), payments.OrderAnswer, 201)
+    order = exact(await shop.post("/v1/merchant/orders", body), OrderAnswer, 201)
     assert (order.state, order.amount, order.fee, order.net, order.refunded) == ("CREATED", "12.50", "0.08", "12.42", "0.00")
     assert (order.expires_at - order.created_at).total_seconds() == 60
     path = f"/v1/merchant/orders/{order.out_trade_no}"
@@ -121,19 +129,19 @@ async def test_an_order_from_code_to_refund(town: Town) -> None:
     assert code.text.startswith("000201") and code.svg.startswith("<svg") and code.expires_at == order.expires_at
     scan = exact(await town.ann.post("/v1/wallet/scan", {"text": code.text}), qr.OrderScan | qr.StaticScan | qr.ForeignScan)
     assert isinstance(scan, qr.OrderScan) and scan.payment.payment_id == order.payment_id
-    assert exact(await town.ann.get(f"/v1/wallet/payments/{order.payment_id}"), payments.PaymentAnswer) == scan.payment
+    assert exact(await town.ann.get(f"/v1/wallet/payments/{order.payment_id}"), PaymentAnswer) == scan.payment
 
     yes = {"amount": scan.payment.amount, "currency": scan.payment.currency, "pin": PIN}
-    paid = exact(await town.ann.post(f"/v1/wallet/payments/{order.payment_id}/confirm", yes), payments.PaymentAnswer)
+    paid = exact(await town.ann.post(f"/v1/wallet/payments/{order.payment_id}/confirm", yes), PaymentAnswer)
     assert (paid.state, paid.payer_masked) == ("PAID", "张*明") and paid.paid_at is not None and paid.bill_id is not None
     refund = exact(
         await shop.post(f"{path}/refunds", {"amount": "2.50", "currency": "CNY", "reason": "洒了"}), payments.RefundAnswer, 201
     )
     assert (refund.amount, refund.fee_returned, refund.state, refund.reason) == ("2.50", "0.01", "SUCCEEDED", "洒了")
 
-    shown = exact(await shop.get(path), payments.OrderAnswer)
+    shown = exact(await shop.get(path), OrderAnswer)
     assert (shown.refunded, [line.refund_id for line in shown.refunds]) == ("2.50", [refund.refund_id])
-    page = exact(await shop.get("/v1/merchant/orders", q=order.out_trade_no[:12]), web.Page[payments.OrderAnswer])
+    page = exact(await shop.get("/v1/merchant/orders", q=order.out_trade_no[:12]), web.Page[OrderAnswer])
     assert page.items == [shown]
     bill = exact(await town.ann.get(f"/v1/wallet/bills/{paid.bill_id}"), wallet.BillAnswer)
     assert (bill.state, bill.title, bill.counterparty.name, bill.payment_id) == (
@@ -147,8 +155,8 @@ async def test_an_order_from_code_to_refund(town: Town) -> None:
     balance = exact(await shop.get("/v1/merchant/balance"), payments.MerchantBalanceAnswer)
     assert balance.balance == summary.net == summary.balance == "9.93"
 
-    other = exact(await shop.post("/v1/merchant/orders", {**body, "out_trade_no": key()}), payments.OrderAnswer, 201)
-    closed = exact(await shop.post(f"/v1/merchant/orders/{other.out_trade_no}/close"), payments.OrderAnswer)
+    other = exact(await shop.post("/v1/merchant/orders", {**body, "out_trade_no": key()}), OrderAnswer, 201)
+    closed = exact(await shop.post(f"/v1/merchant/orders/{other.out_trade_no}/close"), OrderAnswer)
     assert closed.state == "CLOSED" and closed.closed_at is not None
 
 
@@ -160,7 +168,7 @@ async def test_a_static_code(town: Town) -> None:
         assert isinstance(scan, qr.StaticScan) and scan.store is not None
         assert (scan.merchant.merchant_id, scan.store.store_id, scan.amount) == (town.shop.merchant_id, town.shop.store_id, fixed)
         body = {"code": code.text, "amount": "3.00", "currency": "CNY", "pin": PIN}
-        paid = exact(await town.ann.post("/v1/wallet/payments", body), payments.PaymentAnswer, 201)
+        paid = exact(await town.ann.post("/v1/wallet/payments", body), PaymentAnswer, 201)
         assert (paid.state, paid.amount, paid.store) == ("PAID", "3.00", scan.store)
 
 
@@ -188,40 +196,40 @@ async def test_the_console_reads_it_all(town: Town) -> None:
     back = {"amount": "1.00", "currency": "CNY"}
     assert (await town.shop.post(f"/v1/merchant/orders/{order['out_trade_no']}/refunds", back)).status_code == 201
     look = town.support
-    assert exact(await look.get("/v1/console/me"), console.OperatorAnswer).roles == ["support"]
+    assert exact(await look.get("/v1/console/me"), OperatorAnswer).roles == ["support"]
     for query in (paid["payment_id"], order["out_trade_no"]):
-        page = exact(await look.get("/v1/console/payments", q=query), web.Page[console.ConsolePayment])
+        page = exact(await look.get("/v1/console/payments", q=query), web.Page[ConsolePayment])
         assert [each.payment_id for each in page.items] == [paid["payment_id"]]
     for query in (town.ann.login, "山前"):
-        found = exact(await look.get("/v1/console/payments", q=query, state="PAID"), web.Page[console.ConsolePayment])
+        found = exact(await look.get("/v1/console/payments", q=query, state="PAID"), web.Page[ConsolePayment])
         assert paid["payment_id"] in {each.payment_id for each in found.items}
-    detail = exact(await look.get(f"/v1/console/payments/{paid['payment_id']}"), console.ConsolePaymentDetail)
+    detail = exact(await look.get(f"/v1/console/payments/{paid['payment_id']}"), ConsolePaymentDetail)
     assert [event.kind for event in detail.events] == ["created", "paid", "refunded"]
     assert detail.payer is not None and detail.payer.customer_id == town.ann.customer_id
     for journal in detail.journals:
-        assert exact(await look.get(f"/v1/console/journals/{journal.journal_id}"), console.JournalAnswer) == journal
+        assert exact(await look.get(f"/v1/console/journals/{journal.journal_id}"), JournalAnswer) == journal
         assert sum(Decimal(entry.amount) for entry in journal.entries) == 0
         for entry in journal.entries:
-            account = exact(await look.get(f"/v1/console/accounts/{entry.account_id}"), console.AccountAnswer)
+            account = exact(await look.get(f"/v1/console/accounts/{entry.account_id}"), AccountAnswer)
             assert account.code == entry.account_code and account.version >= entry.version
-            lines = exact(await look.get(f"/v1/console/accounts/{entry.account_id}/statement"), web.Page[console.StatementLine])
+            lines = exact(await look.get(f"/v1/console/accounts/{entry.account_id}/statement"), web.Page[StatementLine])
             assert (journal.journal_id, entry.balance_after) in {(line.journal_id, line.balance_after) for line in lines.items}
-    assert exact(await look.get("/v1/console/accounts", code=account.code), web.Page[console.AccountAnswer]).items
-    customer = exact(await look.get("/v1/console/customers", q=town.ann.login), web.Page[console.CustomerLine])
+    assert exact(await look.get("/v1/console/accounts", code=account.code), web.Page[AccountAnswer]).items
+    customer = exact(await look.get("/v1/console/customers", q=town.ann.login), web.Page[CustomerLine])
     assert [line.customer_id for line in customer.items] == [town.ann.customer_id]
-    merchant = exact(await look.get("/v1/console/merchants", q=town.shop.merchant_id), web.Page[console.MerchantLine])
+    merchant = exact(await look.get("/v1/console/merchants", q=town.shop.merchant_id), web.Page[MerchantLine])
     assert [(line.name, line.stores) for line in merchant.items] == [("山前咖啡", 1)]
-    assert exact(await look.get("/v1/console/bank-transfers", state="SUCCEEDED"), web.Page[console.ConsoleBankTransfer]).items
+    assert exact(await look.get("/v1/console/bank-transfers", state="SUCCEEDED"), web.Page[ConsoleBankTransfer]).items
 
 
 async def test_the_books_are_shown(town: Town) -> None:
     for query in ({}, {"at": datetime.now(UTC).isoformat()}):
-        trial = exact(await town.finance.get("/v1/console/trial-balance", **query), console.TrialAnswer)
+        trial = exact(await town.finance.get("/v1/console/trial-balance", **query), TrialAnswer)
         assert all(each.balanced and each.reserve.equal and each.total_debit == each.total_credit for each in trial.currencies)
-    assert exact(await town.finance.post("/v1/console/chain/verify"), console.RunningAnswer, 202).running
+    assert exact(await town.finance.post("/v1/console/chain/verify"), RunningAnswer, 202).running
 
     async def verified() -> bool:
-        chain = exact(await town.finance.get("/v1/console/chain"), console.ChainAnswer)
+        chain = exact(await town.finance.get("/v1/console/chain"), ChainAnswer)
         return not chain.verifying and chain.last_verified is not None and chain.last_verified.ok
 
     await until(verified, 30)
@@ -233,7 +241,7 @@ async def test_pages_meet_without_gap_or_overlap(town: Town) -> None:
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 3}
     while True:
-        page = exact(await shop.get("/v1/merchant/orders", **query), web.Page[payments.OrderAnswer])
+        page = exact(await shop.get("/v1/merchant/orders", **query), web.Page[OrderAnswer])
         seen += [each.out_trade_no for each in page.items]
         if page.next_cursor is None:
             break
@@ -244,12 +252,12 @@ async def test_pages_meet_without_gap_or_overlap(town: Town) -> None:
 async def test_a_bank_that_does_not_answer_is_unknown_and_then_known(town: Town) -> None:
     await town.stack.back_office.add_fault(Fault(kind="lost_answer", match=Match(amount_minor=7777)))
     body = {"bank_account_id": town.ann.bank_account_id, "amount": "77.77", "currency": "CNY", "pin": PIN}
-    transfer = exact(await town.ann.post("/v1/wallet/topups", body), wallet.BankTransferAnswer, 201)
+    transfer = exact(await town.ann.post("/v1/wallet/topups", body), BankTransferAnswer, 201)
     assert transfer.state in ("UNKNOWN", "SUCCEEDED")
 
     async def settled() -> bool:
         path = f"/v1/wallet/bank-transfers/{transfer.bank_transfer_id}"
-        return bool(exact(await town.ann.get(path), wallet.BankTransferAnswer).state == "SUCCEEDED")
+        return bool(exact(await town.ann.get(path), BankTransferAnswer).state == "SUCCEEDED")
 
     await until(settled, 15)
 

@@ -42,6 +42,7 @@ from tongbao.merchants.service import MerchantService
 from tongbao.methods.qr import http as qr_http
 from tongbao.methods.qr.api import CodeSigner
 from tongbao.payments import http as payments_http
+from tongbao.payments.cards import Cards
 from tongbao.payments.service import PaymentService
 from tongbao.security.keys import Keys
 from tongbao.wallet import http as wallet_http
@@ -78,7 +79,7 @@ class Services:
             states={"payment": self.payments.bill_states},
             counterparties=counterparties(self.identity, self.merchants, lambda ids: self.wallet.bank_accounts_by_id(ids)),
         )  # fmt: skip
-        self.cards = payments_http.Cards(self.payments, self.merchants, self.identity, clock)
+        self.cards = Cards(self.payments, self.merchants, self.identity, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")
         self.books = Books(pool, dsn)
         self.listener = OutboxListener(dsn)

@@ -19,7 +19,7 @@ from tongbao.security.keys import Keys
 from tongbao.security.masking import mask_card, mask_login, mask_name
 from tongbao.wallet import rules as wallet_rules
 from tongbao.wallet import types as wallet_types
-from tongbao.wallet.service import CounterpartiesOf, Counterparty
+from tongbao.wallet.statement import CounterpartiesOf, Counterparty
 from tongbao.wallet.types import BankAccount, BankTransfer
 
 #: Packages with a `migrations/` folder, in the order in which they may rely on each other.

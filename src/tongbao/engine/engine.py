@@ -14,33 +14,21 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 import structlog
 
-from tongbao.engine import chain
-from tongbao.engine.relation import Relation
-from tongbao.engine.store import Changes, Conflict, Head, RetryableFailure, Seal, Store, WriterLost
-from tongbao.engine.types import (
-    Accepted,
-    Command,
-    Decider,
-    Decision,
-    Declined,
-    Event,
-    Key,
-    OutboxRow,
-    Outcome,
-    Record,
-    View,
-)
+from tongbao.engine.store import Conflict, Head, RetryableFailure, Store, WriterLost
+from tongbao.engine.types import Accepted, Command, Decider, Decision, Declined, Outcome, Record
+from tongbao.engine.work import Waiting, Work, report_bug
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import IDEMPOTENCY_CONFLICT, OVERLOADED, TIMED_OUT, UNAVAILABLE, InvariantBroken, Refusal, lookup
 
 _log = structlog.get_logger("tongbao.engine")
-_encode = msgspec.json.Encoder(order="deterministic").encode
+
+#: So often a batch is tried again because somebody else took a key of its, before one of its commands is suspected.
+_MOST_CONFLICTS = 4
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -56,18 +44,6 @@ class Limits(msgspec.Struct, frozen=True):
     patience_s: float = 30.0
 
 
-class _Waiting:
-    __slots__ = ("command", "decider", "fingerprint", "future", "keys")
-
-    def __init__(self, command: Command, decider: Decider[Any], future: asyncio.Future[Outcome]) -> None:
-        self.command = command
-        self.decider = decider
-        # What depends on the command alone is done while the batch before is at the database.
-        self.fingerprint = command.fingerprint()
-        self.keys = tuple(decider.keys(command))
-        self.future = future
-
-
 class Engine:
     """Runs commands over a store. One for each process; several processes may share one database.
 
@@ -79,7 +55,7 @@ class Engine:
         self._deciders: dict[type[Command], Decider[Any]] = {decider.command: decider for decider in deciders}
         self._clock = clock
         self._limits = limits
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._head: Head | None = None
@@ -130,9 +106,9 @@ class Engine:
             raise Refusal(OVERLOADED)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.append(_Waiting(command, decider, future))
+            self._queue.append(Waiting(command, decider, future))
         except Exception as broken:
-            future.set_exception(_broken(command, broken))
+            future.set_exception(report_bug(command, broken))
         self._wake.set()
         return future
 
@@ -149,7 +125,7 @@ class Engine:
             size = min(len(self._queue), self._limits.batch)
             await self._settle([self._queue.popleft() for _ in range(size)])
 
-    async def _settle(self, batch: list[_Waiting]) -> None:
+    async def _settle(self, batch: list[Waiting]) -> None:
         """Try a batch until it is durable, patience ends, or its guilty member is found."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.patience_s
@@ -176,10 +152,10 @@ class Engine:
                 await self._find_guilty(batch, broken)
                 return
 
-    async def _find_guilty(self, batch: list[_Waiting], broken: Exception) -> None:
+    async def _find_guilty(self, batch: list[Waiting], broken: Exception) -> None:
         """One of them is guilty: halve until it stands alone, so that the others are served."""
         if len(batch) == 1:
-            _refuse(batch[0], _broken(batch[0].command, broken))
+            _refuse(batch[0], report_bug(batch[0].command, broken))
             return
         middle = len(batch) // 2
         await self._settle(batch[:middle])
@@ -191,8 +167,8 @@ class Engine:
         except Exception as failure:  # whatever it is, the loop must live to try again until patience ends
             _log.warning("writer_not_claimed", reason=repr(failure))
 
-    async def _attempt(self, batch: Sequence[_Waiting]) -> None:
-        first: dict[Any, _Waiting] = {}
+    async def _attempt(self, batch: Sequence[Waiting]) -> None:
+        first: dict[Any, Waiting] = {}
         for waiting in batch:
             first.setdefault(waiting.command.command_id, waiting)
         wanted = {key for waiting in first.values() for key in waiting.keys}
@@ -203,7 +179,7 @@ class Engine:
             if head is None:
                 raise WriterLost("no writer")
             fresh = [waiting for command_id, waiting in first.items() if command_id not in recorded]
-            work = _Work(rows, head, self._clock.now())
+            work = Work(rows, head, self._clock.now())
             for waiting in fresh:
                 work.decide(waiting)
             if work.decided:
@@ -233,80 +209,6 @@ class Engine:
                 _answer(waiting, outcome if isinstance(outcome, Exception) else msgspec.structs.replace(outcome, repeated=True))
 
 
-#: So often a batch is tried again because somebody else took a key of its, before one of its commands is suspected.
-_MOST_CONFLICTS = 4
-
-_Decided = tuple[_Waiting, Decision, dict[Relation[Any], list[Any]], list[Event]]
-
-#: Commands written up at a stretch before others have a turn: about half a millisecond.
-_TURN = 32
-
-
-class _Work:
-    """What one batch has come to so far."""
-
-    def __init__(self, rows: dict[Key, Any], head: Head, now: datetime) -> None:
-        self.rows = rows
-        self.now = now
-        self.head = head
-        self.existed = {key for key, row in rows.items() if row is not None}
-        self.written: dict[Key, Any] = {}
-        self.appended: dict[Relation[Any], list[Any]] = {}
-        self.decided: list[_Decided] = []
-        self.outcomes: dict[Any, Outcome | Exception] = {}
-
-    def decide(self, waiting: _Waiting) -> None:
-        command = waiting.command
-        view = View(self.rows)
-        try:
-            decision = waiting.decider.decide(command, view, self.now)
-        except Exception as bug:
-            self.outcomes[command.command_id] = _broken(command, bug)
-            return
-        if isinstance(decision, Declined) and decision.detail:
-            # As a repeat will be told, so that both are told the same: in the types that JSON has.
-            decision = Declined(decision.code, msgspec.to_builtins(decision.detail))
-        happened = isinstance(decision, Accepted)
-        written, appended, events = view.changes(happened)
-        self.rows.update(written)
-        self.written.update(written)
-        chained: dict[Relation[Any], list[Any]] = {}
-        for relation, row in appended:
-            self.appended.setdefault(relation, []).append(row)
-            if relation.chained:
-                chained.setdefault(relation, []).append(row)
-        self.decided.append((waiting, decision, chained, events))
-        self.outcomes[command.command_id] = Outcome(decision, self.now)
-
-    def changes(self) -> Changes:
-        inserted: dict[Relation[Any], list[Any]] = {}
-        updated: dict[Relation[Any], list[Any]] = {}
-        for key, row in self.written.items():
-            (updated if key in self.existed else inserted).setdefault(key[0], []).append(row)
-        return Changes(inserted, updated, self.appended)
-
-    async def seal(self) -> Seal:
-        """Write up what was decided, and hash it; often enough letting the one that talks to the database have a turn."""
-        writer, sequence, now = self.head.writer, self.head.sequence + 1, self.now
-        records: list[Record] = []
-        leaves: list[bytes] = []
-        outbox: list[OutboxRow] = []
-        for position, (waiting, decision, chained, events) in enumerate(self.decided):
-            if position % _TURN == 0:
-                await asyncio.sleep(0)
-            command = waiting.command
-            record = Record(
-                command.command_id, command.kind, waiting.fingerprint, isinstance(decision, Accepted), outcome_text(decision),
-                writer, sequence, position, now,
-            )  # fmt: skip
-            records.append(record)
-            leaves.append(chain.leaf(record, in_chain_order(chained)))
-            for topic, kind, payload in events:
-                outbox.append(OutboxRow(writer, sequence, len(outbox), topic, kind, _encode(payload).decode(), now))
-        link = chain.link(writer, sequence, self.head.hash, chain.merkle_root(leaves), len(records), now)
-        return Seal(records, outbox, link)
-
-
 def accepted(outcome: Outcome) -> Any:
     """The result of an accepted command; a decline is raised as a `Refusal` that carries its code, for the edge to answer."""
     if isinstance(outcome.decision, Declined):
@@ -314,25 +216,7 @@ def accepted(outcome: Outcome) -> Any:
     return outcome.decision.result
 
 
-def in_chain_order(rows: dict[Relation[Any], list[Any]]) -> list[list[Any]]:
-    """A command's chained rows in the one order that is hashed: relations by rank, rows by key."""
-    return [sorted(rows[relation], key=relation.key_of) for relation in sorted(rows, key=lambda relation: relation.rank)]  # type: ignore[arg-type]
-
-
-def outcome_text(decision: Decision) -> str:
-    """How a decision is stored: JSON, `{"result": …}` or `{"code": …, "detail": …}`."""
-    if isinstance(decision, Accepted):
-        return _encode({"result": decision.result}).decode()
-    return _encode({"code": decision.code.name, "detail": decision.detail}).decode()
-
-
-def _broken(command: Command, broken: Exception) -> InvariantBroken:
-    """Whatever it was, it is a bug by the time it stands here: logged with its trace, told as one."""
-    _log.error("command_broken", command=command.kind, id=str(command.command_id), exc_info=broken)
-    return broken if isinstance(broken, InvariantBroken) else InvariantBroken(repr(broken))
-
-
-def _answer_again(waiting: _Waiting, record: Record) -> None:
+def _answer_again(waiting: Waiting, record: Record) -> None:
     if record.fingerprint != waiting.fingerprint:
         _refuse(waiting, Refusal(IDEMPOTENCY_CONFLICT))
         return
@@ -347,14 +231,14 @@ def _answer_again(waiting: _Waiting, record: Record) -> None:
     _answer(waiting, Outcome(decision, record.decided_at, repeated=True))
 
 
-def _answer(waiting: _Waiting, outcome: Outcome | Exception) -> None:
+def _answer(waiting: Waiting, outcome: Outcome | Exception) -> None:
     if isinstance(outcome, Exception):
         _refuse(waiting, outcome)
     elif not waiting.future.done():
         waiting.future.set_result(outcome)
 
 
-def _refuse(waiting: _Waiting, error: BaseException) -> None:
+def _refuse(waiting: Waiting, error: BaseException) -> None:
     if not waiting.future.done():
         waiting.future.set_exception(error)
 

@@ -1,4 +1,4 @@
-"""What every module's `http.py` shares: request keys, pages and cursors, times and amounts on the wire."""
+"""What every module's `http.py` shares: request keys, pages and cursors, texts and times on the wire."""
 
 from __future__ import annotations
 
@@ -52,6 +52,13 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     items: Sequence[T]
     next_cursor: str | None
+
+
+class Words(msgspec.Struct, frozen=True):
+    """The same in both languages."""
+
+    zh: str
+    en: str
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -20,6 +21,12 @@ async def staff(request: Request[Any, Any, Any], identity: IdentityService, merc
     if scheme.lower() == "bearer" and token.startswith(API_KEY_PREFIX):
         return await merchants.authenticate_key(token)
     return await caller_of(request, identity, "merchant")
+
+
+def merchant_of(staff: Caller) -> UUID:
+    """The merchant that a member of staff, or a server's key, acts for."""
+    assert staff.merchant_id is not None
+    return staff.merchant_id
 
 
 class StoreAnswer(msgspec.Struct, frozen=True):

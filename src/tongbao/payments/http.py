@@ -1,36 +1,28 @@
-"""Routes of payments: the merchant's orders and refunds, the payer's confirmation, the merchant's live events."""
+"""Routes of payments: the merchant's orders and refunds, and the payer's confirmation."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-import asyncpg
 import msgspec
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.params import PathParameter, QueryParameter
-from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from tongbao.engine.listener import OutboxListener, Places, events_from, format_places, is_new, parse_places
-from tongbao.engine.types import OutboxRow
-from tongbao.identity.service import Caller, IdentityService, command_id_for
+from tongbao.identity.service import Caller, command_id_for
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.money import format_minor, parse
 from tongbao.merchants import errors as merchant_errors
-from tongbao.merchants.service import MerchantService
-from tongbao.payments import errors
+from tongbao.merchants.http import merchant_of
+from tongbao.payments import errors, events
+from tongbao.payments.cards import Cards, OrderAnswer, PaymentAnswer
 from tongbao.payments.service import PaymentService
-from tongbao.payments.types import Payment, PaymentState, Refund
-from tongbao.security.masking import mask_name
+from tongbao.payments.types import PaymentState
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 PathNumber = Annotated[str, PathParameter(max_length=64)]
-
-_PING_S = 15.0
 
 
 class OrderBody(web.Request, frozen=True, kw_only=True):
@@ -59,59 +51,6 @@ class ConfirmBody(web.Request, frozen=True, kw_only=True):
     amount: Text
     currency: Text
     pin: Text
-
-
-class MerchantName(msgspec.Struct, frozen=True):
-    """Who is paid."""
-
-    merchant_id: str
-    name: str
-
-
-class StoreName(msgspec.Struct, frozen=True):
-    """Where."""
-
-    store_id: str
-    name: str
-
-
-class RefundLine(msgspec.Struct, frozen=True):
-    """A refund as part of its payment."""
-
-    refund_id: str
-    out_refund_no: str
-    amount: str
-    currency: str
-    at: datetime
-    reason: str
-
-
-class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An order or payment as its payer sees it. `refunded` is the sum of its refunds."""
-
-    payment_id: str
-    merchant: MerchantName
-    store: StoreName | None = None
-    out_trade_no: str
-    subject: str
-    amount: str
-    currency: str
-    state: PaymentState
-    refunded: str
-    created_at: datetime
-    expires_at: datetime
-    paid_at: datetime | None = None
-    closed_at: datetime | None = None
-    payer_masked: str | None = None
-    bill_id: str | None = None
-    refunds: list[RefundLine]
-
-
-class OrderAnswer(PaymentAnswer, frozen=True, kw_only=True):
-    """The same as its merchant sees it: with the fee, and what is left of the amount after it."""
-
-    fee: str
-    net: str
 
 
 class RefundAnswer(msgspec.Struct, frozen=True):
@@ -159,75 +98,6 @@ class MerchantBalanceAnswer(msgspec.Struct, frozen=True):
     balance: str
     available: str
     held: str
-
-
-class Cards:
-    """Turns payments into answers: names and refunds are fetched once a page."""
-
-    def __init__(self, payments: PaymentService, merchants: MerchantService, identity: IdentityService, clock: Clock) -> None:
-        self._payments = payments
-        self._merchants = merchants
-        self._identity = identity
-        self._clock = clock
-
-    async def payments(self, rows: Sequence[Payment]) -> list[PaymentAnswer]:
-        """As their payers see them."""
-        return [PaymentAnswer(**fields) for fields in await self._fields(rows)]
-
-    async def orders(self, rows: Sequence[Payment]) -> list[OrderAnswer]:
-        """As their merchants see them."""
-        answers = []
-        for payment, fields in zip(rows, await self._fields(rows), strict=True):
-            fee = payment.fee_minor - payment.fee_returned_minor
-            net = payment.amount_minor - payment.refunded_minor - fee
-            currency = payment.currency
-            answers.append(OrderAnswer(**fields, fee=format_minor(fee, currency), net=format_minor(net, currency)))
-        return answers
-
-    async def _fields(self, rows: Sequence[Payment]) -> list[dict[str, Any]]:
-        merchants = await self._merchants.several({row.merchant_id for row in rows})
-        stores = await self._merchants.several_stores({row.store_id for row in rows if row.store_id})
-        payers = await self._identity.several([row.payer_id for row in rows if row.payer_id])
-        refunds = await self._payments.refunds([row.payment_id for row in rows if row.refunds])
-        now = self._clock.now()
-        fields = []
-        for row in rows:
-            store = stores.get(row.store_id) if row.store_id else None
-            payer = payers.get(row.payer_id) if row.payer_id else None
-            fields.append(
-                {
-                    "payment_id": str(row.payment_id),
-                    "merchant": MerchantName(str(row.merchant_id), merchants[row.merchant_id].name),
-                    "store": StoreName(str(store.store_id), store.name) if store else None,
-                    "out_trade_no": row.out_trade_no,
-                    "subject": row.subject,
-                    "amount": format_minor(row.amount_minor, row.currency),
-                    "currency": row.currency,
-                    "state": row.state_at(now),
-                    "refunded": format_minor(row.refunded_minor, row.currency),
-                    "created_at": row.created_at,
-                    "expires_at": row.expires_at,
-                    "paid_at": row.paid_at,
-                    "closed_at": row.closed_at,
-                    "payer_masked": mask_name(payer.name) if payer else None,
-                    "bill_id": str(row.bill_id) if row.bill_id else None,
-                    "refunds": [_refund_line(refund) for refund in refunds.get(row.payment_id, ())],
-                }
-            )
-        return fields
-
-
-def _refund_line(refund: Refund) -> RefundLine:
-    return RefundLine(
-        str(refund.refund_id), refund.out_refund_no, format_minor(refund.amount_minor, refund.currency), refund.currency,
-        refund.at, refund.reason,
-    )  # fmt: skip
-
-
-def merchant_of(staff: Caller) -> UUID:
-    """The merchant that a member of staff, or a server's key, acts for."""
-    assert staff.merchant_id is not None
-    return staff.merchant_id
 
 
 @post("/v1/merchant/orders", tags=["Orders"], status_code=201)
@@ -326,51 +196,6 @@ async def balance(staff: Caller, payments: PaymentService) -> MerchantBalanceAns
     )
 
 
-@get("/v1/merchant/events", tags=["Orders"], media_type="text/event-stream")
-async def events(request: Request[Any, Any, Any], staff: Caller, listener: OutboxListener, pool: asyncpg.Pool) -> ServerSentEvent:
-    """What happens to this merchant's orders, as it happens (server-sent events). `Last-Event-ID` is honoured."""
-    places = parse_places(request.headers.get("last-event-id", ""))
-    return ServerSentEvent(_stream(f"merchant:{merchant_of(staff)}", listener, pool, places))
-
-
-async def _stream(
-    topic: str, listener: OutboxListener, pool: asyncpg.Pool, places: Places | None
-) -> AsyncIterator[ServerSentEventMessage]:
-    async with listener.subscribe(topic) as subscription:
-        yield ServerSentEventMessage(data=None, comment="connected", retry=1000)
-        if places is None:
-            places = listener.places
-        else:
-            reached = dict(places)
-            for missed in await events_from(pool, [topic], reached):
-                if is_new(missed, places):
-                    yield _message(missed, format_places(places))
-        while not subscription.lost:
-            try:
-                heard = await asyncio.wait_for(subscription.queue.get(), _PING_S)
-            except TimeoutError:
-                yield ServerSentEventMessage(data=None, comment="ping")
-            else:
-                if is_new(heard, places):
-                    yield _message(heard, format_places(places))
-
-
-def _message(row: OutboxRow, places: str) -> ServerSentEventMessage:
-    event = msgspec.json.decode(row.payload)
-    currency = event["currency"]
-    data = {
-        "payment_id": event["payment_id"],
-        "out_trade_no": event["out_trade_no"],
-        "amount": format_minor(event["amount_minor"], currency),
-        "currency": currency,
-        "state": event["state"],
-        "at": event["at"],
-    }
-    if "out_refund_no" in event:
-        data["refund"] = {"out_refund_no": event["out_refund_no"], "amount": format_minor(event["refund_minor"], currency)}
-    return ServerSentEventMessage(data=msgspec.json.encode(data).decode(), event=row.kind, id=places)
-
-
 @get("/v1/wallet/payments/{payment_id:str}", tags=["Payments"])
 async def payment(customer: Caller, payments: PaymentService, cards: Cards, payment_id: PathNumber) -> PaymentAnswer:
     """An order to be paid, or a payment of this customer."""
@@ -394,4 +219,4 @@ async def confirm(
     return (await cards.payments([paid]))[0]
 
 
-ROUTES = (create_order, orders, order, close_order, refund, summary, balance, events, payment, confirm)
+ROUTES = (create_order, orders, order, close_order, refund, summary, balance, *events.ROUTES, payment, confirm)

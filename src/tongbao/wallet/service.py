@@ -8,14 +8,12 @@ reference, until it knows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
 from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
-import msgspec
 import structlog
 
 from tongbao.engine.api import Engine, accepted
@@ -26,12 +24,13 @@ from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
 from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.money import Money
-from tongbao.kernel.sql import Queries
 from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import Account
 from tongbao.wallet import errors
 from tongbao.wallet.rules import BankTransferStarted, Transferred, wallet_of
+from tongbao.wallet.statement import CounterpartiesOf, Statement, StatesOf
 from tongbao.wallet.types import (
+    QUERIES,
     Bank,
     BankAccount,
     BankAnswer,
@@ -39,7 +38,6 @@ from tongbao.wallet.types import (
     BankTransferKind,
     Bill,
     BillState,
-    CounterpartyKind,
     LinkBankAccount,
     SettleBankTransfer,
     StartBankTransfer,
@@ -47,36 +45,14 @@ from tongbao.wallet.types import (
     UnlinkBankAccount,
 )
 
-QUERIES = Queries("tongbao.wallet")
 BANKS: dict[str, dict[str, str]] = {"simbank": {"zh": "通宝模拟银行", "en": "Tongbao Simulated Bank"}}
 
 _log = structlog.get_logger("tongbao.wallet")
 _LONGEST_RETRY_S = 300
 
 
-class Counterparty(msgspec.Struct, frozen=True):
-    """The other side of a bill, as its owner may see it."""
-
-    name: str
-    kind: CounterpartyKind
-    login_masked: str | None = None
-
-
-class DayTotals(msgspec.Struct, frozen=True):
-    """What a wallet took in and gave out on one local day, in minor units."""
-
-    day: date
-    in_minor: int
-    out_minor: int
-
-
-#: What the modules that own bills' references and counterparties tell of them; `app/registry.py` plugs them in.
-StatesOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, BillState]]]
-CounterpartiesOf = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Counterparty]]]
-
-
 class WalletService:
-    """A customer's money.
+    """A customer's money. What is read of its bills is `statement`.
 
     `states` by bill kind (bank transfers' are our own) and `counterparties` by their kind come from the modules that own them.
     """
@@ -101,8 +77,8 @@ class WalletService:
         self._clock = clock
         self.currency = currency
         self.zone = zone
-        self._states = {**states, "topup": self.bank_transfer_states, "withdrawal": self.bank_transfer_states}
-        self._counterparties = counterparties
+        states = {**states, "topup": self.bank_transfer_states, "withdrawal": self.bank_transfer_states}
+        self.statement = Statement(pool, currency=currency, zone=zone, states=states, counterparties=counterparties)
         self._settling: set[asyncio.Task[None]] = set()
 
     # ── balance ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -238,6 +214,11 @@ class WalletService:
         """For the console; `limit` + 1 at most."""
         return [BankTransfer(*row) for row in await self._pool.fetch(QUERIES["bank_transfers"], state, before, limit + 1)]
 
+    async def bank_transfer_states(self, ids: Sequence[UUID]) -> dict[UUID, BillState]:
+        """State of each bank transfer: what `states` says of top-ups and withdrawals."""
+        rows = await self._pool.fetch(QUERIES["bank_transfers_by_id"], list(ids))
+        return {row["bank_transfer_id"]: row["state"] for row in rows}
+
     async def bill_of(self, customer_id: UUID, reference_id: UUID) -> UUID | None:
         """The bill that a bank transfer made."""
         return cast(UUID | None, await self._pool.fetchval(QUERIES["bill_of_reference"], customer_id, reference_id))
@@ -264,59 +245,4 @@ class WalletService:
             currency=amount.currency, note=note.strip(), confirmation=self._identity.confirmation(caller.principal_id, pin),
         )  # fmt: skip
         done = cast(Transferred, accepted(await self._engine.submit(command)))
-        return await self.bill(caller.principal_id, done.bill_id)
-
-    # ── statement ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def bill(self, customer_id: UUID, bill_id: UUID) -> Bill:
-        """One bill. Declines `bill_not_found`, also for somebody else's."""
-        row = await self._pool.fetchrow(QUERIES["bill"], customer_id, bill_id)
-        if row is None:
-            raise Refusal(errors.BILL_NOT_FOUND)
-        return Bill(*row)
-
-    async def bills(
-        self,
-        customer_id: UUID,
-        start: datetime | None,
-        end: datetime | None,
-        kind: str | None,
-        direction: str | None,
-        before: UUID | None,
-        limit: int,
-    ) -> list[Bill]:
-        """Newest first; `limit` + 1 at most."""
-        rows = await self._pool.fetch(QUERIES["bills"], customer_id, start, end, kind, direction, before, limit + 1)
-        return [Bill(*row) for row in rows]
-
-    async def daily_totals(self, customer_id: UUID, bills: Sequence[Bill]) -> list[DayTotals]:
-        """Totals of each local day that these bills span, from the entries themselves."""
-        if not bills:
-            return []
-        local = [bill.at.astimezone(self.zone).date() for bill in bills]
-        start = datetime.combine(min(local), datetime.min.time(), self.zone).astimezone(UTC)
-        end = datetime.combine(max(local), datetime.max.time(), self.zone).astimezone(UTC)
-        account = wallet_of(customer_id, self.currency).account_id
-        rows = await self._pool.fetch(LEDGER["daily_totals"], account, start, end, str(self.zone))
-        shown = set(local)
-        return [DayTotals(*row) for row in rows if row["day"] in shown]
-
-    async def details(self, bills: Sequence[Bill]) -> tuple[dict[UUID, BillState], dict[UUID, Counterparty]]:
-        """States by bill id, and counterparties by their id, for a page of bills."""
-        states: dict[UUID, BillState] = {}
-        for kind in {bill.kind for bill in bills} & set(self._states):
-            wanted = [bill.reference_id for bill in bills if bill.kind == kind and bill.reference_id]
-            found = await self._states[kind](wanted)
-            for bill in bills:
-                if bill.kind == kind and bill.reference_id and bill.reference_id in found:
-                    states[bill.bill_id] = found[bill.reference_id]
-        people: dict[UUID, Counterparty] = {}
-        for which in {bill.counterparty_kind for bill in bills} & set(self._counterparties):
-            ids = list({bill.counterparty_id for bill in bills if bill.counterparty_kind == which})
-            people.update(await self._counterparties[which](ids))
-        return states, people
-
-    async def bank_transfer_states(self, ids: Sequence[UUID]) -> dict[UUID, BillState]:
-        """State of each bank transfer: what `states` says of top-ups and withdrawals."""
-        rows = await self._pool.fetch(QUERIES["bank_transfers_by_id"], list(ids))
-        return {row["bank_transfer_id"]: row["state"] for row in rows}
+        return await self.statement.bill(caller.principal_id, done.bill_id)

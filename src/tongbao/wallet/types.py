@@ -10,6 +10,9 @@ import msgspec
 
 from tongbao.engine.api import Command, Relation
 from tongbao.identity.types import UNSAID, Confirmation, Principal
+from tongbao.kernel.sql import Queries
+
+QUERIES = Queries("tongbao.wallet")
 
 BankTransferState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED"]
 BankTransferKind = Literal["topup", "withdrawal"]

@@ -25,8 +25,9 @@ from rich.markup import escape
 
 from tongbao.app import logs
 from tongbao.app.settings import Settings
+from tongbao.app.smoking.cast import FEE_PPM
 from tongbao.app.smoking.clients import Difference
-from tongbao.app.smoking.story import FEE_PPM, Story
+from tongbao.app.smoking.story import Story
 from tongbao.app.smoking.tally import Tally
 from tongbao.app.stack import free_port, running
 from tongbao.kernel.postgres import create_database, drop_database

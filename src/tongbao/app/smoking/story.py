@@ -9,48 +9,34 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from tongbao.app.asgi import open_services
 from tongbao.app.smoking.books import check_bank, check_chain, check_trial_balance
+from tongbao.app.smoking.cast import (
+    FEE_PPM,
+    LOST,
+    ORDER,
+    PASSWORD,
+    PIN,
+    REFUND,
+    SHOP,
+    STATIC,
+    STORE,
+    TOPUP_A,
+    TOPUP_B,
+    TRANSFER,
+    WITHDRAWAL,
+    WRONG_PIN,
+    Person,
+)
 from tongbao.app.smoking.clients import Client, Difference, Ear, new_key, same
-from tongbao.app.smoking.tally import FEES, MERCHANTS, Tally, fee_given_back, yuan
+from tongbao.app.smoking.statements import check_receipt, check_shop_day, check_statement
+from tongbao.app.smoking.tally import MERCHANTS, Tally, yuan
 from tongbao.app.stack import Stack
-from tongbao.channels.api import DEMO_ACCOUNTS, Account, Fault, Match
+from tongbao.channels.api import DEMO_ACCOUNTS, Fault, Match
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.ids import new_id
 
-PASSWORD = "smoke-and-mirrors"  # noqa: S105 (of a database that lives for seconds)
-PIN, WRONG_PIN = "135790", "246802"
-FEE_PPM = 6_000
-SHOP, STORE = "烟火面馆", "一号店"
-
-TOPUP_A, TOPUP_B = 200_00, 50_00
-TRANSFER = 33_30
-ORDER, REFUND = 36_75, 10_00  # fee 0.2205: 0.22, of which 0.05986… goes back: 0.05
-STATIC = 12_50  # fee 0.075: half a fen, rounded up to 0.08
-WITHDRAWAL = 20_00
-LOST = 15_15
-
 Say = Callable[[str], None]
-
-
-class Person(msgspec.Struct):
-    """A customer: how they log in, their account at the bank, their browser, and the bills they should have, oldest first."""
-
-    login: str
-    account: Account
-    client: Client
-    bank_account_id: str = ""
-    bills: list[dict[str, Any]] = []
-
-    @property
-    def name(self) -> str:
-        return self.account.holder_name
-
-    def expect_bill(self, **fields: Any) -> None:
-        """Remember a bill that the statement must show."""
-        self.bills.append({"currency": "CNY", **fields})
 
 
 class Story:
@@ -84,9 +70,11 @@ class Story:
                 await self._static_code(ear)
             await self._withdrawal()
             await self._lost_answer()
+            await check_receipt(self._a, self._payment_id)
             for person in (self._a, self._b):
-                await self._statement(person)
-            await self._shop_day()
+                self._say(await check_statement(person, self._tally))
+            await self._shop_balance()
+            self._say(await check_shop_day(self._shop, self._tally, self._order_no, self._days()))
             self._say(await check_bank(self._stack, self._tally, self._began))
             self._say(await check_trial_balance(self._console, self._tally))
             self._say(await check_chain(self._console, self._tally))
@@ -275,48 +263,11 @@ class Story:
         same("unknown ones among them", [each["state"] for each in listed], ["SUCCEEDED"] * len(listed))
         self._say(f"the bank loses an answer: UNKNOWN, settled by the worker in {took:.1f} s; asked for three times, done once")
 
-    # ── what they can read afterwards ───────────────────────────────────────────────────────────────────────────────
-
-    async def _statement(self, person: Person) -> None:
-        page = await person.client.get("bills", limit=100)
-        found = list(reversed(page["items"]))
-        same(f"{person.name}'s bills", len(found), len(person.bills))
-        for bill, expected in zip(found, person.bills, strict=True):
-            flat = {**bill, "counterparty": bill["counterparty"]["name"]}
-            same(f"{person.name}'s {expected['kind']} bill", {name: flat[name] for name in expected}, expected)
-            receipt = await person.client.get(f"bills/{bill['bill_id']}")
-            same("its receipt", receipt["amount"], bill["amount"])
-        entered = sum(_fen(day["in"]) for day in page["days"])
-        left = sum(_fen(day["out"]) for day in page["days"])
-        expected_totals = (self._tally.entered[person.login], self._tally.left[person.login])
-        same(f"{person.name}'s day totals (in, out)", (entered, left), expected_totals)
-        if person is self._a:
-            receipt = await person.client.get(f"payments/{self._payment_id}")
-            refunds = [(each["out_refund_no"], each["amount"]) for each in receipt["refunds"]]
-            same("receipt of the payment", (receipt["refunded"], refunds), (yuan(REFUND), [("SMOKE-R1", yuan(REFUND))]))
-        balance = yuan(self._tally.wallet(person.login))
-        self._say(f"{person.name}: {len(found)} bills, in {yuan(entered)}, out {yuan(left)}, balance {balance}")
-
-    async def _shop_day(self) -> None:
-        days = {moment.astimezone(self._zone).date().isoformat() for moment in (self._began, datetime.now(UTC))}
-        found = [await self._shop.get("summary", date=day) for day in sorted(days)]
-        totals = {name: sum(_fen(day[name]) for day in found) for name in ("paid", "refunded", "fees", "net")}
-        fees, net = self._tally.total(FEES), self._tally.balances[MERCHANTS, SHOP]
-        same("merchant's day", totals, {"paid": ORDER + STATIC, "refunded": REFUND, "fees": fees, "net": net})
-        counts = (sum(day["paid_count"] for day in found), sum(day["refunded_count"] for day in found))
-        same("merchant's payments and refunds", counts, (2, 1))
-        hours = sum(_fen(hour["amount"]) for day in found for hour in day["hours"])
-        same("merchant's hours", hours, ORDER + STATIC)
-        order = await self._shop.get(f"orders/{self._order_no}")
-        fee = self._tally.fee(ORDER) - fee_given_back(self._tally.fee(ORDER), ORDER, REFUND)
-        expected = (yuan(REFUND), yuan(fee), yuan(ORDER - REFUND - fee))
-        same("order after its refund", (order["refunded"], order["fee"], order["net"]), expected)
-        listed = (await self._shop.get("orders", limit=100))["items"]
-        same("orders listed", sorted(each["amount"] for each in listed), sorted((yuan(ORDER), yuan(STATIC))))
-        await self._shop_balance()
-        self._say(f"{SHOP}: paid {yuan(ORDER + STATIC)}, refunded {yuan(REFUND)}, fees {yuan(fees)}, net {yuan(net)}")
-
     # ── small things ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _days(self) -> set[str]:
+        """The local days on which the story takes place: two, if it is told over midnight."""
+        return {moment.astimezone(self._zone).date().isoformat() for moment in (self._began, datetime.now(UTC))}
 
     def _bank_body(self, person: Person, fen: int) -> dict[str, Any]:
         return {"bank_account_id": person.bank_account_id, "amount": yuan(fen), "currency": "CNY", "pin": PIN}
@@ -339,11 +290,3 @@ class Story:
         found = await self._shop.get("balance")
         total = yuan(self._tally.balances[MERCHANTS, SHOP])
         same("merchant's balance", found, {"currency": "CNY", "balance": total, "available": total, "held": "0.00"})
-
-
-def _fen(text: str) -> int:
-    """Fen of a wire amount."""
-    whole, _, fraction = text.partition(".")
-    if len(fraction) != 2:
-        raise Difference(f"amount on the wire: expected two places, found {text!r}")
-    return int(whole) * 100 + int(fraction)

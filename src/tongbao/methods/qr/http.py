@@ -16,6 +16,7 @@ from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import Money, format_minor, parse
 from tongbao.merchants import errors as merchant_errors
+from tongbao.merchants.http import merchant_of
 from tongbao.merchants.service import MerchantService
 from tongbao.methods.qr.api import (
     CodeSigner,
@@ -32,7 +33,8 @@ from tongbao.methods.qr.api import (
 from tongbao.methods.qr.errors import CODE_NOT_STATIC, CODE_SIGNATURE_INVALID
 from tongbao.methods.qr.schemes import ContractCode
 from tongbao.payments import errors
-from tongbao.payments.http import Cards, MerchantName, PathNumber, PaymentAnswer, StoreName, merchant_of
+from tongbao.payments.cards import Cards, MerchantName, PaymentAnswer, StoreName
+from tongbao.payments.http import PathNumber
 from tongbao.payments.service import PaymentService
 
 CodeText = Annotated[str, msgspec.Meta(max_length=2048)]
@@ -54,13 +56,6 @@ class PayCodeBody(web.Request, frozen=True, kw_only=True):
     pin: Text
 
 
-class Words(msgspec.Struct, frozen=True):
-    """The same in both languages."""
-
-    zh: str
-    en: str
-
-
 class OrderScan(msgspec.Struct, frozen=True, tag_field="kind", tag="order"):
     """A merchant's order, waiting to be paid."""
 
@@ -79,9 +74,9 @@ class StaticScan(msgspec.Struct, frozen=True, tag_field="kind", tag="static"):
 class ForeignScan(msgspec.Struct, frozen=True, tag_field="kind", tag="foreign"):
     """A code of another scheme, named, with what its finder can do."""
 
-    scheme: Words
+    scheme: web.Words
     code: ContractCode
-    message: Words
+    message: web.Words
 
 
 class CodeAnswer(msgspec.Struct, frozen=True):
@@ -166,7 +161,9 @@ async def scan(
                 None if code.amount_minor is None else format_minor(code.amount_minor, code.currency),
             )
         case Foreign(scheme=scheme):
-            return ForeignScan(Words(scheme.name.zh, scheme.name.en), scheme.code, Words(scheme.message.zh, scheme.message.en))
+            return ForeignScan(
+                web.Words(scheme.name.zh, scheme.name.en), scheme.code, web.Words(scheme.message.zh, scheme.message.en)
+            )
 
 
 @lru_cache(maxsize=4096)

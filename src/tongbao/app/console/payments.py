@@ -1,0 +1,144 @@
+"""Routes by which an operator finds a payment and reads its story."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import get
+from litestar.params import QueryParameter
+
+from tongbao.app.books import Books
+from tongbao.app.console.journals import JournalAnswer, journal_answer
+from tongbao.app.console.wire import READERS, FirstDay, LastDay, PathId, Search
+from tongbao.identity.http import require_role
+from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.types import Principal
+from tongbao.kernel import web
+from tongbao.merchants.service import MerchantService
+from tongbao.payments import errors
+from tongbao.payments.cards import Cards, OrderAnswer
+from tongbao.payments.service import PaymentService
+from tongbao.payments.types import Payment, PaymentState
+from tongbao.security.masking import mask_login, mask_name
+
+EventKind = Literal["created", "paid", "closed", "expired", "refunded"]
+#: What an operator may have meant by a search: a payment's id, its number, its payers, its merchants.
+Meaning = tuple[UUID | None, str | None, list[UUID] | None, list[UUID] | None]
+
+_ENDINGS: dict[str, EventKind] = {"CLOSED": "closed", "EXPIRED": "expired"}
+
+
+class PersonAnswer(msgspec.Struct, frozen=True):
+    """A customer, masked."""
+
+    customer_id: str
+    name_masked: str
+    login_masked: str
+
+
+class ConsolePayment(OrderAnswer, frozen=True, kw_only=True):
+    """A payment as an operator sees it."""
+
+    payer: PersonAnswer | None = None
+
+
+class EventAnswer(msgspec.Struct, frozen=True):
+    """Something that happened to a payment, and who or what did it."""
+
+    kind: EventKind
+    at: datetime
+    by: Literal["merchant", "customer", "clock"]
+
+
+class ConsolePaymentDetail(ConsolePayment, frozen=True, kw_only=True):
+    """With every journal it caused, and its story."""
+
+    journals: list[JournalAnswer]
+    events: list[EventAnswer]
+
+
+@get("/v1/console/payments", tags=["Console"])
+async def payments_found(
+    operator: Caller,
+    payments: PaymentService,
+    merchants: MerchantService,
+    identity: IdentityService,
+    cards: Cards,
+    limit: web.Limit = 20,
+    cursor: web.Cursor = None,
+    q: Search = "",
+    in_state: Annotated[PaymentState | None, QueryParameter(name="state")] = None,
+    first_day: FirstDay = None,
+    last_day: LastDay = None,
+) -> web.Page[ConsolePayment]:
+    """Find payments by id, out_trade_no, payer's login, or merchant's name."""
+    require_role(operator, *READERS)
+    start, end = web.local_days(first_day, last_day, payments.zone)
+    place = web.decode_cursor(cursor, tuple[datetime, UUID])
+    found: list[Payment] = []
+    for payment_id, number, payers, sellers in await _meanings(q.strip(), payments, merchants, identity):
+        found = await payments.find(in_state, payment_id, number, payers, sellers, start, end, place, limit)
+        if found:
+            break
+    rows, following = web.page(found, limit, lambda row: (row.created_at, row.payment_id))
+    return web.Page([ConsolePayment(**fields) for fields in await _console_payments(list(rows), cards, identity)], following)
+
+
+@get("/v1/console/payments/{payment_id:str}", tags=["Console"])
+async def payment_detail(
+    operator: Caller, payments: PaymentService, identity: IdentityService, cards: Cards, books: Books, payment_id: PathId
+) -> ConsolePaymentDetail:
+    """One payment, its journals and its story."""
+    require_role(operator, *READERS)
+    payment = await payments.payment(web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND))
+    refunds = (await payments.refunds([payment.payment_id])).get(payment.payment_id, [])
+    journal_ids = [payment.journal_id] if payment.journal_id else []
+    journals = [await journal_answer(books, each) for each in [*journal_ids, *(refund.journal_id for refund in refunds)]]
+    story = [EventAnswer("created", payment.created_at, "merchant" if payment.method != "qr_static" else "customer")]
+    if payment.paid_at:
+        story.append(EventAnswer("paid", payment.paid_at, "customer"))
+    if payment.closed_at:
+        story.append(
+            EventAnswer(_ENDINGS[payment.state], payment.closed_at, "merchant" if payment.state == "CLOSED" else "clock")
+        )
+    story += [EventAnswer("refunded", refund.at, "merchant") for refund in refunds]
+    fields = (await _console_payments([payment], cards, identity))[0]
+    return ConsolePaymentDetail(**fields, journals=journals, events=story)
+
+
+async def _meanings(query: str, payments: PaymentService, merchants: MerchantService, identity: IdentityService) -> list[Meaning]:
+    """What an operator may have meant, likeliest first."""
+    if not query:
+        return [(None, None, None, None)]
+    try:
+        wanted = UUID(query)
+    except ValueError:
+        wanted = None
+    meanings: list[Meaning] = [(wanted, None, None, None)] if wanted else []
+    meanings.append((None, query, None, None))
+    people = await identity.search("wallet", query, None, 50)
+    if people:
+        meanings.append((None, None, [person.principal_id for person in people], None))
+    sellers = await merchants.search(query, None, 50)
+    if sellers:
+        meanings.append((None, None, None, [seller.merchant_id for seller in sellers]))
+    return meanings
+
+
+async def _console_payments(rows: list[Payment], cards: Cards, identity: IdentityService) -> list[dict[str, Any]]:
+    payers = await identity.several([row.payer_id for row in rows if row.payer_id])
+    answers = []
+    for row, card in zip(rows, await cards.orders(rows), strict=True):
+        payer = payers.get(row.payer_id) if row.payer_id else None
+        answers.append({**msgspec.structs.asdict(card), "payer": _person(payer) if payer else None})
+    return answers
+
+
+def _person(principal: Principal) -> PersonAnswer:
+    return PersonAnswer(str(principal.principal_id), mask_name(principal.name), mask_login(principal.login))
+
+
+ROUTES = (payments_found, payment_detail)

@@ -1,0 +1,149 @@
+"""Routes of customers and merchants, and the taking on of a merchant."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import get, post
+
+from tongbao.app.console.wire import READERS, Search
+from tongbao.identity.http import require_role
+from tongbao.identity.service import Caller, IdentityService, command_id_for
+from tongbao.kernel import web
+from tongbao.kernel.money import format_minor
+from tongbao.ledger.api import CUSTOMER_WALLET, MERCHANT_BALANCE, account_id
+from tongbao.merchants.service import MerchantService
+from tongbao.merchants.types import Merchant, NewStore
+from tongbao.payments.service import PaymentService
+from tongbao.security.masking import mask_login, mask_name
+from tongbao.wallet.service import WalletService
+
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class CustomerLine(msgspec.Struct, frozen=True):
+    """A customer, masked, with the balance."""
+
+    customer_id: str
+    name_masked: str
+    login_masked: str
+    created_at: datetime
+    balance: str
+    currency: str
+    account_id: str
+
+
+class MerchantLine(msgspec.Struct, frozen=True):
+    """A merchant with the balance that waits for settlement."""
+
+    merchant_id: str
+    name: str
+    mcc: str
+    city: str
+    fee_ppm: int
+    created_at: datetime
+    balance: str
+    currency: str
+    account_id: str
+    stores: int
+
+
+class StoreBody(web.Request, frozen=True, kw_only=True):
+    """A store."""
+
+    name: Text
+    city: Text
+
+
+class OwnerBody(web.Request, frozen=True, kw_only=True):
+    """Who logs in at the cashier first."""
+
+    login: Annotated[str, msgspec.Meta(max_length=254)]
+    name: Text
+    password: Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+class MerchantBody(web.Request, frozen=True, kw_only=True):
+    """A merchant to be taken on."""
+
+    name: Text
+    mcc: Text
+    city: Text
+    fee_ppm: int
+    stores: Annotated[list[StoreBody], msgspec.Meta(max_length=100)]
+    owner: OwnerBody
+
+
+@get("/v1/console/customers", tags=["Console"])
+async def customers(
+    operator: Caller,
+    identity: IdentityService,
+    wallet: WalletService,
+    limit: web.Limit = 20,
+    cursor: web.Cursor = None,
+    q: Search = "",
+) -> web.Page[CustomerLine]:
+    """Customers by phone, email or the beginning of a name."""
+    require_role(operator, *READERS)
+    found = await identity.search("wallet", q.strip(), web.decode_cursor(cursor, UUID), limit)
+    rows, following = web.page(found, limit, lambda row: row.principal_id)
+    lines = []
+    for row in rows:
+        account, _ = await wallet.balance(row.principal_id)
+        lines.append(
+            CustomerLine(
+                str(row.principal_id), mask_name(row.name), mask_login(row.login), row.created_at,
+                format_minor(account.posted_minor if account else 0, wallet.currency), wallet.currency,
+                str(account_id(CUSTOMER_WALLET, wallet.currency, row.principal_id)),
+            )
+        )  # fmt: skip
+    return web.Page(lines, following)
+
+
+@get("/v1/console/merchants", tags=["Console"])
+async def merchants_found(
+    operator: Caller,
+    merchants: MerchantService,
+    payments: PaymentService,
+    limit: web.Limit = 20,
+    cursor: web.Cursor = None,
+    q: Search = "",
+) -> web.Page[MerchantLine]:
+    """Merchants by id or the beginning of a name."""
+    require_role(operator, *READERS)
+    found = await merchants.search(q.strip(), web.decode_cursor(cursor, UUID), limit)
+    rows, following = web.page(found, limit, lambda row: row.merchant_id)
+    return web.Page([await _merchant_line(row, merchants, payments) for row in rows], following)
+
+
+@post("/v1/console/merchants", tags=["Console"], status_code=201)
+async def open_merchant(
+    operator: Caller,
+    data: MerchantBody,
+    merchants: MerchantService,
+    payments: PaymentService,
+    identity: IdentityService,
+    key: web.IdempotencyKey,
+) -> MerchantLine:
+    """Take on a merchant with its stores and its first log-in."""
+    require_role(operator, "admin")
+    owner = await identity.enrolment(data.owner.login, data.owner.password, data.owner.name, operator.locale, "owner")
+    stores = [NewStore(store.name, store.city) for store in data.stores]
+    opened = await merchants.open(command_id_for(operator, key), data.name, data.mcc, data.city, data.fee_ppm, stores, owner)
+    return await _merchant_line(await merchants.merchant(opened.merchant_id), merchants, payments)
+
+
+async def _merchant_line(merchant: Merchant, merchants: MerchantService, payments: PaymentService) -> MerchantLine:
+    account = await payments.balance(merchant.merchant_id)
+    return MerchantLine(
+        str(merchant.merchant_id), merchant.name, merchant.mcc, merchant.city, merchant.fee_ppm, merchant.created_at,
+        format_minor(account.posted_minor if account else 0, payments.currency), payments.currency,
+        str(account_id(MERCHANT_BALANCE, payments.currency, merchant.merchant_id)),
+        len(await merchants.stores(merchant.merchant_id)),
+    )  # fmt: skip
+
+
+ROUTES = (customers, merchants_found, open_merchant)

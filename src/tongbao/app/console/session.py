@@ -1,0 +1,64 @@
+"""Routes of the operator's own session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+
+from tongbao.app.console.wire import READERS, Role
+from tongbao.identity.http import LoginBody, device_name, session_cookie
+from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.types import Locale
+
+
+class OperatorAnswer(msgspec.Struct, frozen=True):
+    """Who is logged in."""
+
+    operator_id: str
+    name: str
+    roles: list[Role]
+    locale: Locale
+
+
+class OperatorSessionAnswer(msgspec.Struct, frozen=True):
+    """A fresh session."""
+
+    session_id: str
+    token: str
+    operator: OperatorAnswer
+
+
+def _operator(caller: Caller) -> OperatorAnswer:
+    return OperatorAnswer(
+        str(caller.principal_id), caller.name, [role for role in READERS if role in caller.roles], caller.locale
+    )
+
+
+@post("/v1/console/login", tags=["Console"], status_code=200)
+async def log_in(
+    request: Request[Any, Any, Any], data: LoginBody, identity: IdentityService, secure_cookies: bool
+) -> Response[OperatorSessionAnswer]:
+    """Log in at the console."""
+    logged_in = await identity.log_in("console", data.login, data.password, device_name(data.device_name, request))
+    caller = await identity.authenticate(logged_in.token, "console")
+    answer = OperatorSessionAnswer(str(logged_in.session_id), logged_in.token, _operator(caller))
+    return Response(answer, status_code=200, cookies=[session_cookie("console", logged_in.token, secure_cookies)])
+
+
+@post("/v1/console/logout", tags=["Console"], status_code=204)
+async def log_out(operator: Caller, identity: IdentityService, secure_cookies: bool) -> Response[None]:
+    """End this session."""
+    if operator.session_id is not None:
+        await identity.end_session(operator.principal_id, operator.session_id)
+    return Response(None, status_code=204, cookies=[session_cookie("console", "", secure_cookies)])
+
+
+@get("/v1/console/me", tags=["Console"])
+async def me(operator: Caller) -> OperatorAnswer:
+    """Who is logged in."""
+    return _operator(operator)
+
+
+ROUTES = (log_in, log_out, me)

@@ -1,0 +1,68 @@
+"""A merchant's live events (server-sent events), read from the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import msgspec
+from litestar import Request, get
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from tongbao.engine.listener import OutboxListener, Places, events_from, format_places, is_new, parse_places
+from tongbao.engine.types import OutboxRow
+from tongbao.identity.service import Caller
+from tongbao.kernel.money import format_minor
+from tongbao.merchants.http import merchant_of
+
+_PING_S = 15.0
+
+
+@get("/v1/merchant/events", tags=["Orders"], media_type="text/event-stream")
+async def events(request: Request[Any, Any, Any], staff: Caller, listener: OutboxListener, pool: asyncpg.Pool) -> ServerSentEvent:
+    """What happens to this merchant's orders, as it happens (server-sent events). `Last-Event-ID` is honoured."""
+    places = parse_places(request.headers.get("last-event-id", ""))
+    return ServerSentEvent(_stream(f"merchant:{merchant_of(staff)}", listener, pool, places))
+
+
+async def _stream(
+    topic: str, listener: OutboxListener, pool: asyncpg.Pool, places: Places | None
+) -> AsyncIterator[ServerSentEventMessage]:
+    async with listener.subscribe(topic) as subscription:
+        yield ServerSentEventMessage(data=None, comment="connected", retry=1000)
+        if places is None:
+            places = listener.places
+        else:
+            reached = dict(places)
+            for missed in await events_from(pool, [topic], reached):
+                if is_new(missed, places):
+                    yield _message(missed, format_places(places))
+        while not subscription.lost:
+            try:
+                heard = await asyncio.wait_for(subscription.queue.get(), _PING_S)
+            except TimeoutError:
+                yield ServerSentEventMessage(data=None, comment="ping")
+            else:
+                if is_new(heard, places):
+                    yield _message(heard, format_places(places))
+
+
+def _message(row: OutboxRow, places: str) -> ServerSentEventMessage:
+    event = msgspec.json.decode(row.payload)
+    currency = event["currency"]
+    data = {
+        "payment_id": event["payment_id"],
+        "out_trade_no": event["out_trade_no"],
+        "amount": format_minor(event["amount_minor"], currency),
+        "currency": currency,
+        "state": event["state"],
+        "at": event["at"],
+    }
+    if "out_refund_no" in event:
+        data["refund"] = {"out_refund_no": event["out_refund_no"], "amount": format_minor(event["refund_minor"], currency)}
+    return ServerSentEventMessage(data=msgspec.json.encode(data).decode(), event=row.kind, id=places)
+
+
+ROUTES = (events,)

@@ -1,0 +1,148 @@
+"""Routes between the wallet and the bank: linked accounts, top-ups, withdrawals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import delete, get, post
+from litestar.params import PathParameter
+
+from tongbao.identity.service import Caller, command_id_for
+from tongbao.kernel import web
+from tongbao.kernel.money import format_minor, parse
+from tongbao.security.masking import mask_card, mask_name
+from tongbao.wallet import errors
+from tongbao.wallet.service import BANKS, WalletService
+from tongbao.wallet.types import BankAccount, BankTransfer, BankTransferKind, BankTransferState
+
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+PathId = Annotated[str, PathParameter(max_length=64)]
+
+
+class LinkBody(web.Request, frozen=True, kw_only=True):
+    """A bank account to link. The holder's name must be the one the bank knows."""
+
+    bank: Text
+    account_number: Text
+    holder_name: Text
+
+
+class BankAccountAnswer(msgspec.Struct, frozen=True):
+    """A linked bank account, masked."""
+
+    bank_account_id: str
+    bank: str
+    bank_name: web.Words
+    number_masked: str
+    holder_masked: str
+
+
+class BankTransferBody(web.Request, frozen=True, kw_only=True):
+    """How much, from or to which linked account, confirmed with the PIN."""
+
+    bank_account_id: Text
+    amount: Text
+    currency: Text
+    pin: Text
+
+
+class BankTransferAnswer(msgspec.Struct, frozen=True):
+    """PENDING or UNKNOWN: the bank is being asked; the money is safe either way. SUCCEEDED and FAILED are final."""
+
+    bank_transfer_id: str
+    kind: BankTransferKind
+    state: BankTransferState
+    amount: str
+    currency: str
+    bank_account: BankAccountAnswer
+    created_at: datetime
+    finished_at: datetime | None = None
+    failure_code: str | None = None
+    bill_id: str | None = None
+
+
+def bank_account_answer(account: BankAccount) -> BankAccountAnswer:
+    """A bank account as its owner sees it."""
+    name = BANKS.get(account.bank, {"zh": account.bank, "en": account.bank})
+    return BankAccountAnswer(
+        str(account.bank_account_id), account.bank, web.Words(**name), mask_card(account.number), mask_name(account.holder_name)
+    )
+
+
+def bank_transfer_answer(transfer: BankTransfer, account: BankAccount, bill_id: UUID | None = None) -> BankTransferAnswer:
+    """A bank transfer as its owner sees it."""
+    return BankTransferAnswer(
+        str(transfer.bank_transfer_id), transfer.kind, transfer.state, format_minor(transfer.amount_minor, transfer.currency),
+        transfer.currency, bank_account_answer(account), transfer.created_at, transfer.finished_at, transfer.failure_code,
+        str(bill_id) if bill_id else None,
+    )  # fmt: skip
+
+
+async def _transfer_answer(transfer: BankTransfer, wallet: WalletService) -> BankTransferAnswer:
+    account = (await wallet.bank_accounts_by_id([transfer.bank_account_id]))[transfer.bank_account_id]
+    return bank_transfer_answer(transfer, account, await wallet.bill_of(transfer.customer_id, transfer.bank_transfer_id))
+
+
+@get("/v1/wallet/bank-accounts", tags=["Wallet"])
+async def bank_accounts(
+    customer: Caller, wallet: WalletService, limit: web.Limit = 20, cursor: web.Cursor = None
+) -> web.Page[BankAccountAnswer]:
+    """Linked bank accounts."""
+    before = web.decode_cursor(cursor, UUID)
+    rows, following = web.page(
+        await wallet.bank_accounts(customer.principal_id, before, limit), limit, lambda account: account.bank_account_id
+    )
+    return web.Page([bank_account_answer(account) for account in rows], following)
+
+
+@post("/v1/wallet/bank-accounts", tags=["Wallet"], status_code=201)
+async def link_bank_account(
+    customer: Caller, data: LinkBody, wallet: WalletService, key: web.IdempotencyKey
+) -> BankAccountAnswer:
+    """Link a bank account; the bank is asked whether number and name belong together."""
+    account = await wallet.link_bank_account(
+        command_id_for(customer, key), customer, data.bank, data.account_number, data.holder_name
+    )
+    return bank_account_answer(account)
+
+
+@delete("/v1/wallet/bank-accounts/{bank_account_id:str}", tags=["Wallet"], status_code=204)
+async def unlink_bank_account(customer: Caller, wallet: WalletService, bank_account_id: PathId) -> None:
+    """Forget a bank account."""
+    await wallet.unlink_bank_account(customer, web.parse_id(bank_account_id, errors.BANK_ACCOUNT_UNKNOWN))
+
+
+async def _start(
+    kind: BankTransferKind, customer: Caller, data: BankTransferBody, wallet: WalletService, key: str
+) -> BankTransferAnswer:
+    amount = wallet.own_currency(parse(data.amount, data.currency))
+    bank_account_id = web.parse_id(data.bank_account_id, errors.BANK_ACCOUNT_UNKNOWN)
+    transfer = await wallet.start_bank_transfer(command_id_for(customer, key), customer, kind, bank_account_id, amount, data.pin)
+    return await _transfer_answer(transfer, wallet)
+
+
+@post("/v1/wallet/topups", tags=["Wallet"], status_code=201)
+async def top_up(customer: Caller, data: BankTransferBody, wallet: WalletService, key: web.IdempotencyKey) -> BankTransferAnswer:
+    """Bring money from the bank. Answers when the bank does, or as UNKNOWN when it does not in time."""
+    return await _start("topup", customer, data, wallet, key)
+
+
+@post("/v1/wallet/withdrawals", tags=["Wallet"], status_code=201)
+async def withdraw(
+    customer: Caller, data: BankTransferBody, wallet: WalletService, key: web.IdempotencyKey
+) -> BankTransferAnswer:
+    """Send money to the bank. It leaves the balance at once, and comes back if the bank refuses."""
+    return await _start("withdrawal", customer, data, wallet, key)
+
+
+@get("/v1/wallet/bank-transfers/{bank_transfer_id:str}", tags=["Wallet"])
+async def bank_transfer(customer: Caller, wallet: WalletService, bank_transfer_id: PathId) -> BankTransferAnswer:
+    """What became of a top-up or withdrawal."""
+    wanted = web.parse_id(bank_transfer_id, errors.BANK_TRANSFER_UNKNOWN)
+    return await _transfer_answer(await wallet.bank_transfer(wanted, customer.principal_id), wallet)
+
+
+ROUTES = (bank_accounts, link_bank_account, unlink_bank_account, top_up, withdraw, bank_transfer)
