@@ -1,7 +1,7 @@
 """Takes a picture of every page of the three front ends, in both languages, at a phone's and a desktop's width.
 
 `make screenshots`: plays the demonstration's week into a folder of its own, walks the tour (`tour.py`) and writes
-docs/screenshots/<app>/<page>.<language>.<width>.png with a gallery, README.md. The wallet's home and confirmation are also
+docs/screenshots/<app>/<page>.<language>.<width>.png with a gallery, README.md, and overview.png. The wallet's home and confirmation are also
 taken in elder mode and in the dark. What the pictures show is the same each time but for the dates.
 """
 
@@ -79,6 +79,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tongbao-screenshots-") as folder:
         asyncio.run(_serve_and_take(Settings(data_dir=Path(folder), port=free_port())))
     _write_gallery()
+    _write_overview()
     taken = list(FOLDER.rglob("*.png"))
     print(f"{len(taken)} pictures, {sum(one.stat().st_size for one in taken) / 1e6:.1f} MB, in {FOLDER.relative_to(ROOT)}")
 
@@ -225,6 +226,24 @@ def _write_gallery() -> None:
                         shown = 180 if width == SIZES[0][0] else 480
                         lines.append(f'<img src="{file}" width="{shown}" alt="{name}, {language}, {width} px">')
     (FOLDER / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_overview() -> None:
+    """The picture that the project's README opens with: the wallet, and beside it the cashier and the console."""
+    gap, (phone, tall) = 24, SIZES[0]
+    short = (tall - gap) // 2
+    wide = short * SIZES[1][0] // SIZES[1][1]
+    sheet = Image.new("RGB", (phone + wide + 3 * gap, tall + 2 * gap), (208, 213, 221))
+    for file, corner, size in (
+        ("wallet/home.zh.390.png", (gap, gap), (phone, tall)),
+        ("merchant/code.zh.1280.png", (phone + 2 * gap, gap), (wide, short)),
+        ("console/trial-balance.en.1280.png", (phone + 2 * gap, short + 2 * gap), (wide, short)),
+    ):
+        with Image.open(FOLDER / file) as picture:
+            sheet.paste(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS), corner)
+    sheet.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+        FOLDER / "overview.png", optimize=True
+    )
 
 
 if __name__ == "__main__":
