@@ -15,20 +15,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import msgspec
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tongbao.app import frontends, runtime, seed
-from tongbao.app.asgi import open_services
 from tongbao.app.settings import Settings
 from tongbao.app.stack import free_port, running
-from tongbao.channels.simulated.process import BankProcess
-from tongbao.kernel.clock import SystemClock, VirtualClock
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -78,8 +73,8 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="tongbao-screenshots-") as folder:
         asyncio.run(_serve_and_take(Settings(data_dir=Path(folder), port=free_port())))
+    _draw_overview()
     _write_gallery()
-    _write_overview()
     taken = list(FOLDER.rglob("*.png"))
     print(f"{len(taken)} pictures, {sum(one.stat().st_size for one in taken) / 1e6:.1f} MB, in {FOLDER.relative_to(ROOT)}")
 
@@ -87,23 +82,12 @@ def main() -> None:
 async def _serve_and_take(settings: Settings) -> None:
     dsn = await runtime.open_database(settings)
     try:
-        await _seed(settings, dsn)
+        await seed.play(settings, dsn, lambda what: print(f"making {what}"))
         async with running(settings, log=settings.data_dir / "product.log") as stack:
             await asyncio.to_thread(_take_all, stack.url, _fonts(settings.data_dir))
     finally:
         if embedded := runtime.embedded(settings):
             await asyncio.to_thread(embedded.stop)
-
-
-async def _seed(settings: Settings, dsn: str) -> None:
-    now = SystemClock().now()
-    clock = VirtualClock(now - timedelta(days=7, hours=12))
-    bank = await BankProcess.start(settings.data_dir / "bank", key=runtime.keys(settings).bank.hex())
-    try:
-        async with open_services(msgspec.structs.replace(settings, bank_url=bank.url), dsn, clock) as services:
-            await seed.seed(services, clock, now, lambda what: print(f"making {what}"))
-    finally:
-        await bank.stop()
 
 
 def _take_all(url: str, fonts: Path) -> None:
@@ -203,6 +187,25 @@ def _take(page: Page, name: Path, sizes: tuple[tuple[int, int], ...] = SIZES) ->
     page.set_viewport_size({"width": width, "height": height})
 
 
+def _draw_overview() -> None:
+    """One picture for the README: a phone that confirms, a till that has received, the console on the payment."""
+    height, gap = 640, 16
+    names = (
+        "wallet/home.zh.390.png",
+        "merchant/received.en.1280.png",
+        "wallet/pay-confirm.en.390.png",
+        "console/payment.zh.1280.png",
+    )
+    pictures = [Image.open(FOLDER / name).convert("RGB") for name in names]
+    pictures = [one.resize((one.width * height // one.height, height), Image.Resampling.LANCZOS) for one in pictures]
+    sheet = Image.new("RGB", (sum(one.width + gap for one in pictures) + gap, height + 2 * gap), "#E4E7EC")
+    left = gap
+    for one in pictures:
+        sheet.paste(one, (left, gap))
+        left += one.width + gap
+    sheet.quantize(COLOURS, dither=Image.Dither.NONE).save(FOLDER / "overview.png", optimize=True)
+
+
 def _write_gallery() -> None:
     lines = [
         "# 界面一览 · Screenshots",
@@ -226,24 +229,6 @@ def _write_gallery() -> None:
                         shown = 180 if width == SIZES[0][0] else 480
                         lines.append(f'<img src="{file}" width="{shown}" alt="{name}, {language}, {width} px">')
     (FOLDER / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _write_overview() -> None:
-    """The picture that the project's README opens with: the wallet, and beside it the cashier and the console."""
-    gap, (phone, tall) = 24, SIZES[0]
-    short = (tall - gap) // 2
-    wide = short * SIZES[1][0] // SIZES[1][1]
-    sheet = Image.new("RGB", (phone + wide + 3 * gap, tall + 2 * gap), (208, 213, 221))
-    for file, corner, size in (
-        ("wallet/home.zh.390.png", (gap, gap), (phone, tall)),
-        ("merchant/code.zh.1280.png", (phone + 2 * gap, gap), (wide, short)),
-        ("console/trial-balance.en.1280.png", (phone + 2 * gap, short + 2 * gap), (wide, short)),
-    ):
-        with Image.open(FOLDER / file) as picture:
-            sheet.paste(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS), corner)
-    sheet.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
-        FOLDER / "overview.png", optimize=True
-    )
 
 
 if __name__ == "__main__":

@@ -122,7 +122,6 @@ def test_a_speed_keeps_to_the_recorded_times(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "header", "says"),
     [
-        (["1,2018-04-01 00:00:00,1,1,0,0,0"], HEADER, "1 amounts are zero; --skip-zero"),
         (["1,2018-04-01 00:00:00,1,1,-5,0,0"], HEADER, "1 amounts are below zero (transaction 1 for one)"),
         (["1,2018-04-01 00:00:00,1,1,2000000000000000,0,0"], HEADER, "larger than can be handled"),
         (["1,2018-04-01 00:00:00,1,1,1.5,0,0"], HEADER, "column amount_minor holds DOUBLE"),
@@ -146,15 +145,15 @@ def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_done_before_the_file_is_checked(run: Run, tmp_path: Path) -> None:
-    done = run(write(tmp_path / "payments.csv", *payments(5), "5,2018-04-01 00:00:00,1,1,0,0,0"))
+    done = run(write(tmp_path / "payments.csv", *payments(5), "5,2018-04-01 00:00:00,1,1,-5,0,0"))
     assert done.returncode == 1
-    assert "1 amounts are zero" in done.stderr
+    assert "1 amounts are below zero" in done.stderr
     assert not (tmp_path / "data").exists()
 
 
-def test_payments_of_nothing_are_left_out_if_asked_for(tmp_path: Path) -> None:
+def test_payments_of_nothing_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = ["1,2018-04-01 00:00:00,1,1,0,0,0", "2,2018-04-01 00:00:00,1,1,5,0,0"]
-    source = Source(write(tmp_path / "payments.csv", *rows), skip_zero=True)
+    source = Source(write(tmp_path / "payments.csv", *rows))
     assert (source.payments, source.left_out) == (1, 1)
     assert [row.transaction for chunk in source.chunks(10) for row in chunk] == ["2"]
 
@@ -169,7 +168,7 @@ def test_chunks_are_bounded_complete_and_in_order(tmp_path: Path) -> None:
 def test_the_real_payments(run: Run) -> None:
     if not REAL.exists():
         pytest.skip("the real payments are not on this machine")
-    done = run(REAL, "--limit", "2000", "--skip-zero")
+    done = run(REAL, "--limit", "2000")
     assert done.returncode == 0, done.stdout + done.stderr
     shown = figures(done.stdout)
     declined = int(shown["declined: insufficient_funds"])

@@ -10,11 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from tongbao.app.asgi import Services
+from tongbao.app import runtime
+from tongbao.app.asgi import Services, open_services
+from tongbao.app.settings import Settings
 from tongbao.channels.api import DEMO_ACCOUNTS
+from tongbao.channels.simulated.process import BankProcess
 from tongbao.identity.service import Caller
 from tongbao.identity.types import Locale, Principal
-from tongbao.kernel.clock import VirtualClock
+from tongbao.kernel.clock import SystemClock, VirtualClock
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import Money
 from tongbao.merchants.types import NewStore
@@ -79,6 +82,18 @@ def caller(principal: Principal) -> Caller:
         principal.principal_id, None, principal.audience, principal.name, principal.login, principal.locale,
         frozenset(principal.roles.split(",")), principal.merchant_id, principal.created_at,
     )  # fmt: skip
+
+
+async def play(settings: Settings, dsn: str, say: Callable[[str], None]) -> None:
+    """Fill an empty, migrated database, with a bank in the settings' data directory that runs for as long as that takes."""
+    now = SystemClock().now()
+    clock = VirtualClock(now - timedelta(days=_DAYS, hours=12))
+    bank = await BankProcess.start(settings.data_dir / "bank", key=runtime.keys(settings).bank.hex())
+    try:
+        async with open_services(msgspec.structs.replace(settings, bank_url=bank.url), dsn, clock) as services:
+            await seed(services, clock, now, say)
+    finally:
+        await bank.stop()
 
 
 async def seed(services: Services, clock: VirtualClock, now: datetime, say: Callable[[str], None]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-from datetime import timedelta
 
 import asyncpg
 import click
@@ -14,11 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tongbao.app import frontends, logs, runtime, seed
-from tongbao.app.asgi import open_services
 from tongbao.app.settings import Settings
 from tongbao.app.stack import free_port, running
-from tongbao.channels.simulated.process import BankProcess
-from tongbao.kernel.clock import SystemClock, VirtualClock
 
 
 @click.command("demo", help="Run the whole product with demonstration data, until Ctrl-C.")
@@ -46,7 +42,8 @@ async def _main(settings: Settings, console: Console, fresh: bool) -> None:
         if seeded is not None:  # an earlier start was broken off in the middle
             await _forget(settings)
             dsn = await runtime.open_database(settings)
-        await _seed(settings, dsn, console)
+        with console.status("making the demonstration's data") as status:
+            await seed.play(settings, dsn, lambda what: status.update(f"making the demonstration's data: {what}"))
     with console.status("starting the bank, the server and the worker"):
         stack = running(settings, log=settings.data_dir / "demo.log", bank_port=await _bank_port(settings))
         up = await stack.__aenter__()
@@ -84,20 +81,6 @@ async def _counts(dsn: str) -> int | None:
         return int(await connection.fetchval("select count(*) from principal where audience = 'console'"))
     finally:
         await connection.close()
-
-
-async def _seed(settings: Settings, dsn: str, console: Console) -> None:
-    """Play the demonstration's week, with a bank of its own for as long as that takes."""
-    now = SystemClock().now()
-    clock = VirtualClock(now - timedelta(days=7, hours=12))
-    key = runtime.keys(settings).bank.hex()
-    bank = await BankProcess.start(settings.data_dir / "bank", key=key)
-    try:
-        with console.status("making the demonstration's data") as status:
-            async with open_services(msgspec.structs.replace(settings, bank_url=bank.url), dsn, clock) as services:
-                await seed.seed(services, clock, now, lambda what: status.update(f"making the demonstration's data: {what}"))
-    finally:
-        await bank.stop()
 
 
 def _welcome(url: str, settings: Settings) -> Table:

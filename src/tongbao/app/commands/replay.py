@@ -92,13 +92,10 @@ class Report(msgspec.Struct, frozen=True):
     "--concurrency", type=click.IntRange(1, Limits().queue), default=1_000, show_default=True, help="Most on their way."
 )
 @click.option("--acknowledged", type=click.Path(dir_okay=False, path_type=Path), help="Append the number of each payment made.")
-@click.option("--skip-zero", is_flag=True, help="Leave out payments of nothing instead of refusing the file.")
-def command(
-    file: Path, limit: int | None, speed: float | None, concurrency: int, acknowledged: Path | None, skip_zero: bool
-) -> None:
+def command(file: Path, limit: int | None, speed: float | None, concurrency: int, acknowledged: Path | None) -> None:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json)
-    source = Source(file, limit=limit, skip_zero=skip_zero)
+    source = Source(file, limit=limit)
     try:
         report = uvloop.run(_run(settings, source, speed, concurrency, acknowledged))
     except Refusal as refusal:
@@ -183,7 +180,7 @@ def table(report: Report, concurrency: int) -> Table:
     result = Table(title="replay", show_header=False)
     result.add_row("payments", f"{report.source.payments:,}")
     if report.source.left_out:
-        result.add_row("left out, amount zero", f"{report.source.left_out:,} in the whole file")
+        result.add_row("left out: amount_not_positive", f"{report.source.left_out:,} in the whole file")
     if tally.repeated:
         result.add_row("done before, answered again", f"{tally.repeated:,}")
     result.add_row("acknowledged", f"{tally.paid:,}, of which {tally.fraud:,} labelled fraud")

@@ -52,10 +52,10 @@ class Source:
 
     name       what the file's content comes to; every identifier of its replay is derived from it
     payments   how many there are to make
-    left_out   how many of nothing (amount 0) are left out, which must be asked for with `skip_zero`
+    left_out   how many of the file are of nothing (amount 0): the edge refuses those, so they never become a command
     """
 
-    def __init__(self, path: Path, *, limit: int | None = None, skip_zero: bool = False) -> None:
+    def __init__(self, path: Path, *, limit: int | None = None) -> None:
         try:
             import duckdb
         except ModuleNotFoundError:
@@ -64,7 +64,7 @@ class Source:
         try:
             read = self._connection.read_csv if path.suffix.lower() == ".csv" else self._connection.read_parquet
             read(str(path)).create_view("given")
-            self._check(skip_zero)
+            self._check()
         except duckdb.Error as error:
             raise click.ClickException(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from None
         with path.open("rb") as content:
@@ -102,7 +102,7 @@ class Source:
         rows = self._connection.execute("select distinct terminal from payment order by 1").fetchall()
         return [terminal for (terminal,) in rows]
 
-    def _check(self, skip_zero: bool) -> None:
+    def _check(self) -> None:
         found = {name: str(kind) for name, kind, *_ in self._connection.execute("describe given").fetchall()}
         if missing := [name for name in _COLUMNS if name not in found]:
             raise click.ClickException(f"the file has no column {', '.join(missing)}")
@@ -116,8 +116,6 @@ class Source:
             raise click.ClickException("the file has empty fields")
         self._refuse_amounts("amount_minor < 0", "are below zero")
         self._refuse_amounts(f"amount_minor > {MAX_AMOUNT_MINOR}", "are larger than can be handled")
-        if not skip_zero:
-            self._refuse_amounts("amount_minor = 0", "are zero; --skip-zero leaves those payments out")
         if self._one("select count(*) - count(distinct transaction_id) from given"):
             raise click.ClickException("a transaction_id appears more than once")
 
