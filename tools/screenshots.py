@@ -1,8 +1,8 @@
 """Takes a picture of every page of the three front ends, in both languages, at a phone's and a desktop's width.
 
 `make screenshots`: plays the demonstration's week into a folder of its own, walks the tour (`tour.py`) and writes
-docs/screenshots/<app>/<page>.<language>.<width>.png with a gallery, README.md. The wallet's home and confirmation are also
-taken in elder mode and in the dark. What the pictures show is the same each time but for the dates.
+docs/screenshots/<app>/<page>.<language>.<width>.png, a gallery (README.md) and overview.png. The wallet's home and confirmation
+are also taken in elder mode and in the dark. What the pictures show is the same each time but for the dates.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ARGUMENTS = (
     "--disable-sync",
 )  # fmt: skip
 SIZES = ((390, 844), (1280, 800))
-COLOURS = 128
+COLOURS = 256
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 LOGINS: dict[tuple[App, Language], str] = {

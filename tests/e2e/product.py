@@ -105,9 +105,13 @@ class Product:
         self._run(self._services.wallet.transfer(self._id(), payer.who, payee.who.principal_id, money, note, PIN))
 
     def lose_next_answer(self, person: Person) -> None:
-        """The bank does what it is next asked for this person, and says nothing."""
-        where = Match(account_number=person.bank_number, operation="submit")
-        self._run(self._stack.back_office.add_fault(Fault("lost_answer", match=where)))
+        """The bank does what it is next asked for this person, says nothing, and stumbles when first asked about it."""
+        number = person.bank_number
+        for fault in (
+            Fault("lost_answer", match=Match(account_number=number, operation="submit")),
+            Fault("server_error_before", match=Match(account_number=number, operation="inquire")),
+        ):
+            self._run(self._stack.back_office.add_fault(fault))
 
     async def _customer(self, person: Person, amount_minor: int) -> Person:
         identity, wallet = self._services.identity, self._services.wallet

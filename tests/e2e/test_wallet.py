@@ -70,7 +70,6 @@ def test_a_top_up_whose_answer_is_lost_is_unknown_and_then_done_by_itself(
     expect_balance(phone, "115.15")
 
 
-@pytest.mark.xfail(strict=True, reason="a refund's bill shows the state of its payment")
 def test_a_refund_in_the_bills_is_simply_done(product: Product, windows: Windows) -> None:
     person = product.customer("张小明")
     product.pay(person, 3_675, refund_minor=1_000)
