@@ -169,7 +169,29 @@ async def test_a_repeated_registration_logs_the_same_customer_in(town: Town) -> 
     body = {"login": town.login(), "password": PASSWORD, "name": "Jo"}
     once = {"idempotency-key": key()}
     first, again = [await town.here.post("/v1/wallet/register", json=body, headers=once) for _ in range(2)]
-    assert (again.status_code, again.content) == (201, first.content)
+    assert first.status_code == again.status_code == 201
+    assert first.json()["customer"] == again.json()["customer"]
     refused(await town.here.post("/v1/wallet/register", json=body, headers={"idempotency-key": key()}), 409, "login_taken")
     other = {**body, "password": "another password"}
-    refused(await town.here.post("/v1/wallet/register", json=other, headers=once), 409, "idempotency_conflict")
+    # A repeat proves nothing: whoever repeats logs in, and a wrong password is counted as at log-in.
+    refused(await town.here.post("/v1/wallet/register", json=other, headers=once), 401, "wrong_credentials")
+    renamed = {**body, "name": "Joe"}
+    refused(await town.here.post("/v1/wallet/register", json=renamed, headers=once), 409, "idempotency_conflict")
+
+
+async def test_a_lock_against_guessing_passwords_locks_the_setting_of_a_pin_too(town: Town) -> None:
+    """A stolen session must not try passwords where log-in would not let it."""
+    person = await town.customer("Dora")
+    for _ in range(10):
+        await person.post("/v1/wallet/pin", {"pin": "246802", "password": "wrong password"})
+    refused(await person.post("/v1/wallet/pin", {"pin": "246802", "password": PASSWORD}), 403, "login_locked")
+
+
+async def test_a_repeat_says_nothing_of_the_pin(town: Town) -> None:
+    """The same key with another PIN answers what happened, whether that PIN is right or not, and tries nothing."""
+    payee = ok(await town.ann.post("/v1/wallet/payees/resolve", {"login": town.ben.login}))["payee_id"]
+    body = {"payee_id": payee, "amount": "1.00", "currency": "CNY", "pin": PIN}
+    once = key()
+    first = ok(await town.ann.post("/v1/wallet/transfers", body, key=once), status=201)
+    for pin in ("111112", "111113", PIN):
+        assert ok(await town.ann.post("/v1/wallet/transfers", {**body, "pin": pin}, key=once), status=201) == first

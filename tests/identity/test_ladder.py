@@ -253,7 +253,7 @@ async def test_a_registration_sent_again_with_another_salt_is_the_same_wish() ->
         salted = Register(**{name: getattr(wish, name) for name in wish.__struct_fields__} | {"password_hash": "other salt"})
         again = await place.submit(salted)
         assert again.repeated and again.decision == first.decision
-        other = Register(**{name: getattr(wish, name) for name in wish.__struct_fields__} | {"password_tag": b"other password"})
+        other = Register(**{name: getattr(wish, name) for name in wish.__struct_fields__} | {"name": "somebody else"})
         with pytest.raises(Refusal, match="idempotency_conflict"):
             await place.submit(other)
 

@@ -18,6 +18,8 @@ from tongbao.kernel.errors import INTERNAL_ERROR, TIMED_OUT, Code, Refusal
 _log = structlog.get_logger("tongbao.app")
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]{1,64})`")
+#: Query parameters whose name in the source cannot be the one on the wire.
+_ON_THE_WIRE = {"in_state": "state", "first_day": "from", "last_day": "to", "day": "date"}
 _WITHOUT_BODY = {"GET", "HEAD", "DELETE", "OPTIONS"}
 _BY_STATUS = {404: web.NOT_FOUND, 405: web.METHOD_NOT_ALLOWED, 413: web.TOO_LARGE, 415: web.UNSUPPORTED_MEDIA}
 
@@ -92,6 +94,7 @@ def _invalid(error: HTTPException) -> tuple[Code, dict[str, Any]]:
     problems = [problem for problem in error.extra or [] if isinstance(problem, Mapping)] if isinstance(error.extra, list) else []
     first = problems[0] if problems else {}
     message, key = str(first.get("message", "")), str(first.get("key", ""))
+    key = _ON_THE_WIRE.get(key, key)
     if unknown := _UNKNOWN_FIELD.search(message):
         return web.UNKNOWN_FIELD, {"field": unknown[1]}
     text = f"{error.detail} {message} {error.__cause__}".lower()

@@ -1,0 +1,91 @@
+"""Bounds of a request before any route sees it: the size of its head, and the time it takes to arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+import pytest
+import uvicorn
+
+from tongbao.app import protocol
+from tongbao.app.commands.serve import listening_socket
+from tongbao.app.protocol import BoundedProtocol
+
+Message = MutableMapping[str, Any]
+
+
+async def _hello(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
+    if scope["type"] == "http":
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        content = b"%d bytes" % len(body)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(content))]})
+        await send({"type": "http.response.body", "body": content})
+
+
+@pytest.fixture
+async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+    """A server with the bounded protocol that waits half a second for a request."""
+    monkeypatch.setattr(protocol, "ARRIVES_WITHIN_S", 0.5)
+    bound = listening_socket("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(_hello, http=BoundedProtocol, lifespan="off", log_level="critical"))
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield bound.getsockname()[1]
+    server.should_exit = True
+    await serving
+    bound.close()
+
+
+async def _says(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
+    """Everything the server answers to these bytes before it hangs up, or falls silent for two seconds."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(pause_s)
+        return await asyncio.wait_for(reader.read(-1), 2.0)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_ordinary_requests_are_served_one_after_another_on_one_connection(port: int) -> None:
+    body = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 40000\r\n\r\n" + b"a" * 40_000
+    last = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    answer = await _says(port, body, body, last)
+    assert answer.count(b"200 OK") == 3 and answer.count(b"40000 bytes") == 2
+
+
+async def test_a_head_without_end_is_answered_431(port: int) -> None:
+    line = b"x: " + b"y" * 1000 + b"\r\n"
+    assert b" 431 " in await _says(port, b"GET / HTTP/1.1\r\nhost: x\r\n", *[line] * 40)
+
+
+async def test_one_header_line_without_end_is_answered_431(port: int) -> None:
+    assert b" 431 " in await _says(port, b"GET / HTTP/1.1\r\nx: ", *[b"y" * 4000] * 10)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (),
+        (b"GET / HT",),
+        (b"GET / HTTP/1.1\r\nhost: x\r\n", b"a: b\r\n"),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n", b"abc"),
+    ],
+    ids=["nothing", "half a line", "half a head", "half a body"],
+)
+async def test_a_request_that_dawdles_is_cut_off(port: int, parts: tuple[bytes, ...]) -> None:
+    started = asyncio.get_running_loop().time()
+    assert b"200 OK" not in await _says(port, *parts, pause_s=0.1)
+    assert asyncio.get_running_loop().time() - started < 1.5
