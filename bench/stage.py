@@ -20,11 +20,10 @@ from statistics import median
 import asyncpg
 import msgspec
 
-from tongbao.app.registry import CHAINED, MIGRATIONS
+from tongbao.app.registry import CHAINED, CHECKS, MIGRATIONS
 from tongbao.engine.verify import verify
 from tongbao.kernel.migrations import migrate
 from tongbao.kernel.postgres import EmbeddedPostgres, binary, create_database
-from tongbao.ledger.verify import check_ledger
 
 _TPS = re.compile(r"^tps = ([0-9.]+) ", re.MULTILINE)
 
@@ -76,7 +75,7 @@ class Stage:
         try:
             found = await connection.fetchval(query)
             assert found == expected, f"{expected} were acknowledged, the database has {found}: {query}"
-            verified = await verify(connection, CHAINED, [check_ledger])
+            verified = await verify(connection, CHAINED, CHECKS)
             assert verified.ok, verified.problem
         finally:
             await connection.close()

@@ -192,7 +192,7 @@ async def test_backends_killed_again_and_again_under_load_lose_and_repeat_nothin
         killer = asyncio.create_task(kill())
         await asyncio.gather(*[send((one, other)[lane % 2]) for lane in range(20)])
         assert await killer >= 5
-    assert len(sent) > 100
+    assert len(sent) > 20
     await assert_exactly_once(postgres, jar, [command for command, _ in sent], [outcome for _, outcome in sent])
 
 

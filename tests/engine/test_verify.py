@@ -11,10 +11,9 @@ import asyncpg
 import pytest
 
 from tests.support.town import Town, town
-from tongbao.app.registry import CHAINED
+from tongbao.app.registry import CHAINED, CHECKS
 from tongbao.engine.api import PostgresStore
 from tongbao.engine.verify import Verification, verify
-from tongbao.ledger.verify import check_ledger
 
 
 async def _tell_a_story(place: Town) -> None:
@@ -34,7 +33,7 @@ async def _tell_a_story(place: Town) -> None:
 
 
 async def _verify(connection: asyncpg.Connection) -> Verification:
-    return await verify(connection, CHAINED, [check_ledger])
+    return await verify(connection, CHAINED, CHECKS)
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ import pytest
 
 from tests.support.second_process import Answer, race
 from tests.support.town import WRONG, Town, town
-from tongbao.app.registry import CHAINED
+from tongbao.app.registry import CHAINED, CHECKS
 from tongbao.engine.api import Command, PostgresStore
 from tongbao.engine.verify import verify
-from tongbao.ledger.verify import check_ledger
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ async def assert_books_hold(dsn: str, processes: int = 2) -> None:
     """The chain and every balance verify, and this many processes decided something (besides the one that built the town)."""
     connection = await asyncpg.connect(dsn)
     try:
-        found = await verify(connection, CHAINED, [check_ledger])
+        found = await verify(connection, CHAINED, CHECKS)
         assert found.problem is None
         writers = await connection.fetchval("select count(distinct writer) from command")
         assert writers == 1 + processes, "the processes did not compete"

@@ -86,7 +86,7 @@ def answer_http_exception(request: AnyRequest, error: HTTPException) -> Response
 def answer_error(request: AnyRequest, error: Exception) -> Response[ErrorAnswer]:
     """A bug. Logged with its trace; the client learns nothing of it but where to ask."""
     request_id = uuid4().hex
-    _log.error("request_broken", method=request.method, path=request.url.path, request_id=request_id, exc_info=error)
+    _log.error("request_broken", method=request.method, path=request.url.path[:200], request_id=request_id, exc_info=error)
     return _answer(request, INTERNAL_ERROR, {}, request_id=request_id)
 
 

@@ -15,7 +15,7 @@ import asyncpg
 import msgspec
 import structlog
 from litestar import Litestar, MediaType, Request, get
-from litestar.datastructures import State
+from litestar.datastructures import ResponseHeader, State
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Contact, License
@@ -185,6 +185,10 @@ def application(settings: Settings, dsn: str | None = None) -> Litestar:
         lifespan=[lifespan],
         exception_handlers={Refusal: answer_refusal, HTTPException: answer_http_exception, Exception: answer_error},
         before_request=check_request,
+        response_headers=[
+            ResponseHeader(name="Cache-Control", value="no-store", documentation_only=False),
+            ResponseHeader(name="X-Content-Type-Options", value="nosniff"),
+        ],
         request_max_body_size=MOST_BODY_BYTES,
         openapi_config=OpenAPIConfig(
             title="Tongbao 通宝",

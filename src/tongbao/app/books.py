@@ -12,13 +12,12 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from tongbao.app.registry import CHAINED
+from tongbao.app.registry import CHAINED, CHECKS
 from tongbao.engine.postgres import QUERIES as ENGINE
 from tongbao.engine.verify import Verification, verify
 from tongbao.kernel.errors import Refusal, decline
 from tongbao.ledger.api import CHART, FEES, QUERIES, RESERVE, WITHDRAWALS_IN_TRANSIT, Account
 from tongbao.ledger.errors import ACCOUNT_NOT_FOUND
-from tongbao.ledger.verify import check_ledger
 
 JOURNAL_NOT_FOUND = decline("journal_not_found", "凭证不存在。", "There is no such journal.", status=404)
 
@@ -121,7 +120,7 @@ class Books:
     async def _verify(self) -> None:
         connection = await asyncpg.connect(self._dsn, timeout=10)
         try:
-            self.last_verified = await verify(connection, CHAINED, [check_ledger])
+            self.last_verified = await verify(connection, CHAINED, CHECKS)
         finally:
             await connection.close()
 

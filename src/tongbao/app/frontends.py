@@ -89,22 +89,27 @@ def _file(name: str, path: str) -> Response[bytes] | Response[str]:
     if root is None:
         text = "The front ends are not built: run `make web`. 前端尚未构建：请运行 make web。"
         return Response(text, status_code=503, media_type=MediaType.TEXT)
-    folder = (root / name).resolve()
-    wanted = (folder / path.lstrip("/")).resolve()
-    if not wanted.is_relative_to(folder):
-        raise Refusal(web.NOT_FOUND)
-    if not wanted.is_file():
-        if "." in wanted.name:
+    files = _files(root / name, (root / name / "index.html").stat().st_mtime_ns)
+    wanted = path.strip("/") or "index.html"
+    if wanted not in files:
+        if "." in wanted.rpartition("/")[2]:
             raise Refusal(web.NOT_FOUND)
-        wanted = folder / "index.html"  # a page of the single-page application
+        wanted = "index.html"  # a page of the single-page application
+    file = files[wanted]
+    kind = _KINDS.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     # Files under assets/ carry a hash of their content in their name.
-    cache = "public, max-age=31536000, immutable" if wanted.parent.name == "assets" else "no-cache"
-    kind = _KINDS.get(wanted.suffix) or mimetypes.guess_type(wanted.name)[0] or "application/octet-stream"
-    content = _content(wanted, wanted.stat().st_mtime_ns)
-    return Response(content, media_type=kind, headers={**SECURITY_HEADERS, "Cache-Control": cache})
+    cache = "public, max-age=31536000, immutable" if wanted.startswith("assets/") else "no-cache"
+    return Response(_content(file), media_type=kind, headers={**SECURITY_HEADERS, "Cache-Control": cache})
 
 
-@lru_cache(maxsize=512)
-def _content(path: Path, changed_ns: int) -> bytes:
-    """A file's bytes, read once until it changes."""
-    return path.read_bytes()
+@lru_cache(maxsize=8)
+def _files(folder: Path, built_ns: int) -> dict[str, Path]:
+    """What was built, by its path in a URL: no path of a stranger's ever reaches the file system."""
+    _content.cache_clear()
+    return {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+
+
+@lru_cache(maxsize=1024)
+def _content(file: Path) -> bytes:
+    """A file's bytes, read once."""
+    return file.read_bytes()

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
 
 import structlog
+from structlog.typing import ExcInfo
+
+#: PostgreSQL's errors quote the row or key that was wrong: somebody's phone, password hash or bank account.
+_ROWS = re.compile(r"\n?(?:DETAIL|CONTEXT|HINT):[^\n]*")
+
+
+def _without_rows(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if isinstance(value, str) and ":" in value:
+            event[name] = _ROWS.sub("", value)
+    return event
+
+
+def _plain_trace(out: TextIO, exc_info: ExcInfo) -> None:
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    out.write(_ROWS.sub("", text.getvalue()))
 
 
 def configure(*, as_json: bool, level: int = logging.INFO) -> None:
     """Send every log line of ours, and of the libraries, through structlog."""
     # Plain traces only: the rich ones print local variables, and those hold PINs, passwords and tokens.
-    pretty = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    pretty = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain_trace)
     renderer = structlog.processors.JSONRenderer() if as_json else pretty
     structlog.configure(
         processors=[
@@ -19,6 +40,7 @@ def configure(*, as_json: bool, level: int = logging.INFO) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([structlog.processors.format_exc_info] if as_json else []),
+            _without_rows,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -9,12 +9,15 @@ from uuid import UUID
 from tongbao.app.settings import Settings
 from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, NotFound
 from tongbao.engine.api import Decider, Relation
+from tongbao.engine.verify import Check
 from tongbao.identity import rules as identity_rules
 from tongbao.identity.service import IdentityService
 from tongbao.ledger import api as ledger
+from tongbao.ledger.verify import check_ledger
 from tongbao.merchants import rules as merchant_rules
 from tongbao.merchants.service import MerchantService
 from tongbao.payments import rules as payment_rules
+from tongbao.payments.verify import check_payments
 from tongbao.security.keys import Keys
 from tongbao.security.masking import mask_card, mask_login, mask_name
 from tongbao.wallet import rules as wallet_rules
@@ -40,6 +43,9 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *wallet_rules.DECIDERS,
     *payment_rules.DECIDERS,
 )
+
+#: What `verify` compares besides the chain.
+CHECKS: tuple[Check, ...] = (check_ledger, check_payments)
 
 #: Relations whose rows are hashed into the audit chain.
 CHAINED: tuple[Relation[Any], ...] = (ledger.JOURNAL, ledger.ENTRY)

@@ -96,6 +96,10 @@ class OutboxListener:
         """Call `callback` with every event of `topic`, from now on."""
         self._watchers[topic] = callback
 
+    def readers(self, topic: str) -> int:
+        """How many subscribe to `topic` here."""
+        return len(self._subscriptions.get(topic, ()))
+
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[Subscription]:
         """Events of `topic` while the context lasts."""

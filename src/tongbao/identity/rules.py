@@ -58,8 +58,11 @@ class SessionOpened(msgspec.Struct, frozen=True):
 def normal_login(text: str) -> str:
     """A phone in E.164 (a bare Chinese mobile gets +86) or an email in lower case. Refuses `login_format`."""
     candidate = text.strip().replace(" ", "").replace("-", "") if "@" not in text else text.strip().lower()
-    if _CHINESE_MOBILE.fullmatch(candidate):
-        return f"+86{candidate}"
+    mobile = candidate.removeprefix("+86")
+    if _CHINESE_MOBILE.fullmatch(mobile):
+        return f"+86{mobile}"
+    if candidate.startswith("+86"):  # one number, one spelling: no trunk zero, no landline
+        raise Refusal(errors.LOGIN_FORMAT)
     if _E164.fullmatch(candidate) or (len(candidate) <= 254 and _EMAIL.fullmatch(candidate)):
         return candidate
     raise Refusal(errors.LOGIN_FORMAT)

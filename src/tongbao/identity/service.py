@@ -47,6 +47,8 @@ QUERIES = Queries("tongbao.identity")
 SESSION_LIFETIME_S: dict[str, int] = {"wallet": 30 * 86_400, "merchant": 12 * 3_600, "console": 8 * 3_600}
 _CACHED_S = 5.0
 _LONGEST_PASSWORD = 128
+#: Characters that count as letters or symbols and show nothing: Hangul fillers, the blank of Braille.
+_BLANK = set(" \u115f\u1160\u2800\u3164\uffa0")
 _MOST_CACHED = 50_000
 _MOST_HASHING = 64
 _SEEN_EVERY_S = 300.0
@@ -119,7 +121,7 @@ class IdentityService:
     def _checked(self, login: str, password: str, name: str) -> tuple[str, str]:
         """Login and name in their normal form."""
         login, name = normal_login(login), name.strip()
-        if not 1 <= len(name) <= 60 or not name.isprintable():
+        if not 1 <= len(name) <= 60 or not name.isprintable() or not set(name) - _BLANK:
             raise Refusal(errors.NAME_FORMAT)
         if len(password) < 8:
             raise Refusal(errors.PASSWORD_TOO_SHORT)
@@ -221,6 +223,16 @@ class IdentityService:
                 self._touched.clear()
             self._touched[session_id] = now
             await self._pool.execute(QUERIES["touch_session"], session_id, self._clock.now())
+
+    def has_ended(self, caller: Caller) -> bool:
+        """Whether the caller's session was ended by somebody, as far as this process has heard."""
+        return caller.session_id in self._ended
+
+    async def is_live(self, caller: Caller) -> bool:
+        """Whether the caller's session still is: neither ended nor expired. A server's key has none and lives on."""
+        if caller.session_id is None:
+            return True
+        return bool(await self._pool.fetchval(QUERIES["session_is_live"], caller.session_id, self._clock.now()))
 
     def forget_session(self, session_id: UUID) -> None:
         """A session has ended, here or in another process: the next request with it asks the database."""

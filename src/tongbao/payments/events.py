@@ -13,22 +13,30 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from tongbao.engine.listener import OutboxListener, Places, events_from, format_places, is_new, parse_places
 from tongbao.engine.types import OutboxRow
-from tongbao.identity.service import Caller
+from tongbao.identity.service import Caller, IdentityService
+from tongbao.kernel.errors import OVERLOADED, Refusal
 from tongbao.kernel.money import format_minor
 from tongbao.merchants.http import merchant_of
 
 _PING_S = 15.0
+_MOST_STREAMS = 100
 
 
 @get("/v1/merchant/events", tags=["Orders"], media_type="text/event-stream")
-async def events(request: Request[Any, Any, Any], staff: Caller, listener: OutboxListener, pool: asyncpg.Pool) -> ServerSentEvent:
-    """What happens to this merchant's orders, as it happens (server-sent events). `Last-Event-ID` is honoured."""
+async def events(
+    request: Request[Any, Any, Any], staff: Caller, identity: IdentityService, listener: OutboxListener, pool: asyncpg.Pool
+) -> ServerSentEvent:
+    """What happens to this merchant's orders, as it happens (server-sent events), until the session ends. `Last-Event-ID` is
+    honoured. Refuses `overloaded` beyond a hundred streams of one merchant on one server process."""
+    topic = f"merchant:{merchant_of(staff)}"
+    if listener.readers(topic) >= _MOST_STREAMS:
+        raise Refusal(OVERLOADED)
     places = parse_places(request.headers.get("last-event-id", ""))
-    return ServerSentEvent(_stream(f"merchant:{merchant_of(staff)}", listener, pool, places))
+    return ServerSentEvent(_stream(topic, staff, identity, listener, pool, places))
 
 
 async def _stream(
-    topic: str, listener: OutboxListener, pool: asyncpg.Pool, places: Places | None
+    topic: str, staff: Caller, identity: IdentityService, listener: OutboxListener, pool: asyncpg.Pool, places: Places | None
 ) -> AsyncIterator[ServerSentEventMessage]:
     async with listener.subscribe(topic) as subscription:
         yield ServerSentEventMessage(data=None, comment="connected", retry=1000)
@@ -43,8 +51,12 @@ async def _stream(
             try:
                 heard = await asyncio.wait_for(subscription.queue.get(), _PING_S)
             except TimeoutError:
+                if not await identity.is_live(staff):
+                    return
                 yield ServerSentEventMessage(data=None, comment="ping")
             else:
+                if identity.has_ended(staff):
+                    return
                 if is_new(heard, places):
                     yield _message(heard, format_places(places))
 

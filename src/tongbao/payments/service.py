@@ -294,9 +294,11 @@ class PaymentService:
 
     async def expire_due(self, limit: int = 200) -> int:
         """The janitor's round: write down which orders' time is over. Answers how many."""
-        rows = await self._pool.fetch(QUERIES["orders_to_expire"], self._clock.now(), limit)
+        now = self._clock.now()
+        rows = await self._pool.fetch(QUERIES["orders_to_expire"], now, limit)
         for row in rows:
-            command_id = named_id("expire", str(row["payment_id"]))
+            # By the minute: a wish that came to nothing, because a clock was set back, must not stand for all later ones.
+            command_id = named_id("expire", str(row["payment_id"]), f"{now:%Y%m%d%H%M}")
             accepted(await self._engine.submit(ExpireOrder(command_id=command_id, payment_id=row["payment_id"])))
         return len(rows)
 

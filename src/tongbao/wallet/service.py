@@ -172,7 +172,8 @@ class WalletService:
         if state == "UNKNOWN":
             command_id = named_id("unknown", str(transfer.bank_transfer_id), str(transfer.attempts))
         else:
-            command_id = named_id("settle", str(transfer.bank_transfer_id), state)
+            said = (state, answer.bank_reference or "", answer.failure_code or "")
+            command_id = named_id("settle", str(transfer.bank_transfer_id), *said)
         outcome = await self._engine.submit(
             SettleBankTransfer(
                 command_id=command_id, bank_transfer_id=transfer.bank_transfer_id, customer_id=transfer.customer_id,

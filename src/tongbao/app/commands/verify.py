@@ -12,10 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tongbao.app import logs, runtime
-from tongbao.app.registry import CHAINED
+from tongbao.app.registry import CHAINED, CHECKS
 from tongbao.app.settings import Settings
 from tongbao.engine.verify import Verification, verify
-from tongbao.ledger.verify import check_ledger
 
 
 @click.command("verify", help="Replay the audit chain from nothing and compare every balance. Exits 1 at the first difference.")
@@ -39,9 +38,7 @@ async def verify_with_progress(dsn: str) -> Verification:
         task = bar.add_task("verifying", total=None)
         connection = await asyncpg.connect(dsn)
         try:
-            return await verify(
-                connection, CHAINED, [check_ledger], lambda done, total: bar.update(task, completed=done, total=total)
-            )
+            return await verify(connection, CHAINED, CHECKS, lambda done, total: bar.update(task, completed=done, total=total))
         finally:
             await connection.close()
 

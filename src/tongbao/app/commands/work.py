@@ -86,9 +86,10 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
 
 async def expire_holds(services: Services, limit: int = 200) -> int:
     """Release holds whose time is over."""
-    rows = await services.pool.fetch(LEDGER["expired_holds"], services.clock.now(), limit)
+    now = services.clock.now()
+    rows = await services.pool.fetch(LEDGER["expired_holds"], now, limit)
     for row in rows:
-        command_id = named_id("expire hold", str(row["hold_id"]))
+        command_id = named_id("expire hold", str(row["hold_id"]), f"{now:%Y%m%d%H%M}")
         void = VoidHold(
             command_id=command_id, hold_id=row["hold_id"], code=row["code"], currency=row["currency"], owner_id=row["owner_id"]
         )

@@ -30,6 +30,10 @@ from session
 where principal_id = $1 and ended_at is null and expires_at > $2 and ($3::uuid is null or session_id < $3)
 order by session_id desc limit $4;
 
+-- name: session_is_live
+-- $1 session, $2 now.
+select exists (select from session where session_id = $1 and ended_at is null and expires_at > $2);
+
 -- name: touch_session
 -- When a session was last used: a note for its owner, not a right, so it does not go through the engine. $1 session, $2 now.
 update session set last_seen_at = $2 where session_id = $1;

@@ -191,6 +191,8 @@ async def pay_static(
     if code is None:
         raise Refusal(CODE_NOT_STATIC)
     amount = parse(data.amount, data.currency)
+    if amount.currency != code.currency:
+        raise Refusal(errors.AMOUNT_MISMATCH)
     if code.amount_minor is not None and amount != Money(code.amount_minor, code.currency):
         raise Refusal(errors.AMOUNT_MISMATCH)
     payment = await payments.pay_merchant(

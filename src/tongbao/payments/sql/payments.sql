@@ -61,3 +61,38 @@ group by 1 order by 1;
 select count(*) as count, coalesce(sum(r.amount_minor), 0)::bigint as amount_minor,
        coalesce(sum(r.fee_returned_minor), 0)::bigint as fee_minor
 from refund r join payment p using (payment_id) where p.merchant_id = $1 and r.at >= $2 and r.at < $3;
+
+-- name: payments_unlike_refunds
+-- Payments that do not say what their refunds come to. $1 limit.
+select p.payment_id, p.refunded_minor, p.refunds, coalesce(r.found_minor, 0)::bigint as found_minor, coalesce(r.found, 0) as found
+from payment p
+left join (
+    select payment_id, sum(amount_minor) as found_minor, sum(fee_returned_minor) as fee_minor, count(*) as found
+    from refund group by payment_id
+) r using (payment_id)
+where (p.refunded_minor, p.fee_returned_minor, p.refunds)
+      is distinct from (coalesce(r.found_minor, 0)::bigint, coalesce(r.fee_minor, 0)::bigint, coalesce(r.found, 0)::integer)
+limit $1;
+
+-- name: payments_unlike_journals
+-- Paid payments whose journal does not take the amount from somebody. $1 limit.
+select p.payment_id, p.amount_minor from payment p
+where p.state = 'PAID' and not exists (
+    select from entry e join account a using (account_id)
+    where e.journal_id = p.journal_id and e.amount_minor = -p.amount_minor and e.currency = p.currency and a.owner_id = p.payer_id
+) limit $1;
+
+-- name: refunds_unlike_journals
+-- Refunds whose journal does not give the amount to the one who paid. $1 limit.
+select r.refund_id, r.amount_minor from refund r join payment p using (payment_id)
+where not exists (
+    select from entry e join account a using (account_id)
+    where e.journal_id = r.journal_id and e.amount_minor = r.amount_minor and e.currency = r.currency and a.owner_id = p.payer_id
+) limit $1;
+
+-- name: journals_without_payment
+-- Journals of payments and refunds that no payment or refund names. $1 limit.
+select j.journal_id from journal j
+where (j.kind = 'payment' and not exists (select from payment p where p.state = 'PAID' and p.journal_id = j.journal_id))
+   or (j.kind = 'refund' and not exists (select from refund r where r.journal_id = j.journal_id))
+limit $1;

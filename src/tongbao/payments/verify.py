@@ -1,0 +1,23 @@
+"""Do payments and refunds say what the journals say? Checked in the database, over all of them."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from tongbao.engine.verify import ChainBroken
+from tongbao.payments.service import QUERIES
+
+
+async def check_payments(connection: asyncpg.Connection) -> None:
+    """Every payment against its refunds, and both against the journals they name. Raises ChainBroken naming the first difference."""
+    for row in await connection.fetch(QUERIES["payments_unlike_refunds"], 1):
+        raise ChainBroken(
+            f"payment {row['payment_id']}: {row['refunded_minor']} in {row['refunds']} refunds are noted, "
+            f"its refunds come to {row['found_minor']} in {row['found']}"
+        )
+    for row in await connection.fetch(QUERIES["payments_unlike_journals"], 1):
+        raise ChainBroken(f"payment {row['payment_id']}: its journal does not say that {row['amount_minor']} was paid")
+    for row in await connection.fetch(QUERIES["refunds_unlike_journals"], 1):
+        raise ChainBroken(f"refund {row['refund_id']}: its journal does not say that {row['amount_minor']} was given back")
+    for row in await connection.fetch(QUERIES["journals_without_payment"], 1):
+        raise ChainBroken(f"journal {row['journal_id']}: no payment or refund names it")
