@@ -9,7 +9,7 @@ from tongbao.payments.service import QUERIES
 
 
 async def check_payments(connection: asyncpg.Connection) -> None:
-    """Every payment against its refunds, and both against the journals they name. Raises ChainBroken naming the first difference."""
+    """Every payment against its refunds, both against the journals they name. Raises ChainBroken naming the first difference."""
     for row in await connection.fetch(QUERIES["payments_unlike_refunds"], 1):
         raise ChainBroken(
             f"payment {row['payment_id']}: {row['refunded_minor']} in {row['refunds']} refunds are noted, "

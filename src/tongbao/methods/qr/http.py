@@ -13,7 +13,7 @@ from litestar.params import QueryParameter
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
-from tongbao.kernel.errors import Refusal
+from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
 from tongbao.kernel.money import Money, format_minor, parse
 from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.http import merchant_of
@@ -191,8 +191,8 @@ async def pay_static(
     if code is None:
         raise Refusal(CODE_NOT_STATIC)
     amount = parse(data.amount, data.currency)
-    if amount.currency != code.currency:
-        raise Refusal(errors.AMOUNT_MISMATCH)
+    if code.currency != payments.currency:
+        raise Refusal(CURRENCY_UNSUPPORTED, currency=code.currency, supported=payments.currency)
     if code.amount_minor is not None and amount != Money(code.amount_minor, code.currency):
         raise Refusal(errors.AMOUNT_MISMATCH)
     payment = await payments.pay_merchant(
