@@ -20,6 +20,7 @@ from statistics import median
 import asyncpg
 import msgspec
 
+from tongbao.app import runtime
 from tongbao.app.registry import CHAINED, CHECKS, MIGRATIONS
 from tongbao.engine.verify import verify
 from tongbao.kernel.migrations import migrate
@@ -92,6 +93,7 @@ async def stage(packages: Sequence[str] = MIGRATIONS) -> AsyncIterator[Stage]:
         await migrate(dsn, packages)
         pgbench_dsn = await asyncio.to_thread(create_database, dsn, "pgbench")
         await _program(pgbench_dsn, "-i", "-q", "-s", "10")
+        runtime.calm_collector()  # as the server and the replay do
         yield Stage(directory, server, dsn, pgbench_dsn)
     finally:
         await asyncio.to_thread(server.stop)

@@ -39,7 +39,7 @@ class Limits(msgspec.Struct, frozen=True):
     patience_s     how long a batch is tried again while the database is away or busy
     """
 
-    batch: int = 1000
+    batch: int = 500
     queue: int = 20_000
     patience_s: float = 30.0
 

@@ -111,6 +111,7 @@ def command(file: Path, limit: int | None, speed: float | None, concurrency: int
 async def _run(settings: Settings, source: Source, speed: float | None, concurrency: int, acknowledged: Path | None) -> Report:
     # A server killed a moment ago may need a second try: until its process is reaped it looks alive to the next one.
     dsn = await patiently(lambda: runtime.open_database(settings), _OPENING_S)
+    runtime.calm_collector()
     figures = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
     bar = Progress(TextColumn("{task.description}"), BarColumn(), *figures, console=Console(stderr=True), transient=True)
     async with database_watched(settings):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import signal
@@ -53,9 +52,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
     """Serve until told to stop."""
-    # What is loaded by now lives as long as the process: the collector need not look at it again, nor at every request.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    runtime.calm_collector()
     config = uvicorn.Config(
         application(settings, dsn), loop="uvloop", http=BoundedProtocol, lifespan="on", log_level="warning", access_log=False,
         server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=4096,

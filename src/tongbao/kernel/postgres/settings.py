@@ -51,7 +51,6 @@ _DURABLE = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
-    "wal_compression": "pglz",
     "wal_buffers": "16MB",
     "max_wal_size": "4GB",
     "min_wal_size": "256MB",
