@@ -11,10 +11,11 @@ even broken, leaves its neighbours alone.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -39,7 +40,7 @@ class Limits(msgspec.Struct, frozen=True):
     patience_s     how long a batch is tried again while the database is away or busy
     """
 
-    batch: int = 500
+    batch: int = 1000
     queue: int = 20_000
     patience_s: float = 30.0
 
@@ -60,6 +61,7 @@ class Engine:
         self._runner: asyncio.Task[None] | None = None
         self._head: Head | None = None
         self._stopping = False
+        self._deadlines: dict[int, set[asyncio.Future[Outcome]]] = {}
         self.batches = 0
         self.decided = 0
 
@@ -89,11 +91,27 @@ class Engine:
         """
         future = self.enqueue(command)
         # The future is this caller's alone: ending it early, by time or by cancellation, leaves the command in its batch.
-        timer = asyncio.get_running_loop().call_later(timeout_s, _time_out, future)
+        watched = self._watched(timeout_s)
+        watched.add(future)
         try:
             return await future
         finally:
-            timer.cancel()
+            watched.discard(future)
+
+    def _watched(self, timeout_s: float) -> set[asyncio.Future[Outcome]]:
+        """The futures that are timed out together, at the first whole second after `timeout_s`: one timer for thousands."""
+        loop = asyncio.get_running_loop()
+        deadline = math.ceil(loop.time() + timeout_s)
+        watched = self._deadlines.get(deadline)
+        if watched is None:
+            watched = self._deadlines[deadline] = set()
+            loop.call_at(deadline, self._time_out, deadline)
+        return watched
+
+    def _time_out(self, deadline: int) -> None:
+        for future in self._deadlines.pop(deadline):
+            if not future.done():
+                future.set_exception(Refusal(TIMED_OUT))
 
     def enqueue(self, command: Command) -> asyncio.Future[Outcome]:
         """As `submit`, without waiting: the future ends with the outcome or the refusal."""
@@ -122,8 +140,12 @@ class Engine:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            size = min(len(self._queue), self._limits.batch)
-            await self._settle([self._queue.popleft() for _ in range(size)])
+            await self._settle([self._queue.popleft() for _ in range(self._size())])
+
+    def _size(self) -> int:
+        """How many to take: all, but of many only half, so that there is something to prepare while these are at the database."""
+        waiting = len(self._queue)
+        return min(self._limits.batch, waiting if waiting <= _FEW else max(_FEW, waiting // 2))
 
     async def _settle(self, batch: list[Waiting]) -> None:
         """Try a batch until it is durable, patience ends, or its guilty member is found."""
@@ -180,16 +202,15 @@ class Engine:
                 raise WriterLost("no writer")
             fresh = [waiting for command_id, waiting in first.items() if command_id not in recorded]
             work = Work(rows, head, self._clock.now())
-            for waiting in fresh:
+            middle = len(fresh) // 2 if len(fresh) >= _WORTH_HALVING else len(fresh)
+            for waiting in fresh[:middle]:
                 work.decide(waiting)
+            if middle < len(fresh):
+                # The server writes what the first half appended while we decide the second …
+                await _meanwhile(session.save(work.take_appended()), work.decide_all(fresh[middle:]))
             if work.decided:
-                # The server writes the rows while we hash what was decided.
-                saving = asyncio.create_task(session.save(work.changes()))
-                try:
-                    seal = await work.seal()
-                finally:
-                    await asyncio.wait([saving])
-                saving.result()
+                # … and the rest while we hash what was decided.
+                seal = await _meanwhile(session.save(work.changes()), work.seal())
                 await session.seal(seal)
         if work.decided:
             self._head = Head(head.writer, seal.link.sequence, seal.link.hash)
@@ -207,6 +228,25 @@ class Engine:
             else:
                 outcome = work.outcomes[waiting.command.command_id]
                 _answer(waiting, outcome if isinstance(outcome, Exception) else msgspec.structs.replace(outcome, repeated=True))
+
+
+#: So many commands are one batch without further thought.
+_FEW = 500
+#: From so many commands on, a batch is decided in two halves.
+_WORTH_HALVING = 64
+
+T = TypeVar("T")
+
+
+async def _meanwhile(writing: Coroutine[Any, Any, None], doing: Coroutine[Any, Any, T]) -> T:
+    """Do one thing while the database does another; both have ended when this does, whatever becomes of either."""
+    task = asyncio.create_task(writing)
+    try:
+        result = await doing
+    finally:
+        await asyncio.wait([task])
+    task.result()
+    return result
 
 
 def accepted(outcome: Outcome) -> Any:
@@ -241,8 +281,3 @@ def _answer(waiting: Waiting, outcome: Outcome | Exception) -> None:
 def _refuse(waiting: Waiting, error: BaseException) -> None:
     if not waiting.future.done():
         waiting.future.set_exception(error)
-
-
-def _time_out(future: asyncio.Future[Outcome]) -> None:
-    if not future.done():
-        future.set_exception(Refusal(TIMED_OUT))

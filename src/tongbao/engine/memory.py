@@ -51,7 +51,7 @@ class MemoryStore:
 class _MemorySession:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
-        self._changes: Changes | None = None
+        self._changes: list[Changes] = []
         self._seal: Seal | None = None
 
     async def load(self, keys: Sequence[Key]) -> dict[Key, Any]:
@@ -68,21 +68,22 @@ class _MemorySession:
             table = self._store.table(relation)
             if any(relation.key_of(row) in table for row in rows):
                 raise RetryableFailure(f"{relation.name}: a row with that key exists")
-        self._changes = changes
+        self._changes.append(changes)
 
     async def seal(self, seal: Seal) -> None:
         await asyncio.sleep(0)
         self._seal = seal
 
     def commit(self) -> None:
-        changes, seal = self._changes, self._seal
-        if changes is None or seal is None:
+        seal = self._seal
+        if seal is None:
             return
-        for group in (changes.inserted, changes.updated):
-            for relation, rows in group.items():
-                self._store.table(relation).update((relation.key_of(row), row) for row in rows)
-        for relation, rows in changes.appended.items():
-            self._store.appended.setdefault(relation, []).extend(rows)
+        for changes in self._changes:
+            for group in (changes.inserted, changes.updated):
+                for relation, rows in group.items():
+                    self._store.table(relation).update((relation.key_of(row), row) for row in rows)
+            for relation, rows in changes.appended.items():
+                self._store.appended.setdefault(relation, []).extend(rows)
         self._store.records.update((record.command_id, record) for record in seal.records)
         self._store.events.extend(seal.events)
         self._store.links.append(seal.link)

@@ -72,7 +72,7 @@ class Session(Protocol):
         ...
 
     async def save(self, changes: Changes) -> None:
-        """Write the rows. Nothing is durable until the session ends."""
+        """Write rows; may be called several times. Nothing is durable until the session ends."""
         ...
 
     async def seal(self, seal: Seal) -> None:

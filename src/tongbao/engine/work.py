@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -76,8 +77,20 @@ class Work:
         self.decided.append((waiting, decision, chained, events))
         self.outcomes[command.command_id] = Outcome(decision, self.now)
 
+    async def decide_all(self, several: Sequence[Waiting]) -> None:
+        """Decide several, often enough letting the one that talks to the database have a turn."""
+        for number, waiting in enumerate(several):
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
+            self.decide(waiting)
+
+    def take_appended(self) -> Changes:
+        """The appended rows so far, which nothing decided later can change: to be written ahead of the rest."""
+        appended, self.appended = self.appended, {}
+        return Changes({}, {}, appended)
+
     def changes(self) -> Changes:
-        """The rows to write."""
+        """The rows to write that were not taken before."""
         inserted: dict[Relation[Any], list[Any]] = {}
         updated: dict[Relation[Any], list[Any]] = {}
         for key, row in self.written.items():

@@ -25,7 +25,8 @@ create table journal (
     posted_at  timestamptz not null,
     constraint journal_pk primary key (journal_id)
 );
-create index journal_by_command on journal (command_id);
+-- Journals of one batch share its moment: in the order in which they arrive, unlike their commands' ids.
+create index journal_by_time on journal (posted_at);
 
 create table entry (
     account_id    uuid        not null,

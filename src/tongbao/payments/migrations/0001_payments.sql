@@ -29,7 +29,6 @@ create table payment (
         (state = 'PAID') = (payer_id is not null and paid_at is not null and journal_id is not null and bill_id is not null))
 ) with (fillfactor = 85);
 create index payment_by_merchant on payment (merchant_id, created_at, payment_id);
-create index payment_by_payer on payment (payer_id, created_at) where payer_id is not null;
 create index payment_to_expire on payment (expires_at) where state = 'CREATED';
 -- The id is made of merchant and number already; this holds even if the installation's key for ids were changed.
 create unique index payment_by_out_trade_no on payment (out_trade_no, merchant_id);

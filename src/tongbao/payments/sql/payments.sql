@@ -32,14 +32,16 @@ where merchant_id = $1
 order by created_at desc, payment_id desc limit $8;
 
 -- name: find_payments
--- For the console, newest first. $1 state or null, $2 payment id or null, $3 out_trade_no or null, $4 payers or null,
--- $5 merchants or null, $6 from and $7 to or null, $8 and $9 place or null, $10 limit, $11 now.
+-- For the console, newest first. $1 state or null, $2 payment id or null, $3 out_trade_no or null, $4 payers (by their
+-- bills) or null, $5 merchants or null, $6 from and $7 to or null, $8 and $9 place or null, $10 limit, $11 now.
 select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, currency, fee_minor, state, method, payer_id,
        refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id
 from payment
 where ($1::text is null or (case when state = 'CREATED' and expires_at <= $11 then 'EXPIRED' else state end) = $1)
   and ($2::uuid is null or payment_id = $2) and ($3::text is null or out_trade_no = $3)
-  and ($4::uuid[] is null or payer_id = any($4)) and ($5::uuid[] is null or merchant_id = any($5))
+  and ($4::uuid[] is null
+       or payment_id in (select reference_id from bill where customer_id = any($4) and kind = 'payment'))
+  and ($5::uuid[] is null or merchant_id = any($5))
   and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)
   and ($8::timestamptz is null or (created_at, payment_id) < ($8, $9::uuid))
 order by created_at desc, payment_id desc limit $10;
