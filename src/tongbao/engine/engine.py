@@ -61,7 +61,7 @@ class Engine:
         self._runner: asyncio.Task[None] | None = None
         self._head: Head | None = None
         self._stopping = False
-        self._deadlines: dict[int, set[asyncio.Future[Outcome]]] = {}
+        self._deadlines: dict[float, set[asyncio.Future[Outcome]]] = {}
         self.batches = 0
         self.decided = 0
 
@@ -99,16 +99,17 @@ class Engine:
             watched.discard(future)
 
     def _watched(self, timeout_s: float) -> set[asyncio.Future[Outcome]]:
-        """The futures that are timed out together, at the first whole second after `timeout_s`: one timer for thousands."""
+        """The futures that are timed out together, at the first whole second after `timeout_s`: one timer for thousands. Less
+        than a second is kept exactly."""
         loop = asyncio.get_running_loop()
-        deadline = math.ceil(loop.time() + timeout_s)
+        deadline = loop.time() + timeout_s if timeout_s < 1 else math.ceil(loop.time() + timeout_s)
         watched = self._deadlines.get(deadline)
         if watched is None:
             watched = self._deadlines[deadline] = set()
             loop.call_at(deadline, self._time_out, deadline)
         return watched
 
-    def _time_out(self, deadline: int) -> None:
+    def _time_out(self, deadline: float) -> None:
         for future in self._deadlines.pop(deadline):
             if not future.done():
                 future.set_exception(Refusal(TIMED_OUT))

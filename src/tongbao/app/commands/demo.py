@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import asyncpg
 import click
@@ -13,8 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tongbao.app import frontends, logs, runtime, seed
+from tongbao.app.commands.serve import listening_socket
 from tongbao.app.settings import Settings
 from tongbao.app.stack import free_port, running
+from tongbao.channels.api import DEMO_ACCOUNTS
 
 
 @click.command("demo", help="Run the whole product with demonstration data, until Ctrl-C.")
@@ -23,10 +28,26 @@ def command(fresh: bool) -> None:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json, level=30)
     settings = msgspec.structs.replace(settings, data_dir=settings.data_dir / "demo")
+    listening_socket(settings.host, settings.port).close()  # says at once if the port is taken
     try:
-        asyncio.run(_main(settings, Console(), fresh))
+        with _alone(settings):
+            asyncio.run(_main(settings, Console(), fresh))
     except RuntimeError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(f"{error}; see {settings.data_dir / 'demo.log'}") from None
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the demonstration's folder: a second one, above all with --fresh, would pull the data from under the first."""
+    settings.data_dir.parent.mkdir(parents=True, exist_ok=True)
+    with (settings.data_dir.parent / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise click.ClickException(
+                f"a demonstration is running already on {settings.data_dir}: stop it, or set TONGBAO_DATA_DIR"
+            ) from None
+        yield
 
 
 async def _main(settings: Settings, console: Console, fresh: bool) -> None:
@@ -53,7 +74,7 @@ async def _main(settings: Settings, console: Console, fresh: bool) -> None:
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.wait({server, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.is_set():
-            raise RuntimeError(f"the server ended: see {settings.data_dir / 'demo.log'}")
+            raise RuntimeError("the server ended")
         server.cancel()
     finally:
         with console.status("stopping"):
@@ -90,6 +111,8 @@ def _welcome(url: str, settings: Settings) -> Table:
     table.add_row(f"{url}/wallet/", "\n".join(f"{person.login}  {person.name}" for person in seed.PEOPLE))
     table.add_row(f"{url}/merchant/", "\n".join(f"{shop.login}  {shop.name}" for shop in seed.SHOPS))
     table.add_row(f"{url}/console/", "\n".join(f"{login}  {role}" for login, _, role in seed.OPERATORS))
+    cards = " · ".join(f"{account.number} {account.holder_name}" for account in DEMO_ACCOUNTS[3:6])
+    table.add_row("a bank card to link", cards.replace(" · ", "\n"))
     table.caption = f"password {seed.PASSWORD} · PIN {seed.PIN} · stop with Ctrl-C · log {settings.data_dir / 'demo.log'}"
     if frontends.built() is None:
         table.caption += "\nthe front ends are not built: run `make web`"

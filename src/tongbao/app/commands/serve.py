@@ -26,9 +26,10 @@ _log = structlog.get_logger("tongbao.app")
 def command() -> None:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json)
-    dsn = asyncio.run(runtime.open_database(settings))
-    runtime.keys(settings)  # made before the processes start, so that they agree
+    # The port first: a server that cannot listen should not leave a database running.
     with listening_socket(settings.host, settings.port) as bound:
+        dsn = asyncio.run(runtime.open_database(settings))
+        runtime.keys(settings)  # made before the processes start, so that they agree
         click.echo(f"tongbao on http://{settings.host}:{bound.getsockname()[1]}", err=True)
         if settings.processes == 1:
             run(settings, dsn, bound)
@@ -43,8 +44,9 @@ def listening_socket(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
-    except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; choose another with TONGBAO_PORT") from None
     bound.listen(2048)
     bound.set_inheritable(True)
     return bound

@@ -21,14 +21,23 @@ from tongbao.engine.verify import Verification, verify
 def command() -> None:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json)
+    if not settings.database_url and not (settings.data_dir / "postgres").exists():
+        elsewhere = settings.data_dir / "demo"
+        hint = f"; the demonstration's is in {elsewhere}: set TONGBAO_DATA_DIR to that" if elsewhere.exists() else ""
+        raise click.ClickException(f"there is no database in {settings.data_dir}{hint}")
     result = asyncio.run(_run(settings))
     Console().print(report(result))
     sys.exit(0 if result.ok else 1)
 
 
 async def _run(settings: Settings) -> Verification:
-    dsn = await runtime.open_database(settings)
-    return await verify_with_progress(dsn)
+    server = runtime.embedded(settings)
+    was_up = server is not None and server.is_running()
+    try:
+        return await verify_with_progress(await runtime.open_database(settings))
+    finally:
+        if server is not None and not was_up:
+            await asyncio.to_thread(server.stop)
 
 
 async def verify_with_progress(dsn: str) -> Verification:
