@@ -57,6 +57,18 @@ async def open_database(settings: Settings) -> str:
 
 
 @asynccontextmanager
+async def left_as_found(settings: Settings) -> AsyncIterator[None]:
+    """For a command that ends by itself: an embedded server that was not running before is stopped again."""
+    server = embedded(settings)
+    was_up = server is None or await asyncio.to_thread(server.is_running)
+    try:
+        yield
+    finally:
+        if server is not None and not was_up:
+            await asyncio.to_thread(server.stop)
+
+
+@asynccontextmanager
 async def open_engine(dsn: str, clock: Clock | None = None, limits: Limits | None = None) -> AsyncIterator[Engine]:
     """An engine over PostgreSQL with everything the product can decide."""
     async with Engine(PostgresStore(dsn), DECIDERS, clock or SystemClock(), limits or Limits()) as engine:

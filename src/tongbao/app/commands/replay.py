@@ -97,7 +97,7 @@ def command(file: Path, limit: int | None, speed: float | None, concurrency: int
     logs.configure(as_json=settings.log_json)
     source = Source(file, limit=limit)
     try:
-        report = uvloop.run(_run(settings, source, speed, concurrency, acknowledged))
+        report = uvloop.run(_run_and_tidy(settings, source, speed, concurrency, acknowledged))
     except Refusal as refusal:
         raise click.ClickException(f"{refusal.code.name}: {refusal.code.message('en', refusal.detail)}") from refusal
     problems = report.problems()
@@ -106,6 +106,13 @@ def command(file: Path, limit: int | None, speed: float | None, concurrency: int
     for problem in problems:
         console.print(f"[red]{problem}[/]")
     sys.exit(1 if problems else 0)
+
+
+async def _run_and_tidy(
+    settings: Settings, source: Source, speed: float | None, concurrency: int, acknowledged: Path | None
+) -> Report:
+    async with runtime.left_as_found(settings):
+        return await _run(settings, source, speed, concurrency, acknowledged)
 
 
 async def _run(settings: Settings, source: Source, speed: float | None, concurrency: int, acknowledged: Path | None) -> Report:

@@ -31,13 +31,8 @@ def command() -> None:
 
 
 async def _run(settings: Settings) -> Verification:
-    server = runtime.embedded(settings)
-    was_up = server is not None and server.is_running()
-    try:
+    async with runtime.left_as_found(settings):
         return await verify_with_progress(await runtime.open_database(settings))
-    finally:
-        if server is not None and not was_up:
-            await asyncio.to_thread(server.stop)
 
 
 async def verify_with_progress(dsn: str) -> Verification:
