@@ -14,7 +14,7 @@ import asyncpg
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors as identity_errors
 from tongbao.identity.service import Caller, IdentityService
-from tongbao.identity.types import Enrolment, Locale
+from tongbao.identity.types import Enrolment
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.gather import Gatherer
@@ -82,15 +82,6 @@ class MerchantService:
             stores=tuple(NewStore(store.name.strip(), store.city.strip()) for store in stores), owner=owner,
         )  # fmt: skip
         return cast(MerchantOpened, accepted(await self._engine.submit(command)))
-
-    async def hire(
-        self, command_id: UUID, merchant_id: UUID, login: str, password: str, name: str, role: str, locale: Locale
-    ) -> UUID:
-        """A log-in for somebody who works there. Declines `login_taken`."""
-        principal_id, _ = await self._identity.register(
-            command_id, "merchant", login, password, name, locale, roles=role, merchant_id=merchant_id
-        )
-        return principal_id
 
     async def issue_api_key(self, command_id: UUID, merchant_id: UUID, name: str) -> str:
         """A bearer key for a merchant's server; repeating the command answers the same key. Declines `merchant_not_found`."""
