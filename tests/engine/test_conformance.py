@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from tests.support.jars import (
+    COUNTED,
     DECIDERS,
     JAR,
     POURED,
@@ -30,8 +31,10 @@ from tests.support.jars import (
     pouring,
 )
 from tongbao.engine import chain
-from tongbao.engine.api import Accepted, Command, Declined, Engine, Limits, Outcome
+from tongbao.engine.api import Accepted, Command, Declined, Engine, Limits, Outcome, Sealer
+from tongbao.engine.types import OUTBOX, RECORDS
 from tongbao.kernel.errors import IDEMPOTENCY_CONFLICT, OVERLOADED, TIMED_OUT, UNAVAILABLE, InvariantBroken, Refusal
+from tongbao.kernel.ids import origin
 
 
 @pytest.fixture
@@ -244,7 +247,7 @@ async def test_events_are_written_with_the_commands_that_told_them(world: World)
     events = await world.events()
     assert [(event.sequence, event.position, event.kind) for event in events] == [
         (1, 0, "poured"),
-        (1, 1, "poured"),
+        (1, 2 << 12, "poured"),
         (2, 0, "poured"),
     ]
 
@@ -267,21 +270,33 @@ async def test_the_chain_goes_on_over_restarts_and_every_hash_follows_from_the_r
 
 
 async def assert_chain_follows_from_rows(world: World) -> None:
-    """Recompute every leaf, root and link from what is stored."""
-    records, poured = await world.records(), await world.rows(POURED)
-    by_command: dict[UUID, list[Poured]] = {}
-    for row in poured:
-        by_command.setdefault(row.command_id, []).append(row)
+    """Recompute every hash, root and link, and the sums of all seals, from what is stored."""
+    records, links = await world.records(), await world.links()
+    appended: dict[tuple[int, int, int], list[bytes]] = {
+        (record.writer, record.sequence, record.position): [chain.row_hash(RECORDS, RECORDS.encode(record))] for record in records
+    }
+    for row in await world.rows(POURED):
+        appended[origin(row.pour_id)].append(chain.row_hash(POURED, POURED.encode(row)))
+    accepted_jars = [record for record in records if record.accepted and record.kind == "test.pour"]
+    for record, event in zip(accepted_jars, await world.events(), strict=True):
+        appended[record.writer, record.sequence, record.position].append(chain.row_hash(OUTBOX, OUTBOX.encode(event)))
     ends: dict[int, bytes] = {}
-    for link in await world.links():
+    sums: dict[str, int] = {}
+    for link in links:
         leaves = [
-            chain.leaf(record, [by_command[record.command_id]] if record.command_id in by_command else [])
-            for record in records
-            if (record.writer, record.sequence) == (link.writer, link.sequence)
+            chain.command_hash(hashes)
+            for (writer, sequence, _), hashes in sorted(appended.items())
+            if (writer, sequence) == (link.writer, link.sequence)
         ]
-        previous = ends.get(link.writer, chain.GENESIS)
-        assert link == chain.link(link.writer, link.sequence, previous, chain.merkle_root(leaves), len(leaves), link.decided_at)
+        previous, root = ends.get(link.writer, chain.GENESIS), chain.merkle_root(leaves)
+        assert link == chain.link(link.writer, link.sequence, previous, root, link.seals, len(leaves), link.decided_at)
         ends[link.writer] = link.hash
+        for name, grew in msgspec.json.decode(link.seals, type=dict[str, str]).items():
+            sums[name] = (sums.get(name, 0) + int(grew, 16)) % 2**128
+    sealer = Sealer()
+    for relation in (JAR, REFUSED, COUNTED):
+        stored = [sealer.seal(relation, relation.encode(row)) for row in await world.rows(relation)]
+        assert sums.get(relation.name, 0) == sum(int.from_bytes(seal, "big") for seal in stored) % 2**128
 
 
 # ── load and the end of the day ─────────────────────────────────────────────────────────────────────────────────────────

@@ -356,7 +356,7 @@ async def test_a_command_that_the_database_refuses_does_not_take_its_neighbours_
 
 async def test_what_the_database_cannot_store_in_a_text_does_not_take_its_neighbours_down(postgres: PostgresWorld) -> None:
     jar = uuid4()
-    commands = [pouring(jar, 1), pouring(uuid4(), 1, seal="nul \x00"), pouring(jar, 1)]
+    commands = [pouring(jar, 1), pouring(uuid4(), 1, label="nul \x00"), pouring(jar, 1)]
     async with engine_at(postgres.dsn) as engine:
         answers = list(await asyncio.gather(*[engine.enqueue(command) for command in commands], return_exceptions=True))
     assert isinstance(answers.pop(1), Exception)
@@ -372,8 +372,8 @@ async def test_a_command_that_the_database_refuses_is_an_invariant_broken(postgr
 async def test_a_command_against_a_unique_index_does_not_take_its_neighbours_down(postgres: PostgresWorld) -> None:
     jar = uuid4()
     async with engine_at(postgres.dsn, patience_s=0.5) as engine:
-        await engine.submit(pouring(uuid4(), 1, seal="dragon"))
-        commands = [pouring(jar, 1), pouring(uuid4(), 1, seal="dragon"), pouring(jar, 1)]
+        await engine.submit(pouring(uuid4(), 1, label="dragon"))
+        commands = [pouring(jar, 1), pouring(uuid4(), 1, label="dragon"), pouring(jar, 1)]
         answers = list(await asyncio.gather(*[engine.enqueue(command) for command in commands], return_exceptions=True))
     assert isinstance(answers.pop(1), Exception)
     assert all(isinstance(answer, Outcome) for answer in answers) and await postgres.marbles(jar) == 2

@@ -22,6 +22,7 @@ from tongbao.engine.api import (
     Declined,
     Key,
     MemoryStore,
+    MemoryTables,
     PostgresStore,
     Relation,
     Store,
@@ -31,23 +32,21 @@ from tongbao.engine.types import Link, OutboxRow, Record
 from tongbao.ledger.errors import INSUFFICIENT_FUNDS
 
 TABLES = """
-create table jar (jar_id uuid primary key, marbles bigint not null, seal text,
+create table jar (jar_id uuid primary key, marbles bigint not null, label text, seal bytea not null,
     constraint jar_not_overfull check (marbles <= 1000000));
-create unique index jar_seal_once on jar (seal) where seal is not null;
-create table refused (jar_id uuid primary key, times bigint not null);
+create unique index jar_label_once on jar (label) where label is not null;
+create table refused (jar_id uuid primary key, times bigint not null, seal bytea not null);
+create table counted (flavour text primary key, pours bigint not null, marbles bigint not null, seal bytea not null);
 create table poured (pour_id uuid primary key, command_id uuid not null, jar_id uuid not null, marbles bigint not null);
 """
 
-_POURED = """select pour_id, command_id, jar_id, marbles, command_id from poured
-             where command_id = any($1::uuid[]) order by pour_id"""
-
 
 class Jar(msgspec.Struct, frozen=True):
-    """A jar. No two jars bear the same seal, which only the database knows."""
+    """A jar. No two jars bear the same label, which only the database knows."""
 
     jar_id: UUID
     marbles: int
-    seal: str | None = None
+    label: str | None = None
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -66,9 +65,18 @@ class Poured(msgspec.Struct, frozen=True):
     marbles: int
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """How many pours there were, and of how many marbles, by flavour ("in" or "out")."""
+
+    flavour: str
+    pours: int
+    marbles: int
+
+
 JAR: Relation[Jar] = Relation("jar", Jar, key=("jar_id",), rank=10)
 REFUSED: Relation[Refused] = Relation("refused", Refused, key=("jar_id",), rank=5, marks=True)
-POURED: Relation[Poured] = Relation("poured", Poured, key=("pour_id",), rank=20, append_only=True, by_commands=_POURED)
+POURED: Relation[Poured] = Relation("poured", Poured, key=("pour_id",), rank=20, append_only=True)
+COUNTED: Relation[Counted] = Relation("counted", Counted, key=("flavour",), rank=30, tally=("pours", "marbles"))
 
 
 class Pour(Command, frozen=True, kw_only=True):
@@ -77,7 +85,7 @@ class Pour(Command, frozen=True, kw_only=True):
     kind = "test.pour"
     jar_id: UUID
     marbles: int
-    seal: str | None = None
+    label: str | None = None
 
 
 class Look(Command, frozen=True, kw_only=True):
@@ -133,8 +141,9 @@ def pour(command: Pour, view: View, now: datetime) -> Decision:
     jar = view.get(JAR, command.jar_id) or Jar(command.jar_id, 0)
     left = jar.marbles + command.marbles
     # Written before the check on purpose: a declined command must leave nothing of it.
-    view.put(JAR, Jar(command.jar_id, left, command.seal or jar.seal))
-    view.put(POURED, Poured(command.command_id, command.command_id, command.jar_id, command.marbles))
+    view.put(JAR, Jar(command.jar_id, left, command.label or jar.label))
+    view.put(POURED, Poured(view.new_id(), command.command_id, command.jar_id, command.marbles))
+    view.tally(COUNTED, "in" if command.marbles > 0 else "out", 1, abs(command.marbles))
     view.emit("jars", "poured", {"jar_id": command.jar_id})
     if left < 0:
         before = view.get(REFUSED, command.jar_id)
@@ -151,7 +160,7 @@ def look(command: Look | Shake, view: View, now: datetime) -> Decision:
 def drop(command: Drop, view: View, now: datetime) -> Decision:
     view.put(JAR, Jar(command.jar_id, 77))
     view.mark(REFUSED, Refused(command.jar_id, 77))
-    view.put(POURED, Poured(command.command_id, command.command_id, command.jar_id, 77))
+    view.put(POURED, Poured(view.new_id(), command.command_id, command.jar_id, 77))
     view.emit("jars", "dropped", {})
     raise ZeroDivisionError("the decider is broken")
 
@@ -180,9 +189,9 @@ DECIDERS: tuple[Decider[Any], ...] = (
 )
 
 
-def pouring(jar_id: UUID, marbles: int, *, command_id: UUID | None = None, seal: str | None = None) -> Pour:
+def pouring(jar_id: UUID, marbles: int, *, command_id: UUID | None = None, label: str | None = None) -> Pour:
     """A wish to pour, fresh unless `command_id` says that it is a repeat."""
-    return Pour(command_id=command_id or uuid4(), jar_id=jar_id, marbles=marbles, seal=seal)
+    return Pour(command_id=command_id or uuid4(), jar_id=jar_id, marbles=marbles, label=label)
 
 
 class TickingClock:
@@ -227,26 +236,26 @@ class World:
 
 
 class MemoryWorld(World):
-    """Over MemoryStore: the object is the disk."""
+    """Over MemoryStore: the tables are the disk."""
 
     def __init__(self) -> None:
-        self._store = MemoryStore()
+        self._tables = MemoryTables()
 
     def store(self) -> Store:
-        return self._store
+        return MemoryStore(self._tables)
 
     async def rows(self, relation: Relation[Any]) -> list[Any]:
-        rows = self._store.appended.get(relation, []) if relation.append_only else list(self._store.table(relation).values())
+        rows = self._tables.appended.get(relation, []) if relation.append_only else list(self._tables.table(relation).values())
         return sorted(rows, key=relation.key_of)  # type: ignore[arg-type]
 
     async def records(self) -> list[Record]:
-        return sorted(self._store.records.values(), key=lambda record: (record.writer, record.sequence, record.position))
+        return sorted(self._tables.records.values(), key=lambda record: (record.writer, record.sequence, record.position))
 
     async def links(self) -> list[Link]:
-        return list(self._store.links)
+        return list(self._tables.links)
 
     async def events(self) -> list[OutboxRow]:
-        return list(self._store.events)
+        return list(self._tables.events)
 
 
 class PostgresWorld(World):

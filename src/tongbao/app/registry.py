@@ -48,7 +48,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
 CHECKS: tuple[Check, ...] = (check_ledger, check_payments)
 
 #: Relations whose rows are hashed into the audit chain.
-CHAINED: tuple[Relation[Any], ...] = (ledger.JOURNAL, ledger.ENTRY)
+CHAINED: tuple[Relation[Any], ...] = (ledger.JOURNAL, ledger.ENTRY, wallet_types.BILL)
 
 
 class BankAdapter:

@@ -1,13 +1,14 @@
 """The engine as other modules see it."""
 
 from tongbao.engine.engine import Engine, Limits, accepted
-from tongbao.engine.memory import MemoryStore
+from tongbao.engine.memory import MemoryStore, MemoryTables
 from tongbao.engine.postgres import PostgresStore
 from tongbao.engine.relation import Relation
+from tongbao.engine.sealing import Sealer
 from tongbao.engine.store import Store
 from tongbao.engine.types import Accepted, Command, Decider, Decision, Declined, Key, Outcome, View
 
 __all__ = [
     "Accepted", "Command", "Decider", "Decision", "Declined", "Engine", "Key", "Limits", "MemoryStore", "Outcome",
-    "PostgresStore", "Relation", "Store", "View", "accepted",
+    "PostgresStore", "Relation", "Sealer", "Store", "View", "accepted",
 ]  # fmt: skip

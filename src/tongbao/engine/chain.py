@@ -1,8 +1,13 @@
-"""The audit chain: what is hashed, in which order.
+"""The audit chain: what is hashed, in which order. All hashes are SHA-256; rows are in the bytes of `encoding`.
 
-A batch is a link; a link carries the Merkle root over its commands; a command's leaf covers its stored outcome and every
-chained row it wrote (journals, entries). Changing any of them later changes the leaf, the root, and every link after it.
-Hashing follows RFC 6962, section 2.1: leaves are prefixed with 00, inner nodes with 01, and an odd node moves up unpaired.
+    row        H(02, relation, 00, row)
+    command    H(00, hashes of its rows): its record, then what it appended, relation by relation in the order of their ranks
+               and in their chain order, then its events; of more than 32, groups of 32 are hashed first: H(03, hashes), and so on
+    batch      Merkle root over its commands
+    link       H(04, link), the link with its own hash left empty; `previous` is the hash of the link before
+
+Changing any appended row later changes its hash, its command's, the root, and every link after it. The Merkle tree over the
+commands follows RFC 6962, section 2.1 (an odd node moves up unpaired), with the commands' hashes as its leaves.
 """
 
 from __future__ import annotations
@@ -12,22 +17,35 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
-from tongbao.engine.types import Link, Record
+from tongbao.engine.relation import Relation
+from tongbao.engine.types import LINKS, Link
 
 GENESIS = bytes(32)
+FAN_OUT = 32
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+
+def row_hash(relation: Relation[Any], encoded: bytes) -> bytes:
+    """Hash of one row, given in the bytes that travel."""
+    return sha256(b"\x02" + relation.tag + encoded).digest()
 
 
-def leaf(record: Record, rows: Iterable[Sequence[Any]]) -> bytes:
-    """Hash of one command: its record, and the chained rows by relation, each relation's rows in key order."""
-    return sha256(b"\x00" + _encode((record, rows))).digest()
+def row_hashes(relation: Relation[Any], encoded: Iterable[bytes]) -> list[bytes]:
+    """Hashes of several rows of a relation."""
+    tag = b"\x02" + relation.tag
+    return [sha256(tag + each).digest() for each in encoded]
+
+
+def command_hash(hashes: Sequence[bytes]) -> bytes:
+    """Hash of one command from the hashes of its rows."""
+    while len(hashes) > FAN_OUT:
+        hashes = [sha256(b"\x03" + b"".join(hashes[at : at + FAN_OUT])).digest() for at in range(0, len(hashes), FAN_OUT)]
+    return sha256(b"\x00" + b"".join(hashes)).digest()
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
-    """Root of a non-empty list of leaves."""
+    """Root over the hashes of a batch's commands."""
     if not leaves:
         return sha256(b"").digest()
     level = list(leaves)
@@ -39,7 +57,7 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
     return level[0]
 
 
-def link(writer: int, sequence: int, previous: bytes, root: bytes, commands: int, decided_at: datetime) -> Link:
+def link(writer: int, sequence: int, previous: bytes, root: bytes, seals: str, commands: int, decided_at: datetime) -> Link:
     """The link that follows `previous`."""
-    content = _encode((writer, sequence, previous, root, commands, decided_at))
-    return Link(writer, sequence, previous, root, sha256(content).digest(), commands, decided_at)
+    draft = Link(writer, sequence, previous, root, seals, b"", commands, decided_at)
+    return replace(draft, hash=sha256(b"\x04" + LINKS.encode(draft)).digest())

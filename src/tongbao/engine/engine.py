@@ -1,11 +1,15 @@
 """The engine: commands in, outcomes out, a batch at a time.
 
-    submit ─▶ queue ─▶ gather ─▶ load ─▶ decide each ─▶ save ─▶ commit ─▶ answer each
-                 ▲                                                 │
-                 └──────── while this batch is at the database the next one gathers
+    submit ─▶ queue ─▶ decide each, upon rows remembered or read ─▶ turn ─▶ save ─▶ commit ─▶ answer each
+                 ▲                                                                      │
+                 └──── while this batch is at the database, the next one is decided upon it
 
 A lone command waits for nobody; under load many share one commit. Commands of a batch are independent: one declined, or
 even broken, leaves its neighbours alone.
+
+Deciding ahead is a bet: that the batch before commits, and that no other engine has had a turn since this engine's last. The
+turn shows whether it was won. If not, what was remembered is forgotten and the batch is decided anew from what is stored,
+inside the turn (`_attempt`); nobody was answered yet. Where several engines write by turns, the bet is not made.
 """
 
 from __future__ import annotations
@@ -14,20 +18,24 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 import structlog
 
-from tongbao.engine.store import Conflict, Head, RetryableFailure, Store, WriterLost
-from tongbao.engine.types import Accepted, Command, Decider, Decision, Declined, Outcome, Record
-from tongbao.engine.work import Waiting, Work, report_bug
+from tongbao.engine.remembered import Remembered
+from tongbao.engine.store import Changes, Conflict, Head, RetryableFailure, Session, Store, WriterLost
+from tongbao.engine.types import Accepted, Command, Decider, Decision, Declined, Key, Link, Outcome, Record
+from tongbao.engine.work import MOST_COMMANDS, Waiting, Work, report_bug
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import IDEMPOTENCY_CONFLICT, OVERLOADED, TIMED_OUT, UNAVAILABLE, InvariantBroken, Refusal, lookup
 
 _log = structlog.get_logger("tongbao.engine")
 
+#: Outcomes kept in memory, about, for callers who ask again soon.
+_MOST_RECENT = 20_000
 #: So often a batch is tried again because somebody else took a key of its, before one of its commands is suspected.
 _MOST_CONFLICTS = 4
 
@@ -35,14 +43,20 @@ _MOST_CONFLICTS = 4
 class Limits(msgspec.Struct, frozen=True):
     """How the engine behaves under load and trouble.
 
-    batch          most commands in one commit
+    batch          most commands in one commit, at most 4,096
     queue          most commands waiting; beyond it `overloaded` is refused at once
     patience_s     how long a batch is tried again while the database is away or busy
+    remembered     rows kept in memory to decide upon, about: twice as many at most, half a kilobyte each
     """
 
     batch: int = 1000
     queue: int = 20_000
     patience_s: float = 30.0
+    remembered: int = 150_000
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.batch <= MOST_COMMANDS:
+            raise ValueError(f"a batch has 1 to {MOST_COMMANDS} commands")
 
 
 class Engine:
@@ -62,6 +76,18 @@ class Engine:
         self._head: Head | None = None
         self._stopping = False
         self._deadlines: dict[float, set[asyncio.Future[Outcome]]] = {}
+        self._rows: Remembered[Any] = Remembered(limits.remembered)
+        self._seals: Remembered[bytes] = Remembered(limits.remembered)
+        self._recent: Remembered[_Known] = Remembered(_MOST_RECENT)
+        #: Upon what the next batch is decided; None: not ahead, but in its turn.
+        self._ahead: Head | None = None
+        #: Counts how often what was decided ahead became void.
+        self._epoch = 0
+        self._turns_of_others = 0
+        self._committing: asyncio.Task[None] | None = None
+        self._under_way = 0
+        self._open = 0
+        self._wake_at = 1
         self.batches = 0
         self.decided = 0
 
@@ -82,6 +108,11 @@ class Engine:
     def head(self) -> Head | None:
         """Where this process's audit chain ends."""
         return self._head
+
+    @property
+    def backlog(self) -> int:
+        """Commands that were taken and have no outcome yet."""
+        return len(self._queue) + self._open + self._under_way
 
     async def submit(self, command: Command, timeout_s: float = 15.0) -> Outcome:
         """Decide and commit `command`, or answer what was decided when it was first sent.
@@ -128,39 +159,171 @@ class Engine:
             self._queue.append(Waiting(command, decider, future))
         except Exception as broken:
             future.set_exception(report_bug(command, broken))
-        self._wake.set()
+        if len(self._queue) >= self._wake_at:
+            self._wake.set()
         return future
 
-    # ── the loop ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the loop ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _run(self) -> None:
-        while True:
+        while self._queue or not self._stopping:
             if not self._queue:
-                if self._stopping:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            await self._settle([self._queue.popleft() for _ in range(self._size())])
+                await self._until(1)
+            elif self._ahead is None:
+                await self._finished()
+                if self._ahead is None:
+                    self._under_way = min(self._limits.batch, len(self._queue))
+                    await self._settle([self._queue.popleft() for _ in range(self._under_way)])
+                    self._under_way = 0
+            else:
+                batch = await self._decide_ahead(self._ahead)
+                await self._finished()
+                self._open = 0
+                if batch.epoch == self._epoch:
+                    self._under_way = len(batch.waiting)
+                    self._committing = asyncio.create_task(self._commit(batch), name="commit")
+                else:
+                    await self._settle(batch.waiting)
+        await self._finished()
 
-    def _size(self) -> int:
-        """How many to take: all, but of many only half, so that there is something to prepare while these are at the database."""
-        waiting = len(self._queue)
-        return min(self._limits.batch, waiting if waiting <= _FEW else max(_FEW, waiting // 2))
+    async def _until(self, waiting: int) -> None:
+        """Sleep until so many commands wait, the batch at the database ends, or the engine stops."""
+        self._wake_at = waiting
+        self._wake.clear()
+        await self._wake.wait()
 
-    async def _settle(self, batch: list[Waiting]) -> None:
-        """Try a batch until it is durable, patience ends, or its guilty member is found."""
+    async def _finished(self) -> None:
+        """The batch at the database, if any, has ended one way or the other."""
+        if self._committing is not None:
+            await self._committing
+            self._committing = None
+
+    def _room(self, taken: int) -> int:
+        """How many more a batch takes: half of all that are about, so that one half is decided while the other is written."""
+        about = len(self._queue) + taken + self._under_way
+        return min(self._limits.batch, max(_FEW, (about + 1) // 2)) - taken
+
+    async def _decide_ahead(self, head: Head) -> _Batch:
+        """Decide what waits, upon what is remembered, and go on with what comes for as long as the batch before is under way."""
+        self._age()
+        batch = _Batch(Work(head, self._clock.now(), self._store.sealer), self._epoch)
+        try:
+            while batch.epoch == self._epoch:
+                several = min(len(self._queue), self._room(len(batch.waiting)), _CHUNK)
+                if several > 0:
+                    chunk = [self._queue.popleft() for _ in range(several)]
+                    batch.waiting += chunk
+                    self._open = len(batch.waiting)
+                    await self._decide_some(batch, chunk)
+                elif self._committing is None or self._committing.done():
+                    break
+                else:
+                    await self._until(_WORTH_WAKING if self._room(self._open) else self._limits.queue)
+            if len(batch.work):
+                await self._know(batch.work.tallied(), batch)
+                if batch.epoch == self._epoch:
+                    self._close_ahead(batch)
+        except Exception as failure:
+            # Nothing was written: whatever it was shows again, or does not, when the batch is tried in its turn.
+            _log.warning("not_decided_ahead", commands=len(batch.waiting), reason=repr(failure))
+            self._forget()
+        return batch
+
+    async def _decide_some(self, batch: _Batch, chunk: Sequence[Waiting]) -> None:
+        fresh = []
+        for waiting in chunk:
+            command_id = waiting.command.command_id
+            if command_id in batch.first:
+                batch.followers.append(waiting)
+            elif (known := self._recent.get(command_id)) is not None:
+                batch.repeats.append((waiting, known))
+            else:
+                batch.first[command_id] = waiting
+                fresh.append(waiting)
+        await self._know({key for waiting in fresh for key in waiting.keys}, batch)
+        if batch.epoch == self._epoch:
+            await batch.work.decide_all(fresh)
+
+    async def _know(self, keys: Iterable[Key], batch: _Batch) -> None:
+        """Put rows into a batch: remembered ones, and the others as they are committed now."""
+        work = batch.work
+        wanted = [key for key in keys if key not in work.rows]
+        missing = self._rows.find(wanted, work.rows)
+        if missing:
+            stored = await self._store.peek(missing)
+            if batch.epoch == self._epoch:
+                work.rows.update(stored.rows)
+                self._remember(stored.rows, stored.seals)
+        self._seals.find(wanted, work.seals)
+
+    def _close_ahead(self, batch: _Batch) -> None:
+        """From here on the next batch is decided upon this one, although it is not committed yet."""
+        work = batch.work
+        batch.changes = work.close()
+        link = batch.changes.link
+        self._remember(work.written, {key: work.seals[key] for key in work.written})
+        self._recent.update(
+            {
+                command_id: _Known(batch.first[command_id].fingerprint, outcome)
+                for command_id, outcome in work.outcomes.items()
+                if isinstance(outcome, Outcome)
+            }
+        )
+        self._ahead = Head(link.writer, link.sequence, link.hash)
+
+    def _age(self) -> None:
+        self._rows.age()
+        self._seals.age()
+        self._recent.age()
+
+    def _remember(self, rows: Mapping[Key, Any], seals: Mapping[Key, bytes]) -> None:
+        self._rows.update(rows)
+        self._seals.update(seals)
+
+    def _forget(self) -> None:
+        """What was decided ahead is void, and what was remembered may be wrong."""
+        self._epoch += 1
+        self._ahead = None
+        self._rows.forget()
+        self._seals.forget()
+        self._recent.forget()
+
+    async def _commit(self, batch: _Batch) -> None:
+        """Write a batch that was decided ahead; if that cannot be, decide it anew in its turn."""
+        try:
+            if batch.changes is not None:
+                async with self._store.session() as session:
+                    if not await session.enter():
+                        raise _TurnOfAnother
+                    await session.save(batch.changes)
+                self._committed(batch.changes.link)
+            batch.answer()
+        except Exception as failure:
+            if not isinstance(failure, _TurnOfAnother):
+                _log.warning("decided_again", commands=len(batch.waiting), reason=str(failure))
+            self._forget()
+            await self._settle(batch.waiting, failure)
+        finally:
+            self._under_way = 0
+            self._wake.set()
+
+    def _committed(self, link: Link) -> None:
+        self._head = Head(link.writer, link.sequence, link.hash)
+        self.batches += 1
+        self.decided += link.commands
+
+    # ── a batch in its turn ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _settle(self, batch: list[Waiting], failed: Exception | None = None) -> None:
+        """Try a batch until it is durable, patience ends, or its guilty member is found. `failed`: how it was tried before."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.patience_s
         attempts, may_be_durable = 0, False
+        failure = failed if isinstance(failed, RetryableFailure) else None
         while True:
-            try:
-                await self._attempt(batch)
-                return
-            except RetryableFailure as failure:
+            if failure is not None:
                 attempts += 1
                 may_be_durable = may_be_durable or failure.committing
-                _log.warning("batch_retried", attempt=attempts, commands=len(batch), reason=str(failure))
                 if isinstance(failure, Conflict) and attempts >= _MOST_CONFLICTS:
                     await self._find_guilty(batch, failure)
                     return
@@ -168,10 +331,19 @@ class Engine:
                     for waiting in batch:
                         _refuse(waiting, Refusal(TIMED_OUT if may_be_durable else UNAVAILABLE))
                     return
-                await asyncio.sleep(min(1.0, 0.005 * 2 ** min(attempts, 8)) * (0.5 + random.random()))
+                if attempts > 1 or not isinstance(failure, Conflict):
+                    await asyncio.sleep(min(1.0, 0.005 * 2 ** min(attempts, 8)) * (0.5 + random.random()))
                 if isinstance(failure, WriterLost):
                     await self._reclaim()
+            try:
+                await self._attempt(batch)
+                return
+            except RetryableFailure as again:
+                failure = again
+                self._forget()
+                _log.warning("batch_retried", attempt=attempts + 1, commands=len(batch), reason=str(again))
             except Exception as broken:
+                self._forget()
                 await self._find_guilty(batch, broken)
                 return
 
@@ -190,64 +362,99 @@ class Engine:
         except Exception as failure:  # whatever it is, the loop must live to try again until patience ends
             _log.warning("writer_not_claimed", reason=repr(failure))
 
-    async def _attempt(self, batch: Sequence[Waiting]) -> None:
-        first: dict[Any, Waiting] = {}
-        for waiting in batch:
-            first.setdefault(waiting.command.command_id, waiting)
-        wanted = {key for waiting in first.values() for key in waiting.keys}
-        async with self._store.session() as session:
-            rows = await session.load(list(wanted))
-            recorded = await session.recorded(list(first))
-            head = self._head
-            if head is None:
-                raise WriterLost("no writer")
-            fresh = [waiting for command_id, waiting in first.items() if command_id not in recorded]
-            work = Work(rows, head, self._clock.now())
-            middle = len(fresh) // 2 if len(fresh) >= _WORTH_HALVING else len(fresh)
-            for waiting in fresh[:middle]:
-                work.decide(waiting)
-            if middle < len(fresh):
-                # The server writes what the first half appended while we decide the second …
-                await _meanwhile(session.save(work.take_appended()), work.decide_all(fresh[middle:]))
-            if work.decided:
-                # … and the rest while we hash what was decided.
-                seal = await _meanwhile(session.save(work.changes()), work.seal())
-                await session.seal(seal)
-        if work.decided:
-            self._head = Head(head.writer, seal.link.sequence, seal.link.hash)
-            self.batches += 1
-            self.decided += len(seal.records)
-        for waiting in batch:
-            original = first[waiting.command.command_id]
-            record = recorded.get(waiting.command.command_id)
-            if record is not None:
-                _answer_again(waiting, record)
-            elif waiting is original:
-                _answer(waiting, work.outcomes[waiting.command.command_id])
-            elif waiting.fingerprint != original.fingerprint:
-                _refuse(waiting, Refusal(IDEMPOTENCY_CONFLICT))
+    async def _attempt(self, waiting: list[Waiting]) -> None:
+        """One try in the engine's turn: nothing is assumed that the turn does not prove."""
+        head = self._head
+        if head is None:
+            raise WriterLost("no writer")
+        self._age()
+        batch = _Batch(Work(head, self._clock.now(), self._store.sealer), self._epoch)
+        batch.waiting = waiting
+        for each in waiting:
+            if each.command.command_id in batch.first:
+                batch.followers.append(each)
             else:
-                outcome = work.outcomes[waiting.command.command_id]
-                _answer(waiting, outcome if isinstance(outcome, Exception) else msgspec.structs.replace(outcome, repeated=True))
+                batch.first[each.command.command_id] = each
+        work = batch.work
+        async with self._store.session() as session:
+            if await session.enter():
+                self._turns_of_others = max(0, self._turns_of_others - 1)
+            else:
+                self._rows.forget()
+                self._seals.forget()
+                self._turns_of_others = _SHARED_FOR
+            recorded = await session.recorded(list(batch.first))
+            fresh = [each for command_id, each in batch.first.items() if command_id not in recorded]
+            await self._load({key for each in fresh for key in each.keys}, session, work)
+            await work.decide_all(fresh)
+            if len(work):
+                await self._load(work.tallied(), session, work)
+                batch.changes = work.close()
+                await session.save(batch.changes)
+        if batch.changes is not None:
+            self._remember(work.rows, work.seals)
+            self._committed(batch.changes.link)
+        for command_id, record in recorded.items():
+            known = _Known(record.fingerprint, _decoded(batch.first[command_id], record))
+            batch.repeats.append((batch.first.pop(command_id), known))
+            work.outcomes[command_id] = known.outcome
+        batch.answer(recorded)
+        self._ahead = self._head if self._turns_of_others == 0 else None
+
+    async def _load(self, keys: Iterable[Key], session: Session, work: Work) -> None:
+        wanted = [key for key in keys if key not in work.rows]
+        missing = self._rows.find(wanted, work.rows)
+        if missing:
+            stored = await session.load(missing)
+            work.rows.update(stored.rows)
+            work.seals.update(stored.seals)
+        self._seals.find(wanted, work.seals)
+
+
+class _TurnOfAnother(Exception):
+    """Somebody else has written since this engine's last turn."""
+
+
+class _Known(NamedTuple):
+    """An outcome, and of which wish."""
+
+    fingerprint: bytes
+    outcome: Outcome
+
+
+class _Batch:
+    """Commands on their way together: those decided, those that repeat one of them, those that repeat an earlier one."""
+
+    def __init__(self, work: Work, epoch: int) -> None:
+        self.work = work
+        self.epoch = epoch
+        self.waiting: list[Waiting] = []
+        self.first: dict[UUID, Waiting] = {}
+        self.followers: list[Waiting] = []
+        self.repeats: list[tuple[Waiting, _Known]] = []
+        self.changes: Changes | None = None
+
+    def answer(self, recorded: Mapping[UUID, Record] = {}) -> None:
+        """Tell each caller what came of it; only what is durable is told."""
+        outcomes = self.work.outcomes
+        for command_id, waiting in self.first.items():
+            _answer(waiting, outcomes[command_id])
+        for waiting, known in self.repeats:
+            _repeat(waiting, known.fingerprint, known.outcome)
+        for waiting in self.followers:
+            command_id = waiting.command.command_id
+            fingerprint = recorded[command_id].fingerprint if command_id in recorded else self.first[command_id].fingerprint
+            _repeat(waiting, fingerprint, outcomes[command_id])
 
 
 #: So many commands are one batch without further thought.
-_FEW = 500
-#: From so many commands on, a batch is decided in two halves.
-_WORTH_HALVING = 64
-
-T = TypeVar("T")
-
-
-async def _meanwhile(writing: Coroutine[Any, Any, None], doing: Coroutine[Any, Any, T]) -> T:
-    """Do one thing while the database does another; both have ended when this does, whatever becomes of either."""
-    task = asyncio.create_task(writing)
-    try:
-        result = await doing
-    finally:
-        await asyncio.wait([task])
-    task.result()
-    return result
+_FEW = 64
+#: So many are decided before the next are looked at.
+_CHUNK = 256
+#: With a batch at the database, so many must wait before the engine is woken to decide them.
+_WORTH_WAKING = 16
+#: After somebody else's turn, so many turns in a row must be ours before deciding ahead is tried again.
+_SHARED_FOR = 2
 
 
 def accepted(outcome: Outcome) -> Any:
@@ -257,10 +464,7 @@ def accepted(outcome: Outcome) -> Any:
     return outcome.decision.result
 
 
-def _answer_again(waiting: Waiting, record: Record) -> None:
-    if record.fingerprint != waiting.fingerprint:
-        _refuse(waiting, Refusal(IDEMPOTENCY_CONFLICT))
-        return
+def _decoded(waiting: Waiting, record: Record) -> Outcome:
     stored = msgspec.json.decode(record.outcome)
     decision: Decision
     if record.accepted:
@@ -269,7 +473,14 @@ def _answer_again(waiting: Waiting, record: Record) -> None:
         decision = Accepted(msgspec.convert(result, wanted) if wanted is not None else result)
     else:
         decision = Declined(lookup(stored["code"]), stored["detail"])
-    _answer(waiting, Outcome(decision, record.decided_at, repeated=True))
+    return Outcome(decision, record.decided_at)
+
+
+def _repeat(waiting: Waiting, fingerprint: bytes, outcome: Outcome | Exception) -> None:
+    if waiting.fingerprint != fingerprint:
+        _refuse(waiting, Refusal(IDEMPOTENCY_CONFLICT))
+    else:
+        _answer(waiting, msgspec.structs.replace(outcome, repeated=True) if isinstance(outcome, Outcome) else outcome)
 
 
 def _answer(waiting: Waiting, outcome: Outcome | Exception) -> None:

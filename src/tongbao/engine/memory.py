@@ -10,80 +10,132 @@ from uuid import UUID
 
 from tongbao.engine.chain import GENESIS
 from tongbao.engine.relation import Relation
-from tongbao.engine.store import Changes, Head, RetryableFailure, Seal, WriterLost
-from tongbao.engine.types import Key, Link, OutboxRow, Record
+from tongbao.engine.sealing import Sealer
+from tongbao.engine.store import Changes, Conflict, Head, Stored, WriterLost
+from tongbao.engine.types import OUTBOX, RECORDS, Key, Link, OutboxRow, Record
+from tongbao.kernel.errors import InvariantBroken
 
 
-class MemoryStore:
-    """All tables as dictionaries. Transactions run one after another, so each sees a quiet world."""
+class MemoryTables:
+    """What is stored: outlives the engines over it, and may be shared by several."""
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[Any, Any]] = {}
+        self.seals: dict[str, dict[Any, bytes]] = {}
         self.appended: dict[Relation[Any], list[Any]] = {}
         self.records: dict[UUID, Record] = {}
         self.links: list[Link] = []
         self.events: list[OutboxRow] = []
-        self._turn = asyncio.Lock()
-        self._claimed = False
+        self.turn = asyncio.Lock()
+        self.last_turn = 0
+        self.writers: set[int] = set()
+
+    def table(self, relation: Relation[Any]) -> dict[Any, Any]:
+        """The rows of a relation by primary key. Two relations may describe one table (one of them only reads)."""
+        return self.rows.setdefault(relation.name, {})
+
+    def stored(self, keys: Sequence[Key], sealer: Sealer) -> Stored:
+        """Rows by key; a row that does not fit its seal raises."""
+        rows: dict[Key, Any] = {}
+        seals: dict[Key, bytes] = {}
+        for key in keys:
+            row = self.table(key.relation).get(key.key)
+            rows[key] = row
+            if row is not None and key.relation.sealed:
+                seal = seals[key] = self.seals[key.relation.name][key.key]
+                if seal != sealer.seal(key.relation, key.relation.encode(row)):
+                    raise InvariantBroken(f"{key.relation.name} {key.key} does not fit its seal")
+        return Stored(rows, seals)
+
+
+class MemoryStore:
+    """One engine's way to the tables."""
+
+    def __init__(self, tables: MemoryTables | None = None, *, sealer: Sealer | None = None) -> None:
+        self.tables = tables or MemoryTables()
+        self.sealer = sealer or Sealer()
+        self.writer = 0
 
     async def claim_writer(self) -> Head:
-        last = self.links[-1] if self.links else None
-        self._claimed = True
-        return Head(1, last.sequence, last.hash) if last else Head(1, 0, GENESIS)
+        self.tables.writers.discard(self.writer)
+        self.writer = next(number for number in range(1, 1024) if number not in self.tables.writers)
+        self.tables.writers.add(self.writer)
+        mine = [link for link in self.tables.links if link.writer == self.writer]
+        return Head(self.writer, mine[-1].sequence, mine[-1].hash) if mine else Head(self.writer, 0, GENESIS)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[_MemorySession]:
-        if not self._claimed:
+        if not self.writer:
             raise WriterLost("no writer was claimed")
-        async with self._turn:
-            session = _MemorySession(self)
+        session = _MemorySession(self)
+        try:
             yield session
             session.commit()
+        finally:
+            session.leave()
+
+    async def peek(self, keys: Sequence[Key]) -> Stored:
+        await asyncio.sleep(0)
+        return self.tables.stored(keys, self.sealer)
 
     async def close(self) -> None:
-        self._claimed = False
-
-    def table(self, relation: Relation[Any]) -> dict[Any, Any]:
-        """The rows of a relation by primary key. Two relations may describe one table (one locks, one only reads)."""
-        return self.rows.setdefault(relation.name, {})
+        self.tables.writers.discard(self.writer)
+        self.writer = 0
 
 
 class _MemorySession:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
-        self._changes: list[Changes] = []
-        self._seal: Seal | None = None
+        self._tables = store.tables
+        self._inside = False
+        self._changes: Changes | None = None
 
-    async def load(self, keys: Sequence[Key]) -> dict[Key, Any]:
+    async def enter(self) -> bool:
+        await self._tables.turn.acquire()
+        self._inside = True
+        return self._tables.last_turn == self._store.writer
+
+    async def load(self, keys: Sequence[Key]) -> Stored:
         await asyncio.sleep(0)
-        return {key: self._store.table(key.relation).get(key.key) for key in keys}
+        return self._tables.stored(keys, self._store.sealer)
 
     async def recorded(self, command_ids: Sequence[UUID]) -> dict[UUID, Record]:
         await asyncio.sleep(0)
-        return {wanted: self._store.records[wanted] for wanted in command_ids if wanted in self._store.records}
+        return {wanted: self._tables.records[wanted] for wanted in command_ids if wanted in self._tables.records}
 
     async def save(self, changes: Changes) -> None:
         await asyncio.sleep(0)
-        for relation, rows in changes.inserted.items():
-            table = self._store.table(relation)
-            if any(relation.key_of(row) in table for row in rows):
-                raise RetryableFailure(f"{relation.name}: a row with that key exists")
-        self._changes.append(changes)
-
-    async def seal(self, seal: Seal) -> None:
-        await asyncio.sleep(0)
-        self._seal = seal
+        for relation, written in changes.inserted.items():
+            table = self._tables.table(relation)
+            if any(relation.key_of(row) in table for row in written.rows):
+                raise Conflict(f"{relation.name}: a row with that key exists")
+        if any(record.command_id in self._tables.records for record in changes.appended[RECORDS].rows):
+            raise Conflict("a command with that id is recorded")
+        self._changes = changes
 
     def commit(self) -> None:
-        seal = self._seal
-        if seal is None:
+        if not self._inside:
             return
-        for changes in self._changes:
-            for group in (changes.inserted, changes.updated):
-                for relation, rows in group.items():
-                    self._store.table(relation).update((relation.key_of(row), row) for row in rows)
-            for relation, rows in changes.appended.items():
-                self._store.appended.setdefault(relation, []).extend(rows)
-        self._store.records.update((record.command_id, record) for record in seal.records)
-        self._store.events.extend(seal.events)
-        self._store.links.append(seal.link)
+        tables = self._tables
+        tables.last_turn = self._store.writer
+        changes = self._changes
+        if changes is None:
+            return
+        for group in (changes.inserted, changes.updated):
+            for relation, written in group.items():
+                keys = list(map(relation.key_of, written.rows))
+                tables.table(relation).update(zip(keys, written.rows, strict=True))
+                tables.seals.setdefault(relation.name, {}).update(zip(keys, written.seals, strict=True))
+        for relation, written in changes.appended.items():
+            if relation is RECORDS:
+                tables.records.update((record.command_id, record) for record in written.rows)
+            elif relation is OUTBOX:
+                tables.events.extend(written.rows)
+            else:
+                tables.appended.setdefault(relation, []).extend(written.rows)
+        tables.links.append(changes.link)
+
+    def leave(self) -> None:
+        if self._inside:
+            self._inside = False
+            self._tables.turn.release()

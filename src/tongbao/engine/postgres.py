@@ -1,8 +1,8 @@
 """The store over PostgreSQL: one transaction a batch, one statement a table and kind of change.
 
-Isolation is READ COMMITTED: rows are locked in the global order before anything is decided, and outcomes are read after
-the locks are held, so a batch sees everything that those it waited for have committed. What is left to chance (two
-processes creating the same row at once) is caught by a primary key and retried.
+Isolation is READ COMMITTED. A turn is the lock on the one row of `engine_turn`, held from `enter` to the end of the
+transaction: what is read after it was taken is all that was ever committed, and nobody else writes until it is given back. It
+lives and dies with the connection that commits, so an engine that lost its connection cannot write on.
 """
 
 from __future__ import annotations
@@ -10,29 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from struct import pack
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
-import structlog
 
 from tongbao.engine.chain import GENESIS
 from tongbao.engine.relation import Relation
-from tongbao.engine.store import Changes, Conflict, Head, RetryableFailure, Seal, WriterLost
-from tongbao.engine.types import Key, OutboxRow, Record
+from tongbao.engine.sealing import SEAL_BYTES, Sealer
+from tongbao.engine.store import Changes, Conflict, Head, RetryableFailure, Rows, Stored, WriterLost
+from tongbao.engine.types import LINKS, OUTBOX, Key, Record
+from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.sql import Queries
 
 QUERIES = Queries("tongbao.engine")
 
-_log = structlog.get_logger("tongbao.engine")
 _MOST_WRITERS = 1024
 #: From so many rows on they go in by COPY: half the work for both sides. Fewer are sooner there by an INSERT's one round trip.
 _COPY_FROM = 8
-
-#: Rank 0: the engine's own tables are written last and locked never.
-_RECORDS: Relation[Record] = Relation("command", Record, key=("command_id",), rank=0, append_only=True)
-_OUTBOX: Relation[OutboxRow] = Relation("outbox", OutboxRow, key=("writer", "sequence", "position"), rank=0, append_only=True)
 
 _RETRYABLE = (
     asyncpg.SerializationError,
@@ -55,36 +51,51 @@ _RETRYABLE = (
 )
 
 
-class PostgresStore:
-    """Rows in PostgreSQL. Holds one connection for itself: the claim on its writer number lives and dies with it."""
+#: A binary COPY begins and ends like this. Source: PostgreSQL documentation, COPY, "Binary Format".
+_COPY_HEAD = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_COPY_TAIL = b"\xff\xff"
+_SEAL_LENGTH = pack(">i", SEAL_BYTES)
 
-    def __init__(self, dsn: str, *, statement_timeout_s: float = 30.0) -> None:
+
+class PostgresStore:
+    """Rows in PostgreSQL, as one engine sees them.
+
+    Holds two connections: one writes, and the claim on the writer number lives and dies with it; the other reads ahead.
+    """
+
+    def __init__(self, dsn: str, *, sealer: Sealer | None = None, statement_timeout_s: float = 30.0) -> None:
+        self.sealer = sealer or Sealer()
         self._dsn = dsn
         self._timeout_s = statement_timeout_s
         self._connection: asyncpg.Connection | None = None
-        self._claimed = False
+        self._reading: asyncpg.Connection | None = None
+        self._writer = 0
 
     async def claim_writer(self) -> Head:
         try:
-            connection = await self._connected()
-            for writer in range(1, _MOST_WRITERS + 1):
+            if self._connection is None or self._connection.is_closed() or self._writer:
+                await self._drop()
+                self._connection = await self._connect("tongbao engine")
+            connection = self._connection
+            for writer in range(1, _MOST_WRITERS):
                 if await connection.fetchval(QUERIES["claim_writer_lock"], writer):
-                    self._claimed = True
+                    self._writer = writer
                     row = await connection.fetchrow(QUERIES["writer_head"], writer)
                     return Head(writer, row["sequence"], row["hash"]) if row else Head(writer, 0, GENESIS)
         except _RETRYABLE as failure:
             await self._drop()
             raise WriterLost(f"{type(failure).__name__}: {failure}") from failure
-        raise RetryableFailure(f"all {_MOST_WRITERS} writers are taken")
+        raise RetryableFailure(f"all {_MOST_WRITERS - 1} writers are taken")
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[_PostgresSession]:
-        if self._connection is None or self._connection.is_closed() or not self._claimed:
+        connection = self._connection
+        if connection is None or connection.is_closed() or not self._writer:
             await self._drop()
             raise WriterLost("the connection is gone")
-        session = _PostgresSession(self._connection)
+        session = _PostgresSession(connection, self.sealer, self._writer)
         try:
-            async with self._connection.transaction():
+            async with connection.transaction():
                 yield session
                 session.committing = True
         except asyncpg.UniqueViolationError as conflict:
@@ -93,82 +104,119 @@ class PostgresStore:
                 raise WriterLost(str(conflict)) from conflict
             raise Conflict(f"{conflict.constraint_name}: {conflict}") from conflict
         except _RETRYABLE as failure:
-            if self._connection is None or self._connection.is_closed() or isinstance(failure, asyncpg.InternalClientError):
+            if connection.is_closed() or isinstance(failure, asyncpg.InternalClientError):
                 await self._drop()
                 raise WriterLost(f"{type(failure).__name__}: {failure}", committing=session.committing) from failure
             raise RetryableFailure(f"{type(failure).__name__}: {failure}", committing=session.committing) from failure
 
-    async def close(self) -> None:
-        if self._connection is not None and not self._connection.is_closed():
-            await self._connection.close(timeout=5)
-        self._connection, self._claimed = None, False
+    async def peek(self, keys: Sequence[Key]) -> Stored:
+        try:
+            if self._reading is None or self._reading.is_closed():
+                self._reading = await self._connect("tongbao engine, reading")
+            return await _load(self._reading, keys, self.sealer)
+        except _RETRYABLE as failure:
+            reading, self._reading = self._reading, None
+            if reading is not None:
+                reading.terminate()
+            raise RetryableFailure(f"{type(failure).__name__}: {failure}") from failure
 
-    async def _connected(self) -> asyncpg.Connection:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._dsn,
-                timeout=10,
-                command_timeout=self._timeout_s,
-                server_settings={
-                    "application_name": "tongbao engine",
-                    "lock_timeout": "10s",
-                    "statement_timeout": f"{int(self._timeout_s * 1000)}",
-                    "idle_in_transaction_session_timeout": "60s",
-                },
-            )
-        return self._connection
+    async def close(self) -> None:
+        for connection in (self._connection, self._reading):
+            if connection is not None and not connection.is_closed():
+                await connection.close(timeout=5)
+        self._connection = self._reading = None
+        self._writer = 0
+
+    async def _connect(self, name: str) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            self._dsn,
+            timeout=10,
+            command_timeout=self._timeout_s,
+            server_settings={
+                "application_name": name,
+                "lock_timeout": "10s",
+                "statement_timeout": f"{int(self._timeout_s * 1000)}",
+                "idle_in_transaction_session_timeout": "60s",
+            },
+        )
 
     async def _drop(self) -> None:
         """Forget the connection, and with it the claim; a half-dead one is cut, not asked."""
-        connection, self._connection, self._claimed = self._connection, None, False
+        connection, self._connection, self._writer = self._connection, None, 0
         if connection is not None and not connection.is_closed():
             connection.terminate()
             await asyncio.sleep(0)
 
 
+async def _load(connection: asyncpg.Connection, keys: Sequence[Key], sealer: Sealer) -> Stored:
+    rows: dict[Key, Any] = dict.fromkeys(keys)
+    seals: dict[Key, bytes] = {}
+    by_relation: dict[Relation[Any], list[Any]] = {}
+    for relation, key in keys:
+        by_relation.setdefault(relation, []).append(key)
+    for relation in sorted(by_relation, key=lambda each: each.rank):
+        make, key_of, encode = relation.row, relation.key_of, relation.encode
+        for record in await connection.fetch(relation.load_sql, *relation.key_arguments(by_relation[relation])):
+            if not relation.sealed:
+                row = make(*record)
+                rows[Key(relation, key_of(row))] = row
+                continue
+            *values, seal = record
+            row = make(*values)
+            key = Key(relation, key_of(row))
+            if sealer.seal(relation, encode(row)) != seal:
+                raise InvariantBroken(f"{relation.name} {key.key} does not fit its seal: it was changed from outside")
+            rows[key], seals[key] = row, seal
+    return Stored(rows, seals)
+
+
 class _PostgresSession:
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, sealer: Sealer, writer: int) -> None:
         self._connection = connection
+        self._sealer = sealer
+        self._writer = writer
         self.committing = False
 
-    async def load(self, keys: Sequence[Key]) -> dict[Key, Any]:
-        loaded: dict[Key, Any] = dict.fromkeys(keys)
-        by_relation: dict[Relation[Any], list[Any]] = {}
-        for relation, key in keys:
-            by_relation.setdefault(relation, []).append(key)
-        for relation in sorted(by_relation, key=lambda each: each.rank):
-            arguments = relation.key_arguments(by_relation[relation])
-            make, key_of = relation.row, relation.key_of
-            for record in await self._connection.fetch(relation.load_sql, *arguments):
-                row = make(*record)
-                loaded[Key(relation, key_of(row))] = row
-        return loaded
+    async def enter(self) -> bool:
+        mine: bool = await self._connection.fetchval(QUERIES["take_turn"], self._writer)
+        return mine
+
+    async def load(self, keys: Sequence[Key]) -> Stored:
+        return await _load(self._connection, keys, self._sealer)
 
     async def recorded(self, command_ids: Sequence[UUID]) -> dict[UUID, Record]:
         rows = await self._connection.fetch(QUERIES["outcomes"], command_ids)
         return {row["command_id"]: Record(*row) for row in rows}
 
     async def save(self, changes: Changes) -> None:
-        for relation, rows in changes.inserted.items():
-            await self._insert(relation, rows)
-        for relation, rows in changes.updated.items():
-            done = await self._connection.execute(relation.update_sql, *relation.row_arguments(rows))
-            if done != f"UPDATE {len(rows)}":
-                raise RuntimeError(f"{relation.name}: {done} for {len(rows)} rows")
-        for relation, rows in changes.appended.items():
-            await self._insert(relation, rows)
+        for relation, written in changes.inserted.items():
+            await self._insert(relation, written)
+        for relation, written in changes.updated.items():
+            done = await self._connection.execute(relation.update_sql, *relation.update_arguments(written.rows, written.seals))
+            if done != f"UPDATE {len(written.rows)}":
+                raise RuntimeError(f"{relation.name}: {done} for {len(written.rows)} rows")
+        for relation, written in changes.appended.items():
+            await self._insert(relation, written)
+        link = changes.link
+        await self._connection.execute(LINKS.insert_sql, *LINKS.insert_arguments([link], ()))
+        if OUTBOX in changes.appended:
+            await self._connection.execute(QUERIES["wake_listeners"], f"{link.writer}:{link.sequence}")
 
-    async def seal(self, seal: Seal) -> None:
-        await self._insert(_RECORDS, seal.records)
-        await self._connection.execute(QUERIES["insert_link"], *msgspec.structs.astuple(seal.link))
-        if seal.events:
-            await self._insert(_OUTBOX, seal.events)
-            await self._connection.execute(QUERIES["wake_listeners"], f"{seal.link.writer}:{seal.link.sequence}")
-
-    async def _insert(self, relation: Relation[Any], rows: Sequence[Any]) -> None:
-        if len(rows) < _COPY_FROM:
-            await self._connection.execute(relation.insert_sql, *relation.row_arguments(rows))
+    async def _insert(self, relation: Relation[Any], written: Rows) -> None:
+        if len(written.rows) < _COPY_FROM:
+            arguments = relation.insert_arguments(written.rows, written.seals)
+            await self._connection.execute(relation.insert_sql, *arguments)
             return
-        await self._connection.copy_records_to_table(
-            relation.name, records=map(msgspec.structs.astuple, rows), columns=relation.columns
+        count = relation.field_count
+        if relation.sealed:
+            parts = [
+                part for encoded, seal in zip(written.encoded, written.seals, strict=True)
+                for part in (count, encoded, _SEAL_LENGTH, seal)
+            ]  # fmt: skip
+        else:
+            parts = [part for encoded in written.encoded for part in (count, encoded)]
+        data = b"".join((_COPY_HEAD, *parts, _COPY_TAIL))
+        # A memoryview, because asyncpg takes bytes for the name of a file.
+        await self._connection.copy_to_table(
+            relation.name, source=memoryview(data), columns=relation.stored_columns, format="binary"
         )

@@ -1,35 +1,26 @@
 """A relation: one table whose rows deciders read and change, and the set-based statements that move its rows.
 
-The statements follow mechanically from the row type, so they are derived here, once, where the lock order can be seen;
-every other query of a module is written out in its `sql/` folder. This is not an object-relational mapper: a row is a
-frozen struct, there is no session, no lazy loading and no identity beyond the batch.
+The statements follow mechanically from the row type, so they are derived here, once; every other query of a module is written
+out in its `sql/` folder. This is not an object-relational mapper: a row is a frozen struct, there is no session, no lazy
+loading and no identity beyond the engine's.
 
-Lock order: relations by `rank`, then rows by key. Every batch of every process takes its locks in that order.
+Rows of an append-only relation are hashed into the audit chain, command by command. Rows of any other are sealed: their table
+has one column more than the row type, `seal bytea not null`, which tells the engine and `verify` that the engine wrote them.
 """
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from datetime import date, datetime
 from operator import attrgetter
+from struct import pack
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
 import msgspec
 
-Row = TypeVar("Row", bound=msgspec.Struct)
+from tongbao.engine.encoding import ARRAYS, column_type, encoder
 
-_ARRAYS: dict[type, str] = {
-    UUID: "uuid[]",
-    str: "text[]",
-    int: "bigint[]",
-    bool: "boolean[]",
-    bytes: "bytea[]",
-    datetime: "timestamptz[]",
-    date: "date[]",
-}
+Row = TypeVar("Row", bound=msgspec.Struct)
 
 
 class Relation(Generic[Row]):
@@ -37,12 +28,16 @@ class Relation(Generic[Row]):
 
     name         the table; its columns are the row type's fields, in the same order
     key          the fields of its primary key
-    rank         place in the global lock order; unique; the hottest rows come last so that they are locked for the shortest time
-    read_only    rows are read without a lock and never written through this relation
-    append_only  rows are only ever created, never looked up by a decider
+    rank         place in the order in which relations are read, written and hashed; unique
+    read_only    rows are never written through this relation (which may show fewer columns than the table has)
+    append_only  rows are only ever created, never looked up by a decider; they are part of the audit chain
     marks        a *declined* command may leave a new version here (a counter of wrong PINs); never anything with money in it
-    by_commands  set: rows are part of the audit chain, and this query finds those of given commands ($1), in key order, its
-                 columns those of the row and then the command id
+    fixed        fields that never change once the row exists: an update leaves them out
+    chain_order  append-only: the fields by which rows of one command increase in the order in which they are appended;
+                 the key, unless said otherwise
+    origin       append-only: the field whose id was made by `View.new_id`, which says which command a row belongs to;
+                 the first of `chain_order`, unless said otherwise
+    tally        counters: the fields that `View.tally` adds to. The engine makes and changes these rows by itself
     """
 
     def __init__(
@@ -55,7 +50,10 @@ class Relation(Generic[Row]):
         read_only: bool = False,
         append_only: bool = False,
         marks: bool = False,
-        by_commands: str | None = None,
+        fixed: Sequence[str] = (),
+        chain_order: Sequence[str] = (),
+        origin: str | None = None,
+        tally: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.row = row
@@ -63,52 +61,65 @@ class Relation(Generic[Row]):
         self.read_only = read_only
         self.append_only = append_only
         self.marks = marks
-        self.chained = by_commands is not None
-        self.by_commands = by_commands
+        self.tally = tuple(tally)
+        self.sealed = not (read_only or append_only)
         self.columns = tuple(row.__struct_fields__)
         self.key_columns = tuple(key)
         self.key_of: Callable[[Row], Hashable] = attrgetter(*key)
         self.composite = len(self.key_columns) > 1
+        self.chain_order = tuple(chain_order) or self.key_columns
+        self.origin = origin or self.chain_order[0]
+        self.encode: Callable[[Row], bytes] = encoder(row)
+        #: Before a row wherever it is hashed or sealed.
+        self.tag = name.encode() + b"\x00"
         hints = typing.get_type_hints(row)
-        self.arrays = tuple(_array_type(hints[column]) for column in self.columns)
-        self.key_arrays = tuple(_array_type(hints[column]) for column in self.key_columns)
-        self._write_statements()
+        self.arrays = {name: ARRAYS[column_type(hints[name])[0]] for name in self.columns}
+        #: Before each row in binary COPY: how many fields follow.
+        self.field_count = pack(">h", len(self.columns) + self.sealed)
+        self.stored_columns = (*self.columns, "seal") if self.sealed else self.columns
+        changing = [name for name in self.columns if name not in (*self.key_columns, *fixed)]
+        self._updated = (*self.key_columns, *changing)
+        self._values_of = attrgetter(*self._updated) if len(self._updated) > 1 else _single(self._updated[0])
+        self._write_statements(changing)
 
     def __repr__(self) -> str:
         return f"<relation {self.name}>"
 
-    def _write_statements(self) -> None:
+    def _write_statements(self, changing: Sequence[str]) -> None:
         # Put together from names that stand in the source, never from anything a request says.
-        columns = ", ".join(self.columns)
+        selected = ", ".join(f"t.{name}" for name in self.stored_columns)
         keys = ", ".join(self.key_columns)
-        every = ", ".join(f"${number}::{array}" for number, array in enumerate(self.arrays, 1))
-        lock = "" if self.read_only else f" order by {', '.join(f't.{name}' for name in self.key_columns)} for update of t"
-        wanted = ", ".join(f"${number}::{array}" for number, array in enumerate(self.key_arrays, 1))
+        wanted = ", ".join(f"${number}::{self.arrays[name]}" for number, name in enumerate(self.key_columns, 1))
         if self.composite:
             matches = " and ".join(f"t.{name} = wanted.{name}" for name in self.key_columns)
-            selected = ", ".join(f"t.{name}" for name in self.columns)
-            self.load_sql = f"select {selected} from {self.name} t join unnest({wanted}) as wanted({keys}) on {matches}{lock}"  # noqa: S608
+            self.load_sql = f"select {selected} from {self.name} t join unnest({wanted}) as wanted({keys}) on {matches}"  # noqa: S608
         else:
-            self.load_sql = f"select {columns} from {self.name} t where {keys} = any({wanted}){lock}"  # noqa: S608
+            self.load_sql = f"select {selected} from {self.name} t where {keys} = any({wanted})"  # noqa: S608
+        arrays = {**self.arrays, "seal": "bytea[]"}
+        columns = ", ".join(self.stored_columns)
+        every = ", ".join(f"${number}::{arrays[name]}" for number, name in enumerate(self.stored_columns, 1))
         self.insert_sql = f"insert into {self.name} ({columns}) select * from unnest({every})"  # noqa: S608
-        changing = [name for name in self.columns if name not in self.key_columns]
-        assigned = ", ".join(f"{name} = new.{name}" for name in changing)
+        updated = (*self._updated, "seal")
+        values = ", ".join(f"${number}::{arrays[name]}" for number, name in enumerate(updated, 1))
+        assigned = ", ".join(f"{name} = new.{name}" for name in (*changing, "seal"))
         same = " and ".join(f"t.{name} = new.{name}" for name in self.key_columns)
-        self.update_sql = f"update {self.name} t set {assigned} from unnest({every}) as new({columns}) where {same}"  # noqa: S608
+        self.update_sql = f"update {self.name} t set {assigned} from unnest({values}) as new({', '.join(updated)}) where {same}"  # noqa: S608
 
     def key_arguments(self, keys: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """The arguments of `load_sql`: one array a key column, sorted into the lock order."""
+        """The arguments of `load_sql`: one array a key column, sorted, so that the server walks its index in one direction."""
         ordered = sorted(keys)
         return list(zip(*ordered, strict=True)) if self.composite else [ordered]
 
-    def row_arguments(self, rows: Iterable[Row]) -> list[tuple[Any, ...]]:
-        """The arguments of `insert_sql` and `update_sql`: one array a column."""
-        return list(zip(*map(msgspec.structs.astuple, rows), strict=True))
+    def insert_arguments(self, rows: Sequence[Row], seals: Sequence[bytes]) -> list[Any]:
+        """The arguments of `insert_sql`: one array a column."""
+        arguments: list[Any] = list(zip(*map(msgspec.structs.astuple, rows), strict=True))
+        return [*arguments, seals] if self.sealed else arguments
+
+    def update_arguments(self, rows: Iterable[Row], seals: Sequence[bytes]) -> list[Any]:
+        """The arguments of `update_sql`: one array a column."""
+        return [*zip(*map(self._values_of, rows), strict=True), seals]
 
 
-def _array_type(hint: Any) -> str:
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        hint = next(member for member in typing.get_args(hint) if member is not types.NoneType)
-    if typing.get_origin(hint) is typing.Literal:
-        hint = str
-    return _ARRAYS[hint]
+def _single(name: str) -> Callable[[Any], tuple[Any, ...]]:
+    value = attrgetter(name)
+    return lambda row: (value(row),)

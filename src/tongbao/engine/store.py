@@ -1,7 +1,8 @@
 """What the engine asks of a store. Two exist, PostgreSQL and memory; one conformance suite holds both to this contract.
 
-A session is one transaction. Leaving the context normally commits it: once that returns, everything saved is durable.
-Leaving it by an exception leaves no trace. A store never decides anything and never repeats anything by itself.
+One engine writes at a time. A session is one transaction, and `enter` makes it this engine's turn until the session ends:
+whoever else wants to write waits. The store remembers whose turn the last one was, so that an engine knows whether the rows
+that it remembers are still what is stored. A store never decides anything and never repeats anything by itself.
 """
 
 from __future__ import annotations
@@ -14,23 +15,32 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.relation import Relation
-from tongbao.engine.types import Key, Link, OutboxRow, Record
+from tongbao.engine.sealing import Sealer
+from tongbao.engine.types import Key, Link, Record
+
+
+class Rows(msgspec.Struct):
+    """Rows of one relation to be written, each with its bytes and, where the relation is sealed, its seal."""
+
+    rows: list[Any]
+    encoded: list[bytes]
+    seals: list[bytes]
 
 
 class Changes(msgspec.Struct):
-    """The rows that one batch writes."""
+    """Everything that one batch writes: rows by relation (records and events among the appended), and its link of the chain."""
 
-    inserted: dict[Relation[Any], list[Any]]
-    updated: dict[Relation[Any], list[Any]]
-    appended: dict[Relation[Any], list[Any]]
-
-
-class Seal(msgspec.Struct):
-    """What the engine writes about a batch: outcomes, events, its link of the audit chain."""
-
-    records: list[Record]
-    events: list[OutboxRow]
+    inserted: dict[Relation[Any], Rows]
+    updated: dict[Relation[Any], Rows]
+    appended: dict[Relation[Any], Rows]
     link: Link
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """Rows as they are stored: every key asked for (absent rows as None), and the seals of those that have one."""
+
+    rows: dict[Key, Any]
+    seals: dict[Key, bytes]
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -57,40 +67,48 @@ class WriterLost(RetryableFailure):
 
 
 class Conflict(RetryableFailure):
-    """Another row has this key by now. Trying again finds it and decides by it; if that does not help, a command is at fault."""
+    """A row with this key exists. Trying again finds it and decides by it; if that does not help, a command is at fault."""
 
 
 class Session(Protocol):
-    """One transaction of one batch."""
+    """One transaction of one batch. Leaving it normally commits: once that returns, everything saved is durable. Leaving it by
+    an exception leaves no trace."""
 
-    async def load(self, keys: Sequence[Key]) -> dict[Key, Any]:
-        """Lock (relations by rank, keys sorted) and read. Every key asked for is in the answer, absent rows as None."""
+    async def enter(self) -> bool:
+        """Wait for the turn and take it. True if the last turn was this engine's too: what it remembers still holds."""
+        ...
+
+    async def load(self, keys: Sequence[Key]) -> Stored:
+        """Rows as of this turn. A row that does not fit its seal raises InvariantBroken."""
         ...
 
     async def recorded(self, command_ids: Sequence[UUID]) -> dict[UUID, Record]:
-        """Stored outcomes. Called after `load`, so that whoever held our rows has committed and is seen."""
+        """Stored outcomes as of this turn."""
         ...
 
     async def save(self, changes: Changes) -> None:
-        """Write rows; may be called several times. Nothing is durable until the session ends."""
-        ...
-
-    async def seal(self, seal: Seal) -> None:
-        """Write the outcomes, the events and the link; once, after `save`."""
+        """Write everything; once, last. Nothing is durable until the session ends."""
         ...
 
 
 class Store(Protocol):
-    """Where rows live."""
+    """Where rows live, as one engine sees it."""
+
+    sealer: Sealer
 
     async def claim_writer(self) -> Head:
-        """Take a writer number that no other process holds, until `close` or the loss of the process."""
+        """Take a writer number that no other engine holds, until `close` or the loss of the process."""
         ...
 
     def session(self) -> AbstractAsyncContextManager[Session]:
-        """One transaction. Raises `RetryableFailure` for what a retry may cure."""
+        """Begin. Raises RetryableFailure, from here or from any call inside, where another try is safe."""
+        ...
+
+    async def peek(self, keys: Sequence[Key]) -> Stored:
+        """Rows as they are committed now, without a turn: to decide upon ahead, if the next turn proves that nobody else had one
+        since the engine's last."""
         ...
 
     async def close(self) -> None:
-        """Give the writer back and close connections."""
+        """Give back the writer number and every resource."""
         ...

@@ -16,6 +16,7 @@ import msgspec
 
 from tongbao.engine.relation import Relation, Row
 from tongbao.kernel.errors import Code, InvariantBroken
+from tongbao.kernel.ids import RowIds
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,14 @@ class Event(NamedTuple):
     payload: Mapping[str, Any]
 
 
+class Tally(NamedTuple):
+    """An amount to add to each counter of a row of a relation that tallies."""
+
+    relation: Relation[Any]
+    key: Hashable
+    amounts: tuple[int, ...]
+
+
 class View:
     """The rows of a batch as one command may see and change them.
 
@@ -77,20 +86,24 @@ class View:
     command leaves nothing but its marks.
     """
 
-    __slots__ = ("_appended", "_events", "_marked", "_rows", "_written")
+    __slots__ = ("_appended", "_events", "_ids", "_marked", "_rows", "_tallies", "_written", "new_id")
 
-    def __init__(self, rows: dict[Key, Any]) -> None:
+    def __init__(self, rows: Mapping[Key, Any], ids: RowIds) -> None:
         self._rows = rows
+        self._ids = ids
+        #: A new identifier for a row that is appended: increasing, and saying which command it belongs to.
+        self.new_id: Callable[[], UUID] = ids.next
         self._written: dict[Key, Any] = {}
         self._marked: dict[Key, Any] = {}
-        self._appended: list[tuple[Relation[Any], Any]] = []
+        self._appended: dict[Relation[Any], list[Any]] = {}
         self._events: list[Event] = []
+        self._tallies: list[Tally] = []
 
     def get(self, relation: Relation[Row], key: Hashable) -> Row | None:
         """The row, or None if there is none. A key the command did not name is a bug and raises."""
         wanted = (relation, key)  # equal to Key(relation, key), and made in a third of the time
         if wanted in self._written:
-            return self._written[wanted]  # type: ignore[no-any-return]
+            return self._written[wanted]  # type: ignore[no-any-return, index]
         try:
             return self._rows[wanted]  # type: ignore[no-any-return, index]
         except KeyError:
@@ -106,9 +119,17 @@ class View:
     def put(self, relation: Relation[Row], row: Row) -> None:
         """A new row, or the new version of one that was read."""
         if relation.append_only:
-            self._appended.append((relation, row))
+            self.append(relation, (row,))
             return
         self._written[relation, relation.key_of(row)] = row  # type: ignore[index]
+
+    def append(self, relation: Relation[Row], rows: Iterable[Row]) -> None:
+        """Several new rows of an append-only relation, in its chain order."""
+        known = self._appended.get(relation)
+        if known is None:
+            self._appended[relation] = list(rows)
+        else:
+            known.extend(rows)
 
     def mark(self, relation: Relation[Row], row: Row) -> None:
         """As `put`, kept even if the command is declined. Only relations declared with `marks` allow it."""
@@ -116,15 +137,31 @@ class View:
             raise InvariantBroken(f"a declined command may not change {relation.name}")
         self._marked[Key(relation, relation.key_of(row))] = row
 
+    def tally(self, relation: Relation[Any], key: Hashable, *amounts: int) -> None:
+        """Add to the counters of a row, which need not be named by `keys()` and cannot be read: the engine adds up a batch's
+        tallies and writes each row once."""
+        self._tallies.append(Tally(relation, key, amounts))
+
     def emit(self, topic: str, kind: str, payload: Mapping[str, Any]) -> None:
         """Tell the outside, once the command is committed."""
         self._events.append(Event(topic, kind, payload))
 
-    def changes(self, accepted: bool) -> tuple[dict[Key, Any], list[tuple[Relation[Any], Any]], list[Event]]:
-        """What the engine keeps: rows written, rows appended, events."""
+    def changes(self, accepted: bool) -> Left:
+        """What the engine keeps of this view."""
         if accepted:
-            return {**self._marked, **self._written}, self._appended, self._events
-        return self._marked, [], []
+            if self._marked:
+                self._written = {**self._marked, **self._written}
+            return Left(self._written, self._appended, self._events, self._tallies)
+        return Left(self._marked, {}, [], [])
+
+
+class Left(NamedTuple):
+    """What a command left: rows written, rows appended by relation, events, tallies."""
+
+    written: dict[Key, Any]
+    appended: dict[Relation[Any], list[Any]]
+    events: list[Event]
+    tallies: list[Tally]
 
 
 class Decider(Generic[C]):
@@ -164,20 +201,23 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 class Link(msgspec.Struct, frozen=True, gc=False):
     """One link of a writer's audit chain: row type of table `chain_link`.
 
-    hash = SHA-256 over (writer, sequence, previous, root, commands, decided_at); `previous` is the hash of the link before.
+    `root` covers what the batch appended, `seals` says by how much the sum of each relation's seals grew (JSON, relation to 32
+    hexadecimal digits), `previous` is the hash of the link before; `hash` covers all of it (`chain.link`).
     """
 
     writer: int
     sequence: int
     previous: bytes
     root: bytes
+    seals: str
     hash: bytes
     commands: int
     decided_at: datetime
 
 
 class OutboxRow(msgspec.Struct, frozen=True, gc=False):
-    """An event as stored: row type of table `outbox`. `sequence` only grows within a writer: readers keep a place for each."""
+    """An event as stored: row type of table `outbox`. `sequence` only grows within a writer: readers keep a place for each.
+    `position` grows within a batch; its lower 12 bits number the events of one command, the rest is the command's position."""
 
     writer: int
     sequence: int
@@ -194,3 +234,12 @@ class Outcome(msgspec.Struct, frozen=True):
     decision: Decision
     decided_at: datetime
     repeated: bool = False
+
+
+#: Bits of an event's position that number the events of one command.
+EVENT_BITS = 12
+
+#: The engine's own tables. Rank 0: written last, read by no decider.
+RECORDS: Relation[Record] = Relation("command", Record, key=("command_id",), rank=0, append_only=True)
+OUTBOX: Relation[OutboxRow] = Relation("outbox", OutboxRow, key=("writer", "sequence", "position"), rank=0, append_only=True)
+LINKS: Relation[Link] = Relation("chain_link", Link, key=("writer", "sequence"), rank=0, append_only=True)

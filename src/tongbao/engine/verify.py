@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -18,7 +17,8 @@ import msgspec
 from tongbao.engine import chain
 from tongbao.engine.postgres import QUERIES
 from tongbao.engine.relation import Relation
-from tongbao.engine.types import Link, Record
+from tongbao.engine.types import EVENT_BITS, OUTBOX, RECORDS, Link, OutboxRow, Record
+from tongbao.kernel.ids import id_range, origin
 
 #: Links read at once. At most `batch` commands each, so memory stays bounded.
 _STRETCH = 200
@@ -53,7 +53,7 @@ async def verify(
 ) -> Verification:
     """Compare all that is stored with the chain, then run `checks` (each raises ChainBroken). `progress` counts commands."""
     started = time.monotonic()
-    seen = _Seen(rows={relation.name: 0 for relation in relations if relation.chained})
+    seen = _Seen(rows={relation.name: 0 for relation in relations if relation.append_only})
     problem = None
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         try:
@@ -103,7 +103,7 @@ async def _verify_writer(
                 if len(leaves) != stored.commands:
                     raise ChainBroken(f"{where}: {len(leaves)} commands are stored, {stored.commands} were committed")
                 expected = chain.link(
-                    writer, stored.sequence, previous, chain.merkle_root(leaves), stored.commands, stored.decided_at
+                    writer, stored.sequence, previous, chain.merkle_root(leaves), stored.seals, stored.commands, stored.decided_at
                 )
                 if expected.root != stored.root:
                     raise ChainBroken(f"{where}: its commands or what they wrote were altered")
@@ -130,25 +130,38 @@ def _stretches(links: list[Link]) -> list[list[Link]]:
 async def _leaves(
     connection: asyncpg.Connection, writer: int, stretch: list[Link], relations: Sequence[Relation[Any]], seen: _Seen
 ) -> dict[int, list[bytes]]:
-    """The recomputed leaves of a stretch by batch, in order."""
-    stored = await connection.fetch(QUERIES["records_between"], writer, stretch[0].sequence, stretch[-1].sequence)
-    records = [Record(*row) for row in stored]
-    ids = [record.command_id for record in records]
-    written: dict[UUID, list[list[Any]]] = {}
-    for relation in sorted((each for each in relations if each.chained), key=lambda each: each.rank):
-        assert relation.by_commands is not None
-        mine: dict[UUID, list[Any]] = {}
-        for row in await connection.fetch(relation.by_commands, ids):
-            values = tuple(row)
-            mine.setdefault(values[-1], []).append(relation.row(*values[:-1]))
-            seen.rows[relation.name] += 1
-        for command_id, rows in mine.items():
-            written.setdefault(command_id, []).append(rows)
+    """The recomputed hashes of a stretch's commands by batch, in order."""
+    first, last = stretch[0].sequence, stretch[-1].sequence
+    stored = await connection.fetch(QUERIES["records_between"], writer, first, last)
+    hashes: dict[tuple[int, int], list[bytes]] = {}
     by_batch: dict[int, list[bytes]] = {}
-    for record in records:
-        leaves = by_batch.setdefault(record.sequence, [])
-        if record.position != len(leaves):
-            raise ChainBroken(f"writer {writer}, batch {record.sequence}: command {len(leaves)} is missing")
-        leaves.append(chain.leaf(record, written.get(record.command_id, [])))
-    seen.commands += len(records)
+    for row in stored:
+        record = Record(*row)
+        hashes[record.sequence, record.position] = [chain.row_hash(RECORDS, RECORDS.encode(record))]
+    low = min(link.decided_at for link in stretch)
+    high = max(link.decided_at for link in stretch)
+    for relation in sorted((each for each in relations if each.append_only), key=lambda each: each.rank):
+        columns = ", ".join(relation.columns)
+        order = ", ".join(relation.chain_order)
+        sql = f"select {columns} from {relation.name} where {relation.origin} between $1 and $2 order by {order}"  # noqa: S608
+        at = relation.columns.index(relation.origin)
+        for row in await connection.fetch(sql, *id_range(low, high)):
+            values = tuple(row)
+            made = origin(values[at])
+            if made.writer != writer or not first <= made.sequence <= last:
+                continue
+            mine = hashes.get((made.sequence, made.position))
+            if mine is None:
+                raise ChainBroken(f"{relation.name} {values[at]}: its command is not recorded")
+            mine.append(chain.row_hash(relation, relation.encode(relation.row(*values))))
+            seen.rows[relation.name] += 1
+    for row in await connection.fetch(QUERIES["events_between"], writer, first, last):
+        event = OutboxRow(*row)
+        hashes[event.sequence, event.position >> EVENT_BITS].append(chain.row_hash(OUTBOX, OUTBOX.encode(event)))
+    for sequence, position in sorted(hashes):
+        leaves = by_batch.setdefault(sequence, [])
+        if position != len(leaves):
+            raise ChainBroken(f"writer {writer}, batch {sequence}: command {len(leaves)} is missing")
+        leaves.append(chain.command_hash(hashes[sequence, position]))
+    seen.commands += len(hashes)
     return by_batch

@@ -1,26 +1,47 @@
-"""What one batch comes to: each command decided in turn, then the rows to write and the seal to put under them."""
+"""What one batch comes to: each command decided in turn and written up at once, then the rows that changed and the link."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import structlog
 
 from tongbao.engine import chain
 from tongbao.engine.relation import Relation
-from tongbao.engine.store import Changes, Head, Seal
-from tongbao.engine.types import Accepted, Command, Decider, Decision, Declined, Event, Key, OutboxRow, Outcome, Record, View
+from tongbao.engine.sealing import Sealer, added, removed, sum_text
+from tongbao.engine.store import Changes, Head, Rows
+from tongbao.engine.types import (
+    EVENT_BITS,
+    OUTBOX,
+    RECORDS,
+    Accepted,
+    Command,
+    Decider,
+    Decision,
+    Declined,
+    Event,
+    Key,
+    OutboxRow,
+    Outcome,
+    Record,
+    Tally,
+    View,
+)
 from tongbao.kernel.errors import InvariantBroken
+from tongbao.kernel.ids import RowIds
 
 _log = structlog.get_logger("tongbao.engine")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
-#: Commands written up at a stretch before others have a turn: about half a millisecond.
+#: Commands decided at a stretch before others have a turn: about a millisecond.
 _TURN = 32
+#: Positions that an identifier has room for (`kernel.ids.RowIds`).
+MOST_COMMANDS = 4096
 
 
 class Waiting:
@@ -37,91 +58,158 @@ class Waiting:
         self.future = future
 
 
-_Decided = tuple[Waiting, Decision, dict[Relation[Any], list[Any]], list[Event]]
-
-
 class Work:
-    """What one batch has come to so far."""
+    """What one batch has come to so far.
 
-    def __init__(self, rows: dict[Key, Any], head: Head, now: datetime) -> None:
-        self.rows = rows
-        self.now = now
-        self.head = head
-        self.existed = {key for key, row in rows.items() if row is not None}
+    `rows` holds every row that its commands named, as the commands before left it; the caller puts rows in before a command that
+    names them is decided. Nothing here waits for anything.
+    """
+
+    def __init__(self, head: Head, now: datetime, sealer: Sealer) -> None:
+        self.rows: dict[Key, Any] = {}
+        self.seals: dict[Key, bytes] = {}
         self.written: dict[Key, Any] = {}
-        self.appended: dict[Relation[Any], list[Any]] = {}
-        self.decided: list[_Decided] = []
-        self.outcomes: dict[Any, Outcome | Exception] = {}
+        self.appended: dict[Relation[Any], Rows] = {}
+        self.outcomes: dict[UUID, Outcome | Exception] = {}
+        self.now = now
+        self._head = head
+        self._sequence = head.sequence + 1
+        self._sealer = sealer
+        self._ids = RowIds(now, head.writer, self._sequence)
+        self._before: dict[Key, Any] = {}
+        self._leaves: list[bytes] = []
+        self._tallies: dict[Key, list[int]] = {}
+
+    def __len__(self) -> int:
+        """Commands decided, bugs not counted."""
+        return len(self._leaves)
+
+    async def decide_all(self, several: Iterable[Waiting]) -> None:
+        """Decide several, often enough letting others have a turn: the one that talks to the database, and those who ask."""
+        for number, waiting in enumerate(several, 1):
+            self.decide(waiting)
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
 
     def decide(self, waiting: Waiting) -> None:
         """Decide one command upon what those before it left. A bug is its outcome alone, and leaves nothing behind."""
         command = waiting.command
-        view = View(self.rows)
+        position = len(self._leaves)
+        self._ids.begin(position)
+        view = View(self.rows, self._ids)
         try:
             decision = waiting.decider.decide(command, view, self.now)
+            if self._ids.spent(position):
+                raise InvariantBroken(f"{command.kind} appends more rows than there are identifiers")
+            if isinstance(decision, Declined) and decision.detail:
+                # As a repeat will be told, so that both are told the same: in the types that JSON has.
+                decision = Declined(decision.code, msgspec.to_builtins(decision.detail))
+            happened = isinstance(decision, Accepted)
+            left = view.changes(happened)
+            record = Record(
+                command.command_id, command.kind, waiting.fingerprint, happened, outcome_text(decision), self._head.writer,
+                self._sequence, position, self.now,
+            )  # fmt: skip
+            hashes = self._write_up(record, left.appended, left.events)
         except Exception as bug:
             self.outcomes[command.command_id] = report_bug(command, bug)
             return
-        if isinstance(decision, Declined) and decision.detail:
-            # As a repeat will be told, so that both are told the same: in the types that JSON has.
-            decision = Declined(decision.code, msgspec.to_builtins(decision.detail))
-        happened = isinstance(decision, Accepted)
-        written, appended, events = view.changes(happened)
-        self.rows.update(written)
-        self.written.update(written)
-        chained: dict[Relation[Any], list[Any]] = {}
-        for relation, row in appended:
-            self.appended.setdefault(relation, []).append(row)
-            if relation.chained:
-                chained.setdefault(relation, []).append(row)
-        self.decided.append((waiting, decision, chained, events))
+        if left.written:
+            rows, written = self.rows, self.written
+            for key in left.written:
+                if key not in written:
+                    self._before[key] = rows.get(key)
+            rows.update(left.written)
+            written.update(left.written)
+        for tally in left.tallies:
+            self._add(tally)
+        self._leaves.append(chain.command_hash(hashes))
         self.outcomes[command.command_id] = Outcome(decision, self.now)
 
-    async def decide_all(self, several: Sequence[Waiting]) -> None:
-        """Decide several, often enough letting the one that talks to the database have a turn."""
-        for number, waiting in enumerate(several):
-            if number % _TURN == 0:
-                await asyncio.sleep(0)
-            self.decide(waiting)
+    def _write_up(self, record: Record, appended: Mapping[Relation[Any], list[Any]], events: list[Event]) -> list[bytes]:
+        """Encode and hash what a command appends; only when all of it is encoded does any of it stay."""
+        parts: list[tuple[Relation[Any], list[Any], list[bytes]]] = [(RECORDS, [record], [RECORDS.encode(record)])]
+        for relation in sorted(appended, key=_rank) if len(appended) > 1 else appended:
+            rows = appended[relation]
+            parts.append((relation, rows, list(map(relation.encode, rows))))
+        if events:
+            told = [
+                OutboxRow(
+                    record.writer, record.sequence, record.position << EVENT_BITS | number, topic, kind,
+                    _encode(payload).decode(), self.now,
+                )
+                for number, (topic, kind, payload) in enumerate(events)
+            ]  # fmt: skip
+            parts.append((OUTBOX, told, list(map(OUTBOX.encode, told))))
+        hashes: list[bytes] = []
+        for relation, rows, encoded in parts:
+            hashes += chain.row_hashes(relation, encoded)
+            into = self.appended.get(relation)
+            if into is None:
+                into = self.appended[relation] = Rows([], [], [])
+            into.rows += rows
+            into.encoded += encoded
+        return hashes
 
-    def take_appended(self) -> Changes:
-        """The appended rows so far, which nothing decided later can change: to be written ahead of the rest."""
-        appended, self.appended = self.appended, {}
-        return Changes({}, {}, appended)
+    def _add(self, tally: Tally) -> None:
+        key = Key(tally.relation, tally.key)
+        sums = self._tallies.get(key)
+        if sums is None:
+            self._tallies[key] = list(tally.amounts)
+        else:
+            for at, amount in enumerate(tally.amounts):
+                sums[at] += amount
 
-    def changes(self) -> Changes:
-        """The rows to write that were not taken before."""
-        inserted: dict[Relation[Any], list[Any]] = {}
-        updated: dict[Relation[Any], list[Any]] = {}
+    def tallied(self) -> list[Key]:
+        """The rows that the tallies need, which are to be put in before `close`."""
+        return list(self._tallies)
+
+    def close(self) -> Changes:
+        """Add up the tallies, seal the rows that changed, and link it all to what was before."""
+        for key, sums in self._tallies.items():
+            self._count(key, sums)
+        inserted: dict[Relation[Any], Rows] = {}
+        updated: dict[Relation[Any], Rows] = {}
+        grew: dict[str, int] = {}
         for key, row in self.written.items():
-            (updated if key in self.existed else inserted).setdefault(key[0], []).append(row)
-        return Changes(inserted, updated, self.appended)
+            relation = key[0]
+            before = self._before[key]
+            group = inserted if before is None else updated
+            into = group.get(relation)
+            if into is None:
+                into = group[relation] = Rows([], [], [])
+            encoded = relation.encode(row)
+            seal = self._sealer.seal(relation, encoded)
+            total = added(grew.get(relation.name, 0), seal)
+            if before is not None:
+                total = removed(total, self.seals.get(key) or self._sealer.seal(relation, relation.encode(before)))
+            grew[relation.name] = total
+            self.seals[key] = seal
+            into.rows.append(row)
+            into.encoded.append(encoded)
+            into.seals.append(seal)
+        seals = _encode({name: sum_text(total) for name, total in grew.items()}).decode()
+        link = chain.link(
+            self._head.writer, self._sequence, self._head.hash, chain.merkle_root(self._leaves), seals, len(self._leaves), self.now
+        )
+        return Changes(inserted, updated, self.appended, link)
 
-    async def seal(self) -> Seal:
-        """Write up what was decided, and hash it; often enough letting the one that talks to the database have a turn."""
-        writer, sequence, now = self.head.writer, self.head.sequence + 1, self.now
-        records: list[Record] = []
-        leaves: list[bytes] = []
-        outbox: list[OutboxRow] = []
-        for position, (waiting, decision, chained, events) in enumerate(self.decided):
-            if position % _TURN == 0:
-                await asyncio.sleep(0)
-            command = waiting.command
-            record = Record(
-                command.command_id, command.kind, waiting.fingerprint, isinstance(decision, Accepted), outcome_text(decision),
-                writer, sequence, position, now,
-            )  # fmt: skip
-            records.append(record)
-            leaves.append(chain.leaf(record, in_chain_order(chained)))
-            for topic, kind, payload in events:
-                outbox.append(OutboxRow(writer, sequence, len(outbox), topic, kind, _encode(payload).decode(), now))
-        link = chain.link(writer, sequence, self.head.hash, chain.merkle_root(leaves), len(records), now)
-        return Seal(records, outbox, link)
+    def _count(self, key: Key, sums: list[int]) -> None:
+        relation = key.relation
+        row = self.rows[key]
+        self._before.setdefault(key, row)
+        if row is None:
+            named: Any = key.key if relation.composite else (key.key,)
+            row = relation.row(*named, *sums)
+        else:
+            row = msgspec.structs.replace(
+                row, **{name: getattr(row, name) + amount for name, amount in zip(relation.tally, sums, strict=True)}
+            )
+        self.rows[key] = self.written[key] = row
 
 
-def in_chain_order(rows: dict[Relation[Any], list[Any]]) -> list[list[Any]]:
-    """A command's chained rows in the one order that is hashed: relations by rank, rows by key."""
-    return [sorted(rows[relation], key=relation.key_of) for relation in sorted(rows, key=lambda relation: relation.rank)]  # type: ignore[arg-type]
+def _rank(relation: Relation[Any]) -> int:
+    return relation.rank
 
 
 def outcome_text(decision: Decision) -> str:

@@ -74,7 +74,7 @@ def post(
     floor). Legs that do not sum to zero in each currency are a bug. `label` tells several journals of one command apart.
     """
     _balanced(legs)
-    journal_id = derived_id(now, command.command_id, label)
+    journal_id = view.new_id()
     touched: dict[UUID, Account] = {}
     entries: list[Entry] = []
     for number, (place, amount) in enumerate(legs):

@@ -74,20 +74,8 @@ class Hold(msgspec.Struct, frozen=True):
 
 #: Accounts are what everyone needs, so they are locked last.
 HOLD: Relation[Hold] = Relation("hold", Hold, key=("hold_id",), rank=800)
-ACCOUNT: Relation[Account] = Relation("account", Account, key=("account_id",), rank=900)
-JOURNAL: Relation[Journal] = Relation(
-    "journal",
-    Journal,
-    key=("journal_id",),
-    rank=910,
-    append_only=True,
-    by_commands=QUERIES["journals_of_commands"],
-)
+ACCOUNT: Relation[Account] = Relation("account", Account, key=("account_id",), rank=900, fixed=("code", "owner_id", "currency", "opened_at"))
+JOURNAL: Relation[Journal] = Relation("journal", Journal, key=("journal_id",), rank=910, append_only=True)
 ENTRY: Relation[Entry] = Relation(
-    "entry",
-    Entry,
-    key=("account_id", "version"),
-    rank=920,
-    append_only=True,
-    by_commands=QUERIES["entries_of_commands"],
+    "entry", Entry, key=("account_id", "version"), rank=920, append_only=True, chain_order=("journal_id", "leg")
 )

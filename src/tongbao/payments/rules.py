@@ -144,7 +144,7 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
     journal = post(view, command, now, "payment", legs, payment.out_trade_no)
     if isinstance(journal, Declined):
         return journal
-    bill_id = derived_id(now, command.command_id, b"bill")
+    bill_id = view.new_id()
     paid = replace(payment, state="PAID", payer_id=command.payer_id, paid_at=now, journal_id=journal.journal_id, bill_id=bill_id)
     view.put(PAYMENT, paid)
     view.put(
@@ -237,7 +237,7 @@ def _refund(command: RefundPayment, payment: Payment, refund_id: UUID, view: Vie
     view.put(
         BILL,
         Bill(
-            command.payer_id, derived_id(now, command.command_id, b"bill"), "refund", "in", command.amount_minor,
+            command.payer_id, view.new_id(), "refund", "in", command.amount_minor,
             payment.currency, "merchant", payment.merchant_id, payment.subject, command.reason, now,
             account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id,
         ),

@@ -23,6 +23,7 @@ class Keys(msgspec.Struct, frozen=True):
     session   derives session tokens, so that a repeated log-in answers the same token
     code      Ed25519 seed that signs our dynamic QR codes
     bank      authenticates us to the bank and the bank to us
+    seal      seals rows, so that whoever can write to the database but has not this key cannot change one unseen
     """
 
     pin: bytes
@@ -30,6 +31,7 @@ class Keys(msgspec.Struct, frozen=True):
     session: bytes
     code: bytes
     bank: bytes
+    seal: bytes
 
     @classmethod
     def fresh(cls) -> Keys:

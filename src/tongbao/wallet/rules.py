@@ -115,7 +115,7 @@ def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -
     view.put(
         BILL,
         Bill(
-            command.customer_id, derived_id(now, command.command_id, b"bill"), command.transfer_kind,
+            command.customer_id, view.new_id(), command.transfer_kind,
             "in" if command.transfer_kind == "topup" else "out", command.amount_minor, command.currency, "bank",
             command.bank_account_id, "", "", now, account_at(view, wallet, now).posted_minor if journal else None,
             journal.journal_id if journal else None, transfer_id,
@@ -190,7 +190,7 @@ def transfer(command: Transfer, view: View, now: datetime) -> Decision:
     )
     if isinstance(journal, Declined):
         return journal
-    bill_id = derived_id(now, command.command_id, b"bill")
+    bill_id = view.new_id()
     sides: tuple[tuple[UUID, Direction, UUID, Place], ...] = (
         (command.payer_id, "out", command.payee_id, payer_wallet),
         (command.payee_id, "in", command.payer_id, payee_wallet),

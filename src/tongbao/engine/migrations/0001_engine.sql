@@ -6,29 +6,31 @@ create table command (
     fingerprint bytea       not null,
     accepted    boolean     not null,
     outcome     text        not null,
-    writer      integer     not null,
+    writer      bigint      not null,
     sequence    bigint      not null,
-    position    integer     not null,
+    position    bigint      not null,
     decided_at  timestamptz not null,
     constraint command_pk primary key (command_id)
 );
-create index command_in_chain_order on command (writer, sequence, position);
+-- Batches follow each other on the disk, so this tiny index finds one; nothing is written for each command.
+create index command_in_chain_order on command using brin (sequence) with (pages_per_range = 16);
 
 create table chain_link (
-    writer     integer     not null,
+    writer     bigint      not null,
     sequence   bigint      not null,
     previous   bytea       not null,
     root       bytea       not null,
+    seals      text        not null,
     hash       bytea       not null,
-    commands   integer     not null,
+    commands   bigint      not null,
     decided_at timestamptz not null,
     constraint chain_link_pk primary key (writer, sequence)
 );
 
 create table outbox (
-    writer   integer     not null,
+    writer   bigint      not null,
     sequence bigint      not null,
-    position integer     not null,
+    position bigint      not null,
     topic    text        not null,
     kind     text        not null,
     payload  text        not null,
@@ -36,6 +38,29 @@ create table outbox (
     constraint outbox_pk primary key (writer, sequence, position)
 );
 create index outbox_by_topic on outbox (topic, at);
+
+-- Whose turn it is. Engines write one at a time: a batch locks this row until it commits, and finds here whose turn the last
+-- one was. Set `writer` to 0 by hand, and every engine reads afresh what it has in memory.
+create table engine_turn (
+    only_row boolean not null default true,
+    writer   bigint  not null,
+    constraint engine_turn_pk primary key (only_row),
+    constraint engine_turn_has_one_row check (only_row)
+);
+insert into engine_turn (writer) values (0);
+
+create function take_turn(mine bigint) returns boolean language plpgsql as $$
+declare
+    last bigint;
+begin
+    select writer into strict last from engine_turn for update;
+    if last is distinct from mine then
+        update engine_turn set writer = mine;
+        return false;
+    end if;
+    return true;
+end
+$$;
 
 -- What was written stays as it was written.
 create function refuse_change() returns trigger language plpgsql as $$

@@ -11,9 +11,9 @@ select pg_try_advisory_lock(7041, $1);
 -- The last link of a writer's chain. $1 writer.
 select sequence, hash from chain_link where writer = $1 order by sequence desc limit 1;
 
--- name: insert_link
--- One batch. The primary key (writer, sequence) makes a fork impossible.
-insert into chain_link (writer, sequence, previous, root, hash, commands, decided_at) values ($1, $2, $3, $4, $5, $6, $7);
+-- name: take_turn
+-- Wait until nobody else writes and take the turn, until the transaction ends. $1 writer. True if the last turn was its own.
+select take_turn($1);
 
 -- name: wake_listeners
 -- Tell other processes that the outbox has news. $1 "writer:sequence".
@@ -38,12 +38,17 @@ select writer, sum(commands)::bigint as commands from chain_link group by writer
 
 -- name: links_after
 -- Links of a writer in order. $1 writer, $2 after this sequence, $3 limit.
-select writer, sequence, previous, root, hash, commands, decided_at from chain_link
+select writer, sequence, previous, root, seals, hash, commands, decided_at from chain_link
 where writer = $1 and sequence > $2 order by sequence limit $3;
 
 -- name: records_between
 -- Commands of a stretch of a writer's chain, in order. $1 writer, $2 first and $3 last sequence.
 select command_id, kind, fingerprint, accepted, outcome, writer, sequence, position, decided_at from command
+where writer = $1 and sequence between $2 and $3 order by sequence, position;
+
+-- name: events_between
+-- Events of a stretch of a writer's chain, in order. $1 writer, $2 first and $3 last sequence.
+select writer, sequence, position, topic, kind, payload, at from outbox
 where writer = $1 and sequence between $2 and $3 order by sequence, position;
 
 -- name: commands_without_link

@@ -9,9 +9,10 @@ create table principal (
     roles           text        not null,
     merchant_id     uuid,
     password_hash   text        not null,
-    wrong_passwords integer     not null,
+    wrong_passwords bigint      not null,
     locked_until    timestamptz,
     created_at      timestamptz not null,
+    seal            bytea       not null,
     constraint principal_pk primary key (principal_id),
     constraint principal_audience check (audience in ('wallet', 'merchant', 'console')),
     constraint principal_staff_has_merchant check ((audience = 'merchant') = (merchant_id is not null))
@@ -22,15 +23,17 @@ create table login_name (
     audience     text not null,
     login        text not null,
     principal_id uuid not null,
+    seal         bytea not null,
     constraint login_name_pk primary key (audience, login)
 );
 
 create table pin (
     customer_id  uuid        not null,
     mac          bytea       not null,
-    wrong        integer     not null,
+    wrong        bigint      not null,
     locked_until timestamptz,
     set_at       timestamptz not null,
+    seal         bytea       not null,
     constraint pin_pk primary key (customer_id)
 );
 
@@ -43,6 +46,7 @@ create table session (
     expires_at   timestamptz not null,
     ended_at     timestamptz,
     last_seen_at timestamptz,
+    seal         bytea       not null,
     constraint session_pk primary key (session_id)
 );
 create unique index session_by_token on session (token_hash);

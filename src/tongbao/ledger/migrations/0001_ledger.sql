@@ -11,6 +11,7 @@ create table account (
     floor_minor  bigint,
     version      bigint      not null,
     opened_at    timestamptz not null,
+    seal         bytea       not null,
     constraint account_pk primary key (account_id),
     constraint account_held_not_negative check (held_minor >= 0),
     constraint account_above_floor check (floor_minor is null or posted_minor - held_minor >= floor_minor)
@@ -32,7 +33,7 @@ create table entry (
     account_id    uuid        not null,
     version       bigint      not null,
     journal_id    uuid        not null,
-    leg           smallint    not null,
+    leg           bigint      not null,
     currency      text        not null,
     amount_minor  bigint      not null,
     balance_minor bigint      not null,
@@ -51,6 +52,7 @@ create table hold (
     expires_at     timestamptz not null,
     created_at     timestamptz not null,
     ended_at       timestamptz,
+    seal           bytea       not null,
     constraint hold_pk primary key (hold_id),
     constraint hold_state check (state in ('ACTIVE', 'CAPTURED', 'VOIDED', 'EXPIRED')),
     constraint hold_within_amount check (captured_minor between 0 and amount_minor and amount_minor > 0)

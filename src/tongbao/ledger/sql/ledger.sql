@@ -1,16 +1,3 @@
--- name: journals_of_commands
--- Journals that commands wrote, in chain order, each with its command once more as the last column. $1 command ids.
-select journal_id, command_id, kind, memo, posted_at, command_id from journal
-where posted_at in (select decided_at from command where command_id = any($1::uuid[])) and command_id = any($1::uuid[])
-order by journal_id;
-
--- name: entries_of_commands
--- Entries that commands wrote, in chain order, each with its command as the last column. $1 command ids.
-select e.account_id, e.version, e.journal_id, e.leg, e.currency, e.amount_minor, e.balance_minor, e.posted_at, j.command_id
-from entry e join journal j using (journal_id)
-where j.posted_at in (select decided_at from command where command_id = any($1::uuid[])) and j.command_id = any($1::uuid[])
-order by e.account_id, e.version;
-
 -- name: account
 -- One account, without a lock. $1 account id.
 select account_id, code, owner_id, currency, posted_minor, held_minor, floor_minor, version, opened_at

@@ -14,13 +14,14 @@ create table payment (
     payer_id           uuid,
     refunded_minor     bigint      not null,
     fee_returned_minor bigint      not null,
-    refunds            integer     not null,
+    refunds            bigint      not null,
     created_at         timestamptz not null,
     expires_at         timestamptz not null,
     paid_at            timestamptz,
     closed_at          timestamptz,
     journal_id         uuid,
     bill_id            uuid,
+    seal               bytea       not null,
     constraint payment_pk primary key (payment_id),
     constraint payment_state check (state in ('CREATED', 'PAID', 'CLOSED', 'EXPIRED')),
     constraint payment_amount check (amount_minor > 0 and fee_minor between 0 and amount_minor),
@@ -44,6 +45,7 @@ create table refund (
     reason             text        not null,
     at                 timestamptz not null,
     journal_id         uuid        not null,
+    seal               bytea       not null,
     constraint refund_pk primary key (refund_id),
     constraint refund_amount check (amount_minor > 0)
 );

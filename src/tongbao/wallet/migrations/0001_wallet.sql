@@ -8,6 +8,7 @@ create table bank_account (
     holder_name     text        not null,
     linked_at       timestamptz not null,
     unlinked_at     timestamptz,
+    seal            bytea       not null,
     constraint bank_account_pk primary key (bank_account_id)
 );
 create index bank_account_by_customer on bank_account (customer_id, bank_account_id);
@@ -20,12 +21,13 @@ create table bank_transfer (
     state            text        not null,
     amount_minor     bigint      not null,
     currency         text        not null,
-    attempts         integer     not null,
+    attempts         bigint      not null,
     next_attempt_at  timestamptz,
     bank_reference   text,
     failure_code     text,
     created_at       timestamptz not null,
     finished_at      timestamptz,
+    seal             bytea       not null,
     constraint bank_transfer_pk primary key (bank_transfer_id),
     constraint bank_transfer_kind check (kind in ('topup', 'withdrawal')),
     constraint bank_transfer_state check (state in ('PENDING', 'UNKNOWN', 'SUCCEEDED', 'FAILED')),
