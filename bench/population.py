@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from tongbao.engine.api import Accepted, Command, Decider, Decision, Engine, Key, Relation, View, accepted
+from tongbao.engine.api import Accepted, Command, Decider, Decision, Engine, Key, Relation, Sealer, View, accepted
 from tongbao.engine.relation import Row
 from tongbao.identity.types import PIN, Pin
 from tongbao.kernel.clock import SystemClock
@@ -63,9 +63,10 @@ async def funded(engine: Engine, count: int) -> list[UUID]:
     return owners
 
 
-async def insert(connection: asyncpg.Connection, relation: Relation[Row], rows: Sequence[Row]) -> None:
+async def insert(connection: asyncpg.Connection, relation: Relation[Row], rows: Sequence[Row], sealer: Sealer = Sealer()) -> None:
     """Rows past the engine, for what is not the subject of a bench (PINs, sessions)."""
-    await connection.execute(relation.insert_sql, *relation.row_arguments(rows))
+    seals = [sealer.seal(relation, relation.encode(row)) for row in rows]
+    await connection.execute(relation.insert_sql, *relation.insert_arguments(rows, seals))
 
 
 async def give_pins(dsn: str, owners: Iterable[UUID]) -> None:

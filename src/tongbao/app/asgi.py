@@ -101,7 +101,7 @@ async def open_services(settings: Settings, dsn: str, clock: Clock | None = None
     pool = await open_pool(dsn)
     bank = open_bank(settings, keys)
     try:
-        async with runtime.open_engine(dsn, clock) as engine:
+        async with runtime.open_engine(dsn, keys, clock) as engine:
             services = Services(settings, keys, dsn, pool, engine, bank, clock)
             listening = asyncio.create_task(services.listener.run(), name="listener")
             try:

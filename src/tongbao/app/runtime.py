@@ -11,7 +11,7 @@ import structlog
 
 from tongbao.app.registry import DECIDERS, MIGRATIONS
 from tongbao.app.settings import Settings
-from tongbao.engine.api import Engine, Limits, PostgresStore
+from tongbao.engine.api import Engine, Limits, PostgresStore, Sealer
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.migrations import migrate
 from tongbao.kernel.postgres import EmbeddedPostgres, wait_until_ready
@@ -69,7 +69,7 @@ async def left_as_found(settings: Settings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def open_engine(dsn: str, clock: Clock | None = None, limits: Limits | None = None) -> AsyncIterator[Engine]:
+async def open_engine(dsn: str, keys: Keys, clock: Clock | None = None, limits: Limits | None = None) -> AsyncIterator[Engine]:
     """An engine over PostgreSQL with everything the product can decide."""
-    async with Engine(PostgresStore(dsn), DECIDERS, clock or SystemClock(), limits or Limits()) as engine:
+    async with Engine(PostgresStore(dsn, sealer=Sealer(keys.seal)), DECIDERS, clock or SystemClock(), limits or Limits()) as engine:
         yield engine

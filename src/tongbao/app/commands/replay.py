@@ -119,6 +119,7 @@ async def _run(settings: Settings, source: Source, speed: float | None, concurre
     # A server killed a moment ago may need a second try: until its process is reaped it looks alive to the next one.
     dsn = await patiently(lambda: runtime.open_database(settings), _OPENING_S)
     runtime.calm_collector()
+    keys = runtime.keys(settings)
     figures = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
     bar = Progress(TextColumn("{task.description}"), BarColumn(), *figures, console=Console(stderr=True), transient=True)
     async with database_watched(settings):
@@ -127,7 +128,7 @@ async def _run(settings: Settings, source: Source, speed: float | None, concurre
             tally = Tally(source.payments, log)
             files.enter_context(bar)
             async with AsyncExitStack() as stack:
-                engine = await patiently(lambda: stack.enter_async_context(runtime.open_engine(dsn)))
+                engine = await patiently(lambda: stack.enter_async_context(runtime.open_engine(dsn, keys)))
                 parties = await _prepare(settings, source, engine, concurrency, bar)
                 started = time.monotonic()
                 await _pay(source, parties, Flow(engine, concurrency, tally.count), tally, speed, bar)
