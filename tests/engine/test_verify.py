@@ -136,9 +136,9 @@ ALTERATIONS = [
                "update entry set journal_id = n.new from n where journal_id = n.old; drop table n", ALTERED),
     Alteration("a journal deleted", "delete from journal where kind = 'transfer'", ALTERED),
     Alteration("a journal without a command",
-               "insert into journal values (gen_random_uuid(), gen_random_uuid(), 'payment', '', now())", "no command"),
+               "insert into journal values (gen_random_uuid(), gen_random_uuid(), 'payment', '', now(), current_date)", "no command"),
     Alteration("a journal more for a command",
-               "insert into journal select gen_random_uuid(), command_id, kind, memo, posted_at from journal where kind = 'transfer'", ALTERED),
+               "insert into journal select gen_random_uuid(), command_id, kind, memo, posted_at, value_date from journal where kind = 'transfer'", ALTERED),
     # entries
     Alteration("an amount", f"update entry set amount_minor = amount_minor + 1 where {_FIRST_ENTRY}", ALTERED),
     Alteration("a balance after", f"update entry set balance_minor = balance_minor + 1 where {_FIRST_ENTRY}", ALTERED),
@@ -154,7 +154,7 @@ ALTERATIONS = [
     Alteration("a sound pair of entries of no journal",
                _PAIR.format(journal="(select gen_random_uuid() as journal_id, now() as posted_at) x"), "no journal"),
     Alteration("a sound journal of no command",
-               "insert into journal values ('00000000-0000-0000-0000-000000000001', gen_random_uuid(), 'topup', '', now());"
+               "insert into journal values ('00000000-0000-0000-0000-000000000001', gen_random_uuid(), 'topup', '', now(), current_date);"
                + _PAIR.format(journal="journal where journal_id = '00000000-0000-0000-0000-000000000001'"), "no command"),
     # accounts
     Alteration("a balance raised", f"update account set posted_minor = posted_minor + 1 where {_RICHEST}", "its entries say"),
@@ -165,7 +165,7 @@ ALTERATIONS = [
     Alteration("a held sum lowered", "update account set held_minor = 0 where held_minor > 0", "its holds say"),
     Alteration("an account deleted", f"delete from account where {_RICHEST}", "its entries say"),
     Alteration("an account with a balance out of nothing",
-               "insert into account values (gen_random_uuid(), '2001', gen_random_uuid(), 'CNY', 100, 0, 0, 0, now())", "its entries say"),
+               "insert into account values (gen_random_uuid(), '2001', gen_random_uuid(), 'CNY', 100, 0, 0, null, 0, now(), '', '')", "its entries say"),
     Alteration("an account's currency", f"update account set currency = 'USD' where {_RICHEST}", "not the account of its code"),
     Alteration("an account's owner", f"update account set owner_id = gen_random_uuid() where {_RICHEST}", "not the account of its code"),
     Alteration("an account's line of the chart", f"update account set code = '2101' where {_RICHEST}", "not the account of its code"),
@@ -177,8 +177,8 @@ ALTERATIONS = [
     # holds
     Alteration("a hold's amount", "update hold set amount_minor = amount_minor - 1 where state = 'ACTIVE'", "its holds say"),
     Alteration("what was captured of a hold", "update hold set captured_minor = 1 where state = 'ACTIVE'", "its holds say"),
-    Alteration("a hold ended", "update hold set state = 'VOIDED' where state = 'ACTIVE'", "its holds say"),
-    Alteration("an ended hold come back", "update hold set state = 'ACTIVE' where state = 'VOIDED'", "its holds say"),
+    Alteration("a hold ended", "update hold set state = 'VOIDED', ended_at = now() where state = 'ACTIVE'", "its holds say"),
+    Alteration("an ended hold come back", "update hold set state = 'ACTIVE', ended_at = null where state = 'VOIDED'", "its holds say"),
     Alteration("a hold on another account", "update hold set account_id = gen_random_uuid() where state = 'ACTIVE'", "its holds say"),
     Alteration("an active hold deleted", "delete from hold where state = 'ACTIVE'", "its holds say"),
     # the chain itself
@@ -268,7 +268,7 @@ _SOME_ACCOUNT = "(select account_id from account order by account_id limit 1)"
         ("insert into command select * from command limit 1", "23505"),
         ("update account set posted_minor = held_minor - 1 where code = '2001'", "23514"),
         ("update account set held_minor = -1", "23514"),
-        ("update hold set captured_minor = amount_minor + 1", "23514"),
+        ("update hold set captured_minor = agreed_minor + 1", "23514"),
         ("update hold set captured_minor = -1", "23514"),
         ("update hold set state = 'GONE'", "23514"),
         ("update payment set refunded_minor = amount_minor + 1", "23514"),

@@ -245,6 +245,7 @@ do $$ declare name text; begin
     for name in select tablename from pg_tables where schemaname = 'public' and tablename not like '%migration%' loop
         execute format('truncate %I', name);
     end loop;
+    insert into engine_turn (writer) values (0);
 end $$;"""
 
 

@@ -15,11 +15,9 @@ import msgspec
 from tongbao.app.registry import CHAINED, CHECKS
 from tongbao.engine.postgres import QUERIES as ENGINE
 from tongbao.engine.verify import Verification, verify
-from tongbao.kernel.errors import Refusal, decline
+from tongbao.kernel.errors import Refusal
 from tongbao.ledger.api import CHART, FEES, QUERIES, RESERVE, WITHDRAWALS_IN_TRANSIT, Account
-from tongbao.ledger.errors import ACCOUNT_NOT_FOUND
-
-JOURNAL_NOT_FOUND = decline("journal_not_found", "凭证不存在。", "There is no such journal.", status=404)
+from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, JOURNAL_NOT_FOUND
 
 
 class TrialRow(msgspec.Struct, frozen=True):

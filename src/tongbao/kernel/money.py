@@ -91,8 +91,9 @@ def parse(text: str, currency: str) -> Money:
 
 
 def format_minor(minor: int, currency: str) -> str:
-    """The decimal string of an amount: always all of the currency's places, a leading minus when negative."""
-    decimals = places(currency)
+    """The decimal string of an amount: always all of the currency's places, a leading minus when negative. `currency` may carry
+    the colour of restricted money ("CNY:canteen"), which has its currency's places."""
+    decimals = places(currency.partition(":")[0])
     sign, digits = ("-", -minor) if minor < 0 else ("", minor)
     if decimals == 0:
         return f"{sign}{digits}"

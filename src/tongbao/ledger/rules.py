@@ -1,46 +1,59 @@
-"""How money moves: the only code that changes a balance.
+"""How money moves: with `bulk.py`, which does the same for many at once, the only code that changes a balance.
 
-Other modules' deciders name the accounts they touch with `account_keys` and call `post` with legs. A leg is (account,
-amount): positive credits it, negative debits it. `post` opens accounts that do not exist yet, checks floors, and leaves
-one journal with its entries in the view; or it says why not and leaves nothing.
+Other modules' deciders name the accounts they touch with `account_keys` and call `post` with legs. A leg is (place,
+amount): positive credits it, negative debits it. `post` opens accounts that do not exist yet, asks each whether it may give
+or take, and leaves one journal with its entries in the view; or it says why not and leaves nothing. `post_linked` does so
+for several journals: all of them or none.
+
+    closed? → frozen on this side? → below the floor, or above the ceiling?
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
 from msgspec.structs import replace
 
-from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, View
+from tongbao.engine.api import Command, Declined, Key, View
 from tongbao.kernel.errors import InvariantBroken
-from tongbao.kernel.ids import derived_id
 from tongbao.ledger import errors
+from tongbao.ledger.book import BOOK_KEY, the_book, value_day
 from tongbao.ledger.chart import CHART, ChartLine, account_id
-from tongbao.ledger.types import ACCOUNT, ENTRY, HOLD, JOURNAL, Account, Entry, Hold, Journal
+from tongbao.ledger.commands import PlaceName
+from tongbao.ledger.types import ACCOUNT, ENTRY, JOURNAL, LARGEST_BALANCE_MINOR, LEDGER_DAY, Account, Entry, Journal
+
+_HIGHEST, _LOWEST = LARGEST_BALANCE_MINOR, -LARGEST_BALANCE_MINOR
 
 
 class Place(NamedTuple):
-    """An account named by what it is: a line of the chart, a currency, and an owner where the line has owners."""
+    """An account named by what it is: a line of the chart, a currency, an owner where the line has owners, and the colour of
+    restricted money."""
 
     line: ChartLine
     currency: str
     owner_id: UUID | None = None
+    colour: str = ""
 
     @property
     def account_id(self) -> UUID:
         """The identifier of the account at this place."""
-        return _account_id(self.line.code, self.currency, self.owner_id)
+        money = f"{self.currency}:{self.colour}" if self.colour else self.currency
+        return _account_id(self.line.code, money, self.owner_id)
+
+    @property
+    def money(self) -> str:
+        """What the rows of this place call its currency: with the colour, if it has one."""
+        return f"{self.currency}:{self.colour}" if self.colour else self.currency
 
 
 @lru_cache(maxsize=100_000)
-def _account_id(code: str, currency: str, owner_id: UUID | None) -> UUID:
+def _account_id(code: str, money: str, owner_id: UUID | None) -> UUID:
     # Asked for several times in every payment, and the same for ever; some 20 MB when it is full.
-    return account_id(CHART[code], currency, owner_id)
+    return account_id(CHART[code], money, owner_id)
 
 
 class Leg(NamedTuple):
@@ -50,51 +63,83 @@ class Leg(NamedTuple):
     amount_minor: int
 
 
+class Draft(NamedTuple):
+    """A journal to be posted. `value_date` None: today in the book's zone."""
+
+    kind: str
+    legs: Sequence[Leg]
+    memo: str = ""
+    value_date: date | None = None
+    reverses: UUID | None = None
+
+
+def place_of(name: PlaceName) -> Place:
+    """The place that a command names."""
+    currency, _, colour = name.currency.partition(":")
+    return Place(CHART[name.code], currency, name.owner_id, colour)
+
+
 def account_keys(places: Iterable[Place]) -> list[Key]:
-    """The rows that posting to these places needs."""
-    return [Key(ACCOUNT, place.account_id) for place in places]
+    """The rows that posting to these places needs: their accounts, and the book with its closed periods."""
+    keys = [Key(ACCOUNT, place.account_id) for place in places]
+    keys.append(BOOK_KEY)
+    return keys
 
 
 def account_at(view: View, place: Place, now: datetime) -> Account:
     """The account at a place, as it is or as it would be opened."""
     where = place.account_id
     found = view.get(ACCOUNT, where)
-    if found is not None:
-        return found
+    return _new_account(where, place, now) if found is None else found
+
+
+def _new_account(where: UUID, place: Place, now: datetime) -> Account:
     line = place.line
-    return Account(where, line.code, place.owner_id, place.currency, 0, 0, None if line.overdraft else 0, 0, now)
+    return Account(where, line.code, place.owner_id, place.money, 0, 0, line.floor_minor, None, 0, now)
 
 
 def post(
-    view: View, command: Command, now: datetime, kind: str, legs: Sequence[Leg], memo: str = "", label: bytes = b""
+    view: View,
+    command: Command,
+    now: datetime,
+    kind: str,
+    legs: Sequence[Leg],
+    memo: str = "",
+    label: bytes = b"",
+    *,
+    value_date: date | None = None,
+    reverses: UUID | None = None,
 ) -> Journal | Declined:
     """Move money: all legs or none.
 
-    Declines `insufficient_funds` (detail: available, needed in minor units, for the first account that would fall below its
-    floor). Legs that do not sum to zero in each currency are a bug. `label` tells several journals of one command apart.
+    Declines `period_closed`, `backdated_too_far`, `value_date_ahead`, and for the first leg that cannot be: `account_closed`,
+    `account_frozen_debit`, `insufficient_funds` (detail: available, needed in minor units), `account_frozen_credit`,
+    `balance_ceiling`. Legs that do not sum to zero in each currency and colour are a bug.
     """
-    _balanced(legs)
-    journal_id = view.new_id()
     touched: dict[UUID, Account] = {}
-    entries: list[Entry] = []
-    for number, (place, amount) in enumerate(legs):
-        where = place.account_id
-        account = touched.get(where) or account_at(view, place, now)
-        posted, version = account.posted_minor + amount, account.version + 1
-        if account.floor_minor is not None and amount < 0 and posted - account.held_minor < account.floor_minor:
-            return Declined(errors.INSUFFICIENT_FUNDS, {"available_minor": account.available_minor, "needed_minor": -amount})
-        touched[where] = Account(
-            where, account.code, account.owner_id, account.currency, posted, account.held_minor, account.floor_minor, version,
-            account.opened_at,
-        )  # fmt: skip
-        entries.append(Entry(where, version, journal_id, number, place.currency, amount, posted, now))
-    for account in touched.values():
-        view.put(ACCOUNT, account)
-    journal = Journal(journal_id, command.command_id, kind, memo, now)
-    view.put(JOURNAL, journal)
-    for entry in entries:
-        view.put(ENTRY, entry)
-    return journal
+    written = _write(view, command, now, Draft(kind, legs, memo, value_date, reverses), touched)
+    if isinstance(written, Declined):
+        return written
+    _keep(view, touched, (written,))
+    return written[0]
+
+
+def post_linked(view: View, command: Command, now: datetime, drafts: Sequence[Draft]) -> list[Journal] | Declined:
+    """Post several journals of one command, each upon what those before it left: all of them, or none and the first decline."""
+    touched: dict[UUID, Account] = {}
+    every: list[_Written] = []
+    for draft in drafts:
+        written = _write(view, command, now, draft, touched)
+        if isinstance(written, Declined):
+            return written
+        every.append(written)
+    _keep(view, touched, every)
+    return [journal for journal, _ in every]
+
+
+def most_movable(source: Account, target: Account, most_minor: int) -> int:
+    """How much of `most_minor` can go from one account to the other now; 0 when nothing can."""
+    return max(0, min(most_minor, source.debitable_minor, target.creditable_minor))
 
 
 def require_positive(amount_minor: int) -> None:
@@ -103,145 +148,74 @@ def require_positive(amount_minor: int) -> None:
         raise InvariantBroken(f"an amount of {amount_minor}")
 
 
+_Written = tuple[Journal, list[Entry]]
+
+
+def _write(view: View, command: Command, now: datetime, draft: Draft, touched: dict[UUID, Account]) -> _Written | Declined:
+    """The journal and entries that a draft comes to, upon the accounts in `touched`, which it brings to where they then are."""
+    kind, legs, memo, wished, reverses = draft
+    _balanced(legs)
+    day = value_day(the_book(view), now, wished)
+    if isinstance(day, Declined):
+        return day
+    journal_id = view.new_id()
+    entries: list[Entry] = []
+    for number, (place, amount) in enumerate(legs):
+        where = place.account_id
+        account = touched.get(where) or view.get(ACCOUNT, where) or _new_account(where, place, now)
+        posted, version = account.posted_minor + amount, account.version + 1
+        if (refused := refusal_of(account, amount, posted)) is not None:
+            return refused
+        touched[where] = replace(account, posted_minor=posted, version=version)
+        entries.append(Entry(where, version, journal_id, number, account.currency, amount, posted, now))
+    return Journal(journal_id, command.command_id, kind, memo, now, day, reverses), entries
+
+
+def refusal_of(account: Account, amount: int, posted: int) -> Declined | None:
+    """Why `amount` may not bring the account to `posted`; None if it may.
+
+    A detail goes to whoever sent the command: what is said of the side that receives must not tell the payer about it.
+    """
+    if account.closed_at is not None:
+        return Declined(errors.ACCOUNT_CLOSED)
+    if amount < 0:
+        if account.debit_freeze:
+            return Declined(errors.DEBITS_FROZEN)
+        floor = account.floor_minor
+        if posted - account.held_minor < (_LOWEST if floor is None else floor):
+            return Declined(errors.INSUFFICIENT_FUNDS, {"available_minor": account.debitable_minor, "needed_minor": -amount})
+        return None
+    if account.credit_freeze:
+        return Declined(errors.CREDITS_FROZEN)
+    ceiling = account.ceiling_minor
+    if posted > (_HIGHEST if ceiling is None else ceiling):
+        return Declined(errors.BALANCE_CEILING)
+    return None
+
+
+def _keep(view: View, touched: dict[UUID, Account], every: Sequence[_Written]) -> None:
+    for account in touched.values():
+        view.put(ACCOUNT, account)
+    for journal, entries in every:
+        view.append(JOURNAL, (journal,))
+        view.append(ENTRY, entries)
+        day = journal.value_date
+        for entry in entries:
+            amount, code = entry.amount_minor, touched[entry.account_id].code
+            view.tally(LEDGER_DAY, (day, code, entry.currency), *((0, amount, 1) if amount > 0 else (-amount, 0, 1)))
+
+
 def _balanced(legs: Sequence[Leg]) -> None:
+    if len(legs) == 2:
+        # Nearly all journals, and a tenth of the work of those below.
+        (one, amount), (other, back) = legs
+        if amount and amount + back == 0 and one.currency == other.currency and one.colour == other.colour:
+            return
     sums: dict[str, int] = {}
     for place, amount in legs:
         if amount == 0:
             raise InvariantBroken("a leg moves nothing")
-        sums[place.currency] = sums.get(place.currency, 0) + amount
+        money = place.money
+        sums[money] = sums.get(money, 0) + amount
     if not legs or any(sums.values()):
         raise InvariantBroken(f"legs do not balance: {sums}")
-
-
-# ── holds ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class PlaceHold(Command, frozen=True, kw_only=True):
-    """Set money aside on one account until it is captured, voided or expires."""
-
-    kind = "ledger.hold"
-    hold_id: UUID
-    code: str
-    currency: str
-    owner_id: UUID | None
-    amount_minor: int
-    expires_at: datetime
-
-
-class CaptureHold(Command, frozen=True, kw_only=True):
-    """Move held money to another account; what is left of the hold stays held unless `final`."""
-
-    kind = "ledger.capture"
-    hold_id: UUID
-    code: str
-    currency: str
-    owner_id: UUID | None
-    to_code: str
-    to_owner_id: UUID | None
-    amount_minor: int
-    final: bool = True
-
-
-class VoidHold(Command, frozen=True, kw_only=True):
-    """Give held money back to its account."""
-
-    kind = "ledger.void"
-    hold_id: UUID
-    code: str
-    currency: str
-    owner_id: UUID | None
-
-
-class Held(msgspec.Struct, frozen=True):
-    """Result of `PlaceHold`."""
-
-    hold_id: UUID
-
-
-class Captured(msgspec.Struct, frozen=True):
-    """Result of `CaptureHold`."""
-
-    journal_id: UUID
-
-
-def _place(command: PlaceHold | CaptureHold | VoidHold) -> Place:
-    return Place(CHART[command.code], command.currency, command.owner_id)
-
-
-def _hold_keys(command: PlaceHold | VoidHold) -> list[Key]:
-    return [Key(HOLD, command.hold_id), *account_keys([_place(command)])]
-
-
-def _capture_keys(command: CaptureHold) -> list[Key]:
-    to = Place(CHART[command.to_code], command.currency, command.to_owner_id)
-    return [Key(HOLD, command.hold_id), *account_keys([_place(command), to])]
-
-
-def place_hold(command: PlaceHold, view: View, now: datetime) -> Decision:
-    """Declines `hold_exists`, `hold_expired`, `insufficient_funds`. The held sum rises; nothing is posted."""
-    require_positive(command.amount_minor)
-    if view.get(HOLD, command.hold_id) is not None:
-        return Declined(errors.HOLD_EXISTS)
-    if command.expires_at <= now:
-        return Declined(errors.HOLD_EXPIRED)
-    account = account_at(view, _place(command), now)
-    if command.amount_minor > account.available_minor:
-        return Declined(
-            errors.INSUFFICIENT_FUNDS, {"available_minor": account.available_minor, "needed_minor": command.amount_minor}
-        )
-    view.put(ACCOUNT, replace(account, held_minor=account.held_minor + command.amount_minor))
-    view.put(HOLD, Hold(command.hold_id, account.account_id, command.amount_minor, 0, "ACTIVE", command.expires_at, now, None))
-    return Accepted(Held(command.hold_id))
-
-
-def capture_hold(command: CaptureHold, view: View, now: datetime) -> Decision:
-    """Declines `hold_not_found`, `hold_ended`, `hold_expired`, `capture_exceeds_hold`."""
-    require_positive(command.amount_minor)
-    hold = _active(view, command.hold_id, _place(command).account_id)
-    if isinstance(hold, Declined):
-        return hold
-    if hold.expires_at <= now:
-        return Declined(errors.HOLD_EXPIRED)
-    left = hold.amount_minor - hold.captured_minor
-    if command.amount_minor > left:
-        return Declined(errors.CAPTURE_EXCEEDS_HOLD, {"left_minor": left})
-    place = _place(command)
-    account = view.need(ACCOUNT, place.account_id)
-    released = left if command.final else command.amount_minor
-    view.put(ACCOUNT, replace(account, held_minor=account.held_minor - released))
-    to = Place(CHART[command.to_code], command.currency, command.to_owner_id)
-    journal = post(view, command, now, command.kind, [Leg(place, -command.amount_minor), Leg(to, command.amount_minor)])
-    if isinstance(journal, Declined):
-        raise InvariantBroken("held money was not there")
-    captured = hold.captured_minor + command.amount_minor
-    ended = command.final or captured == hold.amount_minor
-    if ended:
-        hold = replace(hold, state="CAPTURED", ended_at=now)
-    view.put(HOLD, replace(hold, captured_minor=captured))
-    return Accepted(Captured(journal.journal_id))
-
-
-def void_hold(command: VoidHold, view: View, now: datetime) -> Decision:
-    """Declines `hold_not_found`, `hold_ended`. A hold past its expiry ends as EXPIRED."""
-    hold = _active(view, command.hold_id, _place(command).account_id)
-    if isinstance(hold, Declined):
-        return hold
-    account = view.need(ACCOUNT, hold.account_id)
-    left = hold.amount_minor - hold.captured_minor
-    view.put(ACCOUNT, replace(account, held_minor=account.held_minor - left))
-    view.put(HOLD, replace(hold, state="EXPIRED" if hold.expires_at <= now else "VOIDED", ended_at=now))
-    return Accepted()
-
-
-def _active(view: View, hold_id: UUID, account: UUID) -> Hold | Declined:
-    hold = view.get(HOLD, hold_id)
-    if hold is None or hold.account_id != account:
-        return Declined(errors.HOLD_NOT_FOUND)
-    return hold if hold.state == "ACTIVE" else Declined(errors.HOLD_ENDED, {"state": hold.state})
-
-
-DECIDERS = (
-    Decider(PlaceHold, _hold_keys, place_hold, Held),
-    Decider(CaptureHold, _capture_keys, capture_hold, Captured),
-    Decider(VoidHold, _hold_keys, void_hold),
-)

@@ -26,8 +26,11 @@ async def check_ledger(connection: asyncpg.Connection) -> None:
         known = line is not None and line.owned == (row["owner_id"] is not None)
         if not known or row["account_id"] != account_id(line, row["currency"], row["owner_id"]):  # type: ignore[arg-type]
             raise ChainBroken(f"account {row['account_id']}: it is not the account of its code, currency and owner")
-        if row["floor_minor"] != (None if line.overdraft else 0):  # type: ignore[union-attr]
-            raise ChainBroken(f"account {row['account_id']}: a floor of {row['floor_minor']} is not its chart line's")
+        if not line.allows_floor(row["floor_minor"]) or not line.allows_ceiling(row["ceiling_minor"]):  # type: ignore[union-attr]
+            raise ChainBroken(
+                f"account {row['account_id']}: a floor of {row['floor_minor']} or a ceiling of {row['ceiling_minor']} is not its "
+                "chart line's"
+            )
     if await connection.fetchval(QUERIES["orphan_entries"]):
         raise ChainBroken("an entry belongs to no journal")
     if await connection.fetchval(QUERIES["orphan_journals"]):

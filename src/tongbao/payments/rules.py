@@ -187,8 +187,9 @@ def expire_order(command: ExpireOrder, view: View, now: datetime) -> Decision:
 
 def refund_payment(command: RefundPayment, view: View, now: datetime) -> Decision:
     """Declines `payment_not_found` (also another merchant's), `out_refund_no_used`, `order_not_paid`, `refund_exceeds_paid`
-    (detail: left_minor), `too_many_refunds`, `merchant_funds_insufficient`. The same refund number with the same amount
-    answers the same refund. Source: refunds go to the account that was debited (PBOC 2015 No. 43, Art. 15)."""
+    (detail: left_minor), `too_many_refunds`, `merchant_funds_insufficient`, what `post` declines of the payer's account. The
+    same refund number with the same amount answers the same refund. Source: refunds go to the account that was debited
+    (PBOC 2015 No. 43, Art. 15)."""
     payment = view.get(PAYMENT, command.payment_id)
     if payment is None or payment.merchant_id != command.merchant_id:
         return Declined(errors.PAYMENT_NOT_FOUND)
@@ -221,7 +222,8 @@ def _refund(command: RefundPayment, payment: Payment, refund_id: UUID, view: Vie
         legs.append(Leg(Place(FEES, payment.currency), -fee_returned))
     journal = post(view, command, now, "refund", legs, command.out_refund_no)
     if isinstance(journal, Declined):
-        return Declined(errors.MERCHANT_FUNDS, journal.detail)
+        # Any other reason (the customer's account is frozen or closed) is told as what it is.
+        return Declined(errors.MERCHANT_FUNDS, journal.detail) if journal.code is ledger_errors.INSUFFICIENT_FUNDS else journal
     view.put(
         PAYMENT,
         replace(

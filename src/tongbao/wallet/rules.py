@@ -12,6 +12,7 @@ from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.ids import derived_id
+from tongbao.ledger import errors as ledger_errors
 from tongbao.ledger.api import (
     CUSTOMER_WALLET,
     RESERVE,
@@ -43,6 +44,8 @@ from tongbao.wallet.types import (
 
 #: How long the one who started a transfer has the bank to itself before the janitor takes over.
 FIRST_ANSWER = timedelta(seconds=10)
+#: How long money waits that the wallet cannot take now.
+UNCREDITABLE = timedelta(hours=1)
 
 
 class BankTransferStarted(msgspec.Struct, frozen=True):
@@ -126,7 +129,8 @@ def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -
 
 def settle_bank_transfer(command: SettleBankTransfer, view: View, now: datetime) -> Decision:
     """Apply the bank's answer once. Hearing the same answer again changes nothing; a contradicting one is declined as
-    `bank_transfer_settled`, and told to the operators. Nothing else can end a bank transfer."""
+    `bank_transfer_settled`, and told to the operators. Nothing else can end a bank transfer. Money that the wallet cannot take
+    (frozen, closed, at its ceiling) waits: the transfer stays UNKNOWN and is asked for again."""
     transfer = view.get(BANK_TRANSFER, command.bank_transfer_id)
     if transfer is None or transfer.customer_id != command.customer_id or transfer.currency != command.currency:
         return Declined(errors.BANK_TRANSFER_UNKNOWN)
@@ -141,8 +145,13 @@ def settle_bank_transfer(command: SettleBankTransfer, view: View, now: datetime)
     legs = _settling_legs(transfer, command.state)
     if legs:
         posted = post(view, command, now, f"{transfer.kind}.{command.state.lower()}", legs)
-        if isinstance(posted, Declined):
+        if isinstance(posted, Declined) and posted.code is ledger_errors.INSUFFICIENT_FUNDS:
             raise InvariantBroken("money in transit was not there")
+        if isinstance(posted, Declined):
+            # The wallet is frozen or closed, or at its ceiling: the money waits where it is, and the bank is asked again.
+            due = now + UNCREDITABLE
+            view.put(BANK_TRANSFER, replace(transfer, state="UNKNOWN", attempts=transfer.attempts + 1, next_attempt_at=due))
+            return Accepted()
     view.put(
         BANK_TRANSFER,
         replace(

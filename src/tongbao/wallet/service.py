@@ -173,7 +173,8 @@ class WalletService:
             command_id = named_id("unknown", str(transfer.bank_transfer_id), str(transfer.attempts))
         else:
             said = (state, answer.bank_reference or "", answer.failure_code or "")
-            command_id = named_id("settle", str(transfer.bank_transfer_id), *said)
+            # With the attempt: an answer whose money had to wait must be heard again, not just be told what became of it then.
+            command_id = named_id("settle", str(transfer.bank_transfer_id), str(transfer.attempts), *said)
         outcome = await self._engine.submit(
             SettleBankTransfer(
                 command_id=command_id, bank_transfer_id=transfer.bank_transfer_id, customer_id=transfer.customer_id,

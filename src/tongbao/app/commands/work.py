@@ -19,9 +19,9 @@ from tongbao.app.asgi import Services, open_services
 from tongbao.app.settings import Settings
 from tongbao.engine.api import accepted
 from tongbao.kernel.errors import Refusal
-from tongbao.kernel.ids import named_id
+from tongbao.kernel.ids import new_id
 from tongbao.ledger.api import QUERIES as LEDGER
-from tongbao.ledger.api import VoidHold
+from tongbao.ledger.api import ExpireHolds, HoldRef
 
 _log = structlog.get_logger("tongbao.worker")
 _LOCK = 7042
@@ -84,17 +84,13 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
     ]
 
 
-async def expire_holds(services: Services, limit: int = 200) -> int:
-    """Release holds whose time is over."""
+async def expire_holds(services: Services, limit: int = 1000) -> int:
+    """End holds whose time is over, all that were found in one command; whether it is over is decided there."""
     now = services.clock.now()
     rows = await services.pool.fetch(LEDGER["expired_holds"], now, limit)
-    for row in rows:
-        command_id = named_id("expire hold", str(row["hold_id"]), f"{now:%Y%m%d%H%M}")
-        void = VoidHold(
-            command_id=command_id, hold_id=row["hold_id"], code=row["code"], currency=row["currency"], owner_id=row["owner_id"]
-        )
-        with suppress(Refusal):  # captured or voided meanwhile
-            accepted(await services.engine.submit(void))
+    if rows:
+        holds = tuple(HoldRef(row["hold_id"], row["account_id"]) for row in rows)
+        accepted(await services.engine.submit(ExpireHolds(command_id=new_id(now), holds=holds)))
     return len(rows)
 
 

@@ -8,12 +8,13 @@ from uuid import UUID
 import msgspec
 from litestar import get
 
-from tongbao.app.books import JOURNAL_NOT_FOUND, Books
+from tongbao.app.books import Books
 from tongbao.app.console.wire import READERS, PathId, chart_name
 from tongbao.identity.http import require_role
 from tongbao.identity.service import Caller
 from tongbao.kernel import web
 from tongbao.kernel.money import format_minor
+from tongbao.ledger.errors import JOURNAL_NOT_FOUND
 
 
 class JournalEntryAnswer(msgspec.Struct, frozen=True, kw_only=True):

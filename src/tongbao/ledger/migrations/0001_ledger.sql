@@ -2,19 +2,25 @@
 -- a journal's entries sum to zero in each currency, and what was posted is never changed.
 
 create table account (
-    account_id   uuid        not null,
-    code         text        not null,
-    owner_id     uuid,
-    currency     text        not null,
-    posted_minor bigint      not null,
-    held_minor   bigint      not null,
-    floor_minor  bigint,
-    version      bigint      not null,
-    opened_at    timestamptz not null,
-    seal         bytea       not null,
+    account_id    uuid        not null,
+    code          text        not null,
+    owner_id      uuid,
+    currency      text        not null,
+    posted_minor  bigint      not null,
+    held_minor    bigint      not null,
+    floor_minor   bigint,
+    ceiling_minor bigint,
+    version       bigint      not null,
+    opened_at     timestamptz not null,
+    debit_freeze  text        not null,
+    credit_freeze text        not null,
+    closed_at     timestamptz,
+    seal          bytea       not null,
     constraint account_pk primary key (account_id),
     constraint account_held_not_negative check (held_minor >= 0),
-    constraint account_above_floor check (floor_minor is null or posted_minor - held_minor >= floor_minor)
+    constraint account_above_floor check (floor_minor is null or posted_minor - held_minor >= floor_minor),
+    constraint account_below_ceiling check (ceiling_minor is null or posted_minor <= ceiling_minor),
+    constraint account_closed_is_empty check (closed_at is null or (posted_minor = 0 and held_minor = 0))
 ) with (fillfactor = 80);
 create index account_by_owner on account (owner_id) where owner_id is not null;
 
@@ -24,8 +30,12 @@ create table journal (
     kind       text        not null,
     memo       text        not null,
     posted_at  timestamptz not null,
-    constraint journal_pk primary key (journal_id)
+    value_date date        not null,
+    reverses   uuid,
+    constraint journal_pk primary key (journal_id),
+    constraint journal_reverses_another check (reverses <> journal_id)
 );
+create unique index journal_reversed_once on journal (reverses) where reverses is not null;
 -- Journals of one batch share its moment: in the order in which they arrive, unlike their commands' ids.
 create index journal_by_time on journal (posted_at);
 
@@ -47,6 +57,7 @@ create table hold (
     hold_id        uuid        not null,
     account_id     uuid        not null,
     amount_minor   bigint      not null,
+    agreed_minor   bigint      not null,
     captured_minor bigint      not null,
     state          text        not null,
     expires_at     timestamptz not null,
@@ -55,9 +66,73 @@ create table hold (
     seal           bytea       not null,
     constraint hold_pk primary key (hold_id),
     constraint hold_state check (state in ('ACTIVE', 'CAPTURED', 'VOIDED', 'EXPIRED')),
-    constraint hold_within_amount check (captured_minor between 0 and amount_minor and amount_minor > 0)
+    constraint hold_within_agreed check (captured_minor between 0 and agreed_minor),
+    constraint hold_agreed_covers_amount check (amount_minor > 0 and agreed_minor >= amount_minor),
+    constraint hold_ended_when_not_active check ((state = 'ACTIVE') = (ended_at is null))
 );
 create index hold_to_expire on hold (expires_at) where state = 'ACTIVE';
+create index hold_by_account on hold (account_id, created_at);
+
+create table reversal (
+    journal_id  uuid        not null,
+    reversed_by uuid        not null,
+    reason      text        not null,
+    reversed_at timestamptz not null,
+    seal        bytea       not null,
+    constraint reversal_pk primary key (journal_id),
+    constraint reversal_by_one_journal unique (reversed_by),
+    constraint reversal_by_another check (reversed_by <> journal_id)
+);
+
+create table book (
+    name            text   not null,
+    zone            text   not null,
+    closed_through  date,
+    backdating_days bigint not null,
+    forward_days    bigint not null,
+    seal            bytea  not null,
+    constraint book_pk primary key (name),
+    constraint book_is_one check (name = 'main'),
+    constraint book_days check (backdating_days >= 0 and forward_days >= 0)
+);
+
+create table colour (
+    code        text        not null,
+    currency    text        not null,
+    title_zh    text        not null,
+    title_en    text        not null,
+    everywhere  boolean     not null,
+    valid_until timestamptz not null,
+    state       text        not null,
+    defined_at  timestamptz not null,
+    ended_at    timestamptz,
+    seal        bytea       not null,
+    constraint colour_pk primary key (code),
+    constraint colour_code check (code ~ '^[a-z0-9][a-z0-9-]{0,31}$'),
+    constraint colour_currency check (currency ~ '^[A-Z]{3}$'),
+    constraint colour_state check (state in ('ACTIVE', 'ENDED') and (state = 'ENDED') = (ended_at is not null))
+);
+
+create table colour_merchant (
+    code        text    not null,
+    merchant_id uuid    not null,
+    allowed     boolean not null,
+    seal        bytea   not null,
+    constraint colour_merchant_pk primary key (code, merchant_id)
+);
+
+-- Running totals: what each line of the chart was debited and credited, by value date.
+create table ledger_day (
+    day          date   not null,
+    code         text   not null,
+    currency     text   not null,
+    debit_minor  bigint not null,
+    credit_minor bigint not null,
+    entries      bigint not null,
+    seal         bytea  not null,
+    constraint ledger_day_pk primary key (day, code, currency),
+    constraint ledger_day_not_negative check (debit_minor >= 0 and credit_minor >= 0 and entries >= 0)
+);
 
 create function refuse_unbalanced() returns trigger language plpgsql as $$
 declare

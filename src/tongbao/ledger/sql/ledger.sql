@@ -1,11 +1,13 @@
 -- name: account
 -- One account, without a lock. $1 account id.
-select account_id, code, owner_id, currency, posted_minor, held_minor, floor_minor, version, opened_at
+select account_id, code, owner_id, currency, posted_minor, held_minor, floor_minor, ceiling_minor, version, opened_at,
+       debit_freeze, credit_freeze, closed_at
 from account where account_id = $1;
 
 -- name: accounts
 -- Accounts, for browsing. $1 code or null, $2 owner or null, $3 after this id or null, $4 limit.
-select account_id, code, owner_id, currency, posted_minor, held_minor, floor_minor, version, opened_at
+select account_id, code, owner_id, currency, posted_minor, held_minor, floor_minor, ceiling_minor, version, opened_at,
+       debit_freeze, credit_freeze, closed_at
 from account
 where ($1::text is null or code = $1) and ($2::uuid is null or owner_id = $2) and ($3::uuid is null or account_id > $3)
 order by account_id limit $4;
@@ -20,8 +22,8 @@ order by e.version desc limit $5;
 
 -- name: journal
 -- One journal with the place of its command in the chain. $1 journal id.
-select j.journal_id, j.command_id, j.kind, j.memo, j.posted_at, c.writer, c.sequence
-from journal j left join command c using (command_id) where j.journal_id = $1;
+select j.journal_id, j.command_id, j.kind, j.memo, j.posted_at, j.value_date, j.reverses, r.reversed_by, c.writer, c.sequence
+from journal j left join command c using (command_id) left join reversal r using (journal_id) where j.journal_id = $1;
 
 -- name: journal_entries
 -- Entries of a journal in leg order, with what their accounts are. $1 journal id.
@@ -68,7 +70,7 @@ limit $1;
 select a.account_id, a.held_minor, coalesce(h.left_minor, 0)::bigint as holds_minor
 from account a
 left join (
-    select account_id, sum(amount_minor - captured_minor) as left_minor from hold where state = 'ACTIVE' group by account_id
+    select account_id, sum(greatest(amount_minor - captured_minor, 0)) as left_minor from hold where state = 'ACTIVE' group by account_id
 ) h using (account_id)
 where a.held_minor is distinct from coalesce(h.left_minor, 0) limit $1;
 
@@ -82,8 +84,7 @@ select count(*) from entry e where not exists (select from journal j where j.jou
 
 -- name: expired_holds
 -- Active holds past their time. $1 now, $2 limit.
-select h.hold_id, a.code, a.currency, a.owner_id from hold h join account a using (account_id)
-where h.state = 'ACTIVE' and h.expires_at <= $1 order by h.expires_at limit $2;
+select hold_id, account_id from hold where state = 'ACTIVE' and expires_at <= $1 order by expires_at limit $2;
 
 -- name: daily_totals
 -- What an account took in and gave out by local day. $1 account, $2 from and $3 to (exclusive), $4 time zone name.
@@ -94,4 +95,4 @@ from entry where account_id = $1 and posted_at >= $2 and posted_at < $3 group by
 
 -- name: account_names
 -- What every account is, for comparing with what its id says.
-select account_id, code, owner_id, currency, floor_minor from account;
+select account_id, code, owner_id, currency, floor_minor, ceiling_minor from account;

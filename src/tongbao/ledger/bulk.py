@@ -1,0 +1,281 @@
+"""Postings in bulk: what `post` does, for ten thousand at once.
+
+Every account is read once, brought forward in memory, and written once at the end; only entries and journals are made one by
+one. Each posting is decided upon what those before it left, and has its own outcome; a chain of linked ones has one together.
+A property test holds this to the same outcomes, balances and entries as posting one by one.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.kernel.errors import Code
+from tongbao.ledger import errors
+from tongbao.ledger.book import BOOK_KEY, the_book, value_day
+from tongbao.ledger.commands import BulkPosted, ManyLegs, PostBulk, Posting, PostingDeclined
+from tongbao.ledger.rules import require_positive
+from tongbao.ledger.types import ACCOUNT, ENTRY, JOURNAL, LARGEST_BALANCE_MINOR, LEDGER_DAY, Account, Entry, Journal
+
+
+def post_bulk(command: PostBulk, view: View, now: datetime) -> Decision:
+    """Always accepted; the result says which postings were declined.
+
+    A posting declines, in this order, `account_not_found`, `same_account`, `account_currencies_differ`, `legs_unbalanced`,
+    `period_closed`, `backdated_too_far`, `value_date_ahead`, `account_closed`, `account_frozen_debit`, `account_frozen_credit`,
+    `nothing_to_move`, `insufficient_funds`, `balance_ceiling`. The others of its chain decline `linked_posting_declined`; a chain
+    whose last posting is linked to nothing declines `linked_chain_open`.
+    """
+    batch = _Batch(command, view, now)
+    declined: list[PostingDeclined] = []
+    postings, post = command.postings, batch.post
+    at, end = 0, len(command.postings)
+    while at < end:
+        posting = postings[at]
+        if not posting.linked:
+            code = post(posting)
+            if code is not None:
+                declined.append(PostingDeclined(at, code.name))
+            at += 1
+            continue
+        last = at
+        while last < end and postings[last].linked:
+            last += 1
+        if last == end:
+            declined.extend(PostingDeclined(index, errors.CHAIN_OPEN.name) for index in range(at, end))
+            break
+        declined.extend(_chain(batch, postings, at, last))
+        at = last + 1
+    batch.keep()
+    first = batch.journals[0].journal_id if batch.journals else None
+    return Accepted(BulkPosted(len(batch.journals), tuple(declined), first))
+
+
+def _chain(batch: _Batch, postings: tuple[Posting | ManyLegs, ...], first: int, last: int) -> list[PostingDeclined]:
+    """Post a chain, `first` to `last` inclusive; if one of it cannot be, none is."""
+    batch.remember()
+    for guilty in range(first, last + 1):
+        code = batch.post(postings[guilty])
+        if code is not None:
+            batch.undo()
+            return [
+                PostingDeclined(index, code.name if index == guilty else errors.LINKED_DECLINED.name)
+                for index in range(first, last + 1)
+            ]
+    batch.forget()
+    return []
+
+
+class _State:
+    """An account on its way through the batch: `lowest` and `highest` are how far its posted balance may go."""
+
+    __slots__ = (
+        "account", "account_id", "credited", "credits_refused", "currency", "debited", "debits_refused", "highest", "lowest",
+        "posted", "version",
+    )  # fmt: skip
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.account_id = account.account_id
+        self.currency = account.currency
+        self.posted = account.posted_minor
+        self.version = account.version
+        floor, ceiling = account.floor_minor, account.ceiling_minor
+        self.lowest = -LARGEST_BALANCE_MINOR if floor is None else floor
+        self.lowest += account.held_minor
+        self.highest = LARGEST_BALANCE_MINOR if ceiling is None else ceiling
+        self.debits_refused: Code | None = None
+        self.credits_refused: Code | None = None
+        if account.closed_at is not None:
+            self.debits_refused = self.credits_refused = errors.ACCOUNT_CLOSED
+        else:
+            self.debits_refused = errors.DEBITS_FROZEN if account.debit_freeze else None
+            self.credits_refused = errors.CREDITS_FROZEN if account.credit_freeze else None
+        self.debited = self.credited = 0
+
+
+class _Batch:
+    """The accounts, journals and entries of one bulk command."""
+
+    def __init__(self, command: PostBulk, view: View, now: datetime) -> None:
+        self._command_id = command.command_id
+        self._view = view
+        self._now = now
+        self._book = the_book(view)
+        self._today = value_day(self._book, now)
+        self._days: dict[date | None, date | Declined] = {None: self._today}
+        self._states: dict[UUID, _State] = {}
+        self._entries: list[Entry] = []
+        #: What counts to another day than today: (day, state, amount).
+        self._dated: list[tuple[date, _State, int]] = []
+        self._log: list[tuple[_State, int, int, int, int]] | None = None
+        self._marks = (0, 0, 0)
+        self.journals: list[Journal] = []
+
+    def post(self, posting: Posting | ManyLegs) -> Code | None:
+        """Post it, or say why not and leave nothing."""
+        return self._pair(posting) if isinstance(posting, Posting) else self._legs(posting)
+
+    def _pair(self, posting: Posting) -> Code | None:
+        states = self._states
+        debit_id, credit_id, amount = posting.debit_account_id, posting.credit_account_id, posting.amount_minor
+        if amount <= 0:
+            require_positive(amount)
+        debit = states.get(debit_id) or self._load(debit_id)
+        credit = states.get(credit_id) or self._load(credit_id)
+        if debit is None or credit is None:
+            return errors.ACCOUNT_NOT_FOUND
+        if debit is credit:
+            return errors.SAME_ACCOUNT
+        if debit.currency != credit.currency:
+            return errors.CURRENCIES_DIFFER
+        day = self._today if posting.value_date is None else self._day(posting.value_date)
+        if day.__class__ is Declined:
+            return day.code
+        if debit.debits_refused is not None:
+            return debit.debits_refused
+        if credit.credits_refused is not None:
+            return credit.credits_refused
+        if posting.at_most:
+            amount = min(amount, debit.posted - debit.lowest, credit.highest - credit.posted)
+            if amount <= 0:
+                return errors.NOTHING_TO_MOVE
+        if debit.posted - amount < debit.lowest:
+            return errors.INSUFFICIENT_FUNDS
+        if credit.posted + amount > credit.highest:
+            return errors.BALANCE_CEILING
+        journal_id = self._view.new_id()
+        self._enter(debit, -amount, journal_id, 0, day)  # type: ignore[arg-type]
+        self._enter(credit, amount, journal_id, 1, day)  # type: ignore[arg-type]
+        self.journals.append(Journal(journal_id, self._command_id, posting.kind, posting.memo, self._now, day))  # type: ignore[arg-type]
+        return None
+
+    def _legs(self, posting: ManyLegs) -> Code | None:
+        touched: list[tuple[_State, int]] = []
+        sums: dict[str, int] = {}
+        for leg in posting.legs:
+            state = self._states.get(leg.account_id) or self._load(leg.account_id)
+            if state is None:
+                return errors.ACCOUNT_NOT_FOUND
+            touched.append((state, leg.amount_minor))
+            sums[state.currency] = sums.get(state.currency, 0) + leg.amount_minor
+        if not touched or any(sums.values()) or not all(amount for _, amount in touched):
+            return errors.LEGS_UNBALANCED
+        day = self._day(posting.value_date)
+        if isinstance(day, Declined):
+            return day.code
+        for state, amount in touched:
+            refused = state.debits_refused if amount < 0 else state.credits_refused
+            if refused is not None:
+                return refused
+        after: dict[UUID, int] = {}
+        for state, amount in touched:
+            posted = after.get(state.account_id, state.posted) + amount
+            if amount < 0 and posted < state.lowest:
+                return errors.INSUFFICIENT_FUNDS
+            if amount > 0 and posted > state.highest:
+                return errors.BALANCE_CEILING
+            after[state.account_id] = posted
+        journal_id = self._view.new_id()
+        for number, (state, amount) in enumerate(touched):
+            self._enter(state, amount, journal_id, number, day)
+        self.journals.append(Journal(journal_id, self._command_id, posting.kind, posting.memo, self._now, day))
+        return None
+
+    def _enter(self, state: _State, amount: int, journal_id: UUID, leg: int, day: date) -> None:
+        """One entry, which nothing stands against any more."""
+        if self._log is not None:
+            self._log.append((state, state.posted, state.version, state.debited, state.credited))
+        posted = state.posted = state.posted + amount
+        version = state.version = state.version + 1
+        if day is not self._today:
+            self._dated.append((day, state, amount))
+        elif amount < 0:
+            state.debited -= amount
+        else:
+            state.credited += amount
+        self._entries.append(Entry(state.account_id, version, journal_id, leg, state.currency, amount, posted, self._now))
+
+    # ── chains ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def remember(self) -> None:
+        """From here on it may be undone."""
+        self._log = []
+        self._marks = (len(self._entries), len(self.journals), len(self._dated))
+
+    def undo(self) -> None:
+        """As it was at `remember`."""
+        assert self._log is not None
+        for state, posted, version, debited, credited in reversed(self._log):
+            state.posted, state.version, state.debited, state.credited = posted, version, debited, credited
+        entries, journals, dated = self._marks
+        del self._entries[entries:], self.journals[journals:], self._dated[dated:]
+        self._log = None
+
+    def forget(self) -> None:
+        """It stays."""
+        self._log = None
+
+    # ── what the view gives and gets ────────────────────────────────────────────────────────────────────────────────────
+
+    def _load(self, account_id: UUID) -> _State | None:
+        account = self._view.get(ACCOUNT, account_id)
+        if account is None:
+            return None
+        state = self._states[account_id] = _State(account)
+        return state
+
+    def _day(self, wished: date | None) -> date | Declined:
+        day = self._days.get(wished)
+        if day is None:
+            day = self._days[wished] = value_day(self._book, self._now, wished)
+        return day
+
+    def keep(self) -> None:
+        """Leave everything in the view."""
+        view, put = self._view, self._view.put
+        sums: dict[tuple[date, str, str], list[int]] = {}
+        for day, state, amount in self._dated:
+            _add(sums, day, state.account, max(0, -amount), max(0, amount), 1)
+        dated = [state for _, state, _ in self._dated]
+        for state in self._states.values():
+            entries = state.version - state.account.version
+            if not entries:
+                continue
+            put(ACCOUNT, replace(state.account, posted_minor=state.posted, version=state.version))
+            if not isinstance(self._today, Declined):
+                today = entries - (dated.count(state) if dated else 0)
+                _add(sums, self._today, state.account, state.debited, state.credited, today)
+        view.append(JOURNAL, self.journals)
+        view.append(ENTRY, self._entries)
+        for key, (debit, credit, count) in sums.items():
+            if count:
+                view.tally(LEDGER_DAY, key, debit, credit, count)
+
+
+def _add(
+    sums: dict[tuple[date, str, str], list[int]], day: date, account: Account, debit: int, credit: int, entries: int
+) -> None:
+    found = sums.setdefault((day, account.code, account.currency), [0, 0, 0])
+    found[0] += debit
+    found[1] += credit
+    found[2] += entries
+
+
+def _bulk_keys(command: PostBulk) -> list[Key]:
+    accounts: set[UUID] = set()
+    for posting in command.postings:
+        if isinstance(posting, Posting):
+            accounts.add(posting.debit_account_id)
+            accounts.add(posting.credit_account_id)
+        else:
+            accounts.update(leg.account_id for leg in posting.legs)
+    keys = [Key(ACCOUNT, account) for account in accounts]
+    keys.append(BOOK_KEY)
+    return keys
+
+
+DECIDERS = (Decider(PostBulk, _bulk_keys, post_bulk, BulkPosted),)
