@@ -135,7 +135,7 @@ def test_a_share_is_the_nearest_whole_unit_and_never_more_than_the_whole(minor: 
 async def _balances(place: Town, store: MemoryStore) -> dict[str, int]:
     return {
         account.code: account.posted_minor
-        for account in store.rows["account"].values()
+        for account in store.tables.rows["account_master"].values()
         if account.code in ("2001", "2101", "4001")
     }
 
@@ -158,7 +158,7 @@ async def test_a_payment_refunded_in_any_pieces_costs_nobody_anything(amount: in
                 break
             await place.happens(place.refunding(merchant, "order", payer, f"refund-{number}", piece))
             left -= piece
-            payment = store.table(PAYMENT)[order_id(merchant, "order")]
+            payment = store.tables.table(PAYMENT)[order_id(merchant, "order")]
             # In proportion, to within one unit, at every step.
             assert payment.refunded_minor == amount - left
             assert 0 <= Fraction(fee * (amount - left), amount) - payment.fee_returned_minor < 1

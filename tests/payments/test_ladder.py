@@ -352,16 +352,16 @@ async def test_a_refund_that_is_declined_leaves_the_payment_as_it_was() -> None:
     store = MemoryStore()
     async with town(store) as place:
         merchant, payer = await paid(place)
-        before = (dict(store.rows["account"]), store.table(PAYMENT)[order_id(merchant, "order")])
+        before = (dict(store.tables.rows["account_master"]), store.tables.table(PAYMENT)[order_id(merchant, "order")])
         assert await place.says(place.refunding(merchant, "order", payer, "refund", 1001)) == "refund_exceeds_paid"
-        assert before == (store.rows["account"], store.table(PAYMENT)[order_id(merchant, "order")])
+        assert before == (store.tables.rows["account_master"], store.tables.table(PAYMENT)[order_id(merchant, "order")])
 
 
 async def test_the_fee_is_the_one_of_the_day_the_order_was_made() -> None:
     store = MemoryStore()
     async with town(store) as place:
         merchant, _ = await paid(place)
-        payment = store.table(PAYMENT)[order_id(merchant, "order")]
+        payment = store.tables.table(PAYMENT)[order_id(merchant, "order")]
         assert (payment.fee_minor, payment.state) == (6, "PAID")
-        balances = {account.code: account.posted_minor for account in store.rows["account"].values()}
+        balances = {account.code: account.posted_minor for account in store.tables.rows["account_master"].values()}
         assert (balances["2101"], balances["4001"], balances["1001"]) == (994, 6, -1000)

@@ -223,9 +223,9 @@ async def test_where_the_money_is(kind: str, answers: list[str], state: str, wal
         customer, transfer = await started(place, kind)
         for said in answers:
             await place.happens(place.settling(customer, transfer, said))
-    balances = {account.code: account.posted_minor for account in store.rows["account"].values()}
+    balances = {account.code: account.posted_minor for account in store.tables.rows["account_master"].values()}
     assert (balances["2001"], balances.get("2301", 0), balances["1001"]) == (wallet, transit, reserve)
-    row = store.table(BANK_TRANSFER)[transfer]
+    row = store.tables.table(BANK_TRANSFER)[transfer]
     assert (row.state, row.attempts) == (state, len(answers) - (len(answers) > 1 and answers[-1] == answers[-2] != "UNKNOWN"))
 
 
@@ -234,5 +234,5 @@ async def test_both_sides_of_a_transfer_get_a_bill_with_their_balance() -> None:
     async with town(store) as place:
         payer, payee = await place.customer(500), await place.customer(70)
         await place.happens(place.transferring(payer, payee, 30))
-    bills = {bill.customer_id: (bill.direction, bill.balance_minor) for bill in store.appended[BILL] if bill.kind == "transfer"}
+    bills = {bill.customer_id: (bill.direction, bill.balance_minor) for bill in store.tables.appended[BILL] if bill.kind == "transfer"}
     assert bills == {payer: ("out", 470), payee: ("in", 100)}

@@ -261,7 +261,7 @@ class Engine:
         work = batch.work
         batch.changes = work.close()
         link = batch.changes.link
-        self._remember(work.written, {key: work.seals[key] for key in work.written})
+        self._remember(work.written, work.seals)
         self._recent.update(
             {
                 command_id: _Known(batch.first[command_id].fingerprint, outcome)

@@ -37,6 +37,9 @@ class Relation(Generic[Row]):
                  the key, unless said otherwise
     origin       append-only: the field whose id was made by `View.new_id`, which says which command a row belongs to;
                  the first of `chain_order`, unless said otherwise
+    derived      fields that are no column of the table: they follow from what is appended in the same commit (a balance is in
+                 the account's last entry). They are read from the view `read_from`, which has all fields, and written by nobody
+    read_from    the view that rows are read from; the table itself, unless said otherwise
     tally        counters: the fields that `View.tally` adds to. The engine makes and changes these rows by itself
     """
 
@@ -53,6 +56,8 @@ class Relation(Generic[Row]):
         fixed: Sequence[str] = (),
         chain_order: Sequence[str] = (),
         origin: str | None = None,
+        derived: Sequence[str] = (),
+        read_from: str | None = None,
         tally: Sequence[str] = (),
     ) -> None:
         self.name = name
@@ -63,17 +68,21 @@ class Relation(Generic[Row]):
         self.marks = marks
         self.tally = tuple(tally)
         self.sealed = not (read_only or append_only)
-        self.columns = tuple(row.__struct_fields__)
+        self.read_from = read_from or name
+        self.fields = tuple(row.__struct_fields__)
+        self.columns = tuple(field for field in self.fields if field not in derived)
+        #: What the table knows of a row: two rows that agree in it differ only in what is derived.
+        self.stored: Callable[[Row], Any] | None = attrgetter(*self.columns) if derived else None
         self.key_columns = tuple(key)
         self.key_of: Callable[[Row], Hashable] = attrgetter(*key)
         self.composite = len(self.key_columns) > 1
         self.chain_order = tuple(chain_order) or self.key_columns
         self.origin = origin or self.chain_order[0]
-        self.encode: Callable[[Row], bytes] = encoder(row)
+        self.encode: Callable[[Row], bytes] = encoder(row, self.columns)
         #: Before a row wherever it is hashed or sealed.
         self.tag = name.encode() + b"\x00"
         hints = typing.get_type_hints(row)
-        self.arrays = {name: ARRAYS[column_type(hints[name])[0]] for name in self.columns}
+        self.arrays = {name: ARRAYS[column_type(hints[name])[0]] for name in self.fields}
         #: Before each row in binary COPY: how many fields follow.
         self.field_count = pack(">h", len(self.columns) + self.sealed)
         self.stored_columns = (*self.columns, "seal") if self.sealed else self.columns
@@ -87,14 +96,14 @@ class Relation(Generic[Row]):
 
     def _write_statements(self, changing: Sequence[str]) -> None:
         # Put together from names that stand in the source, never from anything a request says.
-        selected = ", ".join(f"t.{name}" for name in self.stored_columns)
+        selected = ", ".join(f"t.{name}" for name in ((*self.fields, "seal") if self.sealed else self.fields))
         keys = ", ".join(self.key_columns)
         wanted = ", ".join(f"${number}::{self.arrays[name]}" for number, name in enumerate(self.key_columns, 1))
         if self.composite:
             matches = " and ".join(f"t.{name} = wanted.{name}" for name in self.key_columns)
-            self.load_sql = f"select {selected} from {self.name} t join unnest({wanted}) as wanted({keys}) on {matches}"  # noqa: S608
+            self.load_sql = f"select {selected} from {self.read_from} t join unnest({wanted}) as wanted({keys}) on {matches}"  # noqa: S608
         else:
-            self.load_sql = f"select {selected} from {self.name} t where {keys} = any({wanted})"  # noqa: S608
+            self.load_sql = f"select {selected} from {self.read_from} t where {keys} = any({wanted})"  # noqa: S608
         arrays = {**self.arrays, "seal": "bytea[]"}
         columns = ", ".join(self.stored_columns)
         every = ", ".join(f"${number}::{arrays[name]}" for number, name in enumerate(self.stored_columns, 1))
@@ -112,7 +121,8 @@ class Relation(Generic[Row]):
 
     def insert_arguments(self, rows: Sequence[Row], seals: Sequence[bytes]) -> list[Any]:
         """The arguments of `insert_sql`: one array a column."""
-        arguments: list[Any] = list(zip(*map(msgspec.structs.astuple, rows), strict=True))
+        values = map(msgspec.structs.astuple, rows) if self.stored is None else map(self.stored, rows)
+        arguments: list[Any] = list(zip(*values, strict=True))
         return [*arguments, seals] if self.sealed else arguments
 
     def update_arguments(self, rows: Iterable[Row], seals: Sequence[bytes]) -> list[Any]:

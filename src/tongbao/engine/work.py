@@ -170,10 +170,15 @@ class Work:
             self._count(key, sums)
         inserted: dict[Relation[Any], Rows] = {}
         updated: dict[Relation[Any], Rows] = {}
+        derived: dict[Relation[Any], list[Any]] = {}
         grew: dict[str, int] = {}
         for key, row in self.written.items():
             relation = key[0]
             before = self._before[key]
+            stored = relation.stored
+            if stored is not None and before is not None and stored(before) == stored(row):
+                derived.setdefault(relation, []).append(row)
+                continue
             group = inserted if before is None else updated
             into = group.get(relation)
             if into is None:
@@ -192,7 +197,7 @@ class Work:
         link = chain.link(
             self._head.writer, self._sequence, self._head.hash, chain.merkle_root(self._leaves), seals, len(self._leaves), self.now
         )
-        return Changes(inserted, updated, self.appended, link)
+        return Changes(inserted, updated, self.appended, derived, link)
 
     def _count(self, key: Key, sums: list[int]) -> None:
         relation = key.relation

@@ -28,7 +28,7 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     """A balance in one currency. `posted_minor - held_minor` never goes below `floor_minor`, and `posted_minor` never above
     `ceiling_minor` (None: no such bound but LARGEST_BALANCE_MINOR).
 
-    `version` counts its entries: the entry with that version says the same balance. `debit_freeze` and `credit_freeze` are
+    `version` counts its entries, and the balance is that of the last one: it is written nowhere else (decision 0008). `debit_freeze` and `credit_freeze` are
     the reasons for which nothing may leave or arrive ("court,fraud"), empty where it may. A closed account has nothing in it.
     """
 
@@ -181,8 +181,9 @@ COLOUR: Relation[Colour] = Relation("colour", Colour, key=("code",), rank=820)
 COLOUR_MERCHANT: Relation[ColourMerchant] = Relation("colour_merchant", ColourMerchant, key=("code", "merchant_id"), rank=830)
 BOOK: Relation[Book] = Relation("book", Book, key=("name",), rank=890)
 ACCOUNT: Relation[Account] = Relation(
-    "account", Account, key=("account_id",), rank=900, fixed=("code", "owner_id", "currency", "opened_at")
-)
+    "account_master", Account, key=("account_id",), rank=900, fixed=("code", "owner_id", "currency", "opened_at"),
+    derived=("posted_minor", "version"), read_from="account",
+)  # fmt: skip
 JOURNAL: Relation[Journal] = Relation("journal", Journal, key=("journal_id",), rank=910, append_only=True)
 ENTRY: Relation[Entry] = Relation(
     "entry", Entry, key=("account_id", "version"), rank=920, append_only=True, chain_order=("journal_id", "leg")

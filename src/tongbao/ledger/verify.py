@@ -13,12 +13,13 @@ async def check_ledger(connection: asyncpg.Connection) -> None:
     """Every balance, version and running balance against the entries, every held sum against the holds, every
     account's identity and floor against the chart, no orphans, and all
     accounts together at zero in each currency. Raises ChainBroken naming the first difference."""
-    for row in await connection.fetch(QUERIES["unbalanced_accounts"], 1):
-        raise ChainBroken(
-            f"account {row['account_id']}: stored balance {row['stored_minor']} at version {row['stored_version']}, "
-            f"its entries say {row['entries_minor']} at version {row['entries_version']}"
-            + ("" if row["sound"] else "; its running balances do not add up")
-        )
+    for row in await connection.fetch(QUERIES["unsound_accounts"], 1):
+        where = f"account {row['account_id']}"
+        if row["unknown"]:
+            raise ChainBroken(f"{where}: it has entries and does not exist")
+        if row["broken_at"] is not None:
+            raise ChainBroken(f"{where}: its entry {row['broken_at']} does not follow from the one before")
+        raise ChainBroken(f"{where}: a balance of {row['balance_minor']} is beyond its bounds")
     for row in await connection.fetch(QUERIES["unbalanced_holds"], 1):
         raise ChainBroken(f"account {row['account_id']}: {row['held_minor']} held, its holds say {row['holds_minor']}")
     async for row in connection.cursor(QUERIES["account_names"], prefetch=5000):

@@ -1,16 +1,15 @@
 -- Accounts, journals, entries, holds. The database keeps the two rules that matter most by itself:
 -- a journal's entries sum to zero in each currency, and what was posted is never changed.
 
-create table account (
+-- What is fixed about an account, and what changes rarely. Its balance is not here: it is in its last entry.
+create table account_master (
     account_id    uuid        not null,
     code          text        not null,
     owner_id      uuid,
     currency      text        not null,
-    posted_minor  bigint      not null,
     held_minor    bigint      not null,
     floor_minor   bigint,
     ceiling_minor bigint,
-    version       bigint      not null,
     opened_at     timestamptz not null,
     debit_freeze  text        not null,
     credit_freeze text        not null,
@@ -18,11 +17,10 @@ create table account (
     seal          bytea       not null,
     constraint account_pk primary key (account_id),
     constraint account_held_not_negative check (held_minor >= 0),
-    constraint account_above_floor check (floor_minor is null or posted_minor - held_minor >= floor_minor),
-    constraint account_below_ceiling check (ceiling_minor is null or posted_minor <= ceiling_minor),
-    constraint account_closed_is_empty check (closed_at is null or (posted_minor = 0 and held_minor = 0))
-) with (fillfactor = 80);
-create index account_by_owner on account (owner_id) where owner_id is not null;
+    constraint account_floor_below_ceiling check (floor_minor <= ceiling_minor),
+    constraint account_closed_holds_nothing check (closed_at is null or held_minor = 0)
+) with (fillfactor = 90);
+create index account_by_owner on account_master (owner_id) where owner_id is not null;
 
 create table journal (
     journal_id uuid        not null,
@@ -36,8 +34,7 @@ create table journal (
     constraint journal_reverses_another check (reverses <> journal_id)
 );
 create unique index journal_reversed_once on journal (reverses) where reverses is not null;
--- Journals of one batch share its moment: in the order in which they arrive, unlike their commands' ids.
-create index journal_by_time on journal (posted_at);
+-- Their ids begin with their moment, so the primary key is an index by time too.
 
 create table entry (
     account_id    uuid        not null,
@@ -52,6 +49,16 @@ create table entry (
     constraint entry_moves_something check (amount_minor <> 0)
 );
 create index entry_by_journal on entry (journal_id);
+
+-- An account as it stands: one look into its entries.
+create view account as
+select m.account_id, m.code, m.owner_id, m.currency, coalesce(last.balance_minor, 0) as posted_minor, m.held_minor,
+       m.floor_minor, m.ceiling_minor, coalesce(last.version, 0) as version, m.opened_at, m.debit_freeze, m.credit_freeze,
+       m.closed_at, m.seal
+from account_master m
+left join lateral (
+    select e.balance_minor, e.version from entry e where e.account_id = m.account_id order by e.version desc limit 1
+) last on true;
 
 create table hold (
     hold_id        uuid        not null,

@@ -45,30 +45,30 @@ cross join lateral (
 ) last
 group by a.code, a.currency order by a.currency, a.code;
 
--- name: unbalanced_accounts
--- Accounts whose stored balance, version or chain of running balances is not what their entries say. $1 limit.
+-- name: unsound_accounts
+-- Accounts whose entries do not follow from each other (versions without a gap, running balances), that have entries but no
+-- master, or whose balance is beyond their bounds. $1 limit.
 with walked as (
     select account_id, version, amount_minor, balance_minor,
            lag(balance_minor, 1, 0) over w as before_minor, row_number() over w as nth
     from entry window w as (partition by account_id order by version)
 ), judged as (
-    select account_id, bool_and(balance_minor = before_minor + amount_minor and version = nth) as sound,
-           max(version) as version, sum(amount_minor)::bigint as posted_minor
+    select account_id, min(version) filter (where balance_minor <> before_minor + amount_minor or version <> nth) as broken_at,
+           max(version) as version, (array_agg(balance_minor order by version desc))[1] as balance_minor
     from walked group by account_id
 )
-select coalesce(a.account_id, j.account_id) as account_id, a.posted_minor as stored_minor, j.posted_minor as entries_minor,
-       a.version as stored_version, j.version as entries_version, coalesce(j.sound, true) as sound
-from account a full join judged j using (account_id)
-where a.account_id is null
-   or a.posted_minor is distinct from coalesce(j.posted_minor, 0)
-   or a.version is distinct from coalesce(j.version, 0)
-   or not coalesce(j.sound, true)
+select coalesce(m.account_id, j.account_id) as account_id, j.broken_at, j.balance_minor, m.account_id is null as unknown,
+       m.floor_minor, m.ceiling_minor, m.held_minor, m.closed_at
+from account_master m full join judged j using (account_id)
+where m.account_id is null or j.broken_at is not null
+   or j.balance_minor - m.held_minor < m.floor_minor or j.balance_minor > m.ceiling_minor
+   or (m.closed_at is not null and j.balance_minor <> 0)
 limit $1;
 
 -- name: unbalanced_holds
 -- Accounts whose held sum is not what their active holds say. $1 limit.
 select a.account_id, a.held_minor, coalesce(h.left_minor, 0)::bigint as holds_minor
-from account a
+from account_master a
 left join (
     select account_id, sum(greatest(amount_minor - captured_minor, 0)) as left_minor from hold where state = 'ACTIVE' group by account_id
 ) h using (account_id)
