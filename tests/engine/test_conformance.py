@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -21,7 +21,6 @@ from tests.support.jars import (
     Level,
     Look,
     Meddle,
-    Poured,
     Refused,
     Shake,
     Stray,

@@ -274,7 +274,7 @@ class PostgresWorld(World):
         order = ", ".join(relation.key_columns)
         return [
             relation.row(*row)
-            for row in await self.fetch(f"select {', '.join(relation.columns)} from {relation.name} order by {order}")
+            for row in await self.fetch(f"select {', '.join(relation.fields)} from {relation.read_from} order by {order}")
         ]
 
     async def records(self) -> list[Record]:

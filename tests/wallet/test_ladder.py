@@ -234,5 +234,7 @@ async def test_both_sides_of_a_transfer_get_a_bill_with_their_balance() -> None:
     async with town(store) as place:
         payer, payee = await place.customer(500), await place.customer(70)
         await place.happens(place.transferring(payer, payee, 30))
-    bills = {bill.customer_id: (bill.direction, bill.balance_minor) for bill in store.tables.appended[BILL] if bill.kind == "transfer"}
+    bills = {
+        bill.customer_id: (bill.direction, bill.balance_minor) for bill in store.tables.appended[BILL] if bill.kind == "transfer"
+    }
     assert bills == {payer: ("out", 470), payee: ("in", 100)}

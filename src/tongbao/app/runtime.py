@@ -71,5 +71,7 @@ async def left_as_found(settings: Settings) -> AsyncIterator[None]:
 @asynccontextmanager
 async def open_engine(dsn: str, keys: Keys, clock: Clock | None = None, limits: Limits | None = None) -> AsyncIterator[Engine]:
     """An engine over PostgreSQL with everything the product can decide."""
-    async with Engine(PostgresStore(dsn, sealer=Sealer(keys.seal)), DECIDERS, clock or SystemClock(), limits or Limits()) as engine:
+    async with Engine(
+        PostgresStore(dsn, sealer=Sealer(keys.seal)), DECIDERS, clock or SystemClock(), limits or Limits()
+    ) as engine:
         yield engine

@@ -9,6 +9,6 @@ from tongbao.engine.store import Store
 from tongbao.engine.types import Accepted, Command, Decider, Decision, Declined, Key, Outcome, View
 
 __all__ = [
-    "Accepted", "Command", "Decider", "Decision", "Declined", "Engine", "Key", "Limits", "MemoryStore", "Outcome",
+    "Accepted", "Command", "Decider", "Decision", "Declined", "Engine", "Key", "Limits", "MemoryStore", "MemoryTables", "Outcome",
     "PostgresStore", "Relation", "Sealer", "Store", "View", "accepted",
 ]  # fmt: skip

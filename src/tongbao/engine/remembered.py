@@ -42,10 +42,7 @@ class Remembered(Generic[V]):
 
     def get(self, key: Any) -> V | None:
         """One value; None also where nothing is remembered."""
-        value = self._young.get(key, _MISSING)
-        if value is _MISSING:
-            value = self._old.get(key)
-        return value
+        return self._young[key] if key in self._young else self._old.get(key)
 
     def update(self, values: Mapping[Any, V]) -> None:
         """Remember these."""

@@ -103,7 +103,7 @@ class View:
         """The row, or None if there is none. A key the command did not name is a bug and raises."""
         wanted = (relation, key)  # equal to Key(relation, key), and made in a third of the time
         if wanted in self._written:
-            return self._written[wanted]  # type: ignore[no-any-return, index]
+            return self._written[wanted]  # type: ignore[no-any-return]
         try:
             return self._rows[wanted]  # type: ignore[no-any-return, index]
         except KeyError:

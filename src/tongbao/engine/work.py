@@ -195,7 +195,13 @@ class Work:
             into.seals.append(seal)
         seals = _encode({name: sum_text(total) for name, total in grew.items()}).decode()
         link = chain.link(
-            self._head.writer, self._sequence, self._head.hash, chain.merkle_root(self._leaves), seals, len(self._leaves), self.now
+            self._head.writer,
+            self._sequence,
+            self._head.hash,
+            chain.merkle_root(self._leaves),
+            seals,
+            len(self._leaves),
+            self.now,
         )
         return Changes(inserted, updated, self.appended, derived, link)
 

@@ -28,8 +28,9 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     """A balance in one currency. `posted_minor - held_minor` never goes below `floor_minor`, and `posted_minor` never above
     `ceiling_minor` (None: no such bound but LARGEST_BALANCE_MINOR).
 
-    `version` counts its entries, and the balance is that of the last one: it is written nowhere else (decision 0008). `debit_freeze` and `credit_freeze` are
-    the reasons for which nothing may leave or arrive ("court,fraud"), empty where it may. A closed account has nothing in it.
+    `version` counts its entries, and the balance is that of the last one: it is written nowhere else (decision 0008).
+    `debit_freeze` and `credit_freeze` are the reasons for which nothing may leave or arrive ("court,fraud"), empty where it
+    may. A closed account has nothing in it.
     """
 
     account_id: UUID

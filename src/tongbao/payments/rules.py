@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.kernel.errors import InvariantBroken
-from tongbao.kernel.ids import derived_id
 from tongbao.kernel.money import share_ppm
 from tongbao.ledger import errors as ledger_errors
 from tongbao.ledger.api import FEES, MERCHANT_BALANCE, Leg, Place, account_at, account_keys, post, require_positive

@@ -204,7 +204,7 @@ def transfer(command: Transfer, view: View, now: datetime) -> Decision:
         (command.payer_id, "out", command.payee_id, payer_wallet),
         (command.payee_id, "in", command.payer_id, payee_wallet),
     )
-    for mine, direction, other, place in sides:
+    for mine, direction, other, place in sorted(sides):  # by customer: the chain order of the two bills
         balance = account_at(view, place, now).posted_minor
         view.put(
             BILL,

@@ -83,7 +83,14 @@ class Bill(msgspec.Struct, frozen=True):
 
 BANK_ACCOUNT: Relation[BankAccount] = Relation("bank_account", BankAccount, key=("bank_account_id",), rank=300)
 BANK_TRANSFER: Relation[BankTransfer] = Relation("bank_transfer", BankTransfer, key=("bank_transfer_id",), rank=310)
-BILL: Relation[Bill] = Relation("bill", Bill, key=("customer_id", "bill_id"), rank=990, append_only=True, chain_order=("bill_id",))
+BILL: Relation[Bill] = Relation(
+    "bill",
+    Bill,
+    key=("customer_id", "bill_id"),
+    rank=990,
+    append_only=True,
+    chain_order=("bill_id", "customer_id"),
+)
 #: Customers, for whoever only needs to know that they exist: no lock.
 CUSTOMER: Relation[Principal] = Relation("principal", Principal, key=("principal_id",), rank=111, read_only=True)
 
