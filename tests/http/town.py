@@ -6,16 +6,18 @@ import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, overload
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import msgspec
 
+from tests.support.ageing import age
 from tongbao.app.answers import ErrorAnswer, ErrorBody
 from tongbao.app.asgi import open_services
 from tongbao.app.stack import Stack
 from tongbao.channels.api import DEMO_ACCOUNTS
+from tongbao.engine.api import Sealer
 from tongbao.identity.http import SessionAnswer
 from tongbao.kernel.ids import named_id
 from tongbao.merchants.http import StaffSessionAnswer
@@ -80,7 +82,8 @@ class Town:
         self.here = here
         self.there = there
         self.books = books
-        self.signer = CodeSigner.from_seed(Keys.open(stack.settings.data_dir / "keys.json").code, "k1")
+        self.keys = Keys.open(stack.settings.data_dir / "keys.json")
+        self.signer = CodeSigner.from_seed(self.keys.code, "k1")
         self.names: dict[str, str] = {}
         self.ann: Person
         self.ben: Person
@@ -172,9 +175,8 @@ class Town:
         return ok(await payer.post(f"/v1/wallet/payments/{order['payment_id']}/confirm", body))
 
     async def expire(self, payment_id: str) -> None:
-        """Turn an order's clock on: the shortest life the edge grants is 30 s, and no test waits that long."""
-        late = "update payment set expires_at = now() - interval '1 s' where payment_id = $1::text::uuid"
-        await self.books.execute(late, payment_id)
+        """Turn an order's clock on."""
+        await age(self.stack.dsn, Sealer(self.keys.seal), UUID(payment_id))
 
     async def moved(self) -> tuple[Any, ...]:
         """What only changes when money, orders or rights do: every balance, and how many rows there are of what matters."""
