@@ -46,7 +46,9 @@ def post_journals(command: PostLinked, view: View, now: datetime) -> Decision:
     journals = post_linked(view, command, now, [draft_of(command.kind, wished) for wished in command.journals])
     if isinstance(journals, Declined):
         return journals
-    return Accepted(Posted(tuple(journal.journal_id for journal in journals)))
+    ids = tuple(journal.journal_id for journal in journals)
+    view.emit("ledger", "journals.posted", {"first": ids[0], "count": len(ids), "by": command.by})
+    return Accepted(Posted(ids))
 
 
 def move_up_to(command: MoveUpTo, view: View, now: datetime) -> Decision:
@@ -96,6 +98,8 @@ def reverse_journal(command: ReverseJournal, view: View, now: datetime) -> Decis
     if isinstance(journal, Declined):
         return journal
     view.put(REVERSAL, Reversal(command.journal_id, journal.journal_id, command.reason, now))
+    told = {"journal_id": command.journal_id, "reversed_by": journal.journal_id, "reason": command.reason, "by": command.by}
+    view.emit("ledger", "journal.reversed", told)
     return Accepted(Reversed(journal.journal_id))
 
 

@@ -96,3 +96,23 @@ from entry where account_id = $1 and posted_at >= $2 and posted_at < $3 group by
 -- name: account_names
 -- What every account is, for comparing with what its id says.
 select account_id, code, owner_id, currency, floor_minor, ceiling_minor from account;
+
+-- name: hold
+-- One hold. $1 hold id.
+select hold_id, account_id, amount_minor, agreed_minor, captured_minor, state, expires_at, created_at, ended_at
+from hold where hold_id = $1;
+
+-- name: holds
+-- Holds of an account, newest first. $1 account or null, $2 state or null, $3 before this moment or null, $4 limit.
+select hold_id, account_id, amount_minor, agreed_minor, captured_minor, state, expires_at, created_at, ended_at
+from hold
+where ($1::uuid is null or account_id = $1) and ($2::text is null or state = $2) and ($3::timestamptz is null or created_at < $3)
+order by created_at desc, hold_id desc limit $4;
+
+-- name: journal_head
+-- What a journal is, without its entries. $1 journal id.
+select kind, reverses from journal where journal_id = $1;
+
+-- name: legs_of_journal
+-- What a journal's entries moved, in leg order. $1 journal id.
+select account_id, currency, amount_minor from entry where journal_id = $1 order by leg;
