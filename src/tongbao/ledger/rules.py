@@ -137,6 +137,11 @@ def post_linked(view: View, command: Command, now: datetime, drafts: Sequence[Dr
     return [journal for journal, _ in every]
 
 
+def not_by_hand(places: Iterable[Place]) -> Declined | None:
+    """The decline `line_not_by_hand`, if one of the places is not for operators to post to."""
+    return None if all(place.line.by_hand for place in places) else Declined(errors.LINE_NOT_BY_HAND)
+
+
 def most_movable(source: Account, target: Account, most_minor: int) -> int:
     """How much of `most_minor` can go from one account to the other now; 0 when nothing can."""
     return max(0, min(most_minor, source.debitable_minor, target.creditable_minor))

@@ -361,6 +361,6 @@ class LedgerService:
             by_relation.setdefault(relation, set()).add(key)
         for relation, several in by_relation.items():
             for record in await self._pool.fetch(relation.load_sql, *relation.key_arguments(list(several))):
-                row = relation.row(*tuple(record)[: len(relation.columns)])
+                row = relation.row(*tuple(record)[: len(relation.fields)])
                 rows[Key(relation, relation.key_of(row))] = row
         return rows
