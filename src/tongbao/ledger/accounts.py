@@ -1,4 +1,7 @@
-"""The state of an account: opened, frozen on one side or both, bounded, closed, opened again."""
+"""The state of an account: opened, frozen on one side or both, bounded, closed, opened again.
+
+Every change but an opening tells the topic "ledger" what was done, by whom and why; the event is in the audit chain.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ def freeze_account(command: FreezeAccount, view: View, now: datetime) -> Decisio
     credit = _with(account.credit_freeze, command.reason) if command.credits else account.credit_freeze
     if (debit, credit) == (account.debit_freeze, account.credit_freeze):
         return Declined(errors.FREEZE_EXISTS)
-    return _changed(view, replace(account, debit_freeze=debit, credit_freeze=credit))
+    return _changed(view, command, "account.frozen", replace(account, debit_freeze=debit, credit_freeze=credit), command.reason)
 
 
 def unfreeze_account(command: UnfreezeAccount, view: View, now: datetime) -> Decision:
@@ -63,7 +66,7 @@ def unfreeze_account(command: UnfreezeAccount, view: View, now: datetime) -> Dec
     credit = _without(account.credit_freeze, command.reason) if command.credits else account.credit_freeze
     if (debit, credit) == (account.debit_freeze, account.credit_freeze):
         return Declined(errors.FREEZE_NOT_FOUND)
-    return _changed(view, replace(account, debit_freeze=debit, credit_freeze=credit))
+    return _changed(view, command, "account.unfrozen", replace(account, debit_freeze=debit, credit_freeze=credit), command.reason)
 
 
 def close_account(command: CloseAccount, view: View, now: datetime) -> Decision:
@@ -84,7 +87,7 @@ def close_account(command: CloseAccount, view: View, now: datetime) -> Decision:
         return Declined(errors.ACCOUNT_HAS_HOLDS, {"held_minor": account.held_minor})
     if account.posted_minor:
         return Declined(errors.ACCOUNT_NOT_EMPTY, {"posted_minor": account.posted_minor})
-    return _changed(view, replace(account, closed_at=now))
+    return _changed(view, command, "account.closed", replace(account, closed_at=now))
 
 
 def reopen_account(command: ReopenAccount, view: View, now: datetime) -> Decision:
@@ -94,7 +97,7 @@ def reopen_account(command: ReopenAccount, view: View, now: datetime) -> Decisio
         return Declined(errors.ACCOUNT_NOT_FOUND)
     if account.closed_at is None:
         return Declined(errors.ACCOUNT_OPEN)
-    return _changed(view, replace(account, closed_at=None))
+    return _changed(view, command, "account.reopened", replace(account, closed_at=None))
 
 
 def set_limits(command: SetLimits, view: View, now: datetime) -> Decision:
@@ -113,11 +116,20 @@ def set_limits(command: SetLimits, view: View, now: datetime) -> Decision:
         return Declined(errors.FLOOR_ABOVE_BALANCE)
     if bounded.creditable_minor < 0:
         return Declined(errors.CEILING_BELOW_BALANCE)
-    return _changed(view, bounded)
+    return _changed(view, command, "account.bounded", bounded)
 
 
-def _changed(view: View, account: Account) -> Decision:
+def _changed(view: View, command: _AtPlace, kind: str, account: Account, reason: str = "") -> Decision:
     view.put(ACCOUNT, account)
+    view.emit(
+        "ledger",
+        kind,
+        {
+            "account_id": account.account_id, "debit_freeze": account.debit_freeze, "credit_freeze": account.credit_freeze,
+            "floor_minor": account.floor_minor, "ceiling_minor": account.ceiling_minor, "reason": reason, "note": command.note,
+            "by": command.by,
+        },
+    )  # fmt: skip
     return Accepted(AccountChanged(account.account_id))
 
 

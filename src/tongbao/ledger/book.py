@@ -51,6 +51,8 @@ def set_book(command: SetBook, view: View, now: datetime) -> Decision:
         BOOK,
         replace(the_book(view), zone=command.zone, backdating_days=command.backdating_days, forward_days=command.forward_days),
     )
+    told = {"zone": command.zone, "backdating_days": command.backdating_days, "forward_days": command.forward_days}
+    view.emit("ledger", "book.set", told | {"by": command.by})
     return Accepted()
 
 

@@ -16,6 +16,7 @@ from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.kernel.errors import Code
 from tongbao.ledger import errors
 from tongbao.ledger.book import BOOK_KEY, the_book, value_day
+from tongbao.ledger.chart import CHART
 from tongbao.ledger.commands import BulkPosted, ManyLegs, PostBulk, Posting, PostingDeclined
 from tongbao.ledger.rules import require_positive
 from tongbao.ledger.types import ACCOUNT, ENTRY, JOURNAL, LARGEST_BALANCE_MINOR, LEDGER_DAY, Account, Entry, Journal
@@ -25,9 +26,10 @@ def post_bulk(command: PostBulk, view: View, now: datetime) -> Decision:
     """Always accepted; the result says which postings were declined.
 
     A posting declines, in this order, `account_not_found`, `same_account`, `account_currencies_differ`, `legs_unbalanced`,
-    `period_closed`, `backdated_too_far`, `value_date_ahead`, `account_closed`, `account_frozen_debit`, `account_frozen_credit`,
-    `nothing_to_move`, `insufficient_funds`, `balance_ceiling`. The others of its chain decline `linked_posting_declined`; a chain
-    whose last posting is linked to nothing declines `linked_chain_open`.
+    `period_closed`, `backdated_too_far`, `value_date_ahead`, then leg by leg `line_not_by_hand`, `account_closed`,
+    `account_frozen_debit` and `insufficient_funds`, or `account_frozen_credit` and `balance_ceiling`; one of at most its amount
+    `nothing_to_move`. The others of its chain decline `linked_posting_declined`; a chain whose last posting is linked to
+    nothing declines `linked_chain_open`.
     """
     batch = _Batch(command, view, now)
     declined: list[PostingDeclined] = []
@@ -89,7 +91,9 @@ class _State:
         self.highest = LARGEST_BALANCE_MINOR if ceiling is None else ceiling
         self.debits_refused: Code | None = None
         self.credits_refused: Code | None = None
-        if account.closed_at is not None:
+        if not CHART[account.code].by_hand:
+            self.debits_refused = self.credits_refused = errors.LINE_NOT_BY_HAND
+        elif account.closed_at is not None:
             self.debits_refused = self.credits_refused = errors.ACCOUNT_CLOSED
         else:
             self.debits_refused = errors.DEBITS_FROZEN if account.debit_freeze else None
@@ -137,14 +141,16 @@ class _Batch:
             return day.code
         if debit.debits_refused is not None:
             return debit.debits_refused
-        if credit.credits_refused is not None:
-            return credit.credits_refused
         if posting.at_most:
+            if credit.credits_refused is not None:
+                return credit.credits_refused
             amount = min(amount, debit.posted - debit.lowest, credit.highest - credit.posted)
             if amount <= 0:
                 return errors.NOTHING_TO_MOVE
         if debit.posted - amount < debit.lowest:
             return errors.INSUFFICIENT_FUNDS
+        if credit.credits_refused is not None:
+            return credit.credits_refused
         if credit.posted + amount > credit.highest:
             return errors.BALANCE_CEILING
         journal_id = self._view.new_id()
@@ -167,13 +173,12 @@ class _Batch:
         day = self._day(posting.value_date)
         if isinstance(day, Declined):
             return day.code
-        for state, amount in touched:
-            refused = state.debits_refused if amount < 0 else state.credits_refused
-            if refused is not None:
-                return refused
         after: dict[UUID, int] = {}
         for state, amount in touched:
             posted = after.get(state.account_id, state.posted) + amount
+            refused = state.debits_refused if amount < 0 else state.credits_refused
+            if refused is not None:
+                return refused
             if amount < 0 and posted < state.lowest:
                 return errors.INSUFFICIENT_FUNDS
             if amount > 0 and posted > state.highest:

@@ -25,7 +25,8 @@ class ChartLine(msgspec.Struct, frozen=True):
 
     `overdraft`: the balance may fall below zero (in the credit-positive sense), as an asset's does when it grows; other
     accounts are opened with a floor of zero. `lowest_floor_minor` and `highest_ceiling_minor` bound what may be agreed for
-    a single account later (None: no bound).
+    a single account later (None: no bound). `by_hand` false: only the rules of restricted money post there, no operator and
+    no bulk.
     """
 
     code: str
@@ -36,6 +37,7 @@ class ChartLine(msgspec.Struct, frozen=True):
     overdraft: bool = False
     lowest_floor_minor: int | None = 0
     highest_ceiling_minor: int | None = None
+    by_hand: bool = True
 
     @property
     def normal(self) -> Literal["debit", "credit"]:
@@ -67,12 +69,12 @@ RESERVE = ChartLine("1001", "asset", "客户备付金存款", "Customer reserve 
 CUSTOMER_WALLET = ChartLine("2001", "liability", "客户钱包余额", "Customer wallets", owned=True)
 MERCHANT_BALANCE = ChartLine("2101", "liability", "商户待结算余额", "Merchant balances", owned=True)
 WITHDRAWALS_IN_TRANSIT = ChartLine("2301", "liability", "在途提现", "Withdrawals in transit")
-COLOUR_FUNDS = ChartLine("2401", "liability", "专用资金准备", "Funds behind restricted money", owned=True)
+COLOUR_FUNDS = ChartLine("2401", "liability", "专用资金准备", "Funds behind restricted money", owned=True, by_hand=False)
 RETAINED_EARNINGS = ChartLine("3001", "equity", "未分配利润", "Retained earnings", overdraft=True)
 OPENING_BALANCES = ChartLine("3901", "equity", "期初余额", "Opening balances", overdraft=True)
 FEES = ChartLine("4001", "income", "手续费收入", "Fee income")
-COLOUR_ISSUED = ChartLine("9101", "asset", "已发行专用资金", "Restricted money issued", overdraft=True)
-COLOUR_REDEEMED = ChartLine("9102", "asset", "已核销专用资金", "Restricted money redeemed")
+COLOUR_ISSUED = ChartLine("9101", "asset", "已发行专用资金", "Restricted money issued", overdraft=True, by_hand=False)
+COLOUR_REDEEMED = ChartLine("9102", "asset", "已核销专用资金", "Restricted money redeemed", by_hand=False)
 
 CHART: dict[str, ChartLine] = {
     line.code: line

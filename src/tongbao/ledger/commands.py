@@ -27,6 +27,13 @@ class _AtPlace(Command, frozen=True, kw_only=True):
     owner_id: UUID | None
 
 
+class _StateOfAccount(_AtPlace, frozen=True, kw_only=True):
+    """`by` is the operator, `note` what they say of it: both go into the event that tells of the change."""
+
+    note: str = ""
+    by: UUID | None = None
+
+
 class PlaceName(msgspec.Struct, frozen=True, gc=False):
     """A place in a command."""
 
@@ -45,41 +52,37 @@ class OpenAccounts(Command, frozen=True, kw_only=True):
     places: tuple[PlaceName, ...]
 
 
-class FreezeAccount(_AtPlace, frozen=True, kw_only=True):
+class FreezeAccount(_StateOfAccount, frozen=True, kw_only=True):
     """Let nothing leave (`debits`), nothing arrive (`credits`), or neither, for one reason more."""
 
     kind = "ledger.freeze"
     debits: bool
     credits: bool
     reason: FreezeReason
-    note: str = ""
 
 
-class UnfreezeAccount(_AtPlace, frozen=True, kw_only=True):
+class UnfreezeAccount(_StateOfAccount, frozen=True, kw_only=True):
     """Lift the freezes of one reason on the sides named."""
 
     kind = "ledger.unfreeze"
     debits: bool
     credits: bool
     reason: FreezeReason
-    note: str = ""
 
 
-class CloseAccount(_AtPlace, frozen=True, kw_only=True):
+class CloseAccount(_StateOfAccount, frozen=True, kw_only=True):
     """Close an owner's account: it must be empty, without holds and not frozen."""
 
     kind = "ledger.close"
-    note: str = ""
 
 
-class ReopenAccount(_AtPlace, frozen=True, kw_only=True):
+class ReopenAccount(_StateOfAccount, frozen=True, kw_only=True):
     """Open a closed account again."""
 
     kind = "ledger.reopen"
-    note: str = ""
 
 
-class SetLimits(_AtPlace, frozen=True, kw_only=True):
+class SetLimits(_StateOfAccount, frozen=True, kw_only=True):
     """Give an account a floor and a ceiling within what its line of the chart allows; None: none."""
 
     kind = "ledger.limits"
@@ -188,6 +191,7 @@ class PostLinked(Command, frozen=True, kw_only=True):
 
     kind = "ledger.post"
     journals: tuple[DraftJournal, ...]
+    by: UUID | None = None
 
 
 class MoveUpTo(Command, frozen=True, kw_only=True):
@@ -219,6 +223,7 @@ class ReverseJournal(Command, frozen=True, kw_only=True):
     reverses: UUID | None
     reason: str
     value_date: date | None = None
+    by: UUID | None = None
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -309,6 +314,7 @@ class SetBook(Command, frozen=True, kw_only=True):
     zone: str
     backdating_days: int
     forward_days: int
+    by: UUID | None = None
 
 
 # ── restricted money ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,9 @@ DEBITS_FROZEN = decline("account_frozen_debit", "该账户已被止付，资金�
 CREDITS_FROZEN = decline(
     "account_frozen_credit", "该账户已被限制收款，资金不能转入。", "This account is frozen: nothing may arrive in it."
 )
+LINE_NOT_BY_HAND = decline(
+    "line_not_by_hand", "该科目只能由专用资金规则入账。", "Only the rules of restricted money post to this line of the chart."
+)
 NOTHING_TO_MOVE = decline("nothing_to_move", "没有可划转的金额。", "There is nothing that could be moved.")
 CURRENCIES_DIFFER = decline(
     "account_currencies_differ", "两个账户的币种不同，不能直接划转。", "The accounts are kept in different currencies."

@@ -26,7 +26,7 @@ from tongbao.ledger.commands import (
     PlaceName,
     VoidHold,
 )
-from tongbao.ledger.rules import Leg, Place, account_at, account_keys, place_of, post, require_positive
+from tongbao.ledger.rules import Leg, Place, account_at, account_keys, not_by_hand, place_of, post, require_positive
 from tongbao.ledger.types import ACCOUNT, HOLD, Account, Hold
 
 
@@ -39,17 +39,20 @@ def _target(command: CaptureHold) -> Place:
 
 
 def place_hold(command: PlaceHold, view: View, now: datetime) -> Decision:
-    """Declines `hold_exists`, `hold_expired`, `account_closed`, `account_frozen_debit`, `insufficient_funds`. The held sum rises;
-    nothing is posted."""
+    """Declines `line_not_by_hand`, `hold_exists`, `hold_expired`, `account_closed`, `account_frozen_debit`, `insufficient_funds`.
+    The held sum rises; nothing is posted."""
     amount = command.amount_minor
     require_positive(amount)
     agreed = amount if command.agreed_minor is None else command.agreed_minor
     require_positive(agreed - amount + 1)
+    place = _place(command)
+    if (refused := not_by_hand((place,))) is not None:
+        return refused
     if view.get(HOLD, command.hold_id) is not None:
         return Declined(errors.HOLD_EXISTS)
     if command.expires_at <= now:
         return Declined(errors.HOLD_EXPIRED)
-    account = account_at(view, _place(command), now)
+    account = account_at(view, place, now)
     if account.closed_at is not None:
         return Declined(errors.ACCOUNT_CLOSED)
     if account.debit_freeze:
@@ -62,12 +65,14 @@ def place_hold(command: PlaceHold, view: View, now: datetime) -> Decision:
 
 
 def capture_hold(command: CaptureHold, view: View, now: datetime) -> Decision:
-    """Declines `hold_not_found`, `hold_ended`, `hold_expired`, `capture_exceeds_hold`, `capture_exceeds_agreed` (both with detail
-    left_minor), and what `post` declines: `insufficient_funds` only for what goes beyond the hold itself. The journal's memo is
-    the hold's id."""
+    """Declines `line_not_by_hand`, `hold_not_found`, `hold_ended`, `hold_expired`, `capture_exceeds_hold`,
+    `capture_exceeds_agreed` (both with detail left_minor), and what `post` declines: `insufficient_funds` only for what goes
+    beyond the hold itself. The journal's memo is the hold's id."""
     amount = command.amount_minor
     require_positive(amount)
-    place = _place(command)
+    place, target = _place(command), _target(command)
+    if (refused := not_by_hand((target,))) is not None:
+        return refused
     hold = _active(view, command, place)
     if isinstance(hold, Declined):
         return hold
@@ -83,7 +88,7 @@ def capture_hold(command: CaptureHold, view: View, now: datetime) -> Decision:
     left = 0 if ended else captured.left_minor
     # What is captured is released first, so that the posting finds it; the view forgets this if the posting is declined.
     view.put(ACCOUNT, replace(account, held_minor=account.held_minor - hold.left_minor + left))
-    legs = [Leg(place, -amount), Leg(_target(command), amount)]
+    legs = [Leg(place, -amount), Leg(target, amount)]
     journal = post(view, command, now, command.kind, legs, str(hold.hold_id))
     if isinstance(journal, Declined):
         return journal

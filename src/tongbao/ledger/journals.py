@@ -27,6 +27,7 @@ from tongbao.ledger.rules import (
     account_at,
     account_keys,
     most_movable,
+    not_by_hand,
     place_of,
     post,
     post_linked,
@@ -42,17 +43,25 @@ def draft_of(kind: str, wished: DraftJournal) -> Draft:
 
 
 def post_journals(command: PostLinked, view: View, now: datetime) -> Decision:
-    """Declines what `post` declines, for the first journal that cannot be posted."""
-    journals = post_linked(view, command, now, [draft_of(command.kind, wished) for wished in command.journals])
+    """Declines `line_not_by_hand`, and what `post` declines, for the first journal that cannot be posted."""
+    drafts = [draft_of(command.kind, wished) for wished in command.journals]
+    if (refused := not_by_hand(leg.place for draft in drafts for leg in draft.legs)) is not None:
+        return refused
+    journals = post_linked(view, command, now, drafts)
     if isinstance(journals, Declined):
         return journals
-    return Accepted(Posted(tuple(journal.journal_id for journal in journals)))
+    ids = tuple(journal.journal_id for journal in journals)
+    view.emit("ledger", "journals.posted", {"first": ids[0], "count": len(ids), "by": command.by})
+    return Accepted(Posted(ids))
 
 
 def move_up_to(command: MoveUpTo, view: View, now: datetime) -> Decision:
-    """Declines `nothing_to_move` (the source has nothing available, or the target no room), and what `post` declines."""
+    """Declines `line_not_by_hand`, `nothing_to_move` (the source has nothing available, or the target no room), and what `post`
+    declines."""
     require_positive(command.amount_minor)
     source, target = place_of(command.source), place_of(command.target)
+    if (refused := not_by_hand((source, target))) is not None:
+        return refused
     giving, taking = account_at(view, source, now), account_at(view, target, now)
     for account, direction in ((giving, -1), (taking, 1)):
         # Closed or frozen says more than "nothing".
@@ -96,6 +105,8 @@ def reverse_journal(command: ReverseJournal, view: View, now: datetime) -> Decis
     if isinstance(journal, Declined):
         return journal
     view.put(REVERSAL, Reversal(command.journal_id, journal.journal_id, command.reason, now))
+    told = {"journal_id": command.journal_id, "reversed_by": journal.journal_id, "reason": command.reason, "by": command.by}
+    view.emit("ledger", "journal.reversed", told)
     return Accepted(Reversed(journal.journal_id))
 
 

@@ -117,7 +117,7 @@ def post(
     `balance_ceiling`. Legs that do not sum to zero in each currency and colour are a bug.
     """
     touched: dict[UUID, Account] = {}
-    written = _write(view, command, now, Draft(kind, legs, memo, value_date, reverses), touched)
+    written = _write(view, command, now, touched, kind, legs, memo, value_date, reverses)
     if isinstance(written, Declined):
         return written
     _keep(view, touched, (written,))
@@ -129,12 +129,17 @@ def post_linked(view: View, command: Command, now: datetime, drafts: Sequence[Dr
     touched: dict[UUID, Account] = {}
     every: list[_Written] = []
     for draft in drafts:
-        written = _write(view, command, now, draft, touched)
+        written = _write(view, command, now, touched, *draft)
         if isinstance(written, Declined):
             return written
         every.append(written)
     _keep(view, touched, every)
     return [journal for journal, _ in every]
+
+
+def not_by_hand(places: Iterable[Place]) -> Declined | None:
+    """The decline `line_not_by_hand`, if one of the places is not for operators to post to."""
+    return None if all(place.line.by_hand for place in places) else Declined(errors.LINE_NOT_BY_HAND)
 
 
 def most_movable(source: Account, target: Account, most_minor: int) -> int:
@@ -151,9 +156,18 @@ def require_positive(amount_minor: int) -> None:
 _Written = tuple[Journal, list[Entry]]
 
 
-def _write(view: View, command: Command, now: datetime, draft: Draft, touched: dict[UUID, Account]) -> _Written | Declined:
+def _write(
+    view: View,
+    command: Command,
+    now: datetime,
+    touched: dict[UUID, Account],
+    kind: str,
+    legs: Sequence[Leg],
+    memo: str,
+    wished: date | None,
+    reverses: UUID | None,
+) -> _Written | Declined:
     """The journal and entries that a draft comes to, upon the accounts in `touched`, which it brings to where they then are."""
-    kind, legs, memo, wished, reverses = draft
     _balanced(legs)
     day = value_day(the_book(view), now, wished)
     if isinstance(day, Declined):

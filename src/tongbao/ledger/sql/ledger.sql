@@ -57,12 +57,12 @@ with walked as (
            max(version) as version, (array_agg(balance_minor order by version desc))[1] as balance_minor
     from walked group by account_id
 )
-select coalesce(m.account_id, j.account_id) as account_id, j.broken_at, j.balance_minor, m.account_id is null as unknown,
-       m.floor_minor, m.ceiling_minor, m.held_minor, m.closed_at
+select coalesce(m.account_id, j.account_id) as account_id, j.broken_at, coalesce(j.balance_minor, 0) as balance_minor,
+       m.account_id is null as unknown
 from account_master m full join judged j using (account_id)
 where m.account_id is null or j.broken_at is not null
-   or j.balance_minor - m.held_minor < m.floor_minor or j.balance_minor > m.ceiling_minor
-   or (m.closed_at is not null and j.balance_minor <> 0)
+   or coalesce(j.balance_minor, 0) - m.held_minor < m.floor_minor or coalesce(j.balance_minor, 0) > m.ceiling_minor
+   or (m.closed_at is not null and coalesce(j.balance_minor, 0) <> 0)
 limit $1;
 
 -- name: unbalanced_holds
@@ -73,6 +73,83 @@ left join (
     select account_id, sum(greatest(amount_minor - captured_minor, 0)) as left_minor from hold where state = 'ACTIVE' group by account_id
 ) h using (account_id)
 where a.held_minor is distinct from coalesce(h.left_minor, 0) limit $1;
+
+-- name: captures_unlike_journals
+-- Holds of which another amount is noted as captured than the journals of their captures took. $1 limit.
+select h.hold_id, h.captured_minor, coalesce(sum(-e.amount_minor), 0)::bigint as taken_minor
+from hold h
+left join journal j on j.kind = 'ledger.capture' and j.memo = h.hold_id::text
+left join entry e on e.journal_id = j.journal_id and e.account_id = h.account_id and e.amount_minor < 0
+group by h.hold_id, h.captured_minor
+having h.captured_minor <> coalesce(sum(-e.amount_minor), 0)
+limit $1;
+
+-- name: captures_without_hold
+-- Journals of captures that name no hold: there must be none.
+select count(*) from journal j
+where j.kind = 'ledger.capture' and not exists (select from hold h where h.hold_id::text = j.memo);
+
+-- name: unsound_reversals
+-- Journals that reverse something and are not its exact opposite, entry by entry, or reverse nothing that exists, or a reversal,
+-- or are not noted as the reversal; and notes of reversals that no journal stands behind. $1 limit.
+with paired as (
+    select r.journal_id,
+           exists (
+               select from (select * from entry where journal_id = r.journal_id) mine
+               full join (select * from entry where journal_id = r.reverses) other on mine.leg = other.leg
+               where mine.account_id is distinct from other.account_id or mine.currency is distinct from other.currency
+                  or mine.amount_minor is distinct from -other.amount_minor
+           ) as differs,
+           not exists (select from journal o where o.journal_id = r.reverses and o.reverses is null) as wrong_original,
+           not exists (select from reversal n where n.journal_id = r.reverses and n.reversed_by = r.journal_id) as not_noted
+    from journal r where r.reverses is not null
+)
+select journal_id, case when wrong_original then 'what it reverses is no journal that could be reversed'
+                        when not_noted then 'it is not noted as a reversal'
+                        else 'it is not the exact opposite of what it reverses' end as problem
+from paired where differs or wrong_original or not_noted
+union all
+select n.journal_id, 'it is noted as reversed, and is not'
+from reversal n where not exists (select from journal j where j.journal_id = n.reversed_by and j.reverses = n.journal_id)
+limit $1;
+
+-- name: totals_unlike_entries
+-- Days, lines and currencies whose running totals are not what the entries of their journals come to. $1 limit.
+with summed as (
+    select j.value_date as day, a.code, e.currency, sum(greatest(-e.amount_minor, 0))::bigint as debit_minor,
+           sum(greatest(e.amount_minor, 0))::bigint as credit_minor, count(*) as entries
+    from entry e join journal j using (journal_id) join account_master a using (account_id) group by 1, 2, 3
+)
+select coalesce(t.day, s.day) as day, coalesce(t.code, s.code) as code, coalesce(t.currency, s.currency) as currency
+from ledger_day t full join summed s on s.day = t.day and s.code = t.code and s.currency = t.currency
+where (t.debit_minor, t.credit_minor, t.entries) is distinct from (s.debit_minor, s.credit_minor, s.entries)
+limit $1;
+
+-- name: unsound_colours
+-- Colours whose holders together do not hold what the plain money behind them comes to; accounts of colours that were never
+-- defined, or in another currency than the colour's. $1 limit, $2 lines of issue and redemption, $3 line of the funds,
+-- $4 codes and $5 the owners of their funds, side by side.
+with funds as (
+    select f.code, coalesce(sum(a.posted_minor), 0)::bigint as funds_minor
+    from unnest($4::text[], $5::uuid[]) as f(code, owner_id)
+    left join account a on a.code = $3::text and a.owner_id = f.owner_id group by f.code
+), held as (
+    select split_part(currency, ':', 2) as code, split_part(currency, ':', 1) as currency,
+           coalesce(sum(posted_minor) filter (where code <> all($2::text[])), 0)::bigint as held_minor
+    from account where position(':' in currency) > 0 group by 1, 2
+)
+select coalesce(c.code, h.code) as code,
+       case when c.code is null then 'it was never defined'
+            when h.currency is distinct from c.currency and h.code is not null then 'it is kept in another currency than its own'
+            else 'its holders hold ' || coalesce(h.held_minor, 0) || ', and ' || f.funds_minor || ' stands behind them' end as problem
+from colour c join funds f using (code)
+full join held h on h.code = c.code
+where c.code is null or (h.code is not null and h.currency <> c.currency) or coalesce(h.held_minor, 0) <> f.funds_minor
+limit $1;
+
+-- name: colour_codes
+-- Every colour's code.
+select code from colour order by code;
 
 -- name: orphan_journals
 -- Journals that no command wrote: there must be none.
@@ -96,3 +173,23 @@ from entry where account_id = $1 and posted_at >= $2 and posted_at < $3 group by
 -- name: account_names
 -- What every account is, for comparing with what its id says.
 select account_id, code, owner_id, currency, floor_minor, ceiling_minor from account;
+
+-- name: hold
+-- One hold. $1 hold id.
+select hold_id, account_id, amount_minor, agreed_minor, captured_minor, state, expires_at, created_at, ended_at
+from hold where hold_id = $1;
+
+-- name: holds
+-- Holds of an account, newest first. $1 account or null, $2 state or null, $3 before this moment or null, $4 limit.
+select hold_id, account_id, amount_minor, agreed_minor, captured_minor, state, expires_at, created_at, ended_at
+from hold
+where ($1::uuid is null or account_id = $1) and ($2::text is null or state = $2) and ($3::timestamptz is null or created_at < $3)
+order by created_at desc, hold_id desc limit $4;
+
+-- name: journal_head
+-- What a journal is, without its entries. $1 journal id.
+select kind, reverses from journal where journal_id = $1;
+
+-- name: legs_of_journal
+-- What a journal's entries moved, in leg order. $1 journal id.
+select account_id, currency, amount_minor from entry where journal_id = $1 order by leg;
