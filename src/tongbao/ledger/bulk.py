@@ -254,8 +254,9 @@ class _Batch:
             if not isinstance(self._today, Declined):
                 today = entries - (dated.count(state) if dated else 0)
                 _add(sums, self._today, state.account, state.debited, state.credited, today)
-        view.append(JOURNAL, self.journals)
-        view.append(ENTRY, self._entries)
+        if self.journals:
+            view.append(JOURNAL, self.journals)
+            view.append(ENTRY, self._entries)
         for key, (debit, credit, count) in sums.items():
             if count:
                 view.tally(LEDGER_DAY, key, debit, credit, count)
