@@ -21,7 +21,8 @@ import asyncpg
 import msgspec
 
 from tongbao.app import runtime
-from tongbao.app.registry import CHAINED, CHECKS, MIGRATIONS
+from tongbao.app.registry import CHECKS, MIGRATIONS, RELATIONS
+from tongbao.engine.api import Sealer
 from tongbao.engine.verify import verify
 from tongbao.kernel.migrations import migrate
 from tongbao.kernel.postgres import EmbeddedPostgres, binary, create_database
@@ -76,7 +77,7 @@ class Stage:
         try:
             found = await connection.fetchval(query)
             assert found == expected, f"{expected} were acknowledged, the database has {found}: {query}"
-            verified = await verify(connection, CHAINED, CHECKS)
+            verified = await verify(connection, RELATIONS, Sealer(), CHECKS)
             assert verified.ok, verified.problem
         finally:
             await connection.close()

@@ -288,7 +288,7 @@ async def assert_chain_follows_from_rows(world: World) -> None:
             if (writer, sequence) == (link.writer, link.sequence)
         ]
         previous, root = ends.get(link.writer, chain.GENESIS), chain.merkle_root(leaves)
-        assert link == chain.link(link.writer, link.sequence, previous, root, link.seals, len(leaves), link.decided_at)
+        assert link == chain.link(Sealer(), link.writer, link.sequence, previous, root, link.seals, len(leaves), link.decided_at)
         ends[link.writer] = link.hash
         for name, grew in msgspec.json.decode(link.seals, type=dict[str, str]).items():
             sums[name] = (sums.get(name, 0) + int(grew, 16)) % 2**128

@@ -14,9 +14,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from tests.support.jars import DECIDERS, POURED, PostgresWorld, Pour, pouring
+from tests.support.jars import COUNTED, DECIDERS, JAR, POURED, REFUSED, PostgresWorld, Pour, pouring
 from tests.support.proxy import Fate, Judge, Proxy, is_commit, proxied
-from tongbao.engine.api import Accepted, Declined, Engine, Limits, Outcome, PostgresStore
+from tongbao.engine.api import Accepted, Declined, Engine, Limits, Outcome, PostgresStore, Sealer
 from tongbao.engine.verify import verify
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.errors import TIMED_OUT, UNAVAILABLE, InvariantBroken, Refusal
@@ -61,7 +61,7 @@ async def assert_exactly_once(world: PostgresWorld, jar: UUID, commands: list[Po
 async def assert_verified(world: PostgresWorld) -> None:
     connection = await asyncpg.connect(world.dsn)
     try:
-        assert (await verify(connection, [POURED])).problem is None
+        assert (await verify(connection, [POURED, JAR, REFUSED, COUNTED], Sealer())).problem is None
     finally:
         await connection.close()
 

@@ -19,8 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from tests.support.auditor import Auditor, Shop
 from tests.support.jars import MemoryWorld, PostgresWorld, World
 from tests.support.town import RIGHT, WRONG, Town, town
-from tongbao.app.registry import CHAINED
-from tongbao.engine.api import Accepted, Command, Declined, Outcome
+from tongbao.app.registry import RELATIONS
+from tongbao.engine.api import Accepted, Command, Declined, Outcome, Sealer
 from tongbao.engine.verify import verify
 from tongbao.kernel.errors import Refusal
 from tongbao.ledger.api import ACCOUNT, ENTRY, HOLD, JOURNAL, CaptureHold, PlaceHold, VoidHold
@@ -99,7 +99,7 @@ class Machine(RuleBasedStateMachine):
         if isinstance(self.rows, PostgresWorld):
             connection = await asyncpg.connect(self.rows.dsn)
             try:
-                assert (await verify(connection, CHAINED, [check_ledger])).problem is None
+                assert (await verify(connection, RELATIONS, Sealer(), [check_ledger])).problem is None
             finally:
                 await connection.close()
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.second_process import Answer, race
 from tests.support.town import WRONG, Town, town
-from tongbao.app.registry import CHAINED, CHECKS
-from tongbao.engine.api import Command, PostgresStore
+from tongbao.app.registry import CHECKS, RELATIONS
+from tongbao.engine.api import Command, PostgresStore, Sealer
 from tongbao.engine.verify import verify
 
 
@@ -41,7 +41,7 @@ async def assert_books_hold(dsn: str, processes: int = 2) -> None:
     """The chain and every balance verify, and this many processes decided something (besides the one that built the town)."""
     connection = await asyncpg.connect(dsn)
     try:
-        found = await verify(connection, CHAINED, CHECKS)
+        found = await verify(connection, RELATIONS, Sealer(), CHECKS)
         assert found.problem is None
         writers = await connection.fetchval("select count(distinct writer) from command")
         assert writers == 1 + processes, "the processes did not compete"

@@ -29,7 +29,7 @@ from tongbao.app.injection import CallerOf, with_services
 from tongbao.app.registry import BankAdapter, counterparties, open_bank
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
-from tongbao.engine.api import Engine
+from tongbao.engine.api import Engine, Sealer
 from tongbao.engine.listener import OutboxListener
 from tongbao.engine.types import OutboxRow
 from tongbao.identity import http as identity_http
@@ -81,7 +81,7 @@ class Services:
         )  # fmt: skip
         self.cards = Cards(self.payments, self.merchants, self.identity, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")
-        self.books = Books(pool, dsn)
+        self.books = Books(pool, dsn, Sealer(keys.seal))
         self.listener = OutboxListener(dsn)
         self.listener.watch("sessions", self._session_ended)
 

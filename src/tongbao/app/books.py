@@ -12,7 +12,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from tongbao.app.registry import CHAINED, CHECKS
+from tongbao.app.registry import CHECKS, RELATIONS
+from tongbao.engine.api import Sealer
 from tongbao.engine.postgres import QUERIES as ENGINE
 from tongbao.engine.verify import Verification, verify
 from tongbao.kernel.errors import Refusal
@@ -60,9 +61,10 @@ class Trial(msgspec.Struct, frozen=True):
 class Books:
     """Reads of the ledger and the chain, and the running of `verify` from the console."""
 
-    def __init__(self, pool: asyncpg.Pool, dsn: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, dsn: str, sealer: Sealer) -> None:
         self._pool = pool
         self._dsn = dsn
+        self._sealer = sealer
         self._running: asyncio.Task[None] | None = None
         self.last_verified: Verification | None = None
 
@@ -118,7 +120,7 @@ class Books:
     async def _verify(self) -> None:
         connection = await asyncpg.connect(self._dsn, timeout=10)
         try:
-            self.last_verified = await verify(connection, CHAINED, CHECKS)
+            self.last_verified = await verify(connection, RELATIONS, self._sealer, CHECKS)
         finally:
             await connection.close()
 

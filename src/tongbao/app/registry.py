@@ -11,12 +11,16 @@ from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank,
 from tongbao.engine.api import Decider, Relation
 from tongbao.engine.verify import Check
 from tongbao.identity import rules as identity_rules
+from tongbao.identity import types as identity_types
 from tongbao.identity.service import IdentityService
 from tongbao.ledger import api as ledger
+from tongbao.ledger import types as ledger_types
 from tongbao.ledger.verify import check_ledger
 from tongbao.merchants import rules as merchant_rules
+from tongbao.merchants import types as merchant_types
 from tongbao.merchants.service import MerchantService
 from tongbao.payments import rules as payment_rules
+from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
 from tongbao.security.keys import Keys
 from tongbao.security.masking import mask_card, mask_login, mask_name
@@ -47,8 +51,15 @@ DECIDERS: tuple[Decider[Any], ...] = (
 #: What `verify` compares besides the chain.
 CHECKS: tuple[Check, ...] = (check_ledger, check_payments)
 
-#: Relations whose rows are hashed into the audit chain.
-CHAINED: tuple[Relation[Any], ...] = (ledger.JOURNAL, ledger.ENTRY, wallet_types.BILL)
+#: Every table that commands write.
+RELATIONS: tuple[Relation[Any], ...] = (
+    identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION,
+    merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
+    wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.BILL,
+    payment_types.PAYMENT, payment_types.REFUND,
+    ledger_types.REVERSAL, ledger_types.HOLD, ledger_types.COLOUR, ledger_types.COLOUR_MERCHANT, ledger_types.BOOK,
+    ledger_types.ACCOUNT, ledger_types.JOURNAL, ledger_types.ENTRY, ledger_types.LEDGER_DAY,
+)  # fmt: skip
 
 
 class BankAdapter:

@@ -4,7 +4,8 @@
     command    H(00, hashes of its rows): its record, then what it appended, relation by relation in the order of their ranks
                and in their chain order, then its events; of more than 32, groups of 32 are hashed first: H(03, hashes), and so on
     batch      Merkle root over its commands
-    link       H(04, link), the link with its own hash left empty; `previous` is the hash of the link before
+    link       H(04, link), the link with its own hash left empty; `previous` is the hash of the link before. Its `seal` is keyed,
+               over the link with seal and hash left empty: nobody without the installation's key can append a batch
 
 Changing any appended row later changes its hash, its command's, the root, and every link after it. The Merkle tree over the
 commands follows RFC 6962, section 2.1 (an odd node moves up unpaired), with the commands' hashes as its leaves.
@@ -20,6 +21,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tongbao.engine.relation import Relation
+from tongbao.engine.sealing import Sealer
 from tongbao.engine.types import LINKS, Link
 
 GENESIS = bytes(32)
@@ -57,7 +59,10 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
     return level[0]
 
 
-def link(writer: int, sequence: int, previous: bytes, root: bytes, seals: str, commands: int, decided_at: datetime) -> Link:
+def link(
+    sealer: Sealer, writer: int, sequence: int, previous: bytes, root: bytes, seals: str, commands: int, decided_at: datetime
+) -> Link:
     """The link that follows `previous`."""
-    draft = Link(writer, sequence, previous, root, seals, b"", commands, decided_at)
-    return replace(draft, hash=sha256(b"\x04" + LINKS.encode(draft)).digest())
+    draft = Link(writer, sequence, previous, root, seals, b"", b"", commands, decided_at)
+    sealed = replace(draft, seal=sealer.seal(LINKS, LINKS.encode(draft)))
+    return replace(sealed, hash=sha256(b"\x04" + LINKS.encode(sealed)).digest())

@@ -202,7 +202,8 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     """One link of a writer's audit chain: row type of table `chain_link`.
 
     `root` covers what the batch appended, `seals` says by how much the sum of each relation's seals grew (JSON, relation to 32
-    hexadecimal digits), `previous` is the hash of the link before; `hash` covers all of it (`chain.link`).
+    hexadecimal digits), `previous` is the hash of the link before; `seal` is made with the installation's key, and `hash` covers
+    all of it (`chain.link`).
     """
 
     writer: int
@@ -210,6 +211,7 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     previous: bytes
     root: bytes
     seals: str
+    seal: bytes
     hash: bytes
     commands: int
     decided_at: datetime

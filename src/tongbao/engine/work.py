@@ -195,6 +195,7 @@ class Work:
             into.seals.append(seal)
         seals = _encode({name: sum_text(total) for name, total in grew.items()}).decode()
         link = chain.link(
+            self._sealer,
             self._head.writer,
             self._sequence,
             self._head.hash,

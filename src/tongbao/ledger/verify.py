@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from tongbao.engine.verify import ChainBroken
+from tongbao.engine.findings import ChainBroken
 from tongbao.kernel.ids import named_id
 from tongbao.ledger.chart import CHART, COLOUR_FUNDS, COLOUR_ISSUED, COLOUR_REDEEMED, account_id
 from tongbao.ledger.types import QUERIES

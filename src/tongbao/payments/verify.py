@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from tongbao.engine.verify import ChainBroken
+from tongbao.engine.findings import ChainBroken
 from tongbao.payments.service import QUERIES
 
 

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tongbao.app import logs, runtime
-from tongbao.app.registry import CHAINED, CHECKS
+from tongbao.app.registry import CHECKS, RELATIONS
 from tongbao.app.settings import Settings
+from tongbao.engine.api import Sealer
 from tongbao.engine.verify import Verification, verify
 
 
@@ -32,17 +33,20 @@ def command() -> None:
 
 async def _run(settings: Settings) -> Verification:
     async with runtime.left_as_found(settings):
-        return await verify_with_progress(await runtime.open_database(settings))
+        return await verify_with_progress(await runtime.open_database(settings), Sealer(runtime.keys(settings).seal))
 
 
-async def verify_with_progress(dsn: str) -> Verification:
+async def verify_with_progress(dsn: str, sealer: Sealer) -> Verification:
     """Verify a whole database, with a bar on standard error."""
     columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("verifying", total=None)
         connection = await asyncpg.connect(dsn)
         try:
-            return await verify(connection, CHAINED, CHECKS, lambda done, total: bar.update(task, completed=done, total=total))
+            return await verify(
+                connection, RELATIONS, sealer, CHECKS,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )  # fmt: skip
         finally:
             await connection.close()
 

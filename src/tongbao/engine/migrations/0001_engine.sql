@@ -21,11 +21,13 @@ create table chain_link (
     previous   bytea       not null,
     root       bytea       not null,
     seals      text        not null,
+    seal       bytea       not null,
     hash       bytea       not null,
     commands   bigint      not null,
     decided_at timestamptz not null,
     constraint chain_link_pk primary key (writer, sequence)
 );
+create index chain_link_by_time on chain_link (decided_at, writer, sequence);
 
 create table outbox (
     writer   bigint      not null,
@@ -38,6 +40,14 @@ create table outbox (
     constraint outbox_pk primary key (writer, sequence, position)
 );
 create index outbox_by_topic on outbox (topic, at);
+
+-- How far a verification found everything right. Sealed with the installation's key; one that does not fit is not used.
+create table verified_point (
+    at    timestamptz not null,
+    point text        not null,
+    seal  bytea       not null,
+    constraint verified_point_pk primary key (at)
+);
 
 -- Whose turn it is. Engines write one at a time: a batch locks this row until it commits, and finds here whose turn the last
 -- one was. Set `writer` to 0 by hand, and every engine reads afresh what it has in memory.

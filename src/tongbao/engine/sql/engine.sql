@@ -36,21 +36,33 @@ select distinct on (writer) writer, sequence, hash, decided_at from chain_link o
 -- Commands by writer.
 select writer, sum(commands)::bigint as commands from chain_link group by writer order by writer;
 
--- name: links_after
--- Links of a writer in order. $1 writer, $2 after this sequence, $3 limit.
-select writer, sequence, previous, root, seals, hash, commands, decided_at from chain_link
-where writer = $1 and sequence > $2 order by sequence limit $3;
+-- name: links_by_time
+-- Links in the order of their time. $1 moment, $2 writer, $3 sequence: after these; $4 limit.
+select writer, sequence, previous, root, seals, seal, hash, commands, decided_at from chain_link
+where (decided_at, writer, sequence) > ($1, $2, $3) order by decided_at, writer, sequence limit $4;
 
--- name: records_between
--- Commands of a stretch of a writer's chain, in order. $1 writer, $2 first and $3 last sequence.
-select command_id, kind, fingerprint, accepted, outcome, writer, sequence, position, decided_at from command
-where writer = $1 and sequence between $2 and $3 order by sequence, position;
+-- name: one_link
+-- $1 writer, $2 sequence.
+select writer, sequence, previous, root, seals, seal, hash, commands, decided_at from chain_link
+where writer = $1 and sequence = $2;
 
--- name: events_between
--- Events of a stretch of a writer's chain, in order. $1 writer, $2 first and $3 last sequence.
-select writer, sequence, position, topic, kind, payload, at from outbox
-where writer = $1 and sequence between $2 and $3 order by sequence, position;
+-- name: table_columns
+-- What a table is: its columns in their order. $1 table.
+select attname::text as name, format_type(atttypid, atttypmod) as type, attnotnull as not_null
+from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by attnum;
 
--- name: commands_without_link
--- Commands that belong to no link: there must be none.
-select count(*) from command c where not exists (select from chain_link l where l.writer = c.writer and l.sequence = c.sequence);
+-- name: link_places
+-- Every link's place and how many commands it has.
+select writer, sequence, commands from chain_link;
+
+-- name: newest_point
+-- The last verified point.
+select at, point, seal from verified_point order by at desc limit 1;
+
+-- name: keep_point
+-- $1 when, $2 the point, $3 its seal.
+insert into verified_point (at, point, seal) values ($1, $2, $3);
+
+-- name: forget_points
+-- Points up to a moment. $1 moment.
+delete from verified_point where at <= $1;

@@ -45,9 +45,14 @@ create table session (
     created_at   timestamptz not null,
     expires_at   timestamptz not null,
     ended_at     timestamptz,
-    last_seen_at timestamptz,
     seal         bytea       not null,
     constraint session_pk primary key (session_id)
+);
+-- When a session was last used: a note for its owner, not a right. Not the engine's, therefore not sealed.
+create table session_seen (
+    session_id uuid        not null,
+    at         timestamptz not null,
+    constraint session_seen_pk primary key (session_id)
 );
 create unique index session_by_token on session (token_hash);
 create index session_by_principal on session (principal_id, session_id);

@@ -25,8 +25,8 @@ where s.token_hash = any($1::bytea[]) and p.audience = $2 and s.ended_at is null
 
 -- name: sessions
 -- Live sessions of a principal, newest first. $1 principal, $2 now, $3 below this id or null, $4 limit.
-select session_id, device_name, created_at, coalesce(last_seen_at, created_at) as last_seen_at
-from session
+select session_id, device_name, created_at, coalesce(seen.at, created_at) as last_seen_at
+from session left join session_seen seen using (session_id)
 where principal_id = $1 and ended_at is null and expires_at > $2 and ($3::uuid is null or session_id < $3)
 order by session_id desc limit $4;
 
@@ -36,7 +36,7 @@ select exists (select from session where session_id = $1 and ended_at is null an
 
 -- name: touch_session
 -- When a session was last used: a note for its owner, not a right, so it does not go through the engine. $1 session, $2 now.
-update session set last_seen_at = $2 where session_id = $1;
+insert into session_seen (session_id, at) values ($1, $2) on conflict (session_id) do update set at = excluded.at;
 
 -- name: has_pin
 -- $1 customer.
