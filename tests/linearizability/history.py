@@ -77,7 +77,7 @@ def independent(history: History) -> list[list[Operation]]:
 
     def find(name: str) -> str:
         while leader.setdefault(name, name) != name:
-            name = leader[name] = leader[leader[name]]
+            name = leader[name]
         return name
 
     for operation in history:

@@ -5,14 +5,16 @@ Fees are left out: the merchants of these tests have none.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar
+
+import msgspec
 
 from tests.linearizability.history import Answer
 
 OK = "ok"
 
 
-class Order(NamedTuple):
+class Order(msgspec.Struct, frozen=True):
     """What is fixed of an order."""
 
     number: str
@@ -51,10 +53,10 @@ class State:
         return ", ".join(f"{name}: {what}" for name, what in sorted({**self.balances, **orders}.items()))
 
 
-class Transfer(NamedTuple):
+class Transfer(msgspec.Struct, frozen=True):
     """Money from one to another. Answers the payer's balance after it, or what was there when it was not enough."""
 
-    reads_only = False
+    reads_only: ClassVar[bool] = False
     payer: str
     payee: str
     minor: int
@@ -72,10 +74,10 @@ class Transfer(NamedTuple):
         return f"{self.payer} sends {self.payee} {self.minor}"
 
 
-class Pay(NamedTuple):
+class Pay(msgspec.Struct, frozen=True):
     """An order paid in full by one payer, once."""
 
-    reads_only = False
+    reads_only: ClassVar[bool] = False
     order: Order
     payer: str
 
@@ -95,10 +97,10 @@ class Pay(NamedTuple):
         return f"{self.payer} pays {self.order}"
 
 
-class Refund(NamedTuple):
+class Refund(msgspec.Struct, frozen=True):
     """Part of a payment back to whoever paid it, never more than is left of it. Anybody's wallet may be the payer's."""
 
-    reads_only = False
+    reads_only: ClassVar[bool] = False
     order: Order
     minor: int
     payers: tuple[str, ...]
@@ -121,10 +123,10 @@ class Refund(NamedTuple):
         return f"refund of {self.minor} on {self.order}"
 
 
-class Balance(NamedTuple):
+class Balance(msgspec.Struct, frozen=True):
     """A balance, read. `source` says where: the overview, or the sum of the statement."""
 
-    reads_only = True
+    reads_only: ClassVar[bool] = True
     account: str
     source: str = "overview"
 
@@ -138,10 +140,10 @@ class Balance(NamedTuple):
         return f"balance of {self.account} by the {self.source}"
 
 
-class Look(NamedTuple):
+class Look(msgspec.Struct, frozen=True):
     """An order, read: whether it is paid, and how much of it was refunded."""
 
-    reads_only = True
+    reads_only: ClassVar[bool] = True
     order: Order
 
     def touches(self) -> tuple[str, ...]:

@@ -120,6 +120,19 @@ def test_parts_without_anything_in_common_are_judged_apart() -> None:
     assert check(wrong, rich, most=1000).word == "not linearizable"
 
 
+@given(st.lists(st.tuples(st.sampled_from("abcdefghij"), st.sampled_from("abcdefghij")), max_size=15))
+def test_parts_are_the_smallest_that_have_nothing_in_common(pairs: list[tuple[str, str]]) -> None:
+    parts = independent([did(Transfer(*pair, 1), number, number + 0.5) for number, pair in enumerate(pairs)])
+    names = [{name for each in part for name in each.call.touches()} for part in parts]
+    assert sum(map(len, parts)) == len(pairs)
+    assert all(not one & other for number, one in enumerate(names) for other in names[:number])
+    for reached in names:  # whoever starts anywhere in a part comes to all of it
+        known = {min(reached)}
+        for _ in pairs:
+            known.update(name for pair in pairs if known & {*pair} for name in pair)
+        assert known == reached
+
+
 def test_an_explanation_is_as_short_as_can_be_and_marks_the_one_that_does_not_fit() -> None:
     before = [saw("ann", 1000, number, number + 0.5) for number in range(100)]
     after = [saw("ann", 900, number, number + 0.5) for number in range(300, 400)]
