@@ -8,7 +8,6 @@ arithmetic, integers by one, truth values, texts. What is left out: statements t
 from __future__ import annotations
 
 import ast
-import os.path
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,7 +105,9 @@ class _Site(NamedTuple):
 
 def _told(node: ast.AST) -> str:
     """On one line, a compound statement by its head."""
-    text = ast.unparse(node).split("\n")[0].removesuffix(":") if isinstance(getattr(node, "body", None), list) else ast.unparse(node)
+    text = (
+        ast.unparse(node).split("\n")[0].removesuffix(":") if isinstance(getattr(node, "body", None), list) else ast.unparse(node)
+    )
     return " ".join(text.split())
 
 
@@ -114,10 +115,14 @@ def _difference(before: str, after: str) -> tuple[str, str]:
     """Two texts, of long ones only what differs with a little around it."""
     if len(before) <= _LONG or after == "nothing":
         return before, after
-    start = len(os.path.commonprefix([before, after]))
-    rest = min(len(before), len(after)) - start
-    end = min(rest, len(os.path.commonprefix([before[::-1], after[::-1]])))
+    start = _alike(before, after)
+    end = min(_alike(before[::-1], after[::-1]), min(len(before), len(after)) - start)
     return _around(before, start, len(before) - end), _around(after, start, len(after) - end)
+
+
+def _alike(one: str, other: str) -> int:
+    """So many characters they begin with in common."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _around(text: str, start: int, end: int) -> str:

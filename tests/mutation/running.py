@@ -38,22 +38,24 @@ class TooLong(BaseException):
 class Test:
     """A collected test, and the lines of the targets that it runs."""
 
+    __test__ = False  # nothing for pytest to collect
+
     def __init__(self, name: str, run: Callable[[], Any]) -> None:
         self.name = name
         self._run = run
         self.seconds = 0.0
         self.lines: set[tuple[str, int]] = set()
 
-    def fails(self) -> bool:
-        """Whether it fails, for whatever reason."""
+    def failure(self) -> BaseException | None:
+        """Run it: None if it passes, else why not."""
         try:
             with _bounded(), asyncio.Runner() as runner:
                 result = self._run()
                 if inspect.isawaitable(result):
                     runner.run(_awaited(result))
-        except (Exception, TooLong, asyncio.CancelledError, pytest.fail.Exception):
-            return True
-        return False
+        except (Exception, TooLong, asyncio.CancelledError, pytest.fail.Exception) as failure:
+            return failure
+        return None
 
     def trace(self, files: set[str]) -> None:
         """Run it once, unchanged, and remember which lines it ran. Raises AssertionError if it fails."""
@@ -64,11 +66,12 @@ class Test:
             return line
 
         started = time.process_time()
-        assert not self.fails(), f"{self.name} fails without any change"
+        if (failure := self.failure()) is not None:
+            raise AssertionError(f"{self.name} fails without any change") from failure
         self.seconds = time.process_time() - started
         sys.settrace(lambda frame, event, argument: line if frame.f_code.co_filename in files else None)
         try:
-            self.fails()
+            self.failure()
         finally:
             sys.settrace(None)
 
@@ -156,7 +159,7 @@ class Target:
         name, value = mutant.owner[0], getattr(self.module, mutant.owner[0])
         namespace = dict(vars(self.module))
         with suppress(Exception):  # a value that cannot be made is noticed when it is missing
-            exec(mutant.code, namespace)
+            exec(mutant.code, namespace)  # noqa: S102
             setattr(self.module, name, namespace[name])
         try:
             yield
@@ -200,4 +203,4 @@ class Trial:
         target = self.targets[mutant.module]
         lines = {(str(target.path), line) for line in target.lines(mutant)}
         with target.changed(mutant):
-            return next((test for test in self.tests if not lines.isdisjoint(test.lines) and test.fails()), None)
+            return next((test for test in self.tests if not lines.isdisjoint(test.lines) and test.failure()), None)
