@@ -82,11 +82,11 @@ class _Place(NamedTuple):
 
 
 class _Site(NamedTuple):
-    """`holder.field`, or its `index`-th element, becomes `new`; without `new` the element goes. `shown` is what is told of it."""
+    """`holder.field`, or its `element`-th one, becomes `new`; without `new` the element goes. `shown` is what is told of it."""
 
     holder: ast.AST
     field: str
-    index: int | None
+    element: int | None
     new: Any
     shown: ast.AST
     place: _Place
@@ -94,8 +94,8 @@ class _Site(NamedTuple):
     def change(self) -> Any:
         kept = getattr(self.holder, self.field)
         value = self.new
-        if self.index is not None:
-            value = [*kept[: self.index], *([] if self.new is None else [self.new]), *kept[self.index + 1 :]]
+        if self.element is not None:
+            value = [*kept[: self.element], *([] if self.new is None else [self.new]), *kept[self.element + 1 :]]
         setattr(self.holder, self.field, value)
         return kept
 
