@@ -7,7 +7,7 @@ WORKERS ?= 2
 BENCH ?= payments
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: help setup web demo test check bench smoke soak fmt lock openapi screenshots browser clean
+.PHONY: help setup web demo test check bench smoke soak mutate fmt lock openapi screenshots browser clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -59,6 +59,9 @@ smoke: .make/python ## Tell one whole story over HTTP and check every figure
 
 soak: setup ## The long runs of what `make test` runs short
 	TONGBAO_TEST_KILLS=200 $(BIN)/python -m pytest -q tests/faults --timeout 7200
+
+mutate: .make/python ## Try every small fault in the rules: a test must notice each
+	@$(BIN)/python -m tests.mutation $(if $(ONLY),--only "$(ONLY)")
 
 fmt: .make/python ## Format the code
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from tongbao.kernel import web
-from tongbao.kernel.errors import INTERNAL_ERROR, TIMED_OUT, Code, Refusal
+from tongbao.kernel.errors import INTERNAL_ERROR, TIMED_OUT, UNAVAILABLE, Code, InvariantBroken, Refusal
 
 _log = structlog.get_logger("tongbao.app")
 
@@ -21,6 +22,11 @@ _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]{1,64})`")
 #: Query parameters whose name in the source cannot be the one on the wire.
 _ON_THE_WIRE = {"in_state": "state", "first_day": "from", "last_day": "to", "day": "date"}
 _WITHOUT_BODY = {"GET", "HEAD", "DELETE", "OPTIONS"}
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_DATABASE_AWAY = (
+    asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError, asyncpg.InterfaceError, OSError, TimeoutError,
+)  # fmt: skip
 _BY_STATUS = {404: web.NOT_FOUND, 405: web.METHOD_NOT_ALLOWED, 413: web.TOO_LARGE, 415: web.UNSUPPORTED_MEDIA}
 
 AnyRequest = Request[Any, Any, Any]
@@ -84,10 +90,21 @@ def answer_http_exception(request: AnyRequest, error: HTTPException) -> Response
 
 
 def answer_error(request: AnyRequest, error: Exception) -> Response[ErrorAnswer]:
-    """A bug. Logged with its trace; the client learns nothing of it but where to ask."""
+    """A bug, or a database that hung up on us. Logged with its trace; the client learns nothing of it but where to ask.
+
+    Either may come after the commit, while what was done is read back: unless it is the engine's own word that nothing was
+    committed, an acting request is told that its outcome is not known.
+    """
     request_id = uuid4().hex
+    acting = request.method not in _SAFE
+    if isinstance(error, _DATABASE_AWAY):
+        _log.warning(
+            "database_away", method=request.method, path=request.url.path[:200], request_id=request_id, reason=repr(error)
+        )
+        return _answer(request, TIMED_OUT if acting else UNAVAILABLE, {}, request_id=request_id)
     _log.error("request_broken", method=request.method, path=request.url.path[:200], request_id=request_id, exc_info=error)
-    return _answer(request, INTERNAL_ERROR, {}, request_id=request_id)
+    moved = None if acting and not isinstance(error, InvariantBroken) else False
+    return _answer(request, INTERNAL_ERROR, {}, request_id=request_id, money_moved=moved)
 
 
 def _invalid(error: HTTPException) -> tuple[Code, dict[str, Any]]:
@@ -111,7 +128,13 @@ def _invalid(error: HTTPException) -> tuple[Code, dict[str, Any]]:
 
 
 def _answer(
-    request: AnyRequest, code: Code, detail: Mapping[str, Any], *, status: int | None = None, request_id: str | None = None
+    request: AnyRequest,
+    code: Code,
+    detail: Mapping[str, Any],
+    *,
+    status: int | None = None,
+    request_id: str | None = None,
+    money_moved: bool | None = False,
 ) -> Response[ErrorAnswer]:
     messages = {language: code.message(language, detail) for language in ("zh", "en")}
     language = "en" if request.headers.get("accept-language", "zh").lower().startswith("en") else "zh"
@@ -120,7 +143,7 @@ def _answer(
         message=messages[language],
         messages=messages,
         family=code.family,
-        money_moved=None if code is TIMED_OUT else False,
+        money_moved=None if code is TIMED_OUT else money_moved,
         retryable=code.retryable,
         detail={
             name: value if isinstance(value, (bool, int, str)) or value is None else str(value) for name, value in detail.items()

@@ -87,8 +87,8 @@ INTERNAL_ERROR = _declare(
         "internal_error",
         "broken",
         500,
-        "系统出错，我们已记录。资金未变动。",
-        "Something broke on our side and was recorded. No money moved.",
+        "系统出错，我们已记录。",
+        "Something broke on our side and was recorded.",
     )
 )
 UNAVAILABLE = refusal(

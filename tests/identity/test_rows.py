@@ -1,0 +1,198 @@
+"""What registrations, sessions, passwords and PINs leave behind: whole rows, whole events."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from msgspec.structs import replace
+
+from tests.identity.test_ladder import opening, wrong_passwords, wrong_pins
+from tests.support.leavings import events, rows
+from tests.support.town import NOON, RIGHT, WRONG, Town, mac_of, town
+from tongbao.engine.api import Declined, MemoryStore
+from tongbao.identity.rules import normal_login
+from tongbao.identity.types import (
+    LOGIN,
+    PIN,
+    PRINCIPAL,
+    SESSION,
+    CountWrongPassword,
+    EndSession,
+    LoginName,
+    Pin,
+    Principal,
+    Register,
+    Session,
+    SetPin,
+)
+from tongbao.kernel.errors import Refusal
+
+LATER = timedelta(seconds=7)
+PASSWORD_LOCK, PIN_LOCK = timedelta(minutes=15), timedelta(hours=3)
+
+
+async def detail(place: Town, command: object) -> dict[str, object]:
+    """What a declined command is told besides its code."""
+    decision = (await place.submit(command)).decision  # type: ignore[arg-type]
+    assert isinstance(decision, Declined)
+    return dict(decision.detail)
+
+
+def text(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+async def test_a_registration_leaves_a_principal_and_its_login() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        merchant = place.id()
+        wish = replace(place.registering("wang@example.com", "merchant", merchant), roles="owner")
+        who: UUID = (await place.happens(wish)).principal_id
+    assert rows(store, LOGIN) == [LoginName("merchant", "wang@example.com", who)]
+    assert rows(store, PRINCIPAL) == [
+        Principal(
+            who, "merchant", "张小明", "wang@example.com", "zh", "owner", merchant, "argon2", 0, None, NOON,
+        )
+    ]  # fmt: skip
+
+
+async def test_a_login_is_taken_at_once_for_everybody_after() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        await place.happens(place.registering("+8613800000000"))
+        before = (rows(store, PRINCIPAL), rows(store, LOGIN))
+        assert await place.says(place.registering("+8613800000000")) == "login_taken"
+    assert (rows(store, PRINCIPAL), rows(store, LOGIN)) == before
+
+
+async def test_a_session_is_kept_with_its_end_and_its_token_as_a_hash() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer()
+        place.clock.advance(LATER)
+        wish = opening(place, customer)
+        opened = await place.happens(wish)
+        at = NOON + LATER
+        assert opened.expires_at == at + timedelta(seconds=3600)
+        expected = Session(opened.session_id, customer, wish.token_hash, "phone", at, at + timedelta(hours=1), None)
+        assert rows(store, SESSION) == [expected]
+        place.clock.advance(LATER)
+        await place.happens(EndSession(command_id=place.id(), principal_id=customer, session_id=opened.session_id))
+    assert rows(store, SESSION) == [replace(expected, ended_at=NOON + 2 * LATER)]
+    assert events(store) == [("sessions", "session.ended", {"session_id": str(opened.session_id)})]
+
+
+async def test_wrong_passwords_are_counted_up_to_the_lock_which_later_ones_do_not_lengthen() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer(pin=False)
+        (fresh,) = rows(store, PRINCIPAL)
+        await wrong_passwords(place, customer, 9)
+        assert rows(store, PRINCIPAL) == [replace(fresh, wrong_passwords=9)]
+        locked = replace(fresh, wrong_passwords=10, locked_until=NOON + PASSWORD_LOCK)
+        wrong = CountWrongPassword(command_id=place.id(), principal_id=customer)
+        assert await detail(place, wrong) == {"until": text(NOON + PASSWORD_LOCK)}
+        assert rows(store, PRINCIPAL) == [locked]
+        place.clock.advance(LATER)
+        again = CountWrongPassword(command_id=place.id(), principal_id=customer)
+        assert await detail(place, again) == {"until": text(NOON + PASSWORD_LOCK)}
+        assert await detail(place, opening(place, customer)) == {"until": text(NOON + PASSWORD_LOCK)}
+        pin = SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac)
+        assert await detail(place, pin) == {"until": text(NOON + PASSWORD_LOCK)}
+    assert rows(store, PRINCIPAL) == [locked] and rows(store, PIN) == []
+
+
+async def test_the_first_wrong_password_after_a_lock_is_the_first() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer(pin=False)
+        (fresh,) = rows(store, PRINCIPAL)
+        await wrong_passwords(place, customer, 10)
+        place.clock.advance(PASSWORD_LOCK)
+        await wrong_passwords(place, customer, 1)
+    assert rows(store, PRINCIPAL) == [replace(fresh, wrong_passwords=1)]
+
+
+@pytest.mark.parametrize("times", [3, 10])
+async def test_a_session_and_a_new_pin_each_clear_the_count_of_wrong_passwords(times: int) -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer(pin=False)
+        (fresh,) = rows(store, PRINCIPAL)
+        await wrong_passwords(place, customer, times)
+        place.clock.advance(PASSWORD_LOCK)
+        await place.happens(opening(place, customer))
+        assert rows(store, PRINCIPAL) == [fresh]
+        await wrong_passwords(place, customer, times)
+        place.clock.advance(PASSWORD_LOCK)
+        await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac))
+    assert rows(store, PRINCIPAL) == [fresh]
+
+
+@pytest.mark.parametrize(("before", "says"), [(timedelta(microseconds=1), "login_locked"), (timedelta(), "ok")])
+async def test_a_pin_is_set_when_the_lock_ends_and_not_a_moment_sooner(before: timedelta, says: str) -> None:
+    async with town() as place:
+        customer = await place.customer(pin=False)
+        await wrong_passwords(place, customer, 10)
+        place.clock.advance(PASSWORD_LOCK - before)
+        assert await place.says(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac)) == says
+
+
+async def test_a_pin_is_kept_as_its_mac_and_a_new_one_starts_afresh() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer()
+        expected = Pin(customer, RIGHT.mac, 0, None, NOON)
+        assert rows(store, PIN) == [expected]
+        await wrong_pins(place, customer, 5)
+        assert rows(store, PIN)[0] == replace(expected, wrong=5, locked_until=NOON + PIN_LOCK)
+        place.clock.advance(LATER)
+        await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=mac_of("new")))
+    assert rows(store, PIN)[0] == Pin(customer, mac_of("new"), 0, None, NOON + LATER)
+
+
+@pytest.mark.parametrize("times", [4, 5])
+async def test_a_right_pin_clears_what_was_counted(times: int) -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer, payee = await place.customer(100), await place.customer()
+        await wrong_pins(place, customer, times)
+        place.clock.advance(PIN_LOCK)
+        await place.happens(place.transferring(customer, payee, 1))
+    assert rows(store, PIN)[0] == Pin(customer, RIGHT.mac, 0, None, NOON)
+
+
+async def test_the_first_wrong_pin_after_a_lock_is_the_first() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer, payee = await place.customer(100), await place.customer()
+        await wrong_pins(place, customer, 5)
+        place.clock.advance(PIN_LOCK)
+        assert await detail(place, place.transferring(customer, payee, 1, WRONG)) == {"attempts_left": 4}
+    assert rows(store, PIN)[0] == Pin(customer, RIGHT.mac, 1, None, NOON)
+
+
+@pytest.mark.parametrize(
+    ("login", "taken"),
+    [
+        ("+860213456789", False),
+        ("+86212345678", False),
+        (f"a@{'b' * 248}.com", True),
+        (f"a@{'b' * 249}.com", False),
+    ],
+)
+def test_logins_at_the_edge_of_their_form(login: str, taken: bool) -> None:
+    """A Chinese number is a mobile or nothing; an address has at most 254 characters (RFC 3696, erratum 1690)."""
+    if taken:
+        assert len(login) == 254 and normal_login(login) == login
+        return
+    with pytest.raises(Refusal, match="login_format"):
+        normal_login(login)
+
+
+def test_what_is_salted_anew_is_no_part_of_the_wish() -> None:
+    wish = Register(command_id=UUID(int=1), audience="wallet", login="a@b.cn", name="A", locale="zh", password_hash="salted")
+    assert wish.fingerprint() == replace(wish, password_hash="salted anew").fingerprint()
+    assert wish.fingerprint() != replace(wish, name="B").fingerprint()
