@@ -15,7 +15,7 @@ answer at the moment it leaves a process. What he holds the product to:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +44,8 @@ class Violation(Exception):
 class Auditor:
     """See the top of this file."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
         self.books = Rulebook()
         self.violation: str | None = None
         self.decided = 0
@@ -63,6 +64,7 @@ class Auditor:
         """Note the first rule that does not hold."""
         if not holds:
             self.violation = self.violation or f"{rule}: {' '.join(map(str, about))}"
+            self._stop()
             raise Violation(self.violation)
 
     # ── what he hears ───────────────────────────────────────────────────────────────────────────────────────────────────

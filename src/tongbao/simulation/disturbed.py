@@ -14,6 +14,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar, cast
 
 from tongbao.engine.store import Head, RetryableFailure, Session, Store, WriterLost
@@ -68,7 +69,7 @@ class DisturbedStore:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        return self._wrapped(name, found) if inspect.iscoroutinefunction(found) else found
+        return self._wrapped(name, found) if _is_asynchronous(type(self._inner), name) else found
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
@@ -88,11 +89,12 @@ class DisturbedStore:
             raise
         self._open.pop(inner, None)
         await self._step(lambda: self._commit(inner))
+        if owner.chance(owner.weather.p_die):
+            await self._die("after commit")
         if owner.chance(owner.weather.p_lost_commit):
             owner.note("loses the answer to", "commit")
             await self._lose()
             raise WriterLost("the connection was reset", committing=True)
-        await self._after("commit")
 
     async def abandon(self) -> None:
         """The process is gone: what it left open is rolled back, and what was under way comes to its end."""
@@ -147,13 +149,13 @@ class DisturbedStore:
             await self._die(f"after {name}")
         if weather.p_after and owner.chance(weather.p_after):
             owner.note("fails after", name)
-            await self._fail(committing=name == "commit")
+            await self._fail()
 
-    async def _fail(self, *, committing: bool = False) -> None:
+    async def _fail(self) -> None:
         if self._owner.chance(0.5):
-            raise RetryableFailure("could not serialize access", committing=committing)
+            raise RetryableFailure("could not serialize access")
         await self._lose()
-        raise WriterLost("the connection was reset", committing=committing)
+        raise WriterLost("the connection was reset")
 
     async def _lose(self) -> None:
         self._lost = True
@@ -172,7 +174,12 @@ class _DisturbedSession:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        return self._store._wrapped(name, found) if inspect.iscoroutinefunction(found) else found
+        return self._store._wrapped(name, found) if _is_asynchronous(type(self._inner), name) else found
+
+
+@lru_cache
+def _is_asynchronous(kind: type, name: str) -> bool:
+    return inspect.iscoroutinefunction(getattr(kind, name, None))
 
 
 async def _doing(step: Callable[[], Awaitable[T]]) -> T:

@@ -62,6 +62,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._running = False
         self._closed = False
         self._burying = False
+        self._stopping = False
         self._tasks: list[asyncio.Task[Any]] = []
         self.steps = 0
         self.troubles: list[dict[str, Any]] = []
@@ -118,63 +119,61 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if not self._burying:
             self.troubles.append(context)
+            self.stop()
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Cancelled timers are passed over when their time comes."""
 
     # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def run_until_complete(self, future: Any) -> Any:
-        """Run until `future` is done. Raises what it raised, and Deadlock if it never can be."""
-        return self.run_until(future, lambda: False)
+    def stop(self) -> None:
+        """Run no further callback."""
+        self._stopping = True
 
-    def run_until(self, future: Any, stop: Callable[[], bool]) -> Any:
-        """As `run_until_complete`, but answers None as soon as `stop` says so."""
+    def run_until_complete(self, future: Any) -> Any:
+        """Run until `future` is done or the loop is stopped, which answers None. Raises what `future` raised, and Deadlock if
+        it never can be done."""
         task = asyncio.ensure_future(future, loop=self)
-        self._run_until(lambda: task.done() or stop())
+        task.add_done_callback(lambda _: self.stop())
+        self._run()
         return task.result() if task.done() else None
 
-    def _run_until(self, done: Callable[[], bool]) -> None:
+    def _run(self, *, only_ready: bool = False) -> None:
+        """Callback after callback. With `only_ready`, timers are left alone, and it ends when nothing is ready."""
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
-        self._running = True
+        self._running, self._stopping = True, False
+        ready, timers, chance, shuffle = self._ready, self._timers, self._random, self._shuffle
         try:
-            while not done():
-                if not self._step():
+            while not self._stopping:
+                while timers and not only_ready and (not ready or timers[0][0] <= self._micros):
+                    at, _, timer, where = heapq.heappop(timers)
+                    if not timer.cancelled():
+                        self._micros = max(self._micros, at)
+                        ready.append((timer, where))
+                if not ready:
+                    if only_ready:
+                        return
                     raise Deadlock("nothing can happen any more")
+                if len(ready) == 1:
+                    handle, where = ready.pop()
+                elif shuffle:
+                    chosen = int(chance() * len(ready))
+                    ready[chosen], ready[-1] = ready[-1], ready[chosen]
+                    handle, where = ready.pop()
+                else:
+                    handle, where = ready.pop(0)
+                process = where.get(PROCESS)
+                if process is not None and not process.alive and not self._burying:
+                    self._parked.append((handle, where))
+                elif not handle.cancelled():
+                    # Every step takes a microsecond, so that nothing can go round for ever in no time.
+                    self._micros += 1
+                    self.steps += 1
+                    handle._run()
         finally:
             self._running = False
             asyncio._set_running_loop(before)
-
-    def _step(self) -> bool:
-        """Run one callback; false if there is none and never will be."""
-        ready = self._ready
-        timers = self._timers
-        while timers and (not ready or timers[0][0] <= self._micros):
-            at, _, timer, where = heapq.heappop(timers)
-            if not timer.cancelled():
-                self._micros = max(self._micros, at)
-                ready.append((timer, where))
-        if not ready:
-            return False
-        if self._shuffle and len(ready) > 1:
-            chosen = int(self._random() * len(ready))
-            ready[chosen], ready[-1] = ready[-1], ready[chosen]
-            handle, where = ready.pop()
-        else:
-            handle, where = ready.pop(0)
-        if handle.cancelled():
-            return True
-        if not self._burying:
-            process = where.get(PROCESS)
-            if process is not None and not process.alive:
-                self._parked.append((handle, where))
-                return True
-        # Every step takes a microsecond, so that nothing can go round for ever in no time.
-        self._micros += 1
-        self.steps += 1
-        handle._run()
-        return True
 
     def bury(self) -> None:
         """End everything that is left, the dead included, so that nothing is left to the collector. Then close."""
@@ -188,6 +187,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
                 break
             for task in self._tasks:
                 task.cancel()
-            self._run_until(lambda: not self._ready)
+            self._run(only_ready=True)
         self._timers.clear()
         self._closed = True

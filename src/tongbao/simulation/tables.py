@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from tongbao.engine.api import MemoryStore, Relation, Store
+from tongbao.engine.memory import MemoryTables
 from tongbao.engine.types import Link, Record
 from tongbao.ledger.types import QUERIES as LEDGER
 from tongbao.ledger.types import ACCOUNT, HOLD
@@ -20,8 +21,8 @@ from tongbao.wallet.types import QUERIES as WALLET
 class Tables(Protocol):
     """The rows that outlive every process. Reads are of what is committed."""
 
-    def store(self, slot: int) -> Store:
-        """What a process in this slot opens when it starts."""
+    def store(self) -> Store:
+        """What a process opens when it starts."""
         ...
 
     async def committed_since(self, known: int) -> Sequence[Record]:
@@ -46,38 +47,38 @@ class Tables(Protocol):
 
 
 class InMemory:
-    """The tables of the memory store."""
+    """The tables of memory stores."""
 
     def __init__(self) -> None:
-        self._store = MemoryStore()
+        self._tables = MemoryTables()
 
-    def store(self, slot: int) -> Store:
-        return self._store
+    def store(self) -> Store:
+        return MemoryStore(self._tables)
 
     async def committed_since(self, known: int) -> Sequence[Record]:
-        records = self._store.records
+        records = self._tables.records
         return list(islice(reversed(records.values()), len(records) - known))[::-1]
 
     async def rows(self, relation: Relation[Any]) -> Sequence[Any]:
         if relation.append_only:
-            return self._store.appended.get(relation, [])
-        return list(self._store.table(relation).values())
+            return self._tables.appended.get(relation, [])
+        return list(self._tables.table(relation).values())
 
     async def links(self) -> Sequence[Link]:
-        return self._store.links
+        return self._tables.links
 
     async def fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
         if query == WALLET["bank_transfers_due"]:
             now, limit = arguments
-            due = [row for row in self._store.table(BANK_TRANSFER).values() if row.next_attempt_at and row.next_attempt_at <= now]
+            due = [row for row in self._tables.table(BANK_TRANSFER).values() if row.next_attempt_at and row.next_attempt_at <= now]
             return [_values(row) for row in sorted(due, key=_attempt)[:limit]]
         if query == WALLET["bank_accounts_by_id"]:
-            table = self._store.table(BANK_ACCOUNT)
+            table = self._tables.table(BANK_ACCOUNT)
             return [_Named(table[key]) for key in arguments[0] if key in table]
         if query == PAYMENTS["orders_to_expire"]:
             return [{"payment_id": row.payment_id} for row in self._due(PAYMENT, "CREATED", *arguments)]
         if query == LEDGER["expired_holds"]:
-            accounts = self._store.table(ACCOUNT)
+            accounts = self._tables.table(ACCOUNT)
             found = [(row, accounts[row.account_id]) for row in self._due(HOLD, "ACTIVE", *arguments)]
             return [
                 {"hold_id": hold.hold_id, "code": account.code, "currency": account.currency, "owner_id": account.owner_id}
@@ -86,13 +87,13 @@ class InMemory:
         raise NotImplementedError(query)
 
     async def next_due(self) -> datetime | None:
-        moments = [row.next_attempt_at for row in self._store.table(BANK_TRANSFER).values() if row.next_attempt_at]
-        moments += [row.expires_at for row in self._store.table(PAYMENT).values() if row.state == "CREATED"]
-        moments += [row.expires_at for row in self._store.table(HOLD).values() if row.state == "ACTIVE"]
+        moments = [row.next_attempt_at for row in self._tables.table(BANK_TRANSFER).values() if row.next_attempt_at]
+        moments += [row.expires_at for row in self._tables.table(PAYMENT).values() if row.state == "CREATED"]
+        moments += [row.expires_at for row in self._tables.table(HOLD).values() if row.state == "ACTIVE"]
         return min(moments, default=None)
 
     def _due(self, relation: Relation[Any], state: str, now: datetime, limit: int) -> list[Any]:
-        due = [row for row in self._store.table(relation).values() if row.state == state and row.expires_at <= now]
+        due = [row for row in self._tables.table(relation).values() if row.state == state and row.expires_at <= now]
         return sorted(due, key=_expiry)[:limit]
 
 

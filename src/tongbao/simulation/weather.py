@@ -26,11 +26,11 @@ class Weather(msgspec.Struct, frozen=True):
     p_lost_commit              the commit is done, and nobody is told
     p_die                      the process ends at a step of a transaction
     p_slow, slow_s             a step takes this long
-    lives_s                    a process lives so long on average (0: for ever)
+    p_killed, p_jump           a process that hears a message is killed soon, or its clock jumps
     p_lost, p_doubled, p_late  of every message, there and back
-    jumps_s                    a process's clock jumps so often on average (0: never)
     p_bank                     the bank does something strange with a request
     shuffle                    what is ready at once runs in any order
+    one_janitor                only the first process has one
     """
 
     actors: int
@@ -46,13 +46,14 @@ class Weather(msgspec.Struct, frozen=True):
     p_die: float
     p_slow: float
     slow_s: float
-    lives_s: float
+    p_killed: float
+    p_jump: float
     p_lost: float
     p_doubled: float
     p_late: float
-    jumps_s: float
     p_bank: float
     shuffle: bool
+    one_janitor: bool
 
 
 #: Of a thousand runs so many have up to so many actors with so many wishes: most are small, for a fault that needs many to
@@ -89,19 +90,20 @@ def draw(chance: random.Random, *, actors: int | None = None, days: int | None =
         p_die=sometimes(0.04),
         p_slow=sometimes(0.3, 0.6),
         slow_s=chance.choice((0.01, 0.1, 1.0)),
-        lives_s=chance.choice((0, 0, 2, 30, 20_000)),
+        p_killed=sometimes(0.2),
+        p_jump=sometimes(0.3, 0.3),
         p_lost=sometimes(0.2),
         p_doubled=sometimes(0.2),
         p_late=sometimes(0.3),
-        jumps_s=chance.choice((0, 0, 0, 5, 5_000)),
         p_bank=sometimes(0.7, 0.7),
         shuffle=chance.random() < 0.8,
+        one_janitor=chance.random() < 0.8,
     )
 
 
 def calm(weather: Weather) -> Weather:
     """The same run once the sky has cleared: nothing fails any more."""
     return msgspec.structs.replace(
-        weather, queue=20_000, patience_s=30.0, p_before=0, p_after=0, p_lost_commit=0, p_die=0, p_slow=0, lives_s=0, p_lost=0,
-        p_doubled=0, p_late=0, jumps_s=0, p_bank=0,
+        weather, queue=20_000, patience_s=30.0, p_before=0, p_after=0, p_lost_commit=0, p_die=0, p_slow=0, p_killed=0, p_jump=0,
+        p_lost=0, p_doubled=0, p_late=0, p_bank=0,
     )  # fmt: skip

@@ -18,7 +18,9 @@ from tongbao.channels.memory import MemoryBank
 from tongbao.engine.api import Command, Engine, Limits, Outcome
 from tongbao.engine.store import RetryableFailure
 from tongbao.kernel.errors import Refusal
+from tongbao.ledger.api import CaptureHold, PlaceHold
 from tongbao.payments.service import PaymentService
+from tongbao.payments.types import CreateOrder
 from tongbao.simulation.auditor import Auditor
 from tongbao.simulation.bank import StrangeBank
 from tongbao.simulation.disturbed import DisturbedStore
@@ -27,16 +29,20 @@ from tongbao.simulation.tables import Tables
 from tongbao.simulation.trace import Trace
 from tongbao.simulation.weather import DAWN, Weather, calm
 from tongbao.wallet.service import WalletService
+from tongbao.wallet.types import SettleBankTransfer, StartBankTransfer
 
 T = TypeVar("T")
 Answer = Outcome | Refusal
 
-_JUMPS_S = (-7200.0, -60.0, -1.0, -0.002, 0.002, 1.0, 60.0, 7200.0)
+#: How wrong a clock may be.
+_SKEWS_S = (-7200.0, -60.0, -1.0, -0.002, 0.0, 0.002, 1.0, 60.0, 7200.0)
 _PAUSE_S = 0.5
 #: So many decisions from one look at every row to the next.
 _AUDIT_EVERY = 128
-_LONGEST_PAUSE_S = 3_600.0
-_LONGEST_STORM_S, _LONGEST_CALM_S = 300.0, 60.0
+
+
+#: Of these a janitor hears: they leave something that will be due.
+_BRING_WORK = frozenset({StartBankTransfer.kind, SettleBankTransfer.kind, PlaceHold.kind, CaptureHold.kind, CreateOrder.kind})
 
 
 class World:
@@ -49,7 +55,7 @@ class World:
         self.tables = tables
         self.random = chance
         self.trace = trace
-        self.auditor = Auditor()
+        self.auditor = Auditor(loop.stop)
         self.bank = MemoryBank(self, accounts=(), limit_minor=10**15)
         self.outside = contextvars.copy_context()
         self.slots: list[Process | None] = [None] * weather.processes
@@ -92,9 +98,9 @@ class World:
         """Bad spells and fair ones by turns, so that in the worst of weathers somebody gets something done."""
         storm = self.weather
         while True:
-            await asyncio.sleep(self.random.random() * _LONGEST_STORM_S)
+            await asyncio.sleep(10 ** (4 * self.random.random()))
             self.weather = calm(storm)
-            await asyncio.sleep(self.random.random() * _LONGEST_CALM_S)
+            await asyncio.sleep(10 ** (3 * self.random.random()))
             self.weather = storm
 
     async def clear_up(self) -> None:
@@ -109,16 +115,16 @@ class World:
 
     async def committed(self) -> None:
         """Tell the auditor what a commit added."""
-        due = False
+        look = news = False
         for record in await self.tables.committed_since(self.auditor.decided):
             self.trace.note("store", "committed", record.writer, record.sequence, record.position, record.command_id, record.outcome)
             self.auditor.committed(record)
-            if self.auditor.decided % _AUDIT_EVERY == 0:
-                due = True
-        if due:
+            look = look or self.auditor.decided % _AUDIT_EVERY == 0
+            news = news or record.kind in _BRING_WORK
+        if look:
             await self.auditor.audit(self.tables)
         for process in self.slots:
-            if process is not None:
+            if process is not None and news:
                 process.news.set()
 
     # ── the network ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,17 +170,12 @@ class Process:
         self.news = asyncio.Event()
         self.context = world.outside.copy()
         self.context.run(PROCESS.set, self)
-        self.store = DisturbedStore(world.tables.store(slot), self)
+        self.store = DisturbedStore(world.tables.store(), self)
 
     def start(self) -> None:
         """Begin to run."""
-        weather = self.weather
         self.note("starts")
         self.world.loop.create_task(self._main(), context=self.context.copy())
-        if weather.lives_s:
-            self._later(self.world.random.expovariate(1 / weather.lives_s), self._is_killed)
-        if weather.jumps_s:
-            self._later(self.world.random.expovariate(1 / weather.jumps_s), self._jump)
 
     def _later(self, seconds: float, callback: Callable[..., None], *arguments: Any) -> None:
         self.world.loop.call_later(seconds, callback, *arguments, context=self.world.outside.copy())
@@ -182,16 +183,6 @@ class Process:
     def now(self) -> datetime:
         """What this process takes the time to be."""
         return self.world.now() + self.skew
-
-    def _is_killed(self) -> None:
-        if self.weather.lives_s:
-            self.die("killed")
-
-    def _jump(self) -> None:
-        if self.alive and self.weather.jumps_s:
-            self.skew += timedelta(seconds=self.world.random.choice(_JUMPS_S))
-            self.note("clock", self.skew)
-            self._later(self.world.random.expovariate(1 / self.weather.jumps_s), self._jump)
 
     async def _main(self) -> None:
         weather = self.weather
@@ -216,26 +207,36 @@ class Process:
         )
         services = cast(Any, SimpleNamespace(engine=witnessed, pool=pool, clock=self))
         rounds = (wallet.settle_due, payments.expire_due, lambda: expire_holds(services))
+        if self.slot and self.weather.one_janitor:
+            await asyncio.get_running_loop().create_future()
         while True:
-            self.news.clear()
             for task in rounds:
                 with suppress(Refusal):
                     await task()
+            await asyncio.sleep(_PAUSE_S)
             await self._until_due()
 
     async def _until_due(self) -> None:
-        due = await self.world.tables.next_due()
-        pause = _LONGEST_PAUSE_S if due is None else (due - self.now()).total_seconds()
-        await asyncio.sleep(_PAUSE_S)
-        if pause > _PAUSE_S:
+        """Until there is something to do; real janitors look each second, and find nothing."""
+        while True:
+            self.news.clear()
+            due = await self.world.tables.next_due()
+            pause = None if due is None else (due - self.now()).total_seconds()
+            if pause is not None and pause <= 0:
+                return
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.news.wait(), min(pause, _LONGEST_PAUSE_S))
+                await asyncio.wait_for(self.news.wait(), pause)
 
     # ── what comes over the network ─────────────────────────────────────────────────────────────────────────────────────
 
     def receive(self, command: Command, answered: Callable[[Answer], None]) -> None:
         """A command arrives."""
         assert self.engine is not None
+        if self.chance(self.weather.p_jump):
+            self.skew = timedelta(seconds=self.world.random.choice(_SKEWS_S))
+            self.note("clock", self.skew)
+        if self.chance(self.weather.p_killed):
+            self._later(self.span(0.05), self.die, "killed")
         self.world.auditor.delivered(command)
         try:
             future = self.engine.enqueue(command)
