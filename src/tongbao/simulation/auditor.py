@@ -149,14 +149,14 @@ class Auditor:
 
     # ── what he reads ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def audit(self, tables: Tables) -> None:
+    def audit(self, tables: Tables) -> None:
         """Compare every row with the books."""
-        self._audit_accounts(await tables.rows(ACCOUNT), await tables.rows(JOURNAL), await tables.rows(ENTRY))
-        self._audit_holds(await tables.rows(HOLD))
-        self._audit_payments(await tables.rows(PAYMENT), await tables.rows(REFUND), await tables.rows(BILL))
-        self._audit_transfers(await tables.rows(BANK_TRANSFER))
-        self._audit_pins(await tables.rows(PIN))
-        self._audit_chain(await tables.links())
+        self._audit_accounts(tables.rows(ACCOUNT), tables.rows(JOURNAL), tables.rows(ENTRY))
+        self._audit_holds(tables.rows(HOLD))
+        self._audit_payments(tables.rows(PAYMENT), tables.rows(REFUND), tables.rows(BILL))
+        self._audit_transfers(tables.rows(BANK_TRANSFER))
+        self._audit_pins(tables.rows(PIN))
+        self._audit_chain(tables.links())
         for command_id, code in self._undone.items():
             if self._deliveries[command_id] == 1:
                 self.must(command_id not in self._records, f"{code} is said of what did not happen", command_id)

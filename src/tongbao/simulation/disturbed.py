@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar, cast
 
@@ -39,7 +39,7 @@ class Owner(Protocol):
 
     def die(self, why: str) -> None: ...
 
-    def committed(self) -> Awaitable[None]: ...
+    def committed(self) -> None: ...
 
     def outside(self, doing: Coroutine[Any, Any, T]) -> asyncio.Task[T]: ...
 
@@ -49,12 +49,12 @@ class Gone(Exception):
 
 
 class DisturbedStore:
-    """`Store` over `inner`, with the weather of `owner`. `cut` drops the real connection, where there is one."""
+    """`Store` over `inner`, with the weather of `owner`. If `inner` has connections to cut (`cut`), they are really cut."""
 
-    def __init__(self, inner: Store, owner: Owner, cut: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+    def __init__(self, inner: Store, owner: Owner) -> None:
         self._inner = inner
         self._owner = owner
-        self._cut = cut
+        self._cut: Callable[[], None] | None = getattr(inner, "cut", None)
         self._lost = False
         self._open: dict[AbstractAsyncContextManager[Session], None] = {}
         self._steps: dict[asyncio.Task[Any], None] = {}
@@ -77,9 +77,11 @@ class DisturbedStore:
             raise WriterLost("the connection was reset")
         owner = self._owner
         inner = self._inner.session()
-        entered = await self._disturbed("begin", inner.__aenter__)
+        await self._before("begin")
+        entered = await self._step(inner.__aenter__)
         self._open[inner] = None
         try:
+            await self._after("begin")
             yield cast(Session, _DisturbedSession(self, entered))
             await self._before("commit")
         except BaseException as error:
@@ -102,15 +104,16 @@ class DisturbedStore:
         for step in steps:
             if not step.done():
                 step.cancel()
-        for inner in list(self._open):
-            await _left(inner, Gone("the client is gone"))
         if self._cut is not None:
-            await self._cut()
+            self._cut()
+        for inner in list(self._open):
+            with suppress(Exception):  # a server tells nobody what it makes of a client that is gone
+                await _left(inner, Gone("the client is gone"))
         await self._inner.close()
 
     async def _commit(self, inner: AbstractAsyncContextManager[Session]) -> None:
         await inner.__aexit__(None, None, None)
-        await self._owner.committed()
+        self._owner.committed()
 
     def _wrapped(self, name: str, method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         async def disturbed(*arguments: Any, **named: Any) -> T:
@@ -160,7 +163,7 @@ class DisturbedStore:
     async def _lose(self) -> None:
         self._lost = True
         if self._cut is not None:
-            await self._owner.outside(self._cut())
+            self._cut()
 
     async def _die(self, moment: str) -> None:
         self._owner.die(moment)

@@ -90,7 +90,7 @@ async def _whole_run(world: World) -> None:
     world.trace.note("world", "clears up")
     await people.settle()
     await asyncio.wait_for(_until_known(world), _SETTLED_WITHIN_S)
-    await world.auditor.audit(world.tables)
+    world.auditor.audit(world.tables)
     await world.auditor.audit_bank(world.bank)
     watchman.cancel()
 

@@ -25,23 +25,23 @@ class Tables(Protocol):
         """What a process opens when it starts."""
         ...
 
-    async def committed_since(self, known: int) -> Sequence[Record]:
-        """Outcomes beyond the first `known`, in the order of their commits and, in each, of their decisions."""
+    def new_records(self) -> Sequence[Record]:
+        """Outcomes that became durable since this was last asked, a batch's in the order of their decisions."""
         ...
 
-    async def rows(self, relation: Relation[Any]) -> Sequence[Any]:
+    def rows(self, relation: Relation[Any]) -> Sequence[Any]:
         """Every row of a relation."""
         ...
 
-    async def links(self) -> Sequence[Link]:
+    def links(self) -> Sequence[Link]:
         """Every link of every writer's chain."""
         ...
 
-    async def fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
+    def fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
         """What the janitors ask, as they ask it of a pool of connections."""
         ...
 
-    async def next_due(self) -> datetime | None:
+    def next_due(self) -> datetime | None:
         """When the next thing is due that a janitor does."""
         ...
 
@@ -51,23 +51,26 @@ class InMemory:
 
     def __init__(self) -> None:
         self._tables = MemoryTables()
+        self._known = 0
 
     def store(self) -> Store:
         return MemoryStore(self._tables)
 
-    async def committed_since(self, known: int) -> Sequence[Record]:
+    def new_records(self) -> Sequence[Record]:
         records = self._tables.records
-        return list(islice(reversed(records.values()), len(records) - known))[::-1]
+        found = list(islice(reversed(records.values()), len(records) - self._known))[::-1]
+        self._known = len(records)
+        return found
 
-    async def rows(self, relation: Relation[Any]) -> Sequence[Any]:
+    def rows(self, relation: Relation[Any]) -> Sequence[Any]:
         if relation.append_only:
             return self._tables.appended.get(relation, [])
         return list(self._tables.table(relation).values())
 
-    async def links(self) -> Sequence[Link]:
+    def links(self) -> Sequence[Link]:
         return self._tables.links
 
-    async def fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
+    def fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
         if query == WALLET["bank_transfers_due"]:
             now, limit = arguments
             due = [row for row in self._tables.table(BANK_TRANSFER).values() if row.next_attempt_at and row.next_attempt_at <= now]
@@ -86,7 +89,7 @@ class InMemory:
             ]
         raise NotImplementedError(query)
 
-    async def next_due(self) -> datetime | None:
+    def next_due(self) -> datetime | None:
         moments = [row.next_attempt_at for row in self._tables.table(BANK_TRANSFER).values() if row.next_attempt_at]
         moments += [row.expires_at for row in self._tables.table(PAYMENT).values() if row.state == "CREATED"]
         moments += [row.expires_at for row in self._tables.table(HOLD).values() if row.state == "ACTIVE"]

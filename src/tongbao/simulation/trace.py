@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from hashlib import blake2b
 
-_TAIL = 60
+_TAIL = 25
 
 
 class Trace:

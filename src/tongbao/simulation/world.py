@@ -113,16 +113,16 @@ class World:
         for slot in range(len(self.slots)):
             self.start(slot)
 
-    async def committed(self) -> None:
+    def committed(self) -> None:
         """Tell the auditor what a commit added."""
         look = news = False
-        for record in await self.tables.committed_since(self.auditor.decided):
+        for record in self.tables.new_records():
             self.trace.note("store", "committed", record.writer, record.sequence, record.position, record.command_id, record.outcome)
             self.auditor.committed(record)
             look = look or self.auditor.decided % _AUDIT_EVERY == 0
             news = news or record.kind in _BRING_WORK
         if look:
-            await self.auditor.audit(self.tables)
+            self.auditor.audit(self.tables)
         for process in self.slots:
             if process is not None and news:
                 process.news.set()
@@ -220,7 +220,7 @@ class Process:
         """Until there is something to do; real janitors look each second, and find nothing."""
         while True:
             self.news.clear()
-            due = await self.world.tables.next_due()
+            due = self.world.tables.next_due()
             pause = None if due is None else (due - self.now()).total_seconds()
             if pause is not None and pause <= 0:
                 return
@@ -279,8 +279,8 @@ class Process:
     def note(self, what: str, *about: object) -> None:
         self.world.trace.note(self.name, what, *about)
 
-    async def committed(self) -> None:
-        await self.world.committed()
+    def committed(self) -> None:
+        self.world.committed()
 
     def outside(self, doing: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         return self.world.spawn(doing)
@@ -323,4 +323,4 @@ class _Pool:
         self._tables = tables
 
     async def fetch(self, query: str, *arguments: Any) -> Any:
-        return await self._tables.fetch(query, *arguments)
+        return self._tables.fetch(query, *arguments)
