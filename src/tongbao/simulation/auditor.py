@@ -50,6 +50,7 @@ class Auditor:
         self.violation: str | None = None
         self.decided = 0
         self.answers = 0
+        self.told = 0
         self.repeats = 0
         self.accepted: Counter[str] = Counter()
         self.declined: Counter[str] = Counter()
@@ -110,6 +111,7 @@ class Auditor:
         self.answers += 1
         record = self._records.get(command.command_id)
         if isinstance(answer, Outcome):
+            self.told += 1
             self._told(command, answer, record)
             return
         code = answer.code.name

@@ -126,7 +126,7 @@ class Postgres:
         return records
 
     def rows(self, relation: Relation[Any]) -> Sequence[Any]:
-        found = self._fetch(f"select {', '.join(relation.columns)} from {relation.name}")  # noqa: S608 names from the source
+        found = self._fetch(f"select {', '.join(relation.fields)} from {relation.read_from}")  # noqa: S608 names from the source
         return [relation.row(*row) for row in found]
 
     def links(self) -> Sequence[Link]:

@@ -15,7 +15,7 @@ import msgspec
 
 from tongbao.engine.api import Command
 from tongbao.identity.types import Register, SetPin
-from tongbao.ledger.api import CaptureHold, PlaceHold, VoidHold
+from tongbao.ledger.commands import CaptureHold, ExpireHolds, PlaceHold, VoidHold
 from tongbao.merchants.types import OpenMerchant
 from tongbao.payments.types import CloseOrder, CreateOrder, ExpireOrder, PayMerchant, PayOrder, RefundPayment
 from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankTransfer, Transfer, UnlinkBankAccount
@@ -362,6 +362,15 @@ class Rulebook:
         return "ok"
 
 
+    def _expire_holds(self, command: ExpireHolds, now: datetime, result: Any) -> str:
+        for named in command.holds:
+            hold = self.holds.get(named.hold_id)
+            if hold is not None and hold.state == "ACTIVE" and hold.expires_at <= now:
+                hold.state = "EXPIRED"
+                self.held[hold.place] -= hold.amount - hold.captured
+        return "ok"
+
+
 def _ended(order: Order, now: datetime) -> str:
     if order.state == "PAID":
         return "order_paid"
@@ -388,4 +397,5 @@ _RULES: dict[type[Command], Callable[[Rulebook, Any, datetime, Any], str]] = {
     PlaceHold: Rulebook._place_hold,
     CaptureHold: Rulebook._capture,
     VoidHold: Rulebook._void,
+    ExpireHolds: Rulebook._expire_holds,
 }

@@ -11,7 +11,7 @@ from tongbao.engine.api import MemoryStore, Relation, Store
 from tongbao.engine.memory import MemoryTables
 from tongbao.engine.types import Link, Record
 from tongbao.ledger.types import QUERIES as LEDGER
-from tongbao.ledger.types import ACCOUNT, HOLD
+from tongbao.ledger.types import HOLD
 from tongbao.payments.service import QUERIES as PAYMENTS
 from tongbao.payments.types import PAYMENT
 from tongbao.wallet.types import BANK_ACCOUNT, BANK_TRANSFER
@@ -81,12 +81,8 @@ class InMemory:
         if query == PAYMENTS["orders_to_expire"]:
             return [{"payment_id": row.payment_id} for row in self._due(PAYMENT, "CREATED", *arguments)]
         if query == LEDGER["expired_holds"]:
-            accounts = self._tables.table(ACCOUNT)
-            found = [(row, accounts[row.account_id]) for row in self._due(HOLD, "ACTIVE", *arguments)]
-            return [
-                {"hold_id": hold.hold_id, "code": account.code, "currency": account.currency, "owner_id": account.owner_id}
-                for hold, account in found
-            ]
+            due = self._due(HOLD, "ACTIVE", *arguments)
+            return [{"hold_id": hold.hold_id, "account_id": hold.account_id} for hold in due]
         raise NotImplementedError(query)
 
     def next_due(self) -> datetime | None:

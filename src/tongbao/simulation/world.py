@@ -193,6 +193,8 @@ class Process:
                 await self._janitors(engine)
         except RetryableFailure:
             self.die("could not start")
+        except Exception as bug:
+            self.world.auditor.must(False, "no process ends of itself", repr(bug))
 
     async def _janitors(self, engine: Engine) -> None:
         """The worker's rounds, whenever something may be due."""
