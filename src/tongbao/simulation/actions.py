@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tongbao.engine.api import Command
 from tongbao.identity.types import PinConfirmation, SetPin
 from tongbao.kernel.ids import named_id
-from tongbao.ledger.api import CaptureHold, PlaceHold, VoidHold
+from tongbao.ledger.commands import CaptureHold, PlaceHold, VoidHold
 from tongbao.payments.types import CloseOrder, CreateOrder, PayMerchant, PayOrder, RefundPayment, payment_id_of
 from tongbao.simulation.town import CURRENCY, Person, Town
 from tongbao.wallet.types import SettleBankTransfer, StartBankTransfer, Transfer, UnlinkBankAccount
@@ -186,11 +186,12 @@ def refunds(me: Person, town: Town) -> Wishes:
 
 @action(8)
 def sets_money_aside(me: Person, town: Town) -> Wishes:
-    lasts = timedelta(seconds=town.chance.choice((1, 60, 3600, 86_400)))
+    lasts, amount = timedelta(seconds=town.chance.choice((1, 60, 3600, 86_400))), town.amount()
     return [
         PlaceHold(
             command_id=town.id(), hold_id=named_id("hold", str(town.number())), code="2001", currency=CURRENCY,
-            owner_id=me.customer_id, amount_minor=town.amount(), expires_at=town.now() + lasts,
+            owner_id=me.customer_id, amount_minor=amount, expires_at=town.now() + lasts,
+            agreed_minor=amount + 50 if town.chance.random() < 0.3 else None,
         )
     ]  # fmt: skip
 
@@ -201,7 +202,7 @@ def captures(me: Person, town: Town) -> Wishes:
     if hold is None or not town.shops:
         return None
     chance = town.chance
-    amounts = (hold.amount_minor, hold.amount_minor + 1, max(1, hold.amount_minor // 2), max(1, hold.amount_minor - 1))
+    amounts = (hold.amount_minor, hold.amount_minor + 1, hold.amount_minor + 50, max(1, hold.amount_minor // 2), max(1, hold.amount_minor - 1))
     return [
         CaptureHold(
             command_id=town.id(), hold_id=hold.hold_id, code=hold.code, currency=hold.currency, owner_id=hold.owner_id,

@@ -26,8 +26,9 @@ from tongbao.engine.api import Accepted, Command, Declined, Outcome
 from tongbao.engine.types import Link, Record
 from tongbao.identity.types import PIN
 from tongbao.kernel.errors import Refusal
-from tongbao.ledger.types import ACCOUNT, ENTRY, HOLD, JOURNAL
+from tongbao.ledger.types import ACCOUNT, ENTRY, HOLD, JOURNAL, LEDGER_DAY, REVERSAL
 from tongbao.payments.types import PAYMENT, REFUND
+from tongbao.simulation import ledger_rules as _and_more_rules  # noqa: F401 they enter themselves into the rulebook
 from tongbao.simulation.rulebook import RESERVE, Rulebook, Where
 from tongbao.simulation.tables import Tables
 from tongbao.wallet.types import BANK_TRANSFER, BILL
@@ -153,6 +154,9 @@ class Auditor:
 
     def audit(self, tables: Tables) -> None:
         """Compare every row with the books."""
+        days = {(row.day, row.code, row.currency): [row.debit_minor, row.credit_minor, row.entries] for row in tables.rows(LEDGER_DAY)}
+        self.must(days == self.books.days, "a day's totals are its entries'")
+        self.must({row.journal_id for row in tables.rows(REVERSAL)} == self.books.reversed, "the reversals are those that were done")
         self._audit_accounts(tables.rows(ACCOUNT), tables.rows(JOURNAL), tables.rows(ENTRY))
         self._audit_holds(tables.rows(HOLD))
         self._audit_payments(tables.rows(PAYMENT), tables.rows(REFUND), tables.rows(BILL))
@@ -167,15 +171,20 @@ class Auditor:
         books = self.books
         stored: dict[Where, Any] = {(row.code, row.currency, row.owner_id): row for row in accounts}
         self.must(len(stored) == len(accounts), "a place has one account")
-        posted_to = {place for place, version in books.versions.items() if version}
-        self.must(stored.keys() >= posted_to, "an account that was posted to exists")
+        strange = stored.keys() ^ books.accounts.keys()
+        self.must(not strange, "the accounts are those that were opened", strange)
         sums: dict[str, int] = defaultdict(int)
         for place, row in stored.items():
             self.must(row.posted_minor == books.balances[place], "a balance is what was posted", place, row, books.balances[place])
             self.must(row.held_minor == books.held[place], "what is held is what its holds say", place, row, books.held[place])
             self.must(row.version == books.versions[place], "a version counts the entries", place, row, books.versions[place])
-            if place[0] != RESERVE:
-                self.must(row.posted_minor - row.held_minor >= 0, "nobody spends what is not there", row)
+            mine = books.accounts[place]
+            bounds = (row.floor_minor, row.ceiling_minor, row.closed_at is not None) == (mine.floor, mine.ceiling, mine.closed)
+            self.must(bounds, "an account's bounds are those that were set", row, mine)
+            frozen = (row.debit_freeze, row.credit_freeze) == (_reasons(mine.debit_freeze), _reasons(mine.credit_freeze))
+            self.must(frozen, "an account is frozen for the reasons that stand", row, mine)
+            if mine.floor is not None:
+                self.must(row.posted_minor - row.held_minor >= mine.floor, "nobody spends what is not there", row)
             sums[row.currency] += row.posted_minor
         self.must(not any(sums.values()), "the reserve is what is owed, in each currency", dict(sums))
         self._audit_entries(stored, journals, entries)
@@ -208,7 +217,7 @@ class Auditor:
         self.must({row.hold_id for row in holds} == known.keys(), "the holds are those that were placed")
         for row in holds:
             mine = known[row.hold_id]
-            same = (row.state, row.captured_minor, row.amount_minor) == (mine.state, mine.captured, mine.amount)
+            same = (row.state, row.captured_minor, row.agreed_minor) == (mine.state, mine.captured, mine.agreed)
             self.must(same and (row.ended_at is None) == (row.state == "ACTIVE"), "a hold is what was done to it", row, mine)
 
     def _audit_payments(self, payments: Sequence[Any], refunds: Sequence[Any], bills: Sequence[Any]) -> None:
@@ -271,6 +280,10 @@ class Auditor:
             if place[0] == RESERVE:
                 held = await bank.reserve_balance(place[1])
                 self.must(balance == -held, "the reserve is what the bank says", place, balance, held)
+
+
+def _reasons(reasons: set[str]) -> str:
+    return ",".join(sorted(reasons))
 
 
 def _version(entry: Any) -> int:

@@ -16,6 +16,7 @@ from tongbao.identity.types import Register, SetPin
 from tongbao.kernel.ids import named_id
 from tongbao.merchants.types import NewStore, OpenMerchant
 from tongbao.simulation.actions import ACTIONS
+from tongbao.simulation.office import amends
 from tongbao.simulation.town import CURRENCY, Person, Town
 from tongbao.simulation.world import Answer, World
 from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankTransfer
@@ -31,7 +32,7 @@ class People:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.town = Town(world.random, world.now)
+        self.town = Town(world.random, world.now, world.tables.rows)
         #: What nobody has had a certain answer to, by command.
         self.open: dict[Command, None] = {}
         self.asking = 0
@@ -45,9 +46,13 @@ class People:
         await asyncio.gather(*[self._lives(person, number) for number, person in enumerate(self.town.people)])
 
     async def settle(self) -> None:
-        """Under a clear sky: ask again for everything that was never answered, and once more for some that was."""
+        """Under a clear sky: ask again for everything that was never answered, free every account, and ask once more for some
+        of what was answered."""
         for command in [*self.open]:
             await self.ask(command)
+        for place, account in list(self.world.auditor.books.accounts.items()):
+            for command in amends(self.town, place, account):
+                await self.ask(command)
         for command in list(self.town.said)[:20]:
             await self.ask(command)
 

@@ -32,6 +32,7 @@ _LONGEST_STEP_S = 60.0
 
 _WAITING = """select count(distinct l.pid) from pg_locks l join pg_stat_activity a using (pid)
               where not l.granted and a.datname = current_database()"""
+_END = "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid = any($1::integer[])"
 _NEXT_DUE = """select min(due) from (
     select next_attempt_at as due from bank_transfer where next_attempt_at is not null
     union all select expires_at from payment where state = 'CREATED'
@@ -92,11 +93,14 @@ class Bridge:
 
     def cut(self, connections: Sequence[asyncpg.Connection]) -> None:
         """Reset connections: dead on both sides when this returns."""
+        pids = [connection.get_server_pid() for connection in connections]
         for connection in connections:
-            pid = connection.get_server_pid()
             self._loop.call_soon_threadsafe(connection.terminate)
-            self.now(self.monitor.fetchval("select pg_terminate_backend($1, 10000)", pid))
-        self.now(asyncio.sleep(0))
+        until = time.monotonic() + _LONGEST_STEP_S
+        while self.now(self.monitor.fetchval(_END, pids)):
+            if time.monotonic() > until:
+                raise TimeoutError("a connection does not end")
+            time.sleep(_LOOK_EVERY_S)
         self._until_quiet()
 
     def close(self) -> None:

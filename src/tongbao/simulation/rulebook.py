@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ import msgspec
 
 from tongbao.engine.api import Command
 from tongbao.identity.types import Register, SetPin
+from tongbao.ledger.chart import CHART, account_id
 from tongbao.ledger.commands import CaptureHold, ExpireHolds, PlaceHold, VoidHold
 from tongbao.merchants.types import OpenMerchant
 from tongbao.payments.types import CloseOrder, CreateOrder, ExpireOrder, PayMerchant, PayOrder, RefundPayment
@@ -22,8 +23,20 @@ from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankT
 
 #: (line of the chart, currency, owner)
 Where = tuple[str, str, UUID | None]
+#: A place, and what is credited (> 0) or debited (< 0) to it.
+Move = tuple[Where, int]
 
 RESERVE, WALLET, MERCHANT, TRANSIT, FEES = "1001", "2001", "2101", "2301", "4001"
+COLOUR_FUNDS, COLOUR_ISSUED, COLOUR_REDEEMED = "2401", "9101", "9102"
+
+#: Lines whose accounts may fall below zero, and lines whose accounts belong to somebody.
+BOTTOMLESS = frozenset({RESERVE, "3001", "3901", COLOUR_ISSUED})
+OWNED = frozenset({WALLET, MERCHANT, COLOUR_FUNDS})
+
+#: No balance goes beyond this on either side.
+LARGEST = 2**62
+#: The book's days are Shanghai's, which knows no summer time; so far back a value date may lie, and no day ahead.
+ZONE, BACKDATING = timedelta(hours=8), timedelta(days=31)
 
 MOST_WRONG_PINS, PIN_LOCK = 5, timedelta(hours=3)
 MOST_REFUNDS = 50
@@ -35,12 +48,26 @@ class Pin(msgspec.Struct):
     locked_until: datetime | None = None
 
 
+class Account(msgspec.Struct):
+    floor: int | None
+    ceiling: int | None = None
+    debit_freeze: set[str] = set()
+    credit_freeze: set[str] = set()
+    closed: bool = False
+
+
 class Hold(msgspec.Struct):
     place: Where
     amount: int
+    agreed: int
     expires_at: datetime
     captured: int = 0
     state: str = "ACTIVE"
+
+    @property
+    def left(self) -> int:
+        """What it still sets aside."""
+        return max(0, self.amount - self.captured) if self.state == "ACTIVE" else 0
 
 
 class Order(msgspec.Struct):
@@ -55,6 +82,12 @@ class Order(msgspec.Struct):
     refunded: int = 0
     fee_returned: int = 0
     refunds: int = 0
+
+
+class Colour(msgspec.Struct):
+    currency: str
+    valid_until: datetime
+    ended: bool = False
 
 
 class BankMove(msgspec.Struct):
@@ -72,7 +105,12 @@ class Rulebook:
         self.balances: defaultdict[Where, int] = defaultdict(int)
         self.held: defaultdict[Where, int] = defaultdict(int)
         self.versions: defaultdict[Where, int] = defaultdict(int)
+        self.accounts: dict[Where, Account] = {}
+        self.by_id: dict[UUID, Where] = {}
         self.journals: Counter[UUID] = Counter()
+        self.days: defaultdict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+        self.reversed: set[UUID] = set()
+        self.colours: dict[str, Colour] = {}
         self.logins: dict[tuple[str, str], UUID] = {}
         self.people: dict[UUID, str] = {}
         self.pins: dict[UUID, Pin] = {}
@@ -88,20 +126,73 @@ class Rulebook:
         """ "ok" or the code of the decline, `command` being decided at `now` after all judged before. `outcome` is only asked
         for names that the product gave."""
         result = outcome.get("result") or {}
-        return _RULES[type(command)](self, command, now, result)
+        return RULES[type(command)](self, command, now, result)
 
     # ── money ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _post(self, command: Command, *legs: tuple[Where, int]) -> None:
-        assert sum(amount for _, amount in legs) == 0
+    def open(self, place: Where) -> Account:
+        """The account at a place, which is opened if it is not there."""
+        found = self.accounts.get(place)
+        if found is None:
+            found = self.accounts[place] = self.account(place)
+            self.by_id[account_id(CHART[place[0]], place[1], place[2])] = place
+        return found
+
+    def account(self, place: Where) -> Account:
+        """The account at a place, as it is or as it would be opened."""
+        return self.accounts.get(place) or Account(None if place[0] in BOTTOMLESS else 0)
+
+    def debitable(self, place: Where) -> int:
+        """What could leave a place, were it not frozen."""
+        floor = self.account(place).floor
+        return self.balances[place] - self.held[place] - (-LARGEST if floor is None else floor)
+
+    def creditable(self, place: Where) -> int:
+        """What could arrive at a place, were it not frozen."""
+        ceiling = self.account(place).ceiling
+        return (LARGEST if ceiling is None else ceiling) - self.balances[place]
+
+    def refusal(self, *legs: Move) -> str:
+        """Why these legs cannot be posted one after the other; "" if they can."""
+        moved: defaultdict[Where, int] = defaultdict(int)
+        for place, amount in legs:
+            account = self.account(place)
+            if account.closed:
+                return "account_closed"
+            if amount < 0 and account.debit_freeze:
+                return "account_frozen_debit"
+            if amount > 0 and account.credit_freeze:
+                return "account_frozen_credit"
+            moved[place] += amount
+            if amount < 0 and self.debitable(place) + moved[place] < 0:
+                return "insufficient_funds"
+            if amount > 0 and self.creditable(place) - moved[place] < 0:
+                return "balance_ceiling"
+        return ""
+
+    def day(self, now: datetime, wished: date | None) -> date | str:
+        """To which day what is posted now counts, or why it cannot."""
+        today = (now + ZONE).date()
+        day = wished or today
+        if day > today:
+            return "value_date_ahead"
+        return "backdated_too_far" if today - day > BACKDATING else day
+
+    def post(self, command: Command, now: datetime, *legs: Move, day: date | None = None) -> None:
+        """A journal that nothing stands against."""
+        sums: defaultdict[str, int] = defaultdict(int)
+        for place, amount in legs:
+            sums[place[1]] += amount
+        assert not any(sums.values()), legs
         self.journals[command.command_id] += 1
         for place, amount in legs:
             if amount:
+                self.open(place)
                 self.balances[place] += amount
                 self.versions[place] += 1
-
-    def _available(self, place: Where) -> int:
-        return self.balances[place] - self.held[place]
+                total = self.days[day or (now + ZONE).date(), place[0], place[1]]
+                total[0 if amount < 0 else 1] += abs(amount)
+                total[2] += 1
 
     def _bill(self, customer: UUID, kind: str, direction: str, amount: int, currency: str, *, moved: bool = True) -> None:
         left = self.balances[WALLET, currency, customer] if moved else None
@@ -145,26 +236,28 @@ class Rulebook:
     def _agreed(self, customer: UUID) -> None:
         self.pins[customer].wrong, self.pins[customer].locked_until = 0, None
 
-    def _spend(self, payer: UUID, mac: bytes, amount: int, currency: str, now: datetime) -> str:
-        said = self._confirmed(payer, mac, now)
+    def _spend(self, command: Any, payer: UUID, now: datetime, *legs: Move) -> str:
+        """Money leaves a customer's wallet, if the customer agrees and nothing stands against it."""
+        legs = tuple(leg for leg in legs if leg[1])
+        said = self._confirmed(payer, command.confirmation.mac, now)
         if said != "ok":
             return said
-        if amount > self._available((WALLET, currency, payer)):
-            return "insufficient_funds"
+        if refused := self.refusal(*legs):
+            return refused
         self._agreed(payer)
+        self.post(command, now, *legs)
         return "ok"
 
     def _transfer(self, command: Transfer, now: datetime, result: Any) -> str:
-        if command.payer_id == command.payee_id:
+        payer, payee, amount, currency = command.payer_id, command.payee_id, command.amount_minor, command.currency
+        if payer == payee:
             return "payee_is_payer"
-        if self.people.get(command.payee_id) != "wallet":
+        if self.people.get(payee) != "wallet":
             return "payee_not_found"
-        amount, currency = command.amount_minor, command.currency
-        said = self._spend(command.payer_id, command.confirmation.mac, amount, currency, now)
+        said = self._spend(command, payer, now, ((WALLET, currency, payer), -amount), ((WALLET, currency, payee), amount))
         if said == "ok":
-            self._post(command, ((WALLET, currency, command.payer_id), -amount), ((WALLET, currency, command.payee_id), amount))
-            self._bill(command.payer_id, "transfer", "out", amount, currency)
-            self._bill(command.payee_id, "transfer", "in", amount, currency)
+            self._bill(payer, "transfer", "out", amount, currency)
+            self._bill(payee, "transfer", "in", amount, currency)
         return said
 
     # ── the bank ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -190,9 +283,7 @@ class Rulebook:
             if said == "ok":
                 self._agreed(customer)
         else:
-            said = self._spend(customer, command.confirmation.mac, amount, currency, now)
-            if said == "ok":
-                self._post(command, ((WALLET, currency, customer), -amount), ((TRANSIT, currency, None), amount))
+            said = self._spend(command, customer, now, ((WALLET, currency, customer), -amount), ((TRANSIT, currency, None), amount))
         if said == "ok":
             self._bill(customer, kind, "in" if kind == "topup" else "out", amount, currency, moved=kind != "topup")
             if result:
@@ -207,14 +298,21 @@ class Rulebook:
             return "bank_transfer_unknown"
         if found.state in ("SUCCEEDED", "FAILED"):
             return "ok" if command.state in ("UNKNOWN", found.state) else "bank_transfer_settled"
-        found.state = command.state
         wallet: Where = (WALLET, found.currency, found.customer)
         transit: Where = (TRANSIT, found.currency, None)
         reserve: Where = (RESERVE, found.currency, None)
+        legs: tuple[Move, ...] = ()
         if command.state == "SUCCEEDED" and found.kind == "topup":
-            self._post(command, (reserve, -found.amount), (wallet, found.amount))
+            legs = ((reserve, -found.amount), (wallet, found.amount))
         if command.state != "UNKNOWN" and found.kind == "withdrawal":
-            self._post(command, (transit, -found.amount), (reserve if command.state == "SUCCEEDED" else wallet, found.amount))
+            legs = ((transit, -found.amount), (reserve if command.state == "SUCCEEDED" else wallet, found.amount))
+        if legs and self.refusal(*legs):
+            # What the wallet cannot take waits, and is asked for again.
+            found.state = "UNKNOWN"
+            return "ok"
+        found.state = command.state
+        if legs:
+            self.post(command, now, *legs)
         return "ok"
 
     # ── payments ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,14 +360,13 @@ class Rulebook:
                 return "amount_mismatch"
             order = found
         payer, amount, currency = command.payer_id, order.amount, order.currency
-        said = self._spend(payer, command.confirmation.mac, amount, currency, now)
+        said = self._spend(
+            command, payer, now, ((WALLET, currency, payer), -amount), ((MERCHANT, currency, order.merchant), amount - order.fee),
+            ((FEES, currency, None), order.fee),
+        )  # fmt: skip
         if said == "ok":
             order.payer, order.state = payer, "PAID"
             self.orders[name] = order
-            self._post(
-                command, ((WALLET, currency, payer), -amount), ((MERCHANT, currency, order.merchant), amount - order.fee),
-                ((FEES, currency, None), order.fee),
-            )  # fmt: skip
             self._bill(payer, "payment", "out", amount, currency)
         return said
 
@@ -305,14 +402,16 @@ class Rulebook:
             return "too_many_refunds"
         # The fee comes back in proportion to all that was refunded so far, rounded down.
         fee = order.fee * (order.refunded + amount) // order.amount - order.fee_returned
-        merchant: Where = (MERCHANT, currency, order.merchant)
-        if amount - fee > self._available(merchant):
-            return "merchant_funds_insufficient"
+        every: tuple[Move, ...] = (
+            ((WALLET, currency, order.payer), amount), ((MERCHANT, currency, order.merchant), fee - amount),
+            ((FEES, currency, None), -fee),
+        )  # fmt: skip
+        legs = tuple(leg for leg in every if leg[1])
+        if refused := self.refusal(*legs):
+            return "merchant_funds_insufficient" if refused == "insufficient_funds" else refused
         self.refunds[name] = terms
         order.refunded, order.fee_returned, order.refunds = order.refunded + amount, order.fee_returned + fee, order.refunds + 1
-        self._post(
-            command, ((WALLET, currency, order.payer), amount), (merchant, fee - amount), ((FEES, currency, None), -fee)
-        )
+        self.post(command, now, *legs)
         self._bill(order.payer, "refund", "in", amount, currency)
         return "ok"
 
@@ -324,9 +423,11 @@ class Rulebook:
         if command.expires_at <= now:
             return "hold_expired"
         place: Where = (command.code, command.currency, command.owner_id)
-        if command.amount_minor > self._available(place):
-            return "insufficient_funds"
-        self.holds[command.hold_id] = Hold(place, command.amount_minor, command.expires_at)
+        if refused := self.refusal((place, -command.amount_minor)):
+            return refused
+        self.open(place)
+        agreed = command.agreed_minor or command.amount_minor
+        self.holds[command.hold_id] = Hold(place, command.amount_minor, agreed, command.expires_at)
         self.held[place] += command.amount_minor
         return "ok"
 
@@ -342,32 +443,37 @@ class Rulebook:
             return hold
         if hold.expires_at <= now:
             return "hold_expired"
-        left = hold.amount - hold.captured
-        amount = command.amount_minor
-        if amount > left:
-            return "capture_exceeds_hold"
+        amount, most = command.amount_minor, hold.agreed - hold.captured
+        if amount > most:
+            return "capture_exceeds_agreed" if hold.agreed > hold.amount else "capture_exceeds_hold"
+        target: Where = (command.to_code, command.currency, command.to_owner_id)
+        before = hold.left, hold.captured
         hold.captured += amount
-        self.held[hold.place] -= left if command.final else amount
-        if command.final or hold.captured == hold.amount:
-            hold.state = "CAPTURED"
-        self._post(command, (hold.place, -amount), ((command.to_code, command.currency, command.to_owner_id), amount))
+        hold.state = "CAPTURED" if command.final or amount == most else "ACTIVE"
+        self.held[hold.place] += hold.left - before[0]
+        if refused := self.refusal((hold.place, -amount), (target, amount)):
+            self.held[hold.place] -= hold.left - before[0]
+            hold.captured, hold.state = before[1], "ACTIVE"
+            return refused
+        self.post(command, now, (hold.place, -amount), (target, amount))
         return "ok"
+
+    def _end(self, hold: Hold, state: str) -> None:
+        self.held[hold.place] -= hold.left
+        hold.state = state
 
     def _void(self, command: VoidHold, now: datetime, result: Any) -> str:
         hold = self._active(command)
         if isinstance(hold, str):
             return hold
-        hold.state = "EXPIRED" if hold.expires_at <= now else "VOIDED"
-        self.held[hold.place] -= hold.amount - hold.captured
+        self._end(hold, "EXPIRED" if hold.expires_at <= now else "VOIDED")
         return "ok"
-
 
     def _expire_holds(self, command: ExpireHolds, now: datetime, result: Any) -> str:
         for named in command.holds:
             hold = self.holds.get(named.hold_id)
             if hold is not None and hold.state == "ACTIVE" and hold.expires_at <= now:
-                hold.state = "EXPIRED"
-                self.held[hold.place] -= hold.amount - hold.captured
+                self._end(hold, "EXPIRED")
         return "ok"
 
 
@@ -379,7 +485,7 @@ def _ended(order: Order, now: datetime) -> str:
     return "order_expired" if order.state == "EXPIRED" or now >= order.expires_at else ""
 
 
-_RULES: dict[type[Command], Callable[[Rulebook, Any, datetime, Any], str]] = {
+RULES: dict[type[Command], Callable[[Rulebook, Any, datetime, Any], str]] = {
     Register: Rulebook._register,
     SetPin: Rulebook._set_pin,
     Transfer: Rulebook._transfer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -12,12 +12,12 @@ from uuid import UUID
 
 import msgspec
 
-from tongbao.engine.api import Accepted, Command, Outcome
-from tongbao.identity.types import PinConfirmation, Register, SetPin
-from tongbao.ledger.api import PlaceHold
+from tongbao.engine.api import Accepted, Command, Outcome, Relation
+from tongbao.identity.types import PinConfirmation
+from tongbao.ledger.commands import DefineColour, MoveUpTo, PlaceHold, PostLinked, ReverseJournal
 from tongbao.merchants.types import OpenMerchant
 from tongbao.payments.types import CreateOrder, PayMerchant, PayOrder
-from tongbao.wallet.types import LinkBankAccount, StartBankTransfer
+from tongbao.wallet.types import StartBankTransfer
 
 T = TypeVar("T")
 CURRENCY = "CNY"
@@ -56,15 +56,22 @@ class Transferring(msgspec.Struct, frozen=True):
 class Town:
     """What everybody may know."""
 
-    def __init__(self, chance: random.Random, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, chance: random.Random, now: Callable[[], datetime], rows: Callable[[Relation[Any]], Sequence[Any]]
+    ) -> None:
         self.chance = chance
         self.now = now
+        #: What the edge reads before it makes a command: rows as they are committed.
+        self.rows = rows
         self.people: list[Person] = []
         self.shops: list[Shop] = []
         self.orders: deque[CreateOrder] = deque(maxlen=_REMEMBERED)
         self.paid: deque[PayOrder | PayMerchant] = deque(maxlen=_REMEMBERED)
         self.holds: deque[PlaceHold] = deque(maxlen=_REMEMBERED)
         self.transfers: deque[Transferring] = deque(maxlen=_REMEMBERED)
+        self.colours: deque[str] = deque(maxlen=20)
+        #: Journals that may be reversed.
+        self.journals: deque[UUID] = deque(maxlen=_REMEMBERED)
         self.said: deque[Command] = deque(maxlen=_REMEMBERED)
         self._numbers = 0
 
@@ -117,8 +124,12 @@ class Town:
                 self.transfers.append(Transferring(result.bank_transfer_id, command))
             case OpenMerchant():
                 self.shops.append(Shop(result.merchant_id, command.currency, command.fee_ppm))
+            case DefineColour():
+                self.colours.append(command.code)
+            case PostLinked():
+                self.journals.extend(result.journal_ids)
+            case MoveUpTo() | ReverseJournal():
+                self.journals.append(result.journal_id)
             case _:
                 pass
 
-
-__all__ = ["CURRENCY", "LinkBankAccount", "Person", "Register", "SetPin", "Shop", "Town"]
