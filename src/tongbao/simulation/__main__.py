@@ -1,0 +1,163 @@
+"""`python -m tongbao.simulation`: one seed, or many on every core."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+
+import click
+import msgspec
+import structlog
+
+from tongbao.simulation.databases import Databases
+from tongbao.simulation.run import Report, run
+
+_AT_ONCE = 8
+
+
+@click.command(help="Live through seeds: virtual days, seeded trouble, an auditor. Ends with 1 at the first seed that fails.")
+@click.option("--seed", type=int, help="One seed.")
+@click.option("--seeds", help="Many: A..B, both included.")
+@click.option("--store", type=click.Choice(["memory", "postgres"]), default="memory", show_default=True)
+@click.option("--days", type=click.IntRange(1, 3650), help="Virtual days; drawn from the seed if not given.")
+@click.option("--actors", type=click.IntRange(1, 100_000), help="People; drawn from the seed if not given.")
+@click.option("--minutes", type=float, help="Begin no more seeds after so long.")
+@click.option("--workers", type=int, default=os.cpu_count(), help="Processes; as many as there are cores if not given.")
+@click.option("--trace", is_flag=True, help="Tell everything that happens.")
+@click.option("--json", "as_json", is_flag=True, help="A summary in JSON.")
+def main(
+    seed: int | None, seeds: str | None, store: str, days: int | None, actors: int | None, minutes: float | None, workers: int,
+    trace: bool, as_json: bool,
+) -> None:  # fmt: skip
+    if (seed is None) == (seeds is None):
+        raise click.UsageError("give --seed N or --seeds A..B")
+    options: dict[str, int] = {
+        name: value for name, value in (("days", days), ("actors", actors)) if value is not None
+    }
+    if seed is not None:
+        report = _one(seed, store, options, trace)
+        _tell(report, as_json)
+        sys.exit(report.violation is not None)
+    first, _, last = (seeds or "").partition("..")
+    if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
+        raise click.UsageError("--seeds is A..B")
+    sys.exit(_many(range(int(first), int(last) + 1), store, options, workers, minutes, as_json))
+
+
+def _one(seed: int, store: str, options: dict[str, int], trace: bool) -> Report:
+    _hush(trace)
+    with ExitStack() as cleanup:
+        tables = None
+        if store == "postgres":
+            tables = cleanup.enter_context(cleanup.enter_context(_databases()).tables())
+        return run(seed, tables=tables, tell=click.echo if trace else None, **options)
+
+
+def _tell(report: Report, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+        return
+    click.echo(f"seed {report.seed}: {report.commands} commands, {report.answers} answers, {report.deaths} deaths of processes,")
+    click.echo(f"{report.virtual_s / 86_400:.1f} virtual days in {report.cpu_s:.2f} s; trace {report.hash}")
+    if report.violation is not None:
+        click.echo("\n".join(report.tail))
+        click.echo(f"BROKEN: {report.violation}")
+
+
+# ── many ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _databases() -> Iterator[Databases]:
+    with tempfile.TemporaryDirectory(prefix="tongbao-simulation-") as directory, Databases(Path(directory)) as databases:
+        yield databases
+
+
+def _hush(trace: bool = False) -> None:
+    """Trouble is what this is about: the product's log of it is no news."""
+    if not trace:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+def _several(seeds: list[int], databases: Databases | None, options: dict[str, int]) -> list[Report]:
+    """In a worker: reports of some seeds, up to the first that fails."""
+    _hush()
+    reports = []
+    for seed in seeds:
+        with ExitStack() as cleanup:
+            tables = cleanup.enter_context(databases.tables()) if databases is not None else None
+            reports.append(run(seed, tables=tables, **options))
+        if reports[-1].violation is not None:
+            break
+    return reports
+
+
+def _many(seeds: range, store: str, options: dict[str, int], workers: int, minutes: float | None, as_json: bool) -> int:
+    started = time.monotonic()
+    until = started + minutes * 60 if minutes else float("inf")
+    waiting = iter(seeds)
+    failed: Report | None = None
+    done, commands, deaths, cpu_s, virtual_s = 0, 0, 0, 0.0, 0.0
+    kinds: Counter[str] = Counter()
+    with ExitStack() as cleanup:
+        databases = cleanup.enter_context(_databases()) if store == "postgres" else None
+        pool = cleanup.enter_context(ProcessPoolExecutor(workers))
+        running: set[Future[list[Report]]] = set()
+        while True:
+            while failed is None and len(running) < workers * 2 and time.monotonic() < until:
+                some = list(islice(waiting, _AT_ONCE))
+                if not some:
+                    break
+                running.add(pool.submit(_several, some, databases, options))
+            if not running:
+                break
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for each in ended:
+                for report in each.result():
+                    done += 1
+                    commands, deaths = commands + report.commands, deaths + report.deaths
+                    cpu_s, virtual_s = cpu_s + report.cpu_s, virtual_s + report.virtual_s
+                    kinds.update(report.kinds)
+                    if report.violation is not None and (failed is None or report.seed < failed.seed):
+                        failed = report
+            if sys.stderr.isatty():
+                click.echo(f"\r{done} of {len(seeds)} seeds, {commands} commands, {time.monotonic() - started:.0f} s", nl=False, err=True)
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    summary = {
+        "ok": failed is None,
+        "store": store,
+        "seeds": done,
+        "first_failing_seed": failed.seed if failed else None,
+        "violation": failed.violation if failed else None,
+        "commands": commands,
+        "deaths": deaths,
+        "virtual_days": round(virtual_s / 86_400, 1),
+        "cpu_s": round(cpu_s, 1),
+        "seeds_per_cpu_s": round(done / cpu_s, 1) if cpu_s else None,
+        "wall_s": round(time.monotonic() - started, 1),
+        "outcomes": dict(sorted(kinds.items())),
+    }
+    if failed is not None:
+        more = "".join(f" --{name} {value}" for name, value in options.items())
+        _tell(failed, as_json=False)
+        click.echo(f"again: python -m tongbao.simulation --seed {failed.seed} --store {store}{more} --trace")
+    if as_json:
+        click.echo(json.dumps(summary, ensure_ascii=False, indent=2))
+    else:
+        click.echo(f"{done} seeds, {commands} commands, {summary['virtual_days']} virtual days: {'all hold' if failed is None else 'BROKEN'}")
+    return failed is not None
+
+
+if __name__ == "__main__":
+    main()
