@@ -34,8 +34,8 @@ from tests.support.books import (
 )
 from tests.support.jars import MemoryWorld, PostgresWorld, World
 from tests.support.town import Town, town
-from tongbao.app.registry import CHAINED
-from tongbao.engine.api import Accepted, Command
+from tongbao.app.registry import RELATIONS
+from tongbao.engine.api import Accepted, Command, Sealer
 from tongbao.engine.verify import verify
 from tongbao.ledger.commands import ExpireHolds, HoldRef, PlaceName, ReversedLeg, ReverseJournal
 from tongbao.ledger.types import ACCOUNT, ENTRY, HOLD, JOURNAL, LEDGER_DAY, REVERSAL
@@ -268,7 +268,7 @@ async def test_a_long_life_in_postgresql_verifies(database: str) -> None:
     await _live(world, random.Random(7), 300, every=10)
     connection = await asyncpg.connect(database)
     try:
-        found = await verify(connection, CHAINED, [check_ledger])
+        found = await verify(connection, RELATIONS, Sealer(), [check_ledger])
         assert found.problem is None
         assert found.rows["journal"] > 30
     finally:
