@@ -208,15 +208,19 @@ def refusal_of(account: Account, amount: int, posted: int) -> Declined | None:
 
 
 def _keep(view: View, touched: dict[UUID, Account], every: Sequence[_Written]) -> None:
+    put, tally = view.put, view.tally
     for account in touched.values():
-        view.put(ACCOUNT, account)
+        put(ACCOUNT, account)
     for journal, entries in every:
         view.append(JOURNAL, (journal,))
         view.append(ENTRY, entries)
         day = journal.value_date
         for entry in entries:
-            amount, code = entry.amount_minor, touched[entry.account_id].code
-            view.tally(LEDGER_DAY, (day, code, entry.currency), *((0, amount, 1) if amount > 0 else (-amount, 0, 1)))
+            amount, line = entry.amount_minor, (day, touched[entry.account_id].code, entry.currency)
+            if amount > 0:
+                tally(LEDGER_DAY, line, 0, amount, 1)
+            else:
+                tally(LEDGER_DAY, line, -amount, 0, 1)
 
 
 def _balanced(legs: Sequence[Leg]) -> None:
