@@ -262,6 +262,7 @@ class Engine:
         batch.changes = work.close()
         link = batch.changes.link
         self._remember(work.written, work.seals)
+        self._rows.update(work.derived)
         self._recent.update(
             {
                 command_id: _Known(batch.first[command_id].fingerprint, outcome)

@@ -126,8 +126,8 @@ class _MemorySession:
                 keys = list(map(relation.key_of, written.rows))
                 tables.table(relation).update(zip(keys, written.rows, strict=True))
                 tables.seals.setdefault(relation.name, {}).update(zip(keys, written.seals, strict=True))
-        for relation, rows in changes.derived.items():
-            tables.table(relation).update((relation.key_of(row), row) for row in rows)
+        for (relation, key), row in changes.derived.items():
+            tables.table(relation)[key] = row
         for relation, written in changes.appended.items():
             if relation is RECORDS:
                 tables.records.update((record.command_id, record) for record in written.rows)

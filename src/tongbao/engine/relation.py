@@ -71,7 +71,7 @@ class Relation(Generic[Row]):
         self.read_from = read_from or name
         self.fields = tuple(row.__struct_fields__)
         self.columns = tuple(field for field in self.fields if field not in derived)
-        #: What the table knows of a row: two rows that agree in it differ only in what is derived.
+        #: What the table has of a row, where that is not all of it.
         self.stored: Callable[[Row], Any] | None = attrgetter(*self.columns) if derived else None
         self.key_columns = tuple(key)
         self.key_of: Callable[[Row], Hashable] = attrgetter(*key)

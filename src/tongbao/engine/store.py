@@ -34,7 +34,7 @@ class Changes(msgspec.Struct):
     inserted: dict[Relation[Any], Rows]
     updated: dict[Relation[Any], Rows]
     appended: dict[Relation[Any], Rows]
-    derived: dict[Relation[Any], list[Any]]
+    derived: dict[Key, Any]
     link: Link
 
 

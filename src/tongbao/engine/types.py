@@ -86,13 +86,14 @@ class View:
     command leaves nothing but its marks.
     """
 
-    __slots__ = ("_appended", "_events", "_ids", "_marked", "_rows", "_tallies", "_written", "new_id")
+    __slots__ = ("_appended", "_events", "_marked", "_now", "_rows", "_tallies", "_written", "new_id")
 
     def __init__(self, rows: Mapping[Key, Any], ids: RowIds) -> None:
         self._rows = rows
-        self._ids = ids
         #: A new identifier for a row that is appended: increasing, and saying which command it belongs to.
         self.new_id: Callable[[], UUID] = ids.next
+        #: Rows as they are now, and those of them that are to be written.
+        self._now: dict[Key, Any] = {}
         self._written: dict[Key, Any] = {}
         self._marked: dict[Key, Any] = {}
         self._appended: dict[Relation[Any], list[Any]] = {}
@@ -102,8 +103,8 @@ class View:
     def get(self, relation: Relation[Row], key: Hashable) -> Row | None:
         """The row, or None if there is none. A key the command did not name is a bug and raises."""
         wanted = (relation, key)  # equal to Key(relation, key), and made in a third of the time
-        if wanted in self._written:
-            return self._written[wanted]  # type: ignore[no-any-return]
+        if wanted in self._now:
+            return self._now[wanted]  # type: ignore[no-any-return]
         try:
             return self._rows[wanted]  # type: ignore[no-any-return, index]
         except KeyError:
@@ -121,15 +122,23 @@ class View:
         if relation.append_only:
             self.append(relation, (row,))
             return
-        self._written[relation, relation.key_of(row)] = row  # type: ignore[index]
+        key: Key = (relation, relation.key_of(row))  # type: ignore[assignment]
+        self._now[key] = self._written[key] = row
+
+    def derive(self, relation: Relation[Row], row: Row) -> None:
+        """The new version of a row that exists, of which only derived fields changed: nothing of it needs to be written."""
+        key: Key = (relation, relation.key_of(row))  # type: ignore[assignment]
+        self._now[key] = row
+        if key in self._written:
+            self._written[key] = row
 
     def append(self, relation: Relation[Row], rows: Iterable[Row]) -> None:
         """Several new rows of an append-only relation, in its chain order."""
         known = self._appended.get(relation)
-        if known is None:
-            self._appended[relation] = list(rows)
-        else:
+        if known is not None:
             known.extend(rows)
+        elif added := list(rows):
+            self._appended[relation] = added
 
     def mark(self, relation: Relation[Row], row: Row) -> None:
         """As `put`, kept even if the command is declined. Only relations declared with `marks` allow it."""
@@ -150,14 +159,16 @@ class View:
         """What the engine keeps of this view."""
         if accepted:
             if self._marked:
+                self._now = {**self._marked, **self._now}
                 self._written = {**self._marked, **self._written}
-            return Left(self._written, self._appended, self._events, self._tallies)
-        return Left(self._marked, {}, [], [])
+            return Left(self._now, self._written, self._appended, self._events, self._tallies)
+        return Left(self._marked, self._marked, {}, [], [])
 
 
 class Left(NamedTuple):
-    """What a command left: rows written, rows appended by relation, events, tallies."""
+    """What a command left: rows as they are now, those of them to be written, rows appended by relation, events, tallies."""
 
+    now: dict[Key, Any]
     written: dict[Key, Any]
     appended: dict[Relation[Any], list[Any]]
     events: list[Event]

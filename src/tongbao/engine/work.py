@@ -69,6 +69,7 @@ class Work:
         self.rows: dict[Key, Any] = {}
         self.seals: dict[Key, bytes] = {}
         self.written: dict[Key, Any] = {}
+        self.derived: dict[Key, Any] = {}
         self.appended: dict[Relation[Any], Rows] = {}
         self.outcomes: dict[UUID, Outcome | Exception] = {}
         self.now = now
@@ -114,17 +115,25 @@ class Work:
         except Exception as bug:
             self.outcomes[command.command_id] = report_bug(command, bug)
             return
-        if left.written:
-            rows, written = self.rows, self.written
-            for key in left.written:
-                if key not in written:
-                    self._before[key] = rows.get(key)
-            rows.update(left.written)
-            written.update(left.written)
+        self._take(left.now, left.written)
         for tally in left.tallies:
             self._add(tally)
         self._leaves.append(chain.command_hash(hashes))
         self.outcomes[command.command_id] = Outcome(decision, self.now)
+
+    def _take(self, now: Mapping[Key, Any], to_be_written: Mapping[Key, Any]) -> None:
+        """Rows as a command left them: those to be written, and those of which only derived fields changed."""
+        rows, written, derived = self.rows, self.written, self.derived
+        for key, row in now.items():
+            if key in written:
+                written[key] = row
+            elif key in to_be_written:
+                self._before[key] = rows.get(key)
+                written[key] = row
+                derived.pop(key, None)
+            else:
+                derived[key] = row
+        rows.update(now)
 
     def _write_up(self, record: Record, appended: Mapping[Relation[Any], list[Any]], events: list[Event]) -> list[bytes]:
         """Encode and hash what a command appends; only when all of it is encoded does any of it stay."""
@@ -170,15 +179,10 @@ class Work:
             self._count(key, sums)
         inserted: dict[Relation[Any], Rows] = {}
         updated: dict[Relation[Any], Rows] = {}
-        derived: dict[Relation[Any], list[Any]] = {}
         grew: dict[str, int] = {}
         for key, row in self.written.items():
             relation = key[0]
             before = self._before[key]
-            stored = relation.stored
-            if stored is not None and before is not None and stored(before) == stored(row):
-                derived.setdefault(relation, []).append(row)
-                continue
             group = inserted if before is None else updated
             into = group.get(relation)
             if into is None:
@@ -204,7 +208,7 @@ class Work:
             len(self._leaves),
             self.now,
         )
-        return Changes(inserted, updated, self.appended, derived, link)
+        return Changes(inserted, updated, self.appended, self.derived, link)
 
     def _count(self, key: Key, sums: list[int]) -> None:
         relation = key.relation

@@ -241,7 +241,7 @@ class _Batch:
 
     def keep(self) -> None:
         """Leave everything in the view."""
-        view, put = self._view, self._view.put
+        view = self._view
         sums: dict[tuple[date, str, str], list[int]] = {}
         for day, state, amount in self._dated:
             _add(sums, day, state.account, max(0, -amount), max(0, amount), 1)
@@ -250,7 +250,7 @@ class _Batch:
             entries = state.version - state.account.version
             if not entries:
                 continue
-            put(ACCOUNT, replace(state.account, posted_minor=state.posted, version=state.version))
+            view.derive(ACCOUNT, replace(state.account, posted_minor=state.posted, version=state.version))
             if not isinstance(self._today, Declined):
                 today = entries - (dated.count(state) if dated else 0)
                 _add(sums, self._today, state.account, state.debited, state.credited, today)

@@ -208,9 +208,13 @@ def refusal_of(account: Account, amount: int, posted: int) -> Declined | None:
 
 
 def _keep(view: View, touched: dict[UUID, Account], every: Sequence[_Written]) -> None:
-    put, tally = view.put, view.tally
+    tally = view.tally
+    new = sum(len(entries) for _, entries in every)
     for account in touched.values():
-        put(ACCOUNT, account)
+        if account.version > new:
+            view.derive(ACCOUNT, account)
+        else:
+            view.put(ACCOUNT, account)  # it may have been opened here
     for journal, entries in every:
         view.append(JOURNAL, (journal,))
         view.append(ENTRY, entries)

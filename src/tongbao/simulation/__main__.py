@@ -41,9 +41,7 @@ def main(
 ) -> None:  # fmt: skip
     if (seed is None) == (seeds is None):
         raise click.UsageError("give --seed N or --seeds A..B")
-    options: dict[str, int] = {
-        name: value for name, value in (("days", days), ("actors", actors)) if value is not None
-    }
+    options: dict[str, int] = {name: value for name, value in (("days", days), ("actors", actors)) if value is not None}
     if seed is not None:
         report = _one(seed, store, options, trace)
         _tell(report, as_json)
@@ -131,7 +129,9 @@ def _many(seeds: range, store: str, options: dict[str, int], workers: int, minut
                     if report.violation is not None and (failed is None or report.seed < failed.seed):
                         failed = report
             if sys.stderr.isatty():
-                click.echo(f"\r{done} of {len(seeds)} seeds, {commands} commands, {time.monotonic() - started:.0f} s", nl=False, err=True)
+                click.echo(
+                    f"\r{done} of {len(seeds)} seeds, {commands} commands, {time.monotonic() - started:.0f} s", nl=False, err=True
+                )
     if sys.stderr.isatty():
         click.echo(err=True)
     summary = {
@@ -155,7 +155,9 @@ def _many(seeds: range, store: str, options: dict[str, int], workers: int, minut
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False, indent=2))
     else:
-        click.echo(f"{done} seeds, {commands} commands, {summary['virtual_days']} virtual days: {'all hold' if failed is None else 'BROKEN'}")
+        click.echo(
+            f"{done} seeds, {commands} commands, {summary['virtual_days']} virtual days: {'all hold' if failed is None else 'BROKEN'}"
+        )
     return failed is not None
 
 

@@ -208,9 +208,7 @@ def _bulk(books: Rulebook, command: PostBulk, now: datetime, result: Any) -> str
     return "ok" if said == (posted, declined) else f"ok, with {posted} posted and {declined} declined"
 
 
-def _chain(
-    books: Rulebook, command: PostBulk, postings: Sequence[Posting | ManyLegs], now: datetime
-) -> tuple[int, str, int]:
+def _chain(books: Rulebook, command: PostBulk, postings: Sequence[Posting | ManyLegs], now: datetime) -> tuple[int, str, int]:
     """All of a chain or none: which is guilty of what, or how many were posted."""
     every: list[Move] = []
     drafts = []

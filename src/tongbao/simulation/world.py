@@ -48,7 +48,9 @@ _BRING_WORK = frozenset({StartBankTransfer.kind, SettleBankTransfer.kind, PlaceH
 class World:
     """Everything that outlives a process: the tables, the bank, the network, the auditor, the seed's chance."""
 
-    def __init__(self, seed: int, weather: Weather, loop: SimulatedLoop, tables: Tables, chance: random.Random, trace: Trace) -> None:
+    def __init__(
+        self, seed: int, weather: Weather, loop: SimulatedLoop, tables: Tables, chance: random.Random, trace: Trace
+    ) -> None:
         self.seed = seed
         self.weather = weather
         self.loop = loop
@@ -117,7 +119,9 @@ class World:
         """Tell the auditor what a commit added."""
         look = news = False
         for record in self.tables.new_records():
-            self.trace.note("store", "committed", record.writer, record.sequence, record.position, record.command_id, record.outcome)
+            self.trace.note(
+                "store", "committed", record.writer, record.sequence, record.position, record.command_id, record.outcome
+            )
             self.auditor.committed(record)
             look = look or self.auditor.decided % _AUDIT_EVERY == 0
             news = news or record.kind in _BRING_WORK
