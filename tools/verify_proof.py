@@ -13,8 +13,9 @@ publishes (GET /v1/anchors, `tongbao doctor`), or give it as the second argument
 
 import json
 import sys
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from hashlib import sha256
+from pathlib import Path
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
@@ -36,11 +37,10 @@ def only(part: object, names: set) -> None:
     need(isinstance(part, dict) and set(part) == names, f"the fields {sorted(names)} are expected")
 
 
-def unhex(text: object, length: int = 0) -> bytes:
+def unhex(text: str, length: int = 0) -> bytes:
     """Bytes from lower-case hexadecimal."""
-    need(isinstance(text, str) and bytes.fromhex(text).hex() == text, f"not hexadecimal: {text!r}")
     value = bytes.fromhex(text)
-    need(not length or len(value) == length, f"not {length} bytes: {text}")
+    need(value.hex() == text and length in (0, len(value)), f"not {length or 'some'} bytes in hexadecimal: {text}")
     return value
 
 
@@ -63,9 +63,9 @@ def encoded(kind: str, value: object) -> bytes:
         need(date.fromisoformat(value).isoformat() == value, "a date in another spelling")
         return (date.fromisoformat(value).toordinal() - date(2000, 1, 1).toordinal()).to_bytes(4, "big", signed=True)
     need(kind == "timestamptz", f"an unknown type: {kind}")
-    moment = datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    moment = datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     need(moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") == value, "a moment in another spelling")
-    since = moment - datetime(2000, 1, 1, tzinfo=timezone.utc)
+    since = moment - datetime(2000, 1, 1, tzinfo=UTC)
     return ((since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds).to_bytes(8, "big", signed=True)
 
 
@@ -84,8 +84,8 @@ def among(tag: bytes, ours: bytes, beside: dict) -> bytes:
     """The hash over a list of hashes of which ours is one."""
     only(beside, {"before", "after"})
     need(len(beside["before"]) + len(beside["after"]) < 32, "too long a list")
-    before, after = (b"".join(unhex(each, 32) for each in beside[side]) for side in ("before", "after"))
-    return sha256(tag + before + ours + after).digest()
+    hashes = [*(unhex(each, 32) for each in beside["before"]), ours, *(unhex(each, 32) for each in beside["after"])]
+    return sha256(tag + b"".join(hashes)).digest()
 
 
 def climb(ours: bytes, pairs: list) -> bytes:
@@ -130,8 +130,7 @@ def verify(proof: dict, key: str | None = None) -> dict:
 def main(arguments: list) -> int:
     """Check one file and say in words what is proven."""
     try:
-        with open(arguments[0], encoding="utf-8") as file:
-            proof = json.load(file)
+        proof = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
         said = verify(proof, *arguments[1:2])
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, InvalidSignature) as failure:
         print(f"证明不成立。THE PROOF DOES NOT HOLD. ({type(failure).__name__}: {failure})")
@@ -143,8 +142,8 @@ def main(arguments: list) -> int:
     link, key = proof["link"], sha256(bytes.fromhex(proof["public_key"])).hexdigest()[:16]
     print(f"证明成立：以上内容于 {link['decided_at']} 记入账本(第 {link['sequence']} 批),此后一字未改；公钥 {key} 的持有者已于 "
           f"{said['at']} 签名确认(第 {said['anchor']} 号锚点)。")
-    print(f"THE PROOF HOLDS: the above was committed at {link['decided_at']} (batch {link['sequence']} of writer {link['writer']}) "
-          f"and not one letter was changed; the holder of key {key} signed for that at {said['at']} (anchor {said['anchor']}).")
+    print(f"THE PROOF HOLDS: this was committed at {link['decided_at']} (batch {link['sequence']} of writer {link['writer']}), "
+          f"not one letter was changed; the holder of key {key} signed for that at {said['at']} (anchor {said['anchor']}).")
     return 0
 
 

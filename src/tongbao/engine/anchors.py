@@ -1,8 +1,8 @@
 """Anchors: the ends of the audit chain, signed and kept where the database's owner cannot reach them.
 
 Whoever owns the database could cut off the chain's end together with all that belonged to it; nothing inside the database would
-tell. So from time to time the ends are signed (Ed25519, RFC 8032) and the signed statement leaves the database: it is appended to a
-file and published, for others to keep copies. A statement says, as JSON with sorted keys,
+tell. So from time to time the ends are signed (Ed25519, RFC 8032) and the signed statement leaves the database: it is appended
+to a file and published, for others to keep copies. A statement says, as JSON with sorted keys,
 
     anchor     its number, from 1            at        when it was signed
     previous   SHA-256 of the statement before, 64 zeros in the first
@@ -16,6 +16,7 @@ Before links are signed they are compared with their seals: what the engine did 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -174,9 +175,7 @@ async def _fresh_ends(connection: asyncpg.Connection, sealer: Sealer, ends: dict
         async for row in connection.cursor(QUERIES["links_of_writer"], writer, before.last, 1 << 62, prefetch=1000):
             link = Link(*row)
             sequence += 1
-            again = chain.link(
-                sealer, writer, sequence, previous, link.root, link.seals, link.commands, link.decided_at
-            )
+            again = chain.link(sealer, writer, sequence, previous, link.root, link.seals, link.commands, link.decided_at)
             if again != link:
                 raise InvariantBroken(f"writer {writer}: batch {sequence} is not what the engine made; nothing is anchored")
             previous = link.hash
@@ -187,17 +186,27 @@ async def _fresh_ends(connection: asyncpg.Connection, sealer: Sealer, ends: dict
 
 async def append_to_file(connection: asyncpg.Connection, path: Path) -> int:
     """Append to the file what it does not have yet, and make that durable. Returns how many lines that were."""
-    *_, last = (0, *(anchor.number for anchor in read_file(path))) if path.exists() else (0,)
+    last = await asyncio.to_thread(_last_number, path)
     missing = [Anchor(*row) for row in await connection.fetch(QUERIES["anchors_after"], last, 100_000)]
     if missing:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            if file.tell() and not path.read_bytes().endswith(b"\n"):
-                file.write(b"\n")  # a line that was cut short by a crash is not an anchor, and stays alone
-            file.write(b"".join(msgspec.json.encode(anchor) + b"\n" for anchor in missing))
-            file.flush()
-            os.fsync(file.fileno())
+        await asyncio.to_thread(_append, path, missing)
     return len(missing)
+
+
+def _last_number(path: Path) -> int:
+    return max((anchor.number for anchor in read_file(path)), default=0) if path.exists() else 0
+
+
+def _append(path: Path, several: Sequence[Anchor]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")  # a line that was cut short by a crash is not an anchor, and stays alone
+        file.write(b"".join(msgspec.json.encode(anchor) + b"\n" for anchor in several))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_file(path: Path) -> Iterator[Anchor]:
@@ -304,12 +313,15 @@ class AnchorCheck:
         while expected and expected[0].end.last <= sequence:
             number, at, end = expected.popleft()
             whole = len(hashes) == end.last - end.first + 1 and end.last == sequence
-            right = end.last == sequence and end.head == digest.hex() and (
-                not whole or chain.merkle_root(hashes).hex() == end.root
+            right = (
+                end.last == sequence and end.head == digest.hex() and (not whole or chain.merkle_root(hashes).hex() == end.root)
             )
             if not right:
                 self._found.append(
-                    Finding(f"writer {writer}: its batches {end.first} to {end.last} are not those of anchor {number}, signed at {at}", "chain_link")
+                    Finding(
+                        f"writer {writer}: batches {end.first} to {end.last} are not those of anchor {number}, signed at {at}",
+                        "chain_link",
+                    )
                 )
             if not expected or expected[0].end.first > end.last:
                 hashes.clear()

@@ -1,7 +1,7 @@
 """Proofs: small files that show to anybody, without the database, that a row was committed and never changed since.
 
-A proof holds the row in clear, the hashes beside it on the way up to its command, its batch and its link, the hashes from the link
-to a signed anchor, and the anchor. Of other people's rows it holds hashes only. `tools/verify_proof.py` checks one offline.
+A proof holds the row in clear, the hashes beside it on the way up to its command, its batch and its link, the hashes from the
+link to a signed anchor, and the anchor. Of other people's rows it holds hashes only. `tools/verify_proof.py` checks one offline.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ async def prove(
     link = Link(*stored)
     stretch = await reader.read([link], keep=True)
     leaves = stretch.leaves(link)
-    if place.position >= len(leaves) or chain.merkle_root(leaves) != link.root:
+    if place.position >= len(leaves) or chain.merkle_root(leaves) != link.root or chain.link_hash(link) != link.hash:
         raise InvariantBroken(f"batch {place.sequence} of writer {place.writer} was altered")
     prefix = stretch.prefixes(link)[place.position]
     assert stretch.rows is not None
@@ -134,7 +134,9 @@ async def _to_anchor(connection: asyncpg.Connection, link: Link) -> tuple[Anchor
     rows = await connection.fetch(QUERIES["links_of_writer"], link.writer, end.first - 1, end.last)
     digests = [row["hash"] for row in rows]
     if chain.merkle_root(digests).hex() != end.root or rows[link.sequence - end.first]["hash"] != link.hash:
-        raise InvariantBroken(f"batches {end.first} to {end.last} of writer {link.writer} are not those of anchor {anchor.number}")
+        raise InvariantBroken(
+            f"batches {end.first} to {end.last} of writer {link.writer} are not those of anchor {anchor.number}"
+        )
     return anchor, [_pair(step) for step in batch_path(digests, link.sequence - end.first)]
 
 
