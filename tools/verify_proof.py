@@ -46,6 +46,8 @@ def unhex(text: str, length: int = 0) -> bytes:
 
 def encoded(kind: str, value: object) -> bytes:
     """One value as PostgreSQL sends it."""
+    if kind in ("text", "bytea"):
+        return value.encode() if kind == "text" else unhex(value)
     if kind == "uuid":
         need(str(UUID(value)) == value, "a uuid in another spelling")
         return UUID(value).bytes
@@ -55,10 +57,6 @@ def encoded(kind: str, value: object) -> bytes:
     if kind == "boolean":
         need(type(value) is bool, "true or false is expected")
         return b"\1" if value else b"\0"
-    if kind == "text":
-        return value.encode()
-    if kind == "bytea":
-        return unhex(value)
     if kind == "date":
         need(date.fromisoformat(value).isoformat() == value, "a date in another spelling")
         return (date.fromisoformat(value).toordinal() - date(2000, 1, 1).toordinal()).to_bytes(4, "big", signed=True)
