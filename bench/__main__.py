@@ -1,4 +1,4 @@
-"""`python -m bench ledger|payments|http`: progress on standard error, the result as the last line of standard output."""
+"""`python -m bench ledger|payments|http|verify`: progress on standard error, the result as the last line of standard output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 import structlog
 import uvloop
 
-BENCHES = ("ledger", "payments", "http")
+BENCHES = ("ledger", "payments", "http", "verify")
 
 
 def main(arguments: list[str]) -> int:

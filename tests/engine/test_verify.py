@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -33,7 +34,7 @@ async def _tell_a_story(place: Town) -> None:
 
 
 async def _verify(connection: asyncpg.Connection) -> Verification:
-    return await verify(connection, RELATIONS, Sealer(), CHECKS)
+    return await verify(connection, RELATIONS, Sealer(), CHECKS, patience_s=8)
 
 
 @pytest.fixture
@@ -237,6 +238,103 @@ async def test_an_alteration_of_rows_that_may_change_is_found(story: asyncpg.Con
     found = await _altered(story, alteration.sql)
     assert not found.ok
     assert alteration.says in " | ".join(each.text for each in found.findings)
+
+
+# ── any alteration at all ───────────────────────────────────────────────────────────────────────────────────────────────
+
+#: How a value of each type is altered; {} is the column, {n} a number that is not 0.
+_OTHERWISE = {
+    "bigint": "coalesce({c}, 0) + {n}",
+    "text": "coalesce({c}, '') || chr(96 + abs({n}) % 26 + 1)",
+    "boolean": "not {c}",
+    "uuid": "md5(coalesce({c}::text, '') || {n})::uuid",
+    "bytea": "set_byte({c}, abs({n}) % length({c}), get_byte({c}, abs({n}) % length({c})) # (1 + abs({n}) % 255))",
+    "date": "{c} + {n}",
+    "timestamp with time zone": "coalesce({c}, now()) + {n} * interval '1 millisecond'",
+}
+
+
+@asynccontextmanager
+async def _copied(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that sees a copy of the story without constraints, for a thief whom nothing stops."""
+    async with _connected(dsn) as connection:
+        await connection.execute("drop schema if exists copied cascade; create schema copied")
+        for table in TABLES:
+            await connection.execute(f"create table copied.{table} (like public.{table} including indexes)")
+            await connection.execute(f"insert into copied.{table} select * from public.{table}")
+        view = await connection.fetchval("select pg_get_viewdef('public.account')")
+        await connection.execute("set search_path = copied")
+        await connection.execute(f"create view account as {view}")
+        yield connection
+
+
+async def _alteration(connection: asyncpg.Connection, chance: random.Random) -> tuple[str, str]:
+    """Some alteration of some table: the table, and SQL that changes exactly one row."""
+    filled = [table for table in TABLES if await connection.fetchval(f"select exists (select from {table})")]
+    table = chance.choice(filled)
+    columns = await connection.fetch(
+        "select attname::text as name, format_type(atttypid, atttypmod) as type from pg_attribute "
+        "where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by attnum", table,
+    )  # fmt: skip
+    rows = await connection.fetchval(f"select count(*) from {table}")
+    where = f"where ctid = (select ctid from {table} order by 1 offset {chance.randrange(rows)} limit 1)"
+    number = chance.choice((-1, 1)) * chance.randrange(1, 1000)
+    what = chance.choice(("update",) * 4 + ("delete", "insert"))
+    if what == "delete":
+        return table, f"delete from {table} {where}"
+    keys = next((each.key_columns for each in RELATIONS if each.name == table), None) or {
+        "command": ("command_id",), "outbox": ("writer", "sequence", "position"), "chain_link": ("writer", "sequence")
+    }[table]  # fmt: skip
+    if what == "insert":
+        values = [
+            _OTHERWISE[each["type"]].format(c=each["name"], n=number) if each["name"] in keys else each["name"] for each in columns
+        ]
+        return table, f"insert into {table} select {', '.join(values)} from {table} {where}"
+    column = chance.choice(columns)
+    return table, f"update {table} set {column['name']} = {_OTHERWISE[column['type']].format(c=column['name'], n=number)} {where}"
+
+
+async def test_fifty_random_alterations_are_each_found(module_database: str, story: asyncpg.Connection) -> None:
+    chance = random.Random(20260301)
+    seen: set[str] = set()
+    named = 0
+    async with _copied(module_database) as connection:
+        done = 0
+        while done < 50:
+            table, sql = await _alteration(connection, chance)
+            if await connection.execute(sql) not in ("UPDATE 1", "DELETE 1", "INSERT 0 1"):
+                raise AssertionError(f"not one row: {sql}")
+            difference = f"(table copied.{table} except table public.{table}) union all (table public.{table} except table copied.{table})"
+            if await connection.fetchval(f"select exists ({difference})"):
+                found = await verify(connection, RELATIONS, Sealer(), CHECKS, patience_s=0.5)
+                assert not found.ok, sql
+                assert any(each.table == table for each in found.findings) or "were altered" in str(found.problem) or (
+                    "was altered" in str(found.problem)
+                ), (sql, found.findings)
+                named += found.findings[0].column is not None
+                seen.add(table)
+                done += 1
+            await connection.execute(f"truncate {table}; insert into {table} select * from public.{table}")
+        assert (await verify(connection, RELATIONS, Sealer(), CHECKS)).ok
+    assert len(seen) >= 12 and named >= 20
+
+
+async def test_a_table_with_another_column_is_not_taken_for_ours(module_database: str, story: asyncpg.Connection) -> None:
+    async with _copied(module_database) as connection:
+        await connection.execute("alter table entry add column note text")
+        found = await verify(connection, RELATIONS, Sealer())
+        assert found.problem is not None and "table entry has other columns than the engine made" in found.problem
+
+
+async def test_every_table_that_bears_a_seal_is_compared(story: asyncpg.Connection) -> None:
+    sealed = {
+        row[0]
+        for row in await story.fetch(
+            "select relname::text from pg_class join pg_attribute on attrelid = pg_class.oid "
+            "where attname = 'seal' and relkind = 'r' and relnamespace = 'public'::regnamespace"
+        )
+    }
+    assert sealed - {"chain_link", "verified_point"} == {relation.name for relation in RELATIONS if relation.sealed}
 
 
 # ── the database's own guards ───────────────────────────────────────────────────────────────────────────────────────────

@@ -21,15 +21,16 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Contact, License
 
 from tongbao import __version__
-from tongbao.app import console, runtime
+from tongbao.app import console, proofs, runtime
 from tongbao.app.answers import answer_error, answer_http_exception, answer_refusal, check_request
+from tongbao.app.audit import Audit
 from tongbao.app.books import Books
 from tongbao.app.frontends import frontends
 from tongbao.app.injection import CallerOf, with_services
 from tongbao.app.registry import BankAdapter, counterparties, open_bank
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
-from tongbao.engine.api import Engine, Sealer
+from tongbao.engine.api import Engine
 from tongbao.engine.listener import OutboxListener
 from tongbao.engine.types import OutboxRow
 from tongbao.identity import http as identity_http
@@ -81,7 +82,8 @@ class Services:
         )  # fmt: skip
         self.cards = Cards(self.payments, self.merchants, self.identity, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")
-        self.books = Books(pool, dsn, Sealer(keys.seal))
+        self.audit = Audit(dsn, keys, settings, clock)
+        self.books = Books(pool, self.audit)
         self.listener = OutboxListener(dsn)
         self.listener.watch("sessions", self._session_ended)
 
@@ -111,6 +113,7 @@ async def open_services(settings: Settings, dsn: str, clock: Clock | None = None
                 with suppress(asyncio.CancelledError):
                     await listening
                 await services.books.close()
+                await services.audit.close()
     finally:
         await bank.close()
         await pool.close()
@@ -153,12 +156,25 @@ def ping() -> str:
 
 ROUTES = (
     health, openapi, ping, *identity_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES,
-    *qr_http.ROUTES, *console.ROUTES,
+    *qr_http.ROUTES, *console.ROUTES, *proofs.ROUTES,
 )  # fmt: skip
 
 #: Parameters of route handlers that are attributes of `Services`.
 PARTS = frozenset(
-    {"identity", "merchants", "payments", "wallet", "cards", "signer", "books", "listener", "clock", "pool", "secure_cookies"}
+    {
+        "identity",
+        "merchants",
+        "payments",
+        "wallet",
+        "cards",
+        "signer",
+        "books",
+        "audit",
+        "listener",
+        "clock",
+        "pool",
+        "secure_cookies",
+    }
 )
 
 #: Parameters of route handlers that are the caller, and how each is known.

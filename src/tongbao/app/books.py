@@ -12,10 +12,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from tongbao.app.registry import CHECKS, RELATIONS
-from tongbao.engine.api import Sealer
+from tongbao.app.audit import Audit
+from tongbao.engine.findings import Verification
 from tongbao.engine.postgres import QUERIES as ENGINE
-from tongbao.engine.verify import Verification, verify
 from tongbao.kernel.errors import Refusal
 from tongbao.ledger.api import CHART, FEES, QUERIES, RESERVE, WITHDRAWALS_IN_TRANSIT, Account
 from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, JOURNAL_NOT_FOUND
@@ -61,10 +60,9 @@ class Trial(msgspec.Struct, frozen=True):
 class Books:
     """Reads of the ledger and the chain, and the running of `verify` from the console."""
 
-    def __init__(self, pool: asyncpg.Pool, dsn: str, sealer: Sealer) -> None:
+    def __init__(self, pool: asyncpg.Pool, audit: Audit) -> None:
         self._pool = pool
-        self._dsn = dsn
-        self._sealer = sealer
+        self._audit = audit
         self._running: asyncio.Task[None] | None = None
         self.last_verified: Verification | None = None
 
@@ -118,11 +116,7 @@ class Books:
             self._running = asyncio.create_task(self._verify(), name="verify")
 
     async def _verify(self) -> None:
-        connection = await asyncpg.connect(self._dsn, timeout=10)
-        try:
-            self.last_verified = await verify(connection, RELATIONS, self._sealer, CHECKS)
-        finally:
-            await connection.close()
+        self.last_verified = await self._audit.verify()
 
     async def close(self) -> None:
         """Stop a running verification."""

@@ -1,4 +1,4 @@
-"""The command line: `tongbao serve | work | demo | smoke | verify | replay | doctor`.
+"""The command line: `tongbao serve | work | demo | smoke | verify | prove | anchor | replay | doctor`.
 
 Each command lives in its own module of `app/commands/` and is imported only when it is called, so that `--help` is quick.
 """
@@ -18,7 +18,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "work": ("tongbao.app.commands.work", "Run the worker: the janitors and everything on a schedule."),
     "demo": ("tongbao.app.commands.demo", "Run the whole product with demonstration data."),
     "smoke": ("tongbao.app.commands.smoke", "Tell one whole story over HTTP and check every figure."),
-    "verify": ("tongbao.app.commands.verify", "Replay the audit chain and compare every balance."),
+    "verify": ("tongbao.app.commands.verify", "Compare every stored row with the audit chain, its seal and the anchors."),
+    "prove": ("tongbao.app.commands.prove", "Write a file that proves a receipt, an entry or a journal to anybody."),
+    "anchor": ("tongbao.app.commands.anchor", "Sign the ends of the audit chain now."),
     "replay": ("tongbao.app.commands.replay", "Replay labelled real payments through the engine."),
     "doctor": ("tongbao.app.commands.doctor", "Say what is in force and what is unsafe or missing."),
 }

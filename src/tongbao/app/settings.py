@@ -24,6 +24,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_json       structured logs as JSON lines instead of for a terminal
     secure_cookies cookies only over HTTPS; off for a laptop without TLS
     argon2_time, argon2_memory_kib  cost of a password hash
+    anchor_file    where signed ends of the audit chain are appended; empty: anchors.jsonl in data_dir. Keep copies elsewhere
+    anchor_every_s how often the worker signs, when there is news; 0: never
+    verify_every_s how often the worker verifies what is new since the last time; 0: never
+    verify_hour    at which hour of the local day the worker verifies everything, 0 to 23; -1: never
     """
 
     data_dir: Path = Path("~/.local/share/tongbao")
@@ -40,6 +44,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secure_cookies: bool = False
     argon2_time: int = 2
     argon2_memory_kib: int = 19_456
+    anchor_file: str = ""
+    anchor_every_s: int = 60
+    verify_every_s: int = 600
+    verify_hour: int = 3
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:

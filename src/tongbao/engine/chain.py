@@ -65,4 +65,9 @@ def link(
     """The link that follows `previous`."""
     draft = Link(writer, sequence, previous, root, seals, b"", b"", commands, decided_at)
     sealed = replace(draft, seal=sealer.seal(LINKS, LINKS.encode(draft)))
-    return replace(sealed, hash=sha256(b"\x04" + LINKS.encode(sealed)).digest())
+    return replace(sealed, hash=link_hash(sealed))
+
+
+def link_hash(link: Link) -> bytes:
+    """Hash of a link, whatever hash it bears itself."""
+    return sha256(b"\x04" + LINKS.encode(replace(link, hash=b""))).digest()

@@ -84,12 +84,18 @@ async def verify(
     progress: Progress = lambda done, total: None,
     anchors: AnchorsOf | None = None,
     since: Point | None = None,
+    patience_s: float = ALL_PATIENCE_S,
 ) -> Verification:
     """Compare all that is stored. `relations` are all that commands write; `progress` is told commands done and in all.
 
-    `checks` each raise ChainBroken; an incremental run (`since`) leaves them out.
+    `checks` each raise ChainBroken; an incremental run (`since`) leaves them out. `patience_s` is how much processor time may be
+    spent on naming what was altered.
     """
-    return (await verify_for_point(connection, relations, sealer, checks, progress=progress, anchors=anchors, since=since))[0]
+    return (
+        await verify_for_point(
+            connection, relations, sealer, checks, progress=progress, anchors=anchors, since=since, patience_s=patience_s
+        )
+    )[0]
 
 
 async def verify_for_point(
@@ -101,11 +107,12 @@ async def verify_for_point(
     progress: Progress = lambda done, total: None,
     anchors: AnchorsOf | None = None,
     since: Point | None = None,
+    patience_s: float = ALL_PATIENCE_S,
 ) -> tuple[Verification, Point]:
     """As `verify`, and the point up to which it came; the point is good only if the verification is."""
     started = time.monotonic()
     at = datetime.now(UTC)
-    run = _Run(connection, relations, sealer, progress, anchors, since)
+    run = _Run(connection, relations, sealer, progress, anchors, since, patience_s)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute("set local statement_timeout = 0; set local jit = off; set local work_mem = '64MB'")
         await run.everything(() if since else checks)
@@ -138,6 +145,7 @@ class _Run:
         progress: Progress,
         anchors: AnchorsOf | None,
         since: Point | None,
+        patience_s: float,
     ) -> None:
         self._connection = connection
         self._relations = relations
@@ -149,7 +157,7 @@ class _Run:
         self._since = since
         self._reader = BatchReader(connection, relations)
         self._values = Values(connection, relations)
-        self._patience = ALL_PATIENCE_S
+        self._patience = patience_s
         self._heads: dict[int, tuple[int, bytes]] = dict(since.heads) if since else {}
         self._sums: dict[str, int] = dict(since.sums) if since else {}
         self._before: dict[str, int] = dict(since.counts) if since else {}

@@ -23,6 +23,7 @@ class Keys(msgspec.Struct, frozen=True):
     session   derives session tokens, so that a repeated log-in answers the same token
     code      Ed25519 seed that signs our dynamic QR codes
     bank      authenticates us to the bank and the bank to us
+    anchor    Ed25519 seed that signs the ends of the audit chain, for those outside
     seal      seals rows, so that whoever can write to the database but has not this key cannot change one unseen
     """
 
@@ -31,6 +32,7 @@ class Keys(msgspec.Struct, frozen=True):
     session: bytes
     code: bytes
     bank: bytes
+    anchor: bytes
     seal: bytes
 
     @classmethod

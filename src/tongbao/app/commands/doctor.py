@@ -16,6 +16,7 @@ from tongbao import __version__
 from tongbao.app import frontends, logs, runtime
 from tongbao.app.registry import MIGRATIONS, open_bank
 from tongbao.app.settings import Settings
+from tongbao.engine.anchors import AnchorKey
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.migrations import pending
 
@@ -51,6 +52,7 @@ async def examine(settings: Settings) -> list[Finding]:
     elif key_file.stat().st_mode & 0o077:
         findings.append(("broken", "keys", f"{key_file} can be read by others: chmod 600"))
     else:
+        findings.append(("ok", "anchor key", AnchorKey(runtime.keys(settings).anchor).public_key.hex()))
         findings.append(("ok", "keys", "one file, readable by its owner only; back it up apart from the database"))
     built = frontends.built() is not None
     findings.append(("ok", "front ends", "built") if built else ("note", "front ends", "not built: run `make web`"))

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from tongbao.app import logs, runtime
+from tongbao.app.audit import Audit
 from tongbao.app.commands.verify import verify_with_progress
 from tongbao.app.replaying.comparison import Comparison, Line, compare_payments, trial_balance
 from tongbao.app.replaying.flow import Flow
@@ -29,7 +30,7 @@ from tongbao.app.replaying.source import Row, Source
 from tongbao.app.replaying.tally import Acknowledged, Tally
 from tongbao.app.settings import Settings
 from tongbao.app.watch import database_watched, patiently
-from tongbao.engine.api import Engine, Limits, Sealer
+from tongbao.engine.api import Engine, Limits
 from tongbao.engine.verify import Verification
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor
@@ -136,7 +137,7 @@ async def _run(settings: Settings, source: Source, speed: float | None, concurre
             comparing = bar.add_task("comparing", total=source.payments, note="")
             comparison = await patiently(lambda: _compare_afresh(dsn, source, parties, tally, bar, comparing))
         balance = await patiently(lambda: trial_balance(dsn))
-        verification = await patiently(lambda: verify_with_progress(dsn, Sealer(keys.seal)))
+        verification = await patiently(lambda: verify_with_progress(Audit(dsn, keys, settings)))
     return Report(source, tally, seconds, comparison, balance, verification)
 
 

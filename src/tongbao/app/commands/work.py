@@ -48,6 +48,7 @@ async def _main(settings: Settings) -> None:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as failure:
                 _log.warning("worker_retries", reason=f"{type(failure).__name__}: {failure}")
                 await _pause(stopping)
+        await services.audit.anchor_at_the_end()
 
 
 async def _on_duty(services: Services, dsn: str, stopping: asyncio.Event) -> None:
@@ -81,6 +82,8 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("bank_transfers", services.wallet.settle_due),
         ("orders", services.payments.expire_due),
         ("holds", lambda: expire_holds(services)),
+        ("anchor", services.audit.anchor_when_due),
+        ("verify", services.audit.verify_when_due),
     ]
 
 

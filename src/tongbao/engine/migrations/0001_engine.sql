@@ -41,6 +41,14 @@ create table outbox (
 );
 create index outbox_by_topic on outbox (topic, at);
 
+-- Signed ends of the chain; the same statements stand in a file outside the database, and are published.
+create table anchor (
+    number    bigint not null,
+    statement text   not null,
+    signature bytea  not null,
+    constraint anchor_pk primary key (number)
+);
+
 -- How far a verification found everything right. Sealed with the installation's key; one that does not fit is not used.
 create table verified_point (
     at    timestamptz not null,
@@ -81,4 +89,6 @@ $$;
 create trigger command_is_append_only before update or delete or truncate on command
     for each statement execute function refuse_change();
 create trigger chain_link_is_append_only before update or delete or truncate on chain_link
+    for each statement execute function refuse_change();
+create trigger anchor_is_append_only before update or delete or truncate on anchor
     for each statement execute function refuse_change();

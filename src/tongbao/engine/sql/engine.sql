@@ -66,3 +66,24 @@ insert into verified_point (at, point, seal) values ($1, $2, $3);
 -- name: forget_points
 -- Points up to a moment. $1 moment.
 delete from verified_point where at <= $1;
+
+-- name: newest_anchor
+-- The last anchor.
+select number, statement, encode(signature, 'hex') as signature from anchor order by number desc limit 1;
+
+-- name: anchors_after
+-- Anchors in order. $1 after this number, $2 limit.
+select number, statement, encode(signature, 'hex') as signature from anchor where number > $1 order by number limit $2;
+
+-- name: one_anchor
+-- $1 number.
+select number, statement, encode(signature, 'hex') as signature from anchor where number = $1;
+
+-- name: keep_anchor
+-- $1 number, $2 statement, $3 signature.
+insert into anchor (number, statement, signature) values ($1, $2, $3);
+
+-- name: links_of_writer
+-- Links of a writer in order. $1 writer, $2 after this sequence, $3 up to this one.
+select writer, sequence, previous, root, seals, seal, hash, commands, decided_at from chain_link
+where writer = $1 and sequence > $2 and sequence <= $3 order by sequence;
