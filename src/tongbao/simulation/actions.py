@@ -202,7 +202,8 @@ def captures(me: Person, town: Town) -> Wishes:
     if hold is None or not town.shops:
         return None
     chance = town.chance
-    amounts = (hold.amount_minor, hold.amount_minor + 1, hold.amount_minor + 50, max(1, hold.amount_minor // 2), max(1, hold.amount_minor - 1))
+    held = hold.amount_minor
+    amounts = (held, held + 1, held + 50, max(1, held // 2), max(1, held - 1))
     return [
         CaptureHold(
             command_id=town.id(), hold_id=hold.hold_id, code=hold.code, currency=hold.currency, owner_id=hold.owner_id,

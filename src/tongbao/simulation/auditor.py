@@ -138,7 +138,9 @@ class Auditor:
         else:
             said = {"result": decision.result}
         said = msgspec.json.decode(msgspec.json.encode(said))
-        self.must(isinstance(decision, Accepted) == record.accepted and said == stored, "an answer is what is stored", said, stored)
+        self.must(
+            isinstance(decision, Accepted) == record.accepted and said == stored, "an answer is what is stored", said, stored
+        )
         self.must(outcome.decided_at == record.decided_at, "an answer is as old as its decision", command, outcome)
         if outcome.repeated:
             self.repeats += 1
@@ -154,9 +156,11 @@ class Auditor:
 
     def audit(self, tables: Tables) -> None:
         """Compare every row with the books."""
-        days = {(row.day, row.code, row.currency): [row.debit_minor, row.credit_minor, row.entries] for row in tables.rows(LEDGER_DAY)}
+        totals = tables.rows(LEDGER_DAY)
+        days = {(row.day, row.code, row.currency): [row.debit_minor, row.credit_minor, row.entries] for row in totals}
         self.must(days == self.books.days, "a day's totals are its entries'")
-        self.must({row.journal_id for row in tables.rows(REVERSAL)} == self.books.reversed, "the reversals are those that were done")
+        undone = {row.journal_id for row in tables.rows(REVERSAL)}
+        self.must(undone == self.books.reversed, "the reversals are those that were done")
         self._audit_accounts(tables.rows(ACCOUNT), tables.rows(JOURNAL), tables.rows(ENTRY))
         self._audit_holds(tables.rows(HOLD))
         self._audit_payments(tables.rows(PAYMENT), tables.rows(REFUND), tables.rows(BILL))
@@ -175,7 +179,9 @@ class Auditor:
         self.must(not strange, "the accounts are those that were opened", strange)
         sums: dict[str, int] = defaultdict(int)
         for place, row in stored.items():
-            self.must(row.posted_minor == books.balances[place], "a balance is what was posted", place, row, books.balances[place])
+            self.must(
+                row.posted_minor == books.balances[place], "a balance is what was posted", place, row, books.balances[place]
+            )
             self.must(row.held_minor == books.held[place], "what is held is what its holds say", place, row, books.held[place])
             self.must(row.version == books.versions[place], "a version counts the entries", place, row, books.versions[place])
             mine = books.accounts[place]
@@ -225,13 +231,15 @@ class Auditor:
         self.must({row.payment_id for row in payments} == known.keys(), "the orders are those that were made")
         for row in payments:
             mine = known[row.payment_id]
-            stored = (row.state, row.payer_id, row.amount_minor, row.fee_minor, row.refunded_minor, row.fee_returned_minor, row.refunds)
-            expected = (mine.state, mine.payer, mine.amount, mine.fee, mine.refunded, mine.fee_returned, mine.refunds)
-            self.must(stored == expected, "an order is what was done to it", stored, expected, row.payment_id)
-        given = {(row.payment_id, row.out_refund_no): row.amount_minor for row in refunds}
+            begun = (row.state, row.payer_id, row.amount_minor, row.fee_minor) == (mine.state, mine.payer, mine.amount, mine.fee)
+            given = (row.refunded_minor, row.fee_returned_minor, row.refunds) == (mine.refunded, mine.fee_returned, mine.refunds)
+            self.must(begun and given, "an order is what was done to it", row, mine)
+        returned = {(row.payment_id, row.out_refund_no): row.amount_minor for row in refunds}
         expected_refunds = {name: terms[0] for name, terms in self.books.refunds.items()}
-        self.must(len(given) == len(refunds) and given == expected_refunds, "the refunds are those that were given")
-        lines = Counter((row.customer_id, row.kind, row.direction, row.amount_minor, row.currency, row.balance_minor) for row in bills)
+        self.must(len(returned) == len(refunds) and returned == expected_refunds, "the refunds are those that were given")
+        lines = Counter(
+            (row.customer_id, row.kind, row.direction, row.amount_minor, row.currency, row.balance_minor) for row in bills
+        )
         self.must(lines == self.books.bills, "bills say what happened, and what was left", lines - self.books.bills)
 
     def _audit_transfers(self, transfers: Sequence[Any]) -> None:
@@ -256,7 +264,9 @@ class Auditor:
             for number, link in enumerate(sorted(mine, key=_sequence), 1):
                 self.must(link.sequence == number, "a chain has no gap", f"writer {writer}", link.sequence, number)
                 self.must(link.previous == previous, "a link names the one before", f"writer {writer}", number)
-                self.must(link.commands == self._batches[writer, number], "a link counts its commands", f"writer {writer}", number)
+                self.must(
+                    link.commands == self._batches[writer, number], "a link counts its commands", f"writer {writer}", number
+                )
                 self.must(len(link.hash) == 32 and link.hash != previous, "a link has a hash of its own", number)
                 previous = link.hash
         self.must(sum(link.commands for link in links) == self.decided, "every outcome is in the chain")

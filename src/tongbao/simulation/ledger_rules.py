@@ -208,9 +208,7 @@ def _bulk(books: Rulebook, command: PostBulk, now: datetime, result: Any) -> str
     return "ok" if said == (posted, declined) else f"ok, with {posted} posted and {declined} declined"
 
 
-def _chain(
-    books: Rulebook, command: PostBulk, postings: Sequence[Posting | ManyLegs], now: datetime
-) -> tuple[int, str, int]:
+def _chain(books: Rulebook, command: PostBulk, postings: Sequence[Posting | ManyLegs], now: datetime) -> tuple[int, str, int]:
     """All of a chain or none: which is guilty of what, or how many were posted."""
     every: list[Move] = []
     drafts = []
@@ -234,7 +232,8 @@ def _bulk_legs(books: Rulebook, posting: Posting | ManyLegs, now: datetime, befo
         if any(leg.account_id not in books.by_id for leg in posting.legs):
             return "account_not_found"
         legs = [(books.by_id[leg.account_id], leg.amount_minor) for leg in posting.legs]
-        if not legs or not all(amount for _, amount in legs) or sum(amount for _, amount in legs):
+        amounts = [amount for _, amount in legs]
+        if not legs or 0 in amounts or sum(amounts) != 0:
             return "legs_unbalanced"
         day = books.day(now, posting.value_date)
         return day if isinstance(day, str) else _standing(books, legs) or (day, legs)

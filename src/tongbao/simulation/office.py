@@ -226,5 +226,7 @@ def takes_a_colour_back(me: Person, town: Town) -> Wishes:
     if code is None or me.customer_id is None:
         return None
     return [
-        ReclaimColour(command_id=town.id(), code=code, target=_any(me, town), customer_id=town.someone(me).customer_id or me.customer_id)
+        ReclaimColour(
+            command_id=town.id(), code=code, target=_any(me, town), customer_id=town.someone(me).customer_id or me.customer_id
+        )
     ]

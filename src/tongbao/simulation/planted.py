@@ -159,9 +159,7 @@ def _with_decider(command: type[Command], decide: Callable[[Callable[..., Any], 
     def bent(decider: Decider[Any]) -> Decider[Any]:
         if decider.command is not command:
             return decider
-        return Decider(
-            command, decider.keys, lambda wish, view, now: decide(decider.decide, wish, view, now), decider.result
-        )
+        return Decider(command, decider.keys, lambda wish, view, now: decide(decider.decide, wish, view, now), decider.result)
 
     with patch.object(world, "DECIDERS", tuple(map(bent, DECIDERS))):
         yield

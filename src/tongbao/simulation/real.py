@@ -167,7 +167,9 @@ class BridgedStore:
 
     def cut(self) -> None:
         """Reset every connection it has."""
-        self._bridge.cut([each for each in vars(self._inner).values() if isinstance(each, asyncpg.Connection) and not each.is_closed()])
+        self._bridge.cut(
+            [each for each in vars(self._inner).values() if isinstance(each, asyncpg.Connection) and not each.is_closed()]
+        )
 
 
 class _BridgedSession:

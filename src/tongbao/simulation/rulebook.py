@@ -283,7 +283,9 @@ class Rulebook:
             if said == "ok":
                 self._agreed(customer)
         else:
-            said = self._spend(command, customer, now, ((WALLET, currency, customer), -amount), ((TRANSIT, currency, None), amount))
+            said = self._spend(
+                command, customer, now, ((WALLET, currency, customer), -amount), ((TRANSIT, currency, None), amount)
+            )
         if said == "ok":
             self._bill(customer, kind, "in" if kind == "topup" else "out", amount, currency, moved=kind != "topup")
             if result:

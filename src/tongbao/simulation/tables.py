@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from tongbao.engine.api import MemoryStore, Relation, Store
 from tongbao.engine.memory import MemoryTables
 from tongbao.engine.types import Link, Record
-from tongbao.ledger.types import QUERIES as LEDGER
 from tongbao.ledger.types import HOLD
+from tongbao.ledger.types import QUERIES as LEDGER
 from tongbao.payments.service import QUERIES as PAYMENTS
 from tongbao.payments.types import PAYMENT
 from tongbao.wallet.types import BANK_ACCOUNT, BANK_TRANSFER
@@ -73,7 +73,9 @@ class InMemory:
     def fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
         if query == WALLET["bank_transfers_due"]:
             now, limit = arguments
-            due = [row for row in self._tables.table(BANK_TRANSFER).values() if row.next_attempt_at and row.next_attempt_at <= now]
+            due = [
+                row for row in self._tables.table(BANK_TRANSFER).values() if row.next_attempt_at and row.next_attempt_at <= now
+            ]
             return [_values(row) for row in sorted(due, key=_attempt)[:limit]]
         if query == WALLET["bank_accounts_by_id"]:
             table = self._tables.table(BANK_ACCOUNT)
@@ -120,4 +122,3 @@ class _Named(tuple[Any, ...]):
 
     def __getitem__(self, key: Any) -> Any:
         return super().__getitem__(self._names.index(key) if isinstance(key, str) else key)
-

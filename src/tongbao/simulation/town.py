@@ -132,4 +132,3 @@ class Town:
                 self.journals.append(result.journal_id)
             case _:
                 pass
-
