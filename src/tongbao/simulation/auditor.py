@@ -26,10 +26,11 @@ from tongbao.engine.api import Accepted, Command, Declined, Outcome
 from tongbao.engine.types import Link, Record
 from tongbao.identity.types import PIN
 from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import named_id
 from tongbao.ledger.types import ACCOUNT, ENTRY, HOLD, JOURNAL, LEDGER_DAY, REVERSAL
 from tongbao.payments.types import PAYMENT, REFUND
 from tongbao.simulation import ledger_rules as _and_more_rules  # noqa: F401 they enter themselves into the rulebook
-from tongbao.simulation.rulebook import RESERVE, Rulebook, Where
+from tongbao.simulation.rulebook import COLOUR_FUNDS, RESERVE, WALLET, Rulebook, Where
 from tongbao.simulation.tables import Tables
 from tongbao.wallet.types import BANK_TRANSFER, BILL
 
@@ -194,6 +195,18 @@ class Auditor:
             sums[row.currency] += row.posted_minor
         self.must(not any(sums.values()), "the reserve is what is owed, in each currency", dict(sums))
         self._audit_entries(stored, journals, entries)
+        self._audit_colours()
+
+    def _audit_colours(self) -> None:
+        """Behind all that people hold of a colour stands as much plain money, and each colour sums to zero by itself."""
+        balances = self.books.balances
+        for code, colour in self.books.colours.items():
+            money = f"{colour.currency}:{code}"
+            in_colour = [(place, amount) for place, amount in balances.items() if place[1] == money]
+            held = sum(amount for place, amount in in_colour if place[0] == WALLET)
+            funds = balances[COLOUR_FUNDS, colour.currency, named_id("colour", code)]
+            self.must(held == funds, "restricted money is backed by as much plain money", code, held, funds)
+            self.must(not sum(amount for _, amount in in_colour), "a colour sums to zero", code)
 
     def _audit_entries(self, stored: dict[Where, Any], journals: Sequence[Any], entries: Sequence[Any]) -> None:
         by_account: dict[UUID, list[Any]] = defaultdict(list)

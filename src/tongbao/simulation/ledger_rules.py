@@ -304,6 +304,8 @@ def _funds(code: str, currency: str) -> Where:
 
 
 def _issue(books: Rulebook, command: IssueColour, now: datetime, result: Any) -> str:
+    if command.source.code in NOT_BY_HAND:
+        return "line_not_by_hand"
     colour = books.colours.get(command.code)
     if colour is None:
         return "colour_not_found"
@@ -323,6 +325,8 @@ def _issue(books: Rulebook, command: IssueColour, now: datetime, result: Any) ->
 
 
 def _reclaim(books: Rulebook, command: ReclaimColour, now: datetime, result: Any) -> str:
+    if command.target.code in NOT_BY_HAND:
+        return "line_not_by_hand"
     colour = books.colours.get(command.code)
     if colour is None:
         return "colour_not_found"

@@ -48,7 +48,7 @@ def _owned(me: Person, town: Town) -> PlaceName:
 
 
 def _any(me: Person, town: Town) -> PlaceName:
-    if town.colours and town.chance.random() < 0.02:
+    if town.colours and town.chance.random() < 0.05:
         return PlaceName(COLOUR_FUNDS, CURRENCY, named_id("colour", town.colours[0]))
     return PlaceName(FEES, CURRENCY) if town.chance.random() < 0.2 else _owned(me, town)
 
@@ -194,7 +194,7 @@ def posts_in_bulk(me: Person, town: Town) -> Wishes:
 # ── restricted money ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@action(1)
+@action(2)
 def defines_a_colour(me: Person, town: Town) -> Wishes:
     lasts = timedelta(hours=town.chance.choice((-1, 1, 100)))
     return [
@@ -205,7 +205,7 @@ def defines_a_colour(me: Person, town: Town) -> Wishes:
     ]  # fmt: skip
 
 
-@action(3)
+@action(5)
 def issues_a_colour(me: Person, town: Town) -> Wishes:
     code = town.one_of(town.colours)
     if code is None or me.customer_id is None:
