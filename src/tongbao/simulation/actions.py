@@ -186,7 +186,7 @@ def refunds(me: Person, town: Town) -> Wishes:
 
 @action(8)
 def sets_money_aside(me: Person, town: Town) -> Wishes:
-    lasts, amount = timedelta(seconds=town.chance.choice((1, 60, 3600, 86_400))), town.amount()
+    lasts, amount = timedelta(seconds=town.chance.choice((1, 3600, 86_400, 604_800))), town.amount()
     return [
         PlaceHold(
             command_id=town.id(), hold_id=named_id("hold", str(town.number())), code="2001", currency=CURRENCY,

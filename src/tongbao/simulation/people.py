@@ -110,7 +110,7 @@ class People:
         await self._ask_sometimes(
             StartBankTransfer(
                 command_id=town.id(), customer_id=me.customer_id, bank_account_id=me.cards[0], transfer_kind="topup",
-                amount_minor=self.world.random.choice((700, 2_500, 10_000)), currency=CURRENCY, confirmation=me.pin,
+                amount_minor=self.world.random.choice((700, 10_000, 50_000)), currency=CURRENCY, confirmation=me.pin,
             )
         )  # fmt: skip
 

@@ -20,8 +20,9 @@ from tongbao.simulation.trace import Trace
 from tongbao.simulation.weather import Weather, draw
 from tongbao.simulation.world import World
 
-#: Under a clear sky everything must be known by then, in virtual seconds: the most that a clock was wrong, and an hour.
-_SETTLED_WITHIN_S = 10_800.0
+#: Under a clear sky everything must be known by then, in virtual seconds: two hours that a clock was wrong, one for which money
+#: waits that a wallet could not take, and one more.
+_SETTLED_WITHIN_S = 14_400.0
 #: Nor may anybody ask for so long in vain, in any weather.
 _ANSWERED_WITHIN_S = 7_200.0
 
