@@ -5,6 +5,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 WORKERS ?= 2
 BENCH ?= payments
+SEEDS ?= 10000
+SOAK_MINUTES ?=
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
 .PHONY: help setup web demo test check bench smoke soak mutate fmt lock openapi screenshots browser clean
@@ -57,7 +59,10 @@ bench: .make/python ## Measure: make bench BENCH=ledger|payments|http
 smoke: .make/python ## Tell one whole story over HTTP and check every figure
 	@$(BIN)/tongbao smoke
 
-soak: setup ## The long runs of what `make test` runs short
+soak: setup ## The long runs of what `make test` runs short: make soak SEEDS=10000 SOAK_MINUTES=30
+	$(BIN)/python -m tongbao.simulation --seeds 1..$(SEEDS) --json $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
+	$(BIN)/python -m tongbao.simulation --seeds 1..$$(( ($(SEEDS) + 49) / 50 )) --store postgres --json $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
+	$(BIN)/python -m tongbao.simulation.planted
 	TONGBAO_TEST_KILLS=200 $(BIN)/python -m pytest -q tests/faults --timeout 7200
 
 mutate: .make/python ## Try every small fault in the rules: a test must notice each

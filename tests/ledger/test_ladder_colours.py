@@ -24,7 +24,8 @@ from tests.support.books import journal as wished
 from tests.support.ladder import Row, answer, ladder
 from tests.support.town import Town
 from tongbao.engine.api import Command
-from tongbao.ledger.commands import AllowColourAt, EndColour
+from tongbao.kernel.ids import named_id
+from tongbao.ledger.commands import AllowColourAt, EndColour, PlaceName
 
 ROWS, says = ladder()
 
@@ -73,6 +74,13 @@ async def issuing_at_the_end_of_validity(place: Town) -> Command:
     await place.happens(colour(place, "canteen", lasts=timedelta(days=1)))
     place.clock.advance(timedelta(days=1))
     return issuing(place, "canteen", reserve(), place.id(), 1)
+
+
+@says("line_not_by_hand")
+async def issuing_from_the_money_behind_another_colour(place: Town) -> Command:
+    await issued(place)
+    await place.happens(colour(place, "books"))
+    return issuing(place, "books", PlaceName("2401", "CNY", named_id("colour", "canteen")), place.id(), 1)
 
 
 @says("colour_other_currency")
@@ -149,6 +157,13 @@ async def taking_it_back_twice(place: Town) -> Command:
     await place.happens(EndColour(command_id=place.id(), code="canteen"))
     await place.happens(reclaiming(place, "canteen", reserve(), owner))
     return reclaiming(place, "canteen", reserve(), owner)
+
+
+@says("line_not_by_hand")
+async def taking_it_back_behind_another_colour(place: Town) -> Command:
+    owner = await issued(place)
+    await place.happens(EndColour(command_id=place.id(), code="canteen"))
+    return reclaiming(place, "canteen", PlaceName("2401", "CNY", named_id("colour", "books")), owner)
 
 
 @says("colour_other_currency")

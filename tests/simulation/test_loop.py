@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tongbao.simulation.loop import PROCESS, Deadlock, SimulatedLoop
+from tongbao.simulation.loop import PROCESS, Deadlock, simulated_loop
 
 
 class _Process:
@@ -17,7 +17,7 @@ class _Process:
 
 
 def _order(seed: int, *, shuffle: bool = True) -> list[int]:
-    loop = SimulatedLoop(random.Random(seed), shuffle=shuffle)
+    loop = simulated_loop(random.Random(seed), shuffle=shuffle)
     done: list[int] = []
 
     async def one(number: int) -> None:
@@ -33,7 +33,7 @@ def _order(seed: int, *, shuffle: bool = True) -> list[int]:
 
 
 def test_a_virtual_day_takes_no_time() -> None:
-    loop = SimulatedLoop(random.Random(1))
+    loop = simulated_loop(random.Random(1))
     started = time.process_time()
     loop.run_until_complete(asyncio.sleep(86_400))
     assert 86_400 <= loop.time() < 86_401
@@ -51,7 +51,7 @@ def test_without_shuffling_callbacks_run_in_the_order_of_their_coming() -> None:
 
 
 def test_timers_fire_in_the_order_of_their_times() -> None:
-    loop = SimulatedLoop(random.Random(3))
+    loop = simulated_loop(random.Random(3))
     fired: list[float] = []
 
     async def after(seconds: float) -> None:
@@ -70,11 +70,11 @@ def test_waiting_for_what_cannot_happen_is_a_deadlock() -> None:
         await asyncio.get_running_loop().create_future()
 
     with pytest.raises(Deadlock):
-        SimulatedLoop(random.Random(1)).run_until_complete(for_ever())
+        simulated_loop(random.Random(1)).run_until_complete(for_ever())
 
 
 def test_a_dead_process_stops_at_the_await_where_it_stood() -> None:
-    loop = SimulatedLoop(random.Random(1))
+    loop = simulated_loop(random.Random(1))
     process = _Process()
     seen: list[str] = []
 
@@ -88,10 +88,11 @@ def test_a_dead_process_stops_at_the_await_where_it_stood() -> None:
                 seen.append("cleaned up")
 
     async def outside() -> None:
-        asyncio.ensure_future(inside())
+        task = asyncio.ensure_future(inside())
         await asyncio.sleep(0.5)
         process.alive = False
         await asyncio.sleep(10)
+        assert not task.done()
 
     loop.run_until_complete(outside())
     assert seen == []

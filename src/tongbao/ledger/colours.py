@@ -32,7 +32,7 @@ from tongbao.ledger.commands import (
     Moved,
     ReclaimColour,
 )
-from tongbao.ledger.rules import Leg, Place, account_at, account_keys, place_of, post, require_positive
+from tongbao.ledger.rules import Leg, Place, account_at, account_keys, not_by_hand, place_of, post, require_positive
 from tongbao.ledger.types import COLOUR, COLOUR_MERCHANT, Colour, ColourMerchant
 
 
@@ -180,8 +180,11 @@ def end_colour(command: EndColour, view: View, now: datetime) -> Decision:
 
 
 def issue_colour(command: IssueColour, view: View, now: datetime) -> Decision:
-    """Declines `colour_not_found`, `colour_ended`, `colour_expired`, `colour_other_currency`, and what `post` declines."""
+    """Declines `line_not_by_hand` (the money behind one colour cannot back another), `colour_not_found`, `colour_ended`,
+    `colour_expired`, `colour_other_currency`, and what `post` declines."""
     require_positive(command.amount_minor)
+    if (refused := not_by_hand((place_of(command.source),))) is not None:
+        return refused
     colour = view.get(COLOUR, command.code)
     if colour is None:
         return Declined(errors.COLOUR_NOT_FOUND)
@@ -203,8 +206,10 @@ def issue_colour(command: IssueColour, view: View, now: datetime) -> Decision:
 
 
 def reclaim_colour(command: ReclaimColour, view: View, now: datetime) -> Decision:
-    """Takes all that is available. Declines `colour_not_found`, `colour_still_valid`, `colour_other_currency`, `nothing_to_move`,
-    and what `post` declines."""
+    """Takes all that is available. Declines `line_not_by_hand`, `colour_not_found`, `colour_still_valid`,
+    `colour_other_currency`, `nothing_to_move`, and what `post` declines."""
+    if (refused := not_by_hand((place_of(command.target),))) is not None:
+        return refused
     colour = view.get(COLOUR, command.code)
     if colour is None:
         return Declined(errors.COLOUR_NOT_FOUND)

@@ -9,11 +9,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import msgspec
@@ -21,8 +22,25 @@ import structlog
 
 from tongbao.simulation.databases import Databases
 from tongbao.simulation.run import Report, run
+from tongbao.simulation.tables import Tables
 
 _AT_ONCE = 8
+
+
+class Wished(NamedTuple):
+    """What the command line says of every run."""
+
+    store: str
+    actors: int | None
+    days: int | None
+
+    def run(self, seed: int, tables: Tables | None, tell: Callable[[str], None] | None = None) -> Report:
+        """One run."""
+        return run(seed, tables=tables, store=self.store, actors=self.actors, days=self.days, tell=tell)
+
+    def __str__(self) -> str:
+        """The same as options."""
+        return " ".join(f"--{name} {value}" for name, value in self._asdict().items() if value is not None)
 
 
 @click.command(help="Live through seeds: virtual days, seeded trouble, an auditor. Ends with 1 at the first seed that fails.")
@@ -41,24 +59,24 @@ def main(
 ) -> None:  # fmt: skip
     if (seed is None) == (seeds is None):
         raise click.UsageError("give --seed N or --seeds A..B")
-    options: dict[str, int] = {name: value for name, value in (("days", days), ("actors", actors)) if value is not None}
+    wished = Wished(store, actors, days)
     if seed is not None:
-        report = _one(seed, store, options, trace)
+        report = _one(seed, wished, trace)
         _tell(report, as_json)
         sys.exit(report.violation is not None)
     first, _, last = (seeds or "").partition("..")
     if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
         raise click.UsageError("--seeds is A..B")
-    sys.exit(_many(range(int(first), int(last) + 1), store, options, workers, minutes, as_json))
+    sys.exit(_many(range(int(first), int(last) + 1), wished, workers, minutes, as_json))
 
 
-def _one(seed: int, store: str, options: dict[str, int], trace: bool) -> Report:
+def _one(seed: int, wished: Wished, trace: bool) -> Report:
     _hush(trace)
     with ExitStack() as cleanup:
         tables = None
-        if store == "postgres":
+        if wished.store == "postgres":
             tables = cleanup.enter_context(cleanup.enter_context(_databases()).tables())
-        return run(seed, tables=tables, tell=click.echo if trace else None, **options)
+        return wished.run(seed, tables, click.echo if trace else None)
 
 
 def _tell(report: Report, as_json: bool) -> None:
@@ -87,20 +105,20 @@ def _hush(trace: bool = False) -> None:
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-def _several(seeds: list[int], databases: Databases | None, options: dict[str, int]) -> list[Report]:
+def _several(seeds: list[int], databases: Databases | None, wished: Wished) -> list[Report]:
     """In a worker: reports of some seeds, up to the first that fails."""
     _hush()
     reports = []
     for seed in seeds:
         with ExitStack() as cleanup:
             tables = cleanup.enter_context(databases.tables()) if databases is not None else None
-            reports.append(run(seed, tables=tables, **options))
+            reports.append(wished.run(seed, tables))
         if reports[-1].violation is not None:
             break
     return reports
 
 
-def _many(seeds: range, store: str, options: dict[str, int], workers: int, minutes: float | None, as_json: bool) -> int:
+def _many(seeds: range, wished: Wished, workers: int, minutes: float | None, as_json: bool) -> int:
     started = time.monotonic()
     until = started + minutes * 60 if minutes else float("inf")
     waiting = iter(seeds)
@@ -108,7 +126,7 @@ def _many(seeds: range, store: str, options: dict[str, int], workers: int, minut
     done, commands, deaths, cpu_s, virtual_s = 0, 0, 0, 0.0, 0.0
     kinds: Counter[str] = Counter()
     with ExitStack() as cleanup:
-        databases = cleanup.enter_context(_databases()) if store == "postgres" else None
+        databases = cleanup.enter_context(_databases()) if wished.store == "postgres" else None
         pool = cleanup.enter_context(ProcessPoolExecutor(workers))
         running: set[Future[list[Report]]] = set()
         while True:
@@ -116,7 +134,7 @@ def _many(seeds: range, store: str, options: dict[str, int], workers: int, minut
                 some = list(islice(waiting, _AT_ONCE))
                 if not some:
                     break
-                running.add(pool.submit(_several, some, databases, options))
+                running.add(pool.submit(_several, some, databases, wished))
             if not running:
                 break
             ended, running = wait(running, return_when=FIRST_COMPLETED)
@@ -136,7 +154,7 @@ def _many(seeds: range, store: str, options: dict[str, int], workers: int, minut
         click.echo(err=True)
     summary = {
         "ok": failed is None,
-        "store": store,
+        "store": wished.store,
         "seeds": done,
         "first_failing_seed": failed.seed if failed else None,
         "violation": failed.violation if failed else None,
@@ -149,15 +167,13 @@ def _many(seeds: range, store: str, options: dict[str, int], workers: int, minut
         "outcomes": dict(sorted(kinds.items())),
     }
     if failed is not None:
-        more = "".join(f" --{name} {value}" for name, value in options.items())
         _tell(failed, as_json=False)
-        click.echo(f"again: python -m tongbao.simulation --seed {failed.seed} --store {store}{more} --trace")
+        click.echo(f"again: python -m tongbao.simulation --seed {failed.seed} {wished} --trace")
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False, indent=2))
     else:
-        click.echo(
-            f"{done} seeds, {commands} commands, {summary['virtual_days']} virtual days: {'all hold' if failed is None else 'BROKEN'}"
-        )
+        verdict = "all hold" if failed is None else "BROKEN"
+        click.echo(f"{done} seeds, {commands} commands, {summary['virtual_days']} virtual days: {verdict}")
     return failed is not None
 
 

@@ -186,7 +186,7 @@ def refunds(me: Person, town: Town) -> Wishes:
 
 @action(8)
 def sets_money_aside(me: Person, town: Town) -> Wishes:
-    lasts, amount = timedelta(seconds=town.chance.choice((1, 60, 3600, 86_400))), town.amount()
+    lasts, amount = timedelta(seconds=town.chance.choice((1, 3600, 86_400, 604_800))), town.amount()
     return [
         PlaceHold(
             command_id=town.id(), hold_id=named_id("hold", str(town.number())), code="2001", currency=CURRENCY,
@@ -202,13 +202,8 @@ def captures(me: Person, town: Town) -> Wishes:
     if hold is None or not town.shops:
         return None
     chance = town.chance
-    amounts = (
-        hold.amount_minor,
-        hold.amount_minor + 1,
-        hold.amount_minor + 50,
-        max(1, hold.amount_minor // 2),
-        max(1, hold.amount_minor - 1),
-    )
+    held = hold.amount_minor
+    amounts = (held, held + 1, held + 50, max(1, held // 2), max(1, held - 1))
     return [
         CaptureHold(
             command_id=town.id(), hold_id=hold.hold_id, code=hold.code, currency=hold.currency, owner_id=hold.owner_id,

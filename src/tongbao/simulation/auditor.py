@@ -26,10 +26,11 @@ from tongbao.engine.api import Accepted, Command, Declined, Outcome
 from tongbao.engine.types import Link, Record
 from tongbao.identity.types import PIN
 from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import named_id
 from tongbao.ledger.types import ACCOUNT, ENTRY, HOLD, JOURNAL, LEDGER_DAY, REVERSAL
 from tongbao.payments.types import PAYMENT, REFUND
 from tongbao.simulation import ledger_rules as _and_more_rules  # noqa: F401 they enter themselves into the rulebook
-from tongbao.simulation.rulebook import RESERVE, Rulebook, Where
+from tongbao.simulation.rulebook import COLOUR_FUNDS, RESERVE, WALLET, Rulebook, Where
 from tongbao.simulation.tables import Tables
 from tongbao.wallet.types import BANK_TRANSFER, BILL
 
@@ -156,13 +157,11 @@ class Auditor:
 
     def audit(self, tables: Tables) -> None:
         """Compare every row with the books."""
-        days = {
-            (row.day, row.code, row.currency): [row.debit_minor, row.credit_minor, row.entries] for row in tables.rows(LEDGER_DAY)
-        }
+        totals = tables.rows(LEDGER_DAY)
+        days = {(row.day, row.code, row.currency): [row.debit_minor, row.credit_minor, row.entries] for row in totals}
         self.must(days == self.books.days, "a day's totals are its entries'")
-        self.must(
-            {row.journal_id for row in tables.rows(REVERSAL)} == self.books.reversed, "the reversals are those that were done"
-        )
+        undone = {row.journal_id for row in tables.rows(REVERSAL)}
+        self.must(undone == self.books.reversed, "the reversals are those that were done")
         self._audit_accounts(tables.rows(ACCOUNT), tables.rows(JOURNAL), tables.rows(ENTRY))
         self._audit_holds(tables.rows(HOLD))
         self._audit_payments(tables.rows(PAYMENT), tables.rows(REFUND), tables.rows(BILL))
@@ -196,6 +195,18 @@ class Auditor:
             sums[row.currency] += row.posted_minor
         self.must(not any(sums.values()), "the reserve is what is owed, in each currency", dict(sums))
         self._audit_entries(stored, journals, entries)
+        self._audit_colours()
+
+    def _audit_colours(self) -> None:
+        """Behind all that people hold of a colour stands as much plain money, and each colour sums to zero by itself."""
+        balances = self.books.balances
+        for code, colour in self.books.colours.items():
+            money = f"{colour.currency}:{code}"
+            in_colour = [(place, amount) for place, amount in balances.items() if place[1] == money]
+            held = sum(amount for place, amount in in_colour if place[0] == WALLET)
+            funds = balances[COLOUR_FUNDS, colour.currency, named_id("colour", code)]
+            self.must(held == funds, "restricted money is backed by as much plain money", code, held, funds)
+            self.must(not sum(amount for _, amount in in_colour), "a colour sums to zero", code)
 
     def _audit_entries(self, stored: dict[Where, Any], journals: Sequence[Any], entries: Sequence[Any]) -> None:
         by_account: dict[UUID, list[Any]] = defaultdict(list)
@@ -233,20 +244,12 @@ class Auditor:
         self.must({row.payment_id for row in payments} == known.keys(), "the orders are those that were made")
         for row in payments:
             mine = known[row.payment_id]
-            stored = (
-                row.state,
-                row.payer_id,
-                row.amount_minor,
-                row.fee_minor,
-                row.refunded_minor,
-                row.fee_returned_minor,
-                row.refunds,
-            )
-            expected = (mine.state, mine.payer, mine.amount, mine.fee, mine.refunded, mine.fee_returned, mine.refunds)
-            self.must(stored == expected, "an order is what was done to it", stored, expected, row.payment_id)
-        given = {(row.payment_id, row.out_refund_no): row.amount_minor for row in refunds}
+            begun = (row.state, row.payer_id, row.amount_minor, row.fee_minor) == (mine.state, mine.payer, mine.amount, mine.fee)
+            given = (row.refunded_minor, row.fee_returned_minor, row.refunds) == (mine.refunded, mine.fee_returned, mine.refunds)
+            self.must(begun and given, "an order is what was done to it", row, mine)
+        returned = {(row.payment_id, row.out_refund_no): row.amount_minor for row in refunds}
         expected_refunds = {name: terms[0] for name, terms in self.books.refunds.items()}
-        self.must(len(given) == len(refunds) and given == expected_refunds, "the refunds are those that were given")
+        self.must(len(returned) == len(refunds) and returned == expected_refunds, "the refunds are those that were given")
         lines = Counter(
             (row.customer_id, row.kind, row.direction, row.amount_minor, row.currency, row.balance_minor) for row in bills
         )

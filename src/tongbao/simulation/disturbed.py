@@ -14,7 +14,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar, cast
 
 from tongbao.engine.store import Head, RetryableFailure, Session, Store, WriterLost
@@ -87,7 +87,7 @@ class DisturbedStore:
         except BaseException as error:
             self._open.pop(inner, None)
             if not isinstance(error, asyncio.CancelledError):
-                await self._step(lambda: _left(inner, error))
+                await self._step(partial(_left, inner, error))
             raise
         self._open.pop(inner, None)
         await self._step(lambda: self._commit(inner))

@@ -31,6 +31,7 @@ from tongbao.simulation.rulebook import (
     COLOUR_FUNDS,
     COLOUR_ISSUED,
     COLOUR_REDEEMED,
+    NOT_BY_HAND,
     OWNED,
     RULES,
     WALLET,
@@ -140,6 +141,8 @@ def _limits(books: Rulebook, command: SetLimits, now: datetime, result: Any) -> 
 def _post_linked(books: Rulebook, command: PostLinked, now: datetime, result: Any) -> str:
     every: list[Move] = []
     days = []
+    if any(leg.place.code in NOT_BY_HAND for draft in command.journals for leg in draft.legs):
+        return "line_not_by_hand"
     for draft in command.journals:
         day = books.day(now, draft.value_date)
         if isinstance(day, str):
@@ -156,6 +159,8 @@ def _post_linked(books: Rulebook, command: PostLinked, now: datetime, result: An
 
 def _move_up_to(books: Rulebook, command: MoveUpTo, now: datetime, result: Any) -> str:
     source, target = _named(command.source), _named(command.target)
+    if source[0] in NOT_BY_HAND or target[0] in NOT_BY_HAND:
+        return "line_not_by_hand"
     giving, taking = books.account(source), books.account(target)
     for stands, code in (
         (giving.closed, "account_closed"), (giving.debit_freeze, "account_frozen_debit"), (taking.closed, "account_closed"),
@@ -217,7 +222,7 @@ def _chain(books: Rulebook, command: PostBulk, postings: Sequence[Posting | Many
         if isinstance(found, str):
             return number, found, 0
         day, legs = found
-        if refused := books.refusal(*every, *legs):
+        if refused := books.refusal(*every, *legs, by_hand=True):
             return number, refused, 0
         every += legs
         drafts.append((day, legs))
@@ -232,10 +237,11 @@ def _bulk_legs(books: Rulebook, posting: Posting | ManyLegs, now: datetime, befo
         if any(leg.account_id not in books.by_id for leg in posting.legs):
             return "account_not_found"
         legs = [(books.by_id[leg.account_id], leg.amount_minor) for leg in posting.legs]
-        if not legs or not all(amount for _, amount in legs) or sum(amount for _, amount in legs):
+        amounts = [amount for _, amount in legs]
+        if not legs or 0 in amounts or sum(amounts) != 0:
             return "legs_unbalanced"
         day = books.day(now, posting.value_date)
-        return day if isinstance(day, str) else _standing(books, legs) or (day, legs)
+        return day if isinstance(day, str) else (day, legs)
     debit, credit = books.by_id.get(posting.debit_account_id), books.by_id.get(posting.credit_account_id)
     if debit is None or credit is None:
         return "account_not_found"
@@ -247,9 +253,9 @@ def _bulk_legs(books: Rulebook, posting: Posting | ManyLegs, now: datetime, befo
     if isinstance(day, str):
         return day
     amount = posting.amount_minor
-    if standing := _standing(books, [(debit, -amount), (credit, amount)]):
-        return standing
     if posting.at_most:
+        if standing := _standing(books, [(debit, -amount), (credit, amount)]):
+            return standing
         gone = sum(moved for place, moved in before if place == debit)
         come = sum(moved for place, moved in before if place == credit)
         amount = min(amount, books.debitable(debit) + gone, books.creditable(credit) - come)
@@ -262,6 +268,8 @@ def _standing(books: Rulebook, legs: Sequence[Move]) -> str:
     """What is said of an account whatever the amount."""
     for place, amount in legs:
         account = books.account(place)
+        if place[0] in NOT_BY_HAND:
+            return "line_not_by_hand"
         if account.closed:
             return "account_closed"
         if account.debit_freeze if amount < 0 else account.credit_freeze:
@@ -296,6 +304,8 @@ def _funds(code: str, currency: str) -> Where:
 
 
 def _issue(books: Rulebook, command: IssueColour, now: datetime, result: Any) -> str:
+    if command.source.code in NOT_BY_HAND:
+        return "line_not_by_hand"
     colour = books.colours.get(command.code)
     if colour is None:
         return "colour_not_found"
@@ -315,6 +325,8 @@ def _issue(books: Rulebook, command: IssueColour, now: datetime, result: Any) ->
 
 
 def _reclaim(books: Rulebook, command: ReclaimColour, now: datetime, result: Any) -> str:
+    if command.target.code in NOT_BY_HAND:
+        return "line_not_by_hand"
     colour = books.colours.get(command.code)
     if colour is None:
         return "colour_not_found"

@@ -37,6 +37,11 @@ class Deadlock(Exception):
     """Somebody waits, and nothing that could wake him will ever happen."""
 
 
+def simulated_loop(chance: random.Random, *, shuffle: bool = True) -> SimulatedLoop:
+    """A loop that draws from `chance`. What it lacks of a loop is sockets, threads and signals, which nobody may ask of it."""
+    return SimulatedLoop(chance, shuffle=shuffle)  # type: ignore[abstract]
+
+
 class NumberedFuture(asyncio.Future[T]):
     """A future whose hash is its number: sets of futures are walked in the same order in every run."""
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from tongbao.engine.api import Command
+from tongbao.kernel.ids import named_id
 from tongbao.ledger.chart import CHART, account_id
 from tongbao.ledger.commands import (
     AccountLeg,
@@ -33,7 +34,7 @@ from tongbao.ledger.commands import (
 )
 from tongbao.ledger.types import ENTRY, JOURNAL
 from tongbao.simulation.actions import Wishes, action
-from tongbao.simulation.rulebook import FEES, MERCHANT, WALLET, Account, Where
+from tongbao.simulation.rulebook import COLOUR_FUNDS, FEES, MERCHANT, WALLET, Account, Where
 from tongbao.simulation.town import CURRENCY, Person, Town
 
 _REASONS: Any = ("court", "fraud", "aml")
@@ -47,6 +48,8 @@ def _owned(me: Person, town: Town) -> PlaceName:
 
 
 def _any(me: Person, town: Town) -> PlaceName:
+    if town.colours and town.chance.random() < 0.05:
+        return PlaceName(COLOUR_FUNDS, CURRENCY, named_id("colour", town.colours[0]))
     return PlaceName(FEES, CURRENCY) if town.chance.random() < 0.2 else _owned(me, town)
 
 
@@ -191,7 +194,7 @@ def posts_in_bulk(me: Person, town: Town) -> Wishes:
 # ── restricted money ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@action(1)
+@action(2)
 def defines_a_colour(me: Person, town: Town) -> Wishes:
     lasts = timedelta(hours=town.chance.choice((-1, 1, 100)))
     return [
@@ -202,7 +205,7 @@ def defines_a_colour(me: Person, town: Town) -> Wishes:
     ]  # fmt: skip
 
 
-@action(3)
+@action(5)
 def issues_a_colour(me: Person, town: Town) -> Wishes:
     code = town.one_of(town.colours)
     if code is None or me.customer_id is None:

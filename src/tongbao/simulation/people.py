@@ -93,7 +93,7 @@ class People:
     async def _taken_on(self, me: Person, number: int) -> None:
         town = self.town
         registered = await self.ask(
-            Register(command_id=town.id(), audience="wallet", login=me.name, name="张小明", locale="zh", password_hash="-")
+            Register(command_id=town.id(), audience="wallet", login=me.name, name="张小明", locale="zh", password_hash="-")  # noqa: S106
         )
         me.customer_id = _result(registered).principal_id
         await self.ask(SetPin(command_id=town.id(), customer_id=me.customer_id, mac=me.mac))
@@ -110,7 +110,7 @@ class People:
         await self._ask_sometimes(
             StartBankTransfer(
                 command_id=town.id(), customer_id=me.customer_id, bank_account_id=me.cards[0], transfer_kind="topup",
-                amount_minor=self.world.random.choice((700, 2_500, 10_000)), currency=CURRENCY, confirmation=me.pin,
+                amount_minor=self.world.random.choice((700, 10_000, 50_000)), currency=CURRENCY, confirmation=me.pin,
             )
         )  # fmt: skip
 
@@ -142,7 +142,9 @@ class People:
     async def _ask_sometimes(self, command: Command) -> None:
         """As `ask`, but some give up."""
         self.open[command] = None
-        while not self._certain(command, await self._ask_once(command)) and self.world.random.random() < 0.8:
+        while not self._certain(command, await self._ask_once(command)):
+            if self.world.random.random() < 0.2:
+                return
             await asyncio.sleep(self.world.random.random() * 2)
 
     def _certain(self, command: Command, answer: Answer | None) -> bool:

@@ -32,6 +32,8 @@ COLOUR_FUNDS, COLOUR_ISSUED, COLOUR_REDEEMED = "2401", "9101", "9102"
 #: Lines whose accounts may fall below zero, and lines whose accounts belong to somebody.
 BOTTOMLESS = frozenset({RESERVE, "3001", "3901", COLOUR_ISSUED})
 OWNED = frozenset({WALLET, MERCHANT, COLOUR_FUNDS})
+#: Lines to which nobody posts but the rules of restricted money.
+NOT_BY_HAND = frozenset({COLOUR_FUNDS, COLOUR_ISSUED, COLOUR_REDEEMED})
 
 #: No balance goes beyond this on either side.
 LARGEST = 2**62
@@ -152,11 +154,13 @@ class Rulebook:
         ceiling = self.account(place).ceiling
         return (LARGEST if ceiling is None else ceiling) - self.balances[place]
 
-    def refusal(self, *legs: Move) -> str:
+    def refusal(self, *legs: Move, by_hand: bool = False) -> str:
         """Why these legs cannot be posted one after the other; "" if they can."""
         moved: defaultdict[Where, int] = defaultdict(int)
         for place, amount in legs:
             account = self.account(place)
+            if by_hand and place[0] in NOT_BY_HAND:
+                return "line_not_by_hand"
             if account.closed:
                 return "account_closed"
             if amount < 0 and account.debit_freeze:
@@ -420,6 +424,8 @@ class Rulebook:
     # ── holds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _place_hold(self, command: PlaceHold, now: datetime, result: Any) -> str:
+        if command.code in NOT_BY_HAND:
+            return "line_not_by_hand"
         if command.hold_id in self.holds:
             return "hold_exists"
         if command.expires_at <= now:
@@ -440,6 +446,8 @@ class Rulebook:
         return hold if hold.state == "ACTIVE" else "hold_ended"
 
     def _capture(self, command: CaptureHold, now: datetime, result: Any) -> str:
+        if command.to_code in NOT_BY_HAND:
+            return "line_not_by_hand"
         hold = self._active(command)
         if isinstance(hold, str):
             return hold

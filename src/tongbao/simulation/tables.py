@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from tongbao.engine.api import MemoryStore, Relation, Store
 from tongbao.engine.memory import MemoryTables
 from tongbao.engine.types import Link, Record
-from tongbao.ledger.types import QUERIES as LEDGER
 from tongbao.ledger.types import HOLD
+from tongbao.ledger.types import QUERIES as LEDGER
 from tongbao.payments.service import QUERIES as PAYMENTS
 from tongbao.payments.types import PAYMENT
 from tongbao.wallet.types import BANK_ACCOUNT, BANK_TRANSFER

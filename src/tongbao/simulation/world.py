@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -48,10 +48,7 @@ _BRING_WORK = frozenset({StartBankTransfer.kind, SettleBankTransfer.kind, PlaceH
 class World:
     """Everything that outlives a process: the tables, the bank, the network, the auditor, the seed's chance."""
 
-    def __init__(
-        self, seed: int, weather: Weather, loop: SimulatedLoop, tables: Tables, chance: random.Random, trace: Trace
-    ) -> None:
-        self.seed = seed
+    def __init__(self, weather: Weather, loop: SimulatedLoop, tables: Tables, chance: random.Random, trace: Trace) -> None:
         self.weather = weather
         self.loop = loop
         self.tables = tables
@@ -119,9 +116,8 @@ class World:
         """Tell the auditor what a commit added."""
         look = news = False
         for record in self.tables.new_records():
-            self.trace.note(
-                "store", "committed", record.writer, record.sequence, record.position, record.command_id, record.outcome
-            )
+            place = f"{record.writer}:{record.sequence}.{record.position}"
+            self.trace.note("store", "committed", place, record.command_id, record.kind, record.outcome)
             self.auditor.committed(record)
             look = look or self.auditor.decided % _AUDIT_EVERY == 0
             news = news or record.kind in _BRING_WORK
@@ -212,7 +208,7 @@ class Process:
             witnessed, pool, nothing, nothing, cast(Any, SimpleNamespace(ids=b"")), self, currency="CNY", zone=nothing
         )
         services = cast(Any, SimpleNamespace(engine=witnessed, pool=pool, clock=self))
-        rounds = (wallet.settle_due, payments.expire_due, lambda: expire_holds(services))
+        rounds: list[Callable[[], Awaitable[int]]] = [wallet.settle_due, payments.expire_due, lambda: expire_holds(services)]
         if self.slot and self.weather.one_janitor:
             await asyncio.get_running_loop().create_future()
         while True:
