@@ -27,10 +27,12 @@ from tests.http.conftest import client
 from tests.http.town import PIN, Person, Town, key, ok, until
 from tests.linearizability.clients import minor
 from tests.support.servers import Process, kill_database, more_servers
-from tongbao.app.registry import CHAINED, CHECKS
+from tongbao.app import runtime
+from tongbao.app.registry import CHECKS, RELATIONS
 from tongbao.app.settings import Settings
 from tongbao.app.stack import ended, free_port, running
 from tongbao.app.watch import patiently
+from tongbao.engine.sealing import Sealer
 from tongbao.engine.verify import verify
 from tongbao.kernel.postgres import EmbeddedPostgres
 
@@ -289,7 +291,8 @@ async def check_everything(rig: Rig, expected: dict[str, int]) -> None:
         for told in rig.chance.sample(load.told, min(30, len(load.told))):
             assert await load.repeat(told) == told.answer, "a repeat was answered otherwise"
 
-        verification = await verify(connection, CHAINED, CHECKS)
+        sealer = Sealer(runtime.keys(rig.town.stack.settings).seal)
+        verification = await verify(connection, RELATIONS, sealer, CHECKS)
         assert verification.problem is None
     finally:
         await connection.close()

@@ -1,6 +1,6 @@
 """Many virtual days of people, merchants and thieves, in all weathers: every rule holds, and each seed is always the same run.
 
-    TONGBAO_TEST_SEEDS   how many seeds over memory (160); over PostgreSQL it is a twentieth of that
+TONGBAO_TEST_SEEDS   how many seeds over memory (160); over PostgreSQL it is a twentieth of that
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def test_the_command_tells_the_first_failing_seed_and_how_to_see_it_again() -> N
         "sys.argv = ['simulation', '--seeds', '1..6', '--workers', '1', '--json']; command.main()"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(tongbao.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 1
     assert "BROKEN: nobody is ever told anything" in done.stdout
     assert "again: python -m tongbao.simulation --seed 1 --store memory" in done.stdout
