@@ -86,7 +86,9 @@ async def test_an_untouched_story_verifies_and_everything_was_compared(story: as
     assert found.problem is None and found.ok
     assert found.commands == await story.fetchval("select count(*) from command") > 20
     assert found.batches == await story.fetchval("select count(*) from chain_link")
-    assert found.rows == {table: await story.fetchval(f"select count(*) from {table}") for table in TABLES if table != "chain_link"}
+    assert found.rows == {
+        table: await story.fetchval(f"select count(*) from {table}") for table in TABLES if table != "chain_link"
+    }
 
 
 class Alteration(NamedTuple):

@@ -12,13 +12,11 @@ import itertools
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +26,7 @@ import asyncpg
 import pytest
 
 import tongbao
+from tests.support.servers import kill_database
 from tongbao.app.watch import patiently
 from tongbao.kernel.postgres import EmbeddedPostgres
 
@@ -179,23 +178,6 @@ async def test_no_acknowledged_payment_is_lost_or_doubled_whoever_is_killed(file
     await check_books(replay.server.start(), paid)
     verified = replay.verify()
     assert verified.returncode == 0, verified.stdout.decode() + verified.stderr.decode()
-
-
-def kill_database(server: EmbeddedPostgres) -> None:
-    """SIGKILL to the first process of the server and to all its children, first the parent so that it cannot tidy up."""
-    parent = server.pid()
-    assert parent is not None, "the server was not running"
-    children = [
-        int(child) for task in Path(f"/proc/{parent}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-    for pid in (parent, *children):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    # A server that this process started would stay as a zombie, and look alive to the next one, until it is waited for.
-    with suppress(ChildProcessError):
-        os.waitpid(parent, 0)
 
 
 async def paid_numbers(server: EmbeddedPostgres) -> set[str]:

@@ -24,8 +24,9 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult,
 }  # fmt: skip
 _CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
-#: What of a module is not a value that a rule depends on, but what binds the rules together; only the lambdas in it are rules.
-_DECLARATIONS = {"Decider", "Relation", "TypeVar"}
+#: What of a module is not a value that a rule reads by its name, but what binds rules or data together, held by others already.
+#: Only the lambdas in it are rules.
+_DECLARATIONS = {"Decider", "Relation", "TypeVar", "ChartLine"}
 #: Small enough to be told without what is around it, large enough to be recognised.
 _TELLING = (ast.Compare, ast.BinOp, ast.Call, ast.keyword, ast.JoinedStr, ast.IfExp, ast.BoolOp)
 #: Parts of a node that are not executed, or are walked through as statements.
@@ -169,7 +170,7 @@ def _value(statement: ast.Assign | ast.AnnAssign, place: _Place) -> Iterator[_Si
         for each in inside:
             if isinstance(each, ast.Lambda):
                 yield from _inside(each, "body", None, each.body, _Place("<lambda>", each.lineno, statement), each)
-    elif not place.name.startswith("__"):
+    elif not (place.name.startswith("__") or isinstance(statement.value, ast.Subscript)):  # a type
         yield from _parts(statement, place, statement)
 
 

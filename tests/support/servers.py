@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from tongbao.app.settings import Settings
 from tongbao.app.stack import answering, ended, free_port, spawn
+from tongbao.kernel.postgres import EmbeddedPostgres
 
 
 class Process:
@@ -81,3 +82,20 @@ async def more_servers(settings: Settings, number: int, folder: Path) -> AsyncIt
         for server in servers:
             await server.answering()
         yield servers
+
+
+def kill_database(server: EmbeddedPostgres) -> None:
+    """SIGKILL to the first process of the server and to all its children, first the parent so that it cannot tidy up."""
+    parent = server.pid()
+    assert parent is not None, "the server was not running"
+    children = [
+        int(child) for task in Path(f"/proc/{parent}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    for pid in (parent, *children):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    # A server that this process started would stay as a zombie, and look alive to the next one, until it is waited for.
+    with suppress(ChildProcessError):
+        os.waitpid(parent, 0)

@@ -136,7 +136,7 @@ class PostgresStore:
                 "application_name": name,
                 "lock_timeout": "10s",
                 "statement_timeout": f"{int(self._timeout_s * 1000)}",
-                "idle_in_transaction_session_timeout": "60s",
+                "idle_in_transaction_session_timeout": "5s",
             },
         )
 
