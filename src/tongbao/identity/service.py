@@ -11,6 +11,7 @@ import asyncio
 import base64
 import hashlib
 import time
+from collections.abc import Collection
 from datetime import datetime
 from functools import partial
 from typing import Any, cast, get_args
@@ -291,7 +292,7 @@ class IdentityService:
             raise Refusal(errors.PRINCIPAL_NOT_FOUND)
         return principal
 
-    async def several(self, principal_ids: list[UUID]) -> dict[UUID, Principal]:
+    async def several(self, principal_ids: Collection[UUID]) -> dict[UUID, Principal]:
         """Principals by id, for their names; unknown ids are left out."""
         return await self._names.several(principal_ids)
 

@@ -150,7 +150,7 @@ async def scan(
             # The signature says that we made this code; the order must still be the one it was made for.
             if (payment.amount_minor, payment.currency) != (code.amount_minor, code.currency):
                 raise Refusal(errors.AMOUNT_MISMATCH)
-            return OrderScan((await cards.payments([payment]))[0])
+            return OrderScan(await cards.payment(payment))
         case StaticCode() as code:
             merchant = await merchants.merchant(code.merchant_id)
             store = await merchants.store(code.store_id, code.merchant_id) if code.store_id else None
@@ -198,7 +198,7 @@ async def pay_static(
     payment = await payments.pay_merchant(
         command_id_for(customer, key), customer, code.merchant_id, code.store_id, amount, data.pin
     )
-    return (await cards.payments([payment]))[0]
+    return await cards.payment(payment)
 
 
 ROUTES = (order_code, store_code, scan, pay_static)
