@@ -22,10 +22,12 @@ from litestar.openapi.spec import Contact, License
 
 from tongbao import __version__
 from tongbao.app import console, runtime
-from tongbao.app.answers import answer_error, answer_http_exception, answer_refusal, check_request
+from tongbao.app.answers import HEADERS, answer_error, answer_http_exception, answer_refusal, check_request
 from tongbao.app.books import Books
 from tongbao.app.frontends import frontends
 from tongbao.app.injection import CallerOf, with_services
+from tongbao.app.protocol import MOST_BODY_BYTES
+from tongbao.app.quick import QuickRoute, QuickRoutes
 from tongbao.app.registry import BankAdapter, counterparties, open_bank
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
@@ -49,8 +51,6 @@ from tongbao.wallet import http as wallet_http
 from tongbao.wallet.service import WalletService
 
 _log = structlog.get_logger("tongbao.app")
-
-MOST_BODY_BYTES = 64 * 1024
 
 
 class Services:
@@ -156,6 +156,9 @@ ROUTES = (
     *qr_http.ROUTES, *console.ROUTES,
 )  # fmt: skip
 
+#: What a shop and its customers do all day, answered past the framework.
+QUICK = (payments_http.create_order, payments_http.confirm, qr_http.pay_static)
+
 #: Parameters of route handlers that are attributes of `Services`.
 PARTS = frozenset(
     {"identity", "merchants", "payments", "wallet", "cards", "signer", "books", "listener", "clock", "pool", "secure_cookies"}
@@ -167,6 +170,11 @@ CALLERS: dict[str, CallerOf] = {
     "operator": lambda request, services: identity_http.operator(request, services.identity),
     "staff": lambda request, services: merchants_http.staff(request, services.identity, services.merchants),
 }
+
+
+def quick_routes(app: Litestar) -> QuickRoutes:
+    """The short way to the same handlers, for the server that serves `app`."""
+    return QuickRoutes([QuickRoute(route, PARTS, CALLERS) for route in QUICK], lambda: app.state.services)
 
 
 def application(settings: Settings, dsn: str | None = None) -> Litestar:
@@ -185,10 +193,7 @@ def application(settings: Settings, dsn: str | None = None) -> Litestar:
         lifespan=[lifespan],
         exception_handlers={Refusal: answer_refusal, HTTPException: answer_http_exception, Exception: answer_error},
         before_request=check_request,
-        response_headers=[
-            ResponseHeader(name="Cache-Control", value="no-store", documentation_only=False),
-            ResponseHeader(name="X-Content-Type-Options", value="nosniff"),
-        ],
+        response_headers=[ResponseHeader(name=name, value=value) for name, value in HEADERS.items()],
         request_max_body_size=MOST_BODY_BYTES,
         openapi_config=OpenAPIConfig(
             title="Tongbao 通宝",

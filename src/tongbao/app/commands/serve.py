@@ -15,8 +15,8 @@ import structlog
 import uvicorn
 
 from tongbao.app import logs, runtime
-from tongbao.app.asgi import application
-from tongbao.app.protocol import BoundedProtocol
+from tongbao.app.asgi import application, quick_routes
+from tongbao.app.protocol import quick_protocol
 from tongbao.app.settings import Settings
 
 _log = structlog.get_logger("tongbao.app")
@@ -55,8 +55,9 @@ def listening_socket(host: str, port: int) -> socket.socket:
 def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
     """Serve until told to stop."""
     runtime.calm_collector()
+    app = application(settings, dsn)
     config = uvicorn.Config(
-        application(settings, dsn), loop="uvloop", http=BoundedProtocol, lifespan="on", log_level="warning", access_log=False,
+        app, loop="uvloop", http=quick_protocol(quick_routes(app)), lifespan="on", log_level="warning", access_log=False,
         server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=4096,
     )  # fmt: skip
     uvicorn.Server(config).run(sockets=[bound])
