@@ -119,7 +119,7 @@ def _answer(request: AnyRequest, code: Code, detail: Mapping[str, Any], *, statu
 
 
 def _response(answer: Answer) -> Response[bytes]:
-    headers = {"Retry-After": str(answer.retry_after_s)} if answer.retry_after_s else {}
+    headers = {**HEADERS, "Retry-After": str(answer.retry_after_s)} if answer.retry_after_s else HEADERS
     return Response(answer.body, status_code=answer.status, headers=headers, media_type="application/json")
 
 
