@@ -12,10 +12,10 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from statistics import median
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -23,13 +23,12 @@ import msgspec
 
 from bench.drive import Measured
 from bench.load import Plan, Report
-from bench.population import CURRENCY, FUND, fresh_id, funded, insert, open_merchants
+from bench.population import CURRENCY, FUND, Fund, fresh_id, open_merchants
 from bench.stage import Result, Stage, say, stage
 from tongbao.app.registry import DECIDERS
-from tongbao.engine.api import Engine, PostgresStore
-from tongbao.identity.types import PIN, PRINCIPAL, SESSION, Pin, Principal, Session
+from tongbao.engine.api import Command, Engine, PostgresStore, Sealer, accepted
+from tongbao.identity.types import OpenSession, Register, SetPin
 from tongbao.kernel.clock import SystemClock
-from tongbao.merchants.types import Merchant
 from tongbao.methods.qr.api import Payee, static_code
 from tongbao.security.keys import Keys, mac
 
@@ -140,49 +139,62 @@ async def _echo(stream: asyncio.StreamReader) -> None:
 
 
 async def _populate(here: Stage) -> Plan:
-    """Customers with money, PIN and session; merchants with a cashier's session and a printed code."""
-    async with Engine(PostgresStore(here.dsn), [*DECIDERS, FUND], SystemClock()) as engine:
-        customers = await funded(engine, CUSTOMERS)
-        await open_merchants(engine, MERCHANTS, FEE_PPM)
+    """Customers with money, PIN and session; merchants with a cashier's session and a printed code. All by commands."""
     keys = Keys.open(here.directory / "keys.json")
-    now = SystemClock().now()
+    store = PostgresStore(here.dsn, sealer=Sealer(keys.seal))
+    async with Engine(store, [*DECIDERS, FUND], SystemClock()) as engine:
+        merchants = await open_merchants(engine, MERCHANTS, FEE_PPM)
+        wallets = await _log_in(engine, "wallet", [None] * CUSTOMERS)
+        staff = await _log_in(engine, "merchant", merchants)
+        customers = [customer for customer, _ in wallets]
+        accepted(await engine.submit(Fund(command_id=fresh_id(), owners=tuple(customers))))
+        pins = [mac(keys.pin, customer.bytes, PIN_TEXT.encode()) for customer in customers]
+        await asyncio.gather(
+            *(
+                _happens(engine, SetPin(command_id=fresh_id(), customer_id=customer, mac=pin))
+                for customer, pin in zip(customers, pins, strict=True)
+            )
+        )
     connection = await asyncpg.connect(here.dsn)
     try:
-        await insert(
-            connection, PIN,
-            [Pin(owner, mac(keys.pin, owner.bytes, PIN_TEXT.encode()), 0, None, now) for owner in customers],
-        )  # fmt: skip
-        rows = await connection.fetch(
-            "select m.merchant_id, m.name, m.mcc, m.city, m.country, m.currency, m.fee_ppm, m.created_at, s.store_id "
-            "from merchant m join store s using (merchant_id)"
-        )
-        merchants = [(Merchant(*values), store_id) for *values, store_id in map(tuple, rows)]
-        tokens = await _log_in(connection, "wallet", [(owner, None) for owner in customers])
-        staff = await _log_in(connection, "merchant", [(fresh_id(), merchant.merchant_id) for merchant, _ in merchants])
+        rows = await connection.fetch("select * from merchant m join store s using (merchant_id)")
     finally:
         await connection.close()
-    codes = [
-        static_code(
-            Payee(merchant_id=m.merchant_id, store_id=store_id, name=m.name, city=m.city, mcc=m.mcc, country=m.country), CURRENCY
+    codes = [static_code(_payee(row), CURRENCY) for row in rows]
+    return Plan(0, "", CONNECTIONS, 0.0, [token for _, token in wallets], [token for _, token in staff], codes, PIN_TEXT)
+
+
+def _payee(row: asyncpg.Record) -> Payee:
+    return Payee(
+        merchant_id=row["merchant_id"], store_id=row["store_id"], name=row["name"], city=row["city"], mcc=row["mcc"],
+        country=row["country"],
+    )  # fmt: skip
+
+
+async def _log_in(engine: Engine, audience: str, people: Sequence[UUID | None]) -> list[tuple[UUID, str]]:
+    """Somebody for each, of that merchant if one is named, with a live session: who, and the token."""
+
+    async def one(number: int, merchant_id: UUID | None) -> tuple[UUID, str]:
+        who = await _happens(
+            engine,
+            Register(
+                command_id=fresh_id(), audience=audience, merchant_id=merchant_id, login=f"{audience}{number}@bench.example",
+                name=f"Bench {number}", locale="en", password_hash="!",  # noqa: S106 (nobody logs in with it)
+                roles="cashier" if merchant_id else "",
+            ),
+        )  # fmt: skip
+        token = os.urandom(18).hex()
+        hashed = hashlib.sha256(token.encode()).digest()
+        await _happens(
+            engine,
+            OpenSession(
+                command_id=fresh_id(), principal_id=who.principal_id, token_hash=hashed, device_name="bench", lifetime_s=3600
+            ),
         )
-        for m, store_id in merchants
-    ]
-    return Plan(0, "", CONNECTIONS, 0.0, tokens, staff, codes, PIN_TEXT)
+        return who.principal_id, token
+
+    return await asyncio.gather(*(one(number, merchant_id) for number, merchant_id in enumerate(people)))
 
 
-async def _log_in(connection: asyncpg.Connection, audience: str, people: list[tuple[UUID, UUID | None]]) -> list[str]:
-    """A principal and a live session for each, past the engine; the tokens."""
-    now = SystemClock().now()
-    roles = "cashier" if audience == "merchant" else ""
-    principals = [
-        Principal(person, audience, f"Bench {at}", f"{audience}{at}@bench.example", "en", roles, merchant, "!", 0, None, now)
-        for at, (person, merchant) in enumerate(people)
-    ]
-    tokens = [os.urandom(18).hex() for _ in people]
-    sessions = [
-        Session(fresh_id(), person, hashlib.sha256(token.encode()).digest(), "bench", now, now + timedelta(hours=1), None)
-        for (person, _), token in zip(people, tokens, strict=True)
-    ]
-    await insert(connection, PRINCIPAL, principals)
-    await insert(connection, SESSION, sessions)
-    return tokens
+async def _happens(engine: Engine, command: Command) -> Any:
+    return accepted(await engine.submit(command))
