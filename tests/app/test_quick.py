@@ -16,9 +16,9 @@ import pytest
 import uvicorn
 
 from tests.support.town import Town
-from tongbao.app.asgi import Services, application, quick_routes
+from tongbao.app.admission import Admission
+from tongbao.app.asgi import Services, application, protocol
 from tongbao.app.commands.serve import listening_socket
-from tongbao.app.protocol import quick_protocol
 from tongbao.app.settings import Settings
 from tongbao.engine.types import OutboxRow
 from tongbao.identity.service import IdentityService
@@ -32,9 +32,10 @@ PASSWORD, PIN = "correct horse battery", "135790"
 class Place:
     """A server in this process, a shop and a customer of it; `framework` counts the requests that reached ASGI."""
 
-    def __init__(self, client: httpx.AsyncClient, services: Services) -> None:
+    def __init__(self, client: httpx.AsyncClient, services: Services, admission: Admission) -> None:
         self.client = client
         self.services = services
+        self.admission = admission
         self.framework = 0
         self.wallet = self.till = self.code = self.shop = ""
 
@@ -80,7 +81,8 @@ async def _token(identity: IdentityService, town: Town, who: Any) -> str:
 @asynccontextmanager
 async def place_over(database: str, folder: Path) -> AsyncIterator[Place]:
     """Serve, in this process."""
-    app = application(Settings(data_dir=folder, argon2_time=1, argon2_memory_kib=1024), database)
+    settings = Settings(data_dir=folder, argon2_time=1, argon2_memory_kib=1024)
+    app = application(settings, database)
     seen: list[Place] = []
 
     async def counted(scope: Any, receive: Any, send: Any) -> None:
@@ -89,13 +91,15 @@ async def place_over(database: str, folder: Path) -> AsyncIterator[Place]:
         await app(scope, receive, send)
 
     bound = listening_socket("127.0.0.1", 0)
-    config = uvicorn.Config(counted, http=quick_protocol(quick_routes(app)), log_level="critical", server_header=False)
+    speaking = protocol(app, settings)
+    assert speaking.admission is not None
+    config = uvicorn.Config(counted, http=speaking, log_level="critical", server_header=False)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     while not server.started:
         await asyncio.sleep(0.01)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", trust_env=False, timeout=20) as client:
-        place = Place(client, app.state.services)
+        place = Place(client, app.state.services, speaking.admission)
         seen.append(place)
         await place.settle()
         yield place

@@ -22,11 +22,12 @@ from litestar.openapi.spec import Contact, License
 
 from tongbao import __version__
 from tongbao.app import console, runtime
+from tongbao.app.admission import Admission
 from tongbao.app.answers import HEADERS, answer_error, answer_http_exception, answer_refusal, check_request
 from tongbao.app.books import Books
 from tongbao.app.frontends import frontends
 from tongbao.app.injection import CallerOf, with_services
-from tongbao.app.protocol import MOST_BODY_BYTES
+from tongbao.app.protocol import MOST_BODY_BYTES, BoundedProtocol, server_protocol
 from tongbao.app.quick import QuickRoute, QuickRoutes
 from tongbao.app.registry import BankAdapter, counterparties, open_bank
 from tongbao.app.schema import document
@@ -172,9 +173,11 @@ CALLERS: dict[str, CallerOf] = {
 }
 
 
-def quick_routes(app: Litestar) -> QuickRoutes:
-    """The short way to the same handlers, for the server that serves `app`."""
-    return QuickRoutes([QuickRoute(route, PARTS, CALLERS) for route in QUICK], lambda: app.state.services)
+def protocol(app: Litestar, settings: Settings) -> type[BoundedProtocol]:
+    """How a server that serves `app` speaks: the short way to the busiest handlers, and a door that closes in time."""
+    routes = [QuickRoute(route, PARTS, CALLERS) for route in QUICK]
+    admission = Admission(lambda: app.state.services.engine, settings.most_wait_s)
+    return server_protocol(QuickRoutes(routes, lambda: app.state.services), admission)
 
 
 def application(settings: Settings, dsn: str | None = None) -> Litestar:

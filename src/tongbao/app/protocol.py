@@ -3,10 +3,13 @@
 Bounds: how large a request's head may be, and how long a request may take to arrive. Without them one connection fills the
 memory with headers, or many hold it by sending nothing.
 
+Turning away: what would wait too long is answered 429 as soon as it has arrived, and nothing is begun for it.
+
 The short way: what `quick` takes is answered without ASGI: no scope, no cycle, no messages. All else goes on to uvicorn, and
 so does a request that turns out on its arrival not to be for it.
 
-    head ─┬─ uvicorn ─────────────────────────────▶ ASGI ─▶ answer
+    head ─┬─ too many? ─▶ 429
+          ├─ uvicorn ─────────────────────────────▶ ASGI ─▶ answer
           └─ quick? ─▶ body ─┬─ in good order ────▶ handler ─▶ answer
                              └─ anything else ────▶ uvicorn
 """
@@ -19,6 +22,7 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from tongbao.app.admission import Admission, closed_answer, is_read
 from tongbao.app.answers import HEADERS, Answer
 from tongbao.app.quick import Begin, QuickRoutes
 
@@ -57,6 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
     go the short way."""
 
     quick: ClassVar[QuickRoutes | None] = None
+    admission: ClassVar[Admission | None] = None
 
     _head_bytes = 0
     _in_head = True
@@ -66,6 +71,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _deadline = math.inf
     _arriving = True
     _begin: Begin | None = None
+    _closed_for_s = 0
+    _reading = False
     _body = b""
     _short: _ShortCycle
 
@@ -77,6 +84,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._watch is not None:
             self._watch.cancel()
+        self._has_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -95,16 +103,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if self.quick is not None and self._is_free():
-            self._begin = self.quick.find(self.parser.get_method(), self.url)
-            if self._begin is not None:
-                self._body = b""
-                keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-                self.cycle = self._short = _ShortCycle(keep_alive)  # type: ignore[assignment]
-                return
+        if self._is_free() and self._goes_the_short_way():
+            self._body = b""
+            keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+            self.cycle = self._short = _ShortCycle(keep_alive)  # type: ignore[assignment]
+            return
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        if self._closed_for_s:
+            return
         if self._begin is None:
             super().on_body(body)
             return
@@ -115,6 +123,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._arriving, self._deadline = False, math.inf
         self._in_head, self._head_bytes = True, 0
+        if self._closed_for_s:
+            closed = closed_answer(self._closed_for_s, self.headers)
+            self._closed_for_s, self._short.response_complete = 0, True
+            self._write(closed, self._short.keep_alive)
+            return
         if self._begin is not None:
             answer = self._begin(self.headers, self._body)
             if answer is not None:
@@ -128,6 +141,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
+        self._has_read()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -145,6 +159,25 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.expect_100_continue or self.flow.write_paused or self.parser.should_upgrade():
             return False
         return self.limit_concurrency is None or len(self.connections) < self.limit_concurrency
+
+    def _goes_the_short_way(self) -> bool:
+        method = self.parser.get_method()
+        if self.admission is not None:
+            self._closed_for_s = self.admission.closed_for_s(method, self.url)
+            if self._closed_for_s:
+                return True
+            if is_read(method, self.url):
+                self.admission.reading += 1
+                self._reading = True
+        if self.quick is not None:
+            self._begin = self.quick.find(method, self.url)
+        return self._begin is not None
+
+    def _has_read(self) -> None:
+        if self._reading and self.admission is not None:
+            self._reading = False
+            self.admission.reading -= 1
+            self.admission.read += 1
 
     def _hand_on(self) -> None:
         """Let uvicorn have the request after all, as far as it has arrived."""
@@ -202,6 +235,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def quick_protocol(routes: QuickRoutes) -> type[BoundedProtocol]:
-    """The protocol of a server whose requests for `routes` go the short way."""
-    return type("QuickProtocol", (BoundedProtocol,), {"quick": routes})
+def server_protocol(routes: QuickRoutes, admission: Admission) -> type[BoundedProtocol]:
+    """The protocol of a server whose requests for `routes` go the short way, and which `admission` keeps from drowning."""
+    return type("ServerProtocol", (BoundedProtocol,), {"quick": routes, "admission": admission})

@@ -15,8 +15,7 @@ import structlog
 import uvicorn
 
 from tongbao.app import logs, runtime
-from tongbao.app.asgi import application, quick_routes
-from tongbao.app.protocol import quick_protocol
+from tongbao.app.asgi import application, protocol
 from tongbao.app.settings import Settings
 
 _log = structlog.get_logger("tongbao.app")
@@ -57,7 +56,7 @@ def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
     runtime.calm_collector()
     app = application(settings, dsn)
     config = uvicorn.Config(
-        app, loop="uvloop", http=quick_protocol(quick_routes(app)), lifespan="on", log_level="warning", access_log=False,
+        app, loop="uvloop", http=protocol(app, settings), lifespan="on", log_level="warning", access_log=False,
         server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=4096,
     )  # fmt: skip
     uvicorn.Server(config).run(sockets=[bound])
