@@ -18,6 +18,9 @@ from tongbao.app import logs, runtime
 from tongbao.app.asgi import application, protocol
 from tongbao.app.settings import Settings
 
+#: More are answered 503 at once. Their waiting is bounded otherwise (`most_wait_s`); this bounds memory, some 10 kB each.
+_MOST_CONNECTIONS = 10_000
+
 _log = structlog.get_logger("tongbao.app")
 
 
@@ -57,7 +60,7 @@ def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
     app = application(settings, dsn)
     config = uvicorn.Config(
         app, loop="uvloop", http=protocol(app, settings), lifespan="on", log_level="warning", access_log=False,
-        server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=4096,
+        server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=_MOST_CONNECTIONS,
     )  # fmt: skip
     uvicorn.Server(config).run(sockets=[bound])
 
