@@ -305,3 +305,13 @@ async def test_who_hangs_up_has_paid_all_the_same(place: Place) -> None:
 def _note(row: OutboxRow, paid: asyncio.Event) -> None:
     if row.kind == "payment.paid":
         paid.set()
+
+
+async def test_when_a_session_was_seen_is_noted_for_its_owner_though_nobody_waits_for_it(place: Place) -> None:
+    await place.pay()
+    caller = await place.services.identity.authenticate(place.wallet, "wallet")
+    query = "select count(*) from session_seen where session_id = $1"
+    deadline = asyncio.get_running_loop().time() + 5
+    while await place.services.pool.fetchval(query, caller.session_id) == 0:
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.02)
