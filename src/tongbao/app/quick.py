@@ -4,7 +4,7 @@ Everything a request may do wrong before its handler runs is left to the framewo
 order and hands everything else on, so each rule and each refusal stands in one place. The handler is the same function, its
 caller is identified by the same function, its body is decoded into the same struct, and its answer has the same bytes.
 
-    framework  match, wrap, extract, validate, inject, encode      (measured: docs/decisions/0011)
+    framework  match, wrap, extract, validate, inject, encode      (measured: docs/decisions/0014)
     here       one dictionary look-up, one decode, one call, one encode
 """
 
