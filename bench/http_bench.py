@@ -2,7 +2,9 @@
 
 one request    a static code is paid
 two requests   the merchant orders, the payer confirms; a payment is both
-nothing        an endpoint of the same server that does nothing: what HTTP alone costs here
+nothing        an endpoint of the same server that does nothing, by way of its framework: what HTTP costs most of its routes
+half load      payments of one request come at half the rate just measured, as independent people send them
+overload       … at twice that rate: how much is still done, how long those wait who are let in, how soon others hear no
 """
 
 from __future__ import annotations
@@ -12,24 +14,22 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from statistics import median
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from bench.drive import Measured
 from bench.load import Plan, Report
-from bench.population import CURRENCY, FUND, fresh_id, funded, insert, open_merchants
+from bench.population import CURRENCY, FUND, Fund, fresh_id, open_merchants
 from bench.stage import Result, Stage, say, stage
 from tongbao.app.registry import DECIDERS
-from tongbao.engine.api import Engine, PostgresStore
-from tongbao.identity.types import PIN, PRINCIPAL, SESSION, Pin, Principal, Session
+from tongbao.engine.api import Command, Engine, PostgresStore, Sealer, accepted
+from tongbao.identity.types import OpenSession, Register, SetPin
 from tongbao.kernel.clock import SystemClock
-from tongbao.merchants.types import Merchant
 from tongbao.methods.qr.api import Payee, static_code
 from tongbao.security.keys import Keys, mac
 
@@ -37,6 +37,8 @@ CUSTOMERS = 1_000
 MERCHANTS = 50
 FEE_PPM = 6_000
 CONNECTIONS = 256
+#: For load that comes whatever becomes of it: more than can wait for the longest time that anybody is let wait.
+MOST_CONNECTIONS = 9_000
 SECONDS = 3.0
 PIN_TEXT = "246810"
 
@@ -51,63 +53,90 @@ async def run() -> Result:
 
 async def _measure(here: Stage, plan: Plan) -> Result:
     say(f"{CUSTOMERS:,} customers, {MERCHANTS} merchants, {CONNECTIONS} connections")
-    paid = (await _load("warm-up", plan, "static", 1.0))[0].count + (await _load("warm-up", plan, "order", 0.5))[0].count
-    one: list[Measured] = []
-    two: list[Measured] = []
-    nothing: list[Measured] = []
-    shares: list[float] = []
+    warm_ups = [await _load("warm-up", plan, "static", 1.0), await _load("warm-up", plan, "order", 0.5)]
+    one: list[Report] = []
+    two: list[Report] = []
+    nothing: list[Report] = []
     for _ in range(2):
         await here.settle()
         await here.baseline(4)
-        nothing.append((await _load("do nothing", plan, "ping", 2.0))[0])
+        nothing.append(await _load("do nothing", plan, "ping", 2.0))
         await here.settle()
-        for title, kind, results in (("one request a payment", "static", one), ("two requests a payment", "order", two)):
-            measured, share = await _load(title, plan, kind, SECONDS)
-            results.append(measured)
-            shares.append(share)
+        one.append(await _load("one request a payment", plan, "static", SECONDS))
+        two.append(await _load("two requests a payment", plan, "order", SECONDS))
     await here.baseline(4)
-    paid += sum(each.count for each in (*one, *two))
-    await here.check("select count(*) from payment where state = 'PAID'", paid)
-    rate, order_rate, ping_rate = (median(each.rate for each in results) for results in (one, two, nothing))
+    rate, order_rate, ping_rate = (median(_rate(each) for each in reports) for reports in (one, two, nothing))
+    await here.settle()
+    half = await _load("half load", plan, "static", 4.0, rate / 2)
+    over = await _load("twice too much", plan, "static", 5.0, rate * 2)
+    await here.check(
+        "select count(*) from payment where state = 'PAID'", sum(each.count for each in (*warm_ups, *one, *two, half, over))
+    )
     return Result(
         "http",
         {
             "pgbench_per_s": round(here.pgbench),
             "payments_per_s": round(rate),
-            "p50_ms": round(median(each.percentile_ms(0.5) for each in one), 1),
-            "p99_ms": round(median(each.percentile_ms(0.99) for each in one), 1),
+            "p50_ms": round(median(_ms(each.latencies, 0.5) for each in one), 1),
+            "p99_ms": round(median(_ms(each.latencies, 0.99) for each in one), 1),
             "two_requests_per_s": round(order_rate),
-            "two_requests_p50_ms": round(median(each.percentile_ms(0.5) for each in two), 1),
-            "two_requests_p99_ms": round(median(each.percentile_ms(0.99) for each in two), 1),
+            "two_requests_p50_ms": round(median(_ms(each.latencies, 0.5) for each in two), 1),
+            "two_requests_p99_ms": round(median(_ms(each.latencies, 0.99) for each in two), 1),
             "nothing_per_s": round(ping_rate),
-            "load_cores": round(median(shares), 2),
+            "half_load_p50_ms": round(_ms(half.latencies, 0.5), 1),
+            "half_load_p99_ms": round(_ms(half.latencies, 0.99), 1),
+            "half_load_turned_away": half.turned_away + half.unsent,
+            "overload_offered_per_s": round((over.count + over.turned_away + over.unsent) / over.seconds),
+            "overload_payments_per_s": round(_rate(over)),
+            "overload_p50_ms": round(_ms(over.latencies, 0.5), 1),
+            "overload_p99_ms": round(_ms(over.latencies, 0.99), 1),
+            "overload_turned_away_per_s": round(over.turned_away / over.seconds),
+            "overload_turned_away_p99_ms": round(_ms(over.turned_away_latencies, 0.99), 1),
+            "overload_unsent": over.unsent,
+            "overload_longest_retry_after_s": over.longest_retry_after_s,
+            "load_cores": round(median(_cores(each) for each in (*one, *two)), 2),
+            "overload_load_cores": round(_cores(over), 2),
         },
         {
             "to_pgbench": round(rate / here.pgbench, 2),
             "to_ceiling": round(rate / ping_rate, 2),
             "two_requests_to_pgbench": round(order_rate / here.pgbench, 2),
+            "overload_to_peak": round(_rate(over) / rate, 2),
         },
     )
 
 
-async def _load(title: str, plan: Plan, kind: str, seconds: float) -> tuple[Measured, float]:
-    """Run the load; what it measured, and the cores it used itself. Any answer but a yes fails the bench."""
+def _rate(report: Report) -> float:
+    return report.in_time / report.seconds
+
+
+def _cores(report: Report) -> float:
+    return report.cpu_seconds / report.seconds
+
+
+def _ms(latencies: list[float], share: float) -> float:
+    return latencies[min(len(latencies) - 1, int(len(latencies) * share))] * 1000 if latencies else 0.0
+
+
+async def _load(title: str, plan: Plan, kind: str, seconds: float, rate: float = 0.0) -> Report:
+    """Run the load, and report. An answer that is neither a yes nor "too many" fails the bench."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.load", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    wish = msgspec.json.encode(msgspec.structs.replace(plan, kind=kind, seconds=seconds))
+    connections = MOST_CONNECTIONS if rate else plan.connections
+    wish = msgspec.structs.replace(plan, kind=kind, seconds=seconds, rate=rate, connections=connections)
     try:
-        said, _ = await asyncio.wait_for(process.communicate(wish), seconds + 20)
+        said, _ = await asyncio.wait_for(process.communicate(msgspec.json.encode(wish)), seconds + 30)
     finally:
         if process.returncode is None:
             process.kill()
     assert process.returncode == 0, "the load failed"
     report = msgspec.json.decode(said, type=Report)
     assert not report.refused, report.refused[:3]
-    measured = Measured(report.count, report.seconds, report.latencies)
-    share = report.cpu_seconds / report.seconds
-    say(f"{title:<26} {measured.summary()}   load {share:.2f} cores")
-    return measured, share
+    ms = [f"p{round(share * 100)} {_ms(report.latencies, share):6.1f} ms" for share in (0.5, 0.99)]
+    away = f"   {report.turned_away:,} turned away" if rate else ""
+    say(f"{title:<26} {_rate(report):>9,.0f} /s   {ms[0]}   {ms[1]}   load {_cores(report):.2f} cores{away}")
+    return report
 
 
 @asynccontextmanager
@@ -140,49 +169,62 @@ async def _echo(stream: asyncio.StreamReader) -> None:
 
 
 async def _populate(here: Stage) -> Plan:
-    """Customers with money, PIN and session; merchants with a cashier's session and a printed code."""
-    async with Engine(PostgresStore(here.dsn), [*DECIDERS, FUND], SystemClock()) as engine:
-        customers = await funded(engine, CUSTOMERS)
-        await open_merchants(engine, MERCHANTS, FEE_PPM)
+    """Customers with money, PIN and session; merchants with a cashier's session and a printed code. All by commands."""
     keys = Keys.open(here.directory / "keys.json")
-    now = SystemClock().now()
+    store = PostgresStore(here.dsn, sealer=Sealer(keys.seal))
+    async with Engine(store, [*DECIDERS, FUND], SystemClock()) as engine:
+        merchants = await open_merchants(engine, MERCHANTS, FEE_PPM)
+        wallets = await _log_in(engine, "wallet", [None] * CUSTOMERS)
+        staff = await _log_in(engine, "merchant", merchants)
+        customers = [customer for customer, _ in wallets]
+        accepted(await engine.submit(Fund(command_id=fresh_id(), owners=tuple(customers))))
+        pins = [mac(keys.pin, customer.bytes, PIN_TEXT.encode()) for customer in customers]
+        await asyncio.gather(
+            *(
+                _happens(engine, SetPin(command_id=fresh_id(), customer_id=customer, mac=pin))
+                for customer, pin in zip(customers, pins, strict=True)
+            )
+        )
     connection = await asyncpg.connect(here.dsn)
     try:
-        await insert(
-            connection, PIN,
-            [Pin(owner, mac(keys.pin, owner.bytes, PIN_TEXT.encode()), 0, None, now) for owner in customers],
-        )  # fmt: skip
-        rows = await connection.fetch(
-            "select m.merchant_id, m.name, m.mcc, m.city, m.country, m.currency, m.fee_ppm, m.created_at, s.store_id "
-            "from merchant m join store s using (merchant_id)"
-        )
-        merchants = [(Merchant(*values), store_id) for *values, store_id in map(tuple, rows)]
-        tokens = await _log_in(connection, "wallet", [(owner, None) for owner in customers])
-        staff = await _log_in(connection, "merchant", [(fresh_id(), merchant.merchant_id) for merchant, _ in merchants])
+        rows = await connection.fetch("select * from merchant m join store s using (merchant_id)")
     finally:
         await connection.close()
-    codes = [
-        static_code(
-            Payee(merchant_id=m.merchant_id, store_id=store_id, name=m.name, city=m.city, mcc=m.mcc, country=m.country), CURRENCY
+    codes = [static_code(_payee(row), CURRENCY) for row in rows]
+    return Plan(0, "", CONNECTIONS, 0.0, [token for _, token in wallets], [token for _, token in staff], codes, PIN_TEXT)
+
+
+def _payee(row: asyncpg.Record) -> Payee:
+    return Payee(
+        merchant_id=row["merchant_id"], store_id=row["store_id"], name=row["name"], city=row["city"], mcc=row["mcc"],
+        country=row["country"],
+    )  # fmt: skip
+
+
+async def _log_in(engine: Engine, audience: str, people: Sequence[UUID | None]) -> list[tuple[UUID, str]]:
+    """Somebody for each, of that merchant if one is named, with a live session: who, and the token."""
+
+    async def one(number: int, merchant_id: UUID | None) -> tuple[UUID, str]:
+        who = await _happens(
+            engine,
+            Register(
+                command_id=fresh_id(), audience=audience, merchant_id=merchant_id, login=f"{audience}{number}@bench.example",
+                name=f"Bench {number}", locale="en", password_hash="!",  # noqa: S106 (nobody logs in with it)
+                roles="cashier" if merchant_id else "",
+            ),
+        )  # fmt: skip
+        token = os.urandom(18).hex()
+        hashed = hashlib.sha256(token.encode()).digest()
+        await _happens(
+            engine,
+            OpenSession(
+                command_id=fresh_id(), principal_id=who.principal_id, token_hash=hashed, device_name="bench", lifetime_s=3600
+            ),
         )
-        for m, store_id in merchants
-    ]
-    return Plan(0, "", CONNECTIONS, 0.0, tokens, staff, codes, PIN_TEXT)
+        return who.principal_id, token
+
+    return await asyncio.gather(*(one(number, merchant_id) for number, merchant_id in enumerate(people)))
 
 
-async def _log_in(connection: asyncpg.Connection, audience: str, people: list[tuple[UUID, UUID | None]]) -> list[str]:
-    """A principal and a live session for each, past the engine; the tokens."""
-    now = SystemClock().now()
-    roles = "cashier" if audience == "merchant" else ""
-    principals = [
-        Principal(person, audience, f"Bench {at}", f"{audience}{at}@bench.example", "en", roles, merchant, "!", 0, None, now)
-        for at, (person, merchant) in enumerate(people)
-    ]
-    tokens = [os.urandom(18).hex() for _ in people]
-    sessions = [
-        Session(fresh_id(), person, hashlib.sha256(token.encode()).digest(), "bench", now, now + timedelta(hours=1), None)
-        for (person, _), token in zip(people, tokens, strict=True)
-    ]
-    await insert(connection, PRINCIPAL, principals)
-    await insert(connection, SESSION, sessions)
-    return tokens
+async def _happens(engine: Engine, command: Command) -> Any:
+    return accepted(await engine.submit(command))

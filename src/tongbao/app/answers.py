@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from typing import Any
-from uuid import uuid4
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -73,12 +73,12 @@ async def check_request(request: AnyRequest) -> None:
         raise Refusal(web.MALFORMED_JSON)
 
 
-def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[ErrorAnswer]:
+def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
     """A refusal, or a decline on its way out."""
     return _answer(request, refusal.code, refusal.detail)
 
 
-def answer_http_exception(request: AnyRequest, error: HTTPException) -> Response[ErrorAnswer]:
+def answer_http_exception(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """What the framework itself refuses: routes, methods, bodies and parameters that do not fit."""
     if isinstance(error, ValidationException) or error.status_code == 400:
         return _answer(request, *_invalid(error))
@@ -89,22 +89,9 @@ def answer_http_exception(request: AnyRequest, error: HTTPException) -> Response
     return answer_error(request, error)
 
 
-def answer_error(request: AnyRequest, error: Exception) -> Response[ErrorAnswer]:
-    """A bug, or a database that hung up on us. Logged with its trace; the client learns nothing of it but where to ask.
-
-    Either may come after the commit, while what was done is read back: unless it is the engine's own word that nothing was
-    committed, an acting request is told that its outcome is not known.
-    """
-    request_id = uuid4().hex
-    acting = request.method not in _SAFE
-    if isinstance(error, _DATABASE_AWAY):
-        _log.warning(
-            "database_away", method=request.method, path=request.url.path[:200], request_id=request_id, reason=repr(error)
-        )
-        return _answer(request, TIMED_OUT if acting else UNAVAILABLE, {}, request_id=request_id)
-    _log.error("request_broken", method=request.method, path=request.url.path[:200], request_id=request_id, exc_info=error)
-    moved = None if acting and not isinstance(error, InvariantBroken) else False
-    return _answer(request, INTERNAL_ERROR, {}, request_id=request_id, money_moved=moved)
+def answer_error(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """See `bug_answer`."""
+    return _response(bug_answer(request.method, request.url.path, request.headers, error))
 
 
 def _invalid(error: HTTPException) -> tuple[Code, dict[str, Any]]:
@@ -127,17 +114,64 @@ def _invalid(error: HTTPException) -> tuple[Code, dict[str, Any]]:
     return web.INVALID_REQUEST, {"problem": problem[:200], **({"field": key} if key else {})}
 
 
-def _answer(
-    request: AnyRequest,
+def _answer(request: AnyRequest, code: Code, detail: Mapping[str, Any], *, status: int | None = None) -> Response[bytes]:
+    return _response(error_answer(code, detail, request.headers, status=status))
+
+
+def _response(answer: Answer) -> Response[bytes]:
+    headers = {**HEADERS, "Retry-After": str(answer.retry_after_s)} if answer.retry_after_s else HEADERS
+    return Response(answer.body, status_code=answer.status, headers=headers, media_type="application/json")
+
+
+# ── the same without a framework ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Answer(NamedTuple):
+    """What goes back: JSON, and the seconds after which asking again makes sense, if it does."""
+
+    status: int
+    body: bytes
+    retry_after_s: int = 0
+
+
+#: Of every answer, whatever its status.
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_encode = msgspec.json.Encoder().encode
+
+
+def refusal_answer(refusal: Refusal, headers: Mapping[str, str]) -> Answer:
+    """A refusal, or a decline on its way out, in the language of the request's `headers`."""
+    return error_answer(refusal.code, refusal.detail, headers)
+
+
+def bug_answer(method: str, path: str, headers: Mapping[str, str], error: Exception) -> Answer:
+    """A bug, or a database that hung up on us. Logged with its trace; the client learns nothing of it but where to ask.
+
+    Either may come after the commit, while what was done is read back: unless it is the engine's own word that nothing was
+    committed, an acting request is told that its outcome is not known.
+    """
+    request_id = _request_id()
+    acting = method not in _SAFE
+    if isinstance(error, _DATABASE_AWAY):
+        _log.warning("database_away", method=method, path=path[:200], request_id=request_id, reason=repr(error))
+        return error_answer(TIMED_OUT if acting else UNAVAILABLE, {}, headers, request_id=request_id)
+    _log.error("request_broken", method=method, path=path[:200], request_id=request_id, exc_info=error)
+    moved = None if acting and not isinstance(error, InvariantBroken) else False
+    return error_answer(INTERNAL_ERROR, {}, headers, request_id=request_id, money_moved=moved)
+
+
+def error_answer(
     code: Code,
     detail: Mapping[str, Any],
+    headers: Mapping[str, str],
     *,
     status: int | None = None,
-    request_id: str | None = None,
+    request_id: str = "",
     money_moved: bool | None = False,
-) -> Response[ErrorAnswer]:
+) -> Answer:
+    """Every error's shape, filled. `detail["retry_after_s"]`, or one second, is when to try again what a retry may cure."""
     messages = {language: code.message(language, detail) for language in ("zh", "en")}
-    language = "en" if request.headers.get("accept-language", "zh").lower().startswith("en") else "zh"
+    language = "en" if headers.get("accept-language", "zh").lower().startswith("en") else "zh"
     body = ErrorBody(
         code=code.name,
         message=messages[language],
@@ -148,7 +182,10 @@ def _answer(
         detail={
             name: value if isinstance(value, (bool, int, str)) or value is None else str(value) for name, value in detail.items()
         },
-        request_id=request_id or uuid4().hex,
+        request_id=request_id or _request_id(),
     )
-    headers = {"Retry-After": "1"} if code.retryable else {}
-    return Response(ErrorAnswer(body), status_code=status or code.status, headers=headers, media_type="application/json")
+    return Answer(status or code.status, _encode(ErrorAnswer(body)), int(detail.get("retry_after_s", 1)) if code.retryable else 0)
+
+
+def _request_id() -> str:
+    return os.urandom(16).hex()

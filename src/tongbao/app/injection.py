@@ -16,9 +16,11 @@ from typing import Any
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
+from tongbao.kernel import web
+
 AnyRequest = Request[Any, Any, Any]
 #: Who is asking: given the request and the services.
-CallerOf = Callable[[AnyRequest, Any], Awaitable[Any]]
+CallerOf = Callable[[web.Asking, Any], Awaitable[Any]]
 
 
 def with_services(route: HTTPRouteHandler, parts: frozenset[str], callers: Mapping[str, CallerOf]) -> HTTPRouteHandler:

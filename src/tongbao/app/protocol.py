@@ -1,33 +1,90 @@
-"""HTTP/1.1 with bounds that the server's own protocol lacks: how large a request's head may be, and how long a request may
-take to arrive. Without them one connection fills the memory with headers, or many hold it by sending nothing."""
+"""HTTP/1.1 with what the server's own protocol lacks: bounds, and a short way for the busiest requests.
+
+Bounds: how large a request's head may be, and how long a request may take to arrive. Without them one connection fills the
+memory with headers, or many hold it by sending nothing.
+
+Turning away: what would wait too long is answered 429 as soon as it has arrived, and nothing is begun for it.
+
+The short way: what `quick` takes is answered without ASGI: no scope, no cycle, no messages. All else goes on to uvicorn, and
+so does a request that turns out on its arrival not to be for it.
+
+    head ─┬─ too many? ─▶ 429
+          ├─ uvicorn ─────────────────────────────▶ ASGI ─▶ answer
+          └─ quick? ─▶ body ─┬─ in good order ────▶ handler ─▶ answer
+                             └─ anything else ────▶ uvicorn
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
+from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from tongbao.app.admission import Admission, closed_answer, is_read
+from tongbao.app.answers import HEADERS, Answer
+from tongbao.app.quick import Begin, QuickRoutes
 
 #: A request line and its headers, in bytes. Ours need less than two thousand.
 MOST_HEAD_BYTES = 32 * 1024
-#: From the first byte, or from the connection, to the end of the body.
+#: A body that the short way waits for; a longer one is the framework's to refuse.
+MOST_BODY_BYTES = 64 * 1024
+#: From the first byte, or from the connection, to the end of the body. A quarter of it may pass until it is noticed.
 ARRIVES_WITHIN_S = 20.0
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_HEADERS = "".join(f"{name.lower()}: {value}\r\n" for name, value in HEADERS.items()).encode()
+
+
+class _Unheard:
+    """What a cycle is woken by; an answer on the short way waits for nothing."""
+
+    def set(self) -> None:
+        pass
+
+
+class _ShortCycle:
+    """Stands where uvicorn keeps its request/response cycle while an answer goes the short way: what follows on the connection
+    waits its turn, and a server that stops waits for it."""
+
+    message_event = _Unheard()
+
+    def __init__(self, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.response_complete = False
+        self.disconnected = False  # written by uvicorn; an answer to nobody is found out when it is written
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol; a head beyond `MOST_HEAD_BYTES` is answered 431, a request that dawdles is cut off."""
+    """uvicorn's protocol; a head beyond `MOST_HEAD_BYTES` is answered 431, a request that dawdles is cut off, `quick` requests
+    go the short way."""
+
+    quick: ClassVar[QuickRoutes | None] = None
+    admission: ClassVar[Admission | None] = None
 
     _head_bytes = 0
     _in_head = True
-    _arrival: asyncio.TimerHandle | None = None
+    # One timer a connection looks now and then at the deadline of whatever is being waited for: a timer for each wait would be
+    # two made and two cancelled a request.
+    _watch: asyncio.TimerHandle | None = None
+    _deadline = math.inf
+    _arriving = True
+    _begin: Begin | None = None
+    _closed_for_s = 0
+    _reading = False
+    _body = b""
+    _short: _ShortCycle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_request()
+        self._deadline = self.loop.time() + ARRIVES_WITHIN_S
+        self._look_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._has_arrived()
+        if self._watch is not None:
+            self._watch.cancel()
+        self._has_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -39,28 +96,145 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        if self._arrival is None:
-            self._expect_request()
+        if not self._arriving:
+            self._arriving = True
+            self._deadline = self.loop.time() + ARRIVES_WITHIN_S
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._is_free() and self._goes_the_short_way():
+            self._body = b""
+            keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+            self.cycle = self._short = _ShortCycle(keep_alive)  # type: ignore[assignment]
+            return
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        if self._closed_for_s:
+            return
+        if self._begin is None:
+            super().on_body(body)
+            return
+        self._body += body
+        if len(self._body) > MOST_BODY_BYTES:
+            self._hand_on()
+
     def on_message_complete(self) -> None:
-        self._has_arrived()
+        self._arriving, self._deadline = False, math.inf
         self._in_head, self._head_bytes = True, 0
+        if self._closed_for_s:
+            closed = closed_answer(self._closed_for_s, self.headers)
+            self._closed_for_s, self._short.response_complete = 0, True
+            self._write(closed, self._short.keep_alive)
+            return
+        if self._begin is not None:
+            answer = self._begin(self.headers, self._body)
+            if answer is not None:
+                self._begin = None
+                task = self.loop.create_task(answer)
+                self.tasks.add(task)  # type: ignore[arg-type]
+                task.add_done_callback(self._answer)
+                return
+            self._hand_on()
         super().on_message_complete()
 
-    def _expect_request(self) -> None:
-        self._arrival = self.loop.call_later(ARRIVES_WITHIN_S, self._give_up)
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        self._has_read()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._arriving:
+            self._deadline = self.loop.time() + self.timeout_keep_alive
 
-    def _has_arrived(self) -> None:
-        if self._arrival is not None:
-            self._arrival.cancel()
-            self._arrival = None
+    # ── the short way ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _give_up(self) -> None:
-        self._arrival = None
-        if not self.transport.is_closing():
+    def _is_free(self) -> bool:
+        """Whether nothing else is under way on this connection, and nothing about the request is uvicorn's to handle."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        if self.expect_100_continue or self.flow.write_paused or self.parser.should_upgrade():
+            return False
+        return self.limit_concurrency is None or len(self.connections) < self.limit_concurrency
+
+    def _goes_the_short_way(self) -> bool:
+        method = self.parser.get_method()
+        if self.admission is not None:
+            self._closed_for_s = self.admission.closed_for_s(method, self.url)
+            if self._closed_for_s:
+                return True
+            if is_read(method, self.url):
+                self.admission.reading += 1
+                self._reading = True
+        if self.quick is not None:
+            self._begin = self.quick.find(method, self.url)
+        return self._begin is not None
+
+    def _has_read(self) -> None:
+        if self._reading and self.admission is not None:
+            self._reading = False
+            self.admission.reading -= 1
+            self.admission.read += 1
+
+    def _hand_on(self) -> None:
+        """Let uvicorn have the request after all, as far as it has arrived."""
+        body, self._begin, self._body = self._body, None, b""
+        self.cycle = None  # type: ignore[assignment]
+        super().on_headers_complete()
+        if body:
+            super().on_body(body)
+
+    def _answer(self, task: asyncio.Task[Answer]) -> None:
+        self.tasks.discard(task)
+        self._short.response_complete = True
+        if self.transport.is_closing():
+            return
+        if task.cancelled():
+            self.transport.close()
+            return
+        self._write(task.result(), self._short.keep_alive)
+
+    def _write(self, answer: Answer, keep_alive: bool) -> None:
+        retry = b"retry-after: %d\r\n" % answer.retry_after_s if answer.retry_after_s else b""
+        close = b"" if keep_alive else b"connection: close\r\n"
+        head = b"%s%s%s%s%scontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % (
+            STATUS_LINE[answer.status], self._default_headers(), _HEADERS, retry, close, len(answer.body),
+        )  # fmt: skip
+        self.transport.write(head + answer.body)
+        if not keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    _written_once: ClassVar[tuple[Any, bytes]] = (None, b"")
+
+    def _default_headers(self) -> bytes:
+        """The server's own headers (the date), which it makes anew once a second."""
+        headers, text = BoundedProtocol._written_once
+        if headers is not self.server_state.default_headers:
+            headers = self.server_state.default_headers
+            text = b"".join(b"%s: %s\r\n" % header for header in headers)
+            BoundedProtocol._written_once = headers, text
+        return text
+
+    # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _look_later(self) -> None:
+        self._watch = self.loop.call_later(ARRIVES_WITHIN_S / 4, self._look)
+
+    def _look(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self.loop.time() < self._deadline:
+            self._look_later()
+        elif self._arriving:
             self.transport.abort()
+        else:
+            self.transport.close()
+
+
+def server_protocol(routes: QuickRoutes, admission: Admission) -> type[BoundedProtocol]:
+    """The protocol of a server whose requests for `routes` go the short way, and which `admission` keeps from drowning."""
+    return type("ServerProtocol", (BoundedProtocol,), {"quick": routes, "admission": admission})

@@ -16,6 +16,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url   any PostgreSQL ≥ 16; empty: the embedded one in data_dir
     host, port     where the server listens
     processes      server processes; each runs an engine of its own over the one database
+    most_wait_s    a request that would wait longer for its answer is refused at once, `overloaded`; a read, three times as long
     public_url     how phones reach us
     bank_url       the bank's address; empty: the simulated bank of `tongbao demo`
     currency       the wallet's currency
@@ -35,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8080
     processes: int = 1
+    most_wait_s: float = 1.0
     public_url: str = ""
     bank_url: str = ""
     currency: str = "CNY"

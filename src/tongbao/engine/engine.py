@@ -119,6 +119,8 @@ class Engine:
 
         Refuses `idempotency_conflict` (its id was used for another command), `overloaded`, `unavailable` (it did not
         happen), `timed_out` (it may happen yet: repeat it to learn). Raises InvariantBroken for a bug.
+
+        A command that `timeout_s` finds still waiting is `overloaded`, and is not decided behind its sender's back.
         """
         future = self.enqueue(command)
         # The future is this caller's alone: ending it early, by time or by cancellation, leaves the command in its batch.
@@ -141,7 +143,14 @@ class Engine:
         return watched
 
     def _time_out(self, deadline: float) -> None:
-        for future in self._deadlines.pop(deadline):
+        late = {future for future in self._deadlines.pop(deadline) if not future.done()}
+        if not late:
+            return
+        for waiting in self._queue:
+            if waiting.future in late:
+                waiting.future.set_exception(Refusal(OVERLOADED))
+        self._queue = deque(waiting for waiting in self._queue if waiting.future not in late)
+        for future in late:
             if not future.done():
                 future.set_exception(Refusal(TIMED_OUT))
 

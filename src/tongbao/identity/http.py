@@ -23,7 +23,7 @@ COOKIE = "tongbao_session"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
-async def caller_of(request: Request[Any, Any, Any], identity: IdentityService, audience: Audience) -> Caller:
+async def caller_of(request: web.Asking, identity: IdentityService, audience: Audience) -> Caller:
     """The session behind a request: a bearer token, or the cookie, which for a change needs the header X-Tongbao-App that
     no other site's form can send. Refuses `unauthenticated`, `csrf`."""
     authorization = request.headers.get("authorization", "")
@@ -40,12 +40,12 @@ async def caller_of(request: Request[Any, Any, Any], identity: IdentityService, 
     return await identity.authenticate(token, audience)
 
 
-async def customer(request: Request[Any, Any, Any], identity: IdentityService) -> Caller:
+async def customer(request: web.Asking, identity: IdentityService) -> Caller:
     """Dependency: the logged-in customer."""
     return await caller_of(request, identity, "wallet")
 
 
-async def operator(request: Request[Any, Any, Any], identity: IdentityService) -> Caller:
+async def operator(request: web.Asking, identity: IdentityService) -> Caller:
     """Dependency: the logged-in operator."""
     return await caller_of(request, identity, "console")
 

@@ -11,6 +11,7 @@ import asyncio
 import base64
 import hashlib
 import time
+from collections.abc import Collection
 from datetime import datetime
 from functools import partial
 from typing import Any, cast, get_args
@@ -19,6 +20,7 @@ from uuid import UUID
 import argon2
 import asyncpg
 import msgspec
+import structlog
 
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors
@@ -41,6 +43,8 @@ from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.sql import Queries
 from tongbao.security.keys import Keys, mac
+
+_log = structlog.get_logger("tongbao.identity")
 
 QUERIES = Queries("tongbao.identity")
 
@@ -88,9 +92,11 @@ class IdentityService:
         self._hasher = hasher
         self._hashing = asyncio.Semaphore(2)
         self._waiting = 0
-        self._callers: dict[bytes, tuple[float, Caller]] = {}
+        self._callers: dict[tuple[Audience, bytes], tuple[float, Caller]] = {}
         self._ended: set[UUID] = set()
         self._touched: dict[UUID, float] = {}
+        self._seen: list[UUID] = []
+        self._noting: asyncio.Task[None] | None = None
         self._principals = Gatherer(self._fetch_principals)
         # Names and logins never change; what does (locks, password hashes) is read with `need`.
         self._names = Gatherer(self._fetch_principals, remember=_MOST_CACHED)
@@ -197,12 +203,13 @@ class IdentityService:
 
     async def authenticate(self, token: str, audience: Audience) -> Caller:
         """Whose live session this token is. Refuses `unauthenticated`. A session ended elsewhere is known within seconds."""
-        key = hashlib.sha256(f"{audience}:{token}".encode()).digest()
+        token_hash = hashlib.sha256(token.encode()).digest()
+        key = (audience, token_hash)
         now = time.monotonic()
         cached = self._callers.get(key)
         if cached is not None and now < cached[0]:
             return cached[1]
-        row = await self._sessions[audience].get(hashlib.sha256(token.encode()).digest())
+        row = await self._sessions[audience].get(token_hash)
         if row is None:
             self._callers.pop(key, None)
             raise Refusal(errors.UNAUTHENTICATED)
@@ -214,15 +221,28 @@ class IdentityService:
             self._callers.clear()
         if row["session_id"] not in self._ended:
             self._callers[key] = (now + _CACHED_S, caller)
-        await self._touch(row["session_id"], now)
+        self._touch(row["session_id"], now)
         return caller
 
-    async def _touch(self, session_id: UUID, now: float) -> None:
+    def _touch(self, session_id: UUID, now: float) -> None:
         if now - self._touched.get(session_id, -_SEEN_EVERY_S) >= _SEEN_EVERY_S:
             if len(self._touched) >= _MOST_CACHED:
                 self._touched.clear()
             self._touched[session_id] = now
-            await self._pool.execute(QUERIES["touch_session"], session_id, self._clock.now())
+            self._seen.append(session_id)
+            if self._noting is None:
+                self._noting = asyncio.create_task(self._note_seen(), name="sessions seen")
+
+    async def _note_seen(self) -> None:
+        """Write down what has gathered, one statement a time: nobody who pays waits for it, and losing it does no harm."""
+        try:
+            while self._seen:
+                seen, self._seen = self._seen, []
+                await self._pool.execute(QUERIES["touch_sessions"], seen, self._clock.now())
+        except Exception as failure:
+            _log.warning("sessions_not_noted", reason=repr(failure))
+        finally:
+            self._noting = None
 
     def has_ended(self, caller: Caller) -> bool:
         """Whether the caller's session was ended by somebody, as far as this process has heard."""
@@ -291,7 +311,7 @@ class IdentityService:
             raise Refusal(errors.PRINCIPAL_NOT_FOUND)
         return principal
 
-    async def several(self, principal_ids: list[UUID]) -> dict[UUID, Principal]:
+    async def several(self, principal_ids: Collection[UUID]) -> dict[UUID, Principal]:
         """Principals by id, for their names; unknown ids are left out."""
         return await self._names.several(principal_ids)
 

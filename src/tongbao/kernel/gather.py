@@ -37,7 +37,10 @@ class Gatherer(Generic[K, V]):
 
     async def several(self, keys: Collection[K]) -> dict[K, V]:
         """Those of `keys` that exist."""
-        found = {key: self._remembered[key] for key in keys if key in self._remembered}
+        remembered = self._remembered
+        found = {key: remembered[key] for key in keys if key in remembered}
+        if len(found) == len(keys):
+            return found
         asked = [(key, self._ask(key)) for key in set(keys) if key not in found]
         for key, answer in asked:
             value = await asyncio.shield(answer)

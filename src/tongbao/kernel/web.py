@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -41,10 +41,22 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=100, description="Most items in one page.")]
 Cursor = Annotated[str | None, QueryParameter(name="cursor", max_length=200, description="`next_cursor` of the page before.")]
+KEY_PATTERN = "[A-Za-z0-9_-]{8,64}"
 #: Made by the client for each attempt of its user, kept for repeats of that attempt.
 IdempotencyKey = Annotated[
-    str, HeaderParameter(name="Idempotency-Key", pattern=r"^[A-Za-z0-9_-]{8,64}$", description="8 to 64 of A–Z a–z 0–9 _ -")
+    str, HeaderParameter(name="Idempotency-Key", pattern=f"^{KEY_PATTERN}$", description="8 to 64 of A–Z a–z 0–9 _ -")
 ]
+
+
+class Asking(Protocol):
+    """The parts of a request by which its caller is known. Names of headers are in lower case."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def cookies(self) -> Mapping[str, str]: ...
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

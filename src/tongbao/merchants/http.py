@@ -11,10 +11,11 @@ from litestar import Request, Response, get, post
 from tongbao.identity.http import LoginBody, caller_of, device_name, session_cookie
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.identity.types import Locale
+from tongbao.kernel import web
 from tongbao.merchants.service import API_KEY_PREFIX, MerchantService
 
 
-async def staff(request: Request[Any, Any, Any], identity: IdentityService, merchants: MerchantService) -> Caller:
+async def staff(request: web.Asking, identity: IdentityService, merchants: MerchantService) -> Caller:
     """Dependency: somebody, or some server, that acts for a merchant. Refuses `unauthenticated`, `csrf`."""
     authorization = request.headers.get("authorization", "")
     scheme, _, token = authorization.partition(" ")

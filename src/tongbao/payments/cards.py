@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 import msgspec
 
 from tongbao.identity.service import IdentityService
+from tongbao.identity.types import Principal
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.money import format_minor
 from tongbao.merchants.service import MerchantService
+from tongbao.merchants.types import Merchant, Store
 from tongbao.payments.service import PaymentService
 from tongbao.payments.types import Payment, PaymentState, Refund
 from tongbao.security.masking import mask_name
@@ -81,49 +84,75 @@ class Cards:
 
     async def payments(self, rows: Sequence[Payment]) -> list[PaymentAnswer]:
         """As their payers see them."""
-        return [PaymentAnswer(**fields) for fields in await self._fields(rows)]
+        facts = await self._facts(rows)
+        return [_answer(PaymentAnswer, row, facts) for row in rows]
+
+    async def payment(self, row: Payment) -> PaymentAnswer:
+        """One, as its payer sees it."""
+        return _answer(PaymentAnswer, row, await self._facts((row,)))
 
     async def orders(self, rows: Sequence[Payment]) -> list[OrderAnswer]:
         """As their merchants see them."""
-        answers = []
-        for payment, fields in zip(rows, await self._fields(rows), strict=True):
-            fee = payment.fee_minor - payment.fee_returned_minor
-            net = payment.amount_minor - payment.refunded_minor - fee
-            currency = payment.currency
-            answers.append(OrderAnswer(**fields, fee=format_minor(fee, currency), net=format_minor(net, currency)))
-        return answers
+        facts = await self._facts(rows)
+        return [_order_answer(row, facts) for row in rows]
 
-    async def _fields(self, rows: Sequence[Payment]) -> list[dict[str, Any]]:
-        merchants = await self._merchants.several({row.merchant_id for row in rows})
-        stores = await self._merchants.several_stores({row.store_id for row in rows if row.store_id})
-        payers = await self._identity.several([row.payer_id for row in rows if row.payer_id])
-        refunds = await self._payments.refunds([row.payment_id for row in rows if row.refunds])
-        now = self._clock.now()
-        fields = []
-        for row in rows:
-            store = stores.get(row.store_id) if row.store_id else None
-            payer = payers.get(row.payer_id) if row.payer_id else None
-            fields.append(
-                {
-                    "payment_id": str(row.payment_id),
-                    "merchant": MerchantName(str(row.merchant_id), merchants[row.merchant_id].name),
-                    "store": StoreName(str(store.store_id), store.name) if store else None,
-                    "out_trade_no": row.out_trade_no,
-                    "subject": row.subject,
-                    "amount": format_minor(row.amount_minor, row.currency),
-                    "currency": row.currency,
-                    "state": row.state_at(now),
-                    "refunded": format_minor(row.refunded_minor, row.currency),
-                    "created_at": row.created_at,
-                    "expires_at": row.expires_at,
-                    "paid_at": row.paid_at,
-                    "closed_at": row.closed_at,
-                    "payer_masked": mask_name(payer.name) if payer else None,
-                    "bill_id": str(row.bill_id) if row.bill_id else None,
-                    "refunds": [_refund_line(refund) for refund in refunds.get(row.payment_id, ())],
-                }
-            )
-        return fields
+    async def order(self, row: Payment) -> OrderAnswer:
+        """One, as its merchant sees it."""
+        return _order_answer(row, await self._facts((row,)))
+
+    async def _facts(self, rows: Sequence[Payment]) -> _Facts:
+        refunded = [row.payment_id for row in rows if row.refunds]
+        return _Facts(
+            await self._merchants.several({row.merchant_id for row in rows}),
+            await self._merchants.several_stores({row.store_id for row in rows if row.store_id}),
+            await self._identity.several({row.payer_id for row in rows if row.payer_id}),
+            await self._payments.refunds(refunded) if refunded else {},
+            self._clock.now(),
+        )
+
+
+class _Facts(NamedTuple):
+    """What the answers of one page need besides the payments themselves."""
+
+    merchants: Mapping[UUID, Merchant]
+    stores: Mapping[UUID, Store]
+    payers: Mapping[UUID, Principal]
+    refunds: Mapping[UUID, Sequence[Refund]]
+    now: datetime
+
+
+A = TypeVar("A", bound=PaymentAnswer)
+
+
+def _answer(kind: type[A], row: Payment, facts: _Facts, **more: str) -> A:
+    store = facts.stores.get(row.store_id) if row.store_id else None
+    payer = facts.payers.get(row.payer_id) if row.payer_id else None
+    currency = row.currency
+    return kind(
+        payment_id=str(row.payment_id),
+        merchant=MerchantName(str(row.merchant_id), facts.merchants[row.merchant_id].name),
+        store=StoreName(str(store.store_id), store.name) if store else None,
+        out_trade_no=row.out_trade_no,
+        subject=row.subject,
+        amount=format_minor(row.amount_minor, currency),
+        currency=currency,
+        state=row.state_at(facts.now),
+        refunded=format_minor(row.refunded_minor, currency),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        paid_at=row.paid_at,
+        closed_at=row.closed_at,
+        payer_masked=mask_name(payer.name) if payer else None,
+        bill_id=str(row.bill_id) if row.bill_id else None,
+        refunds=[_refund_line(refund) for refund in facts.refunds.get(row.payment_id, ())],
+        **more,
+    )
+
+
+def _order_answer(row: Payment, facts: _Facts) -> OrderAnswer:
+    fee = row.fee_minor - row.fee_returned_minor
+    net = row.amount_minor - row.refunded_minor - fee
+    return _answer(OrderAnswer, row, facts, fee=format_minor(fee, row.currency), net=format_minor(net, row.currency))
 
 
 def _refund_line(refund: Refund) -> RefundLine:

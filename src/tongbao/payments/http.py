@@ -110,7 +110,7 @@ async def create_order(
         command_id_for(staff, key), merchant_of(staff), store_id, data.out_trade_no, data.subject,
         parse(data.amount, data.currency), data.expires_in_s,
     )  # fmt: skip
-    return (await cards.orders([payment]))[0]
+    return await cards.order(payment)
 
 
 @get("/v1/merchant/orders", tags=["Orders"])
@@ -136,7 +136,7 @@ async def orders(
 @get("/v1/merchant/orders/{out_trade_no:str}", tags=["Orders"])
 async def order(staff: Caller, payments: PaymentService, cards: Cards, out_trade_no: PathNumber) -> OrderAnswer:
     """One order of this merchant."""
-    return (await cards.orders([await payments.order(merchant_of(staff), out_trade_no)]))[0]
+    return await cards.order(await payments.order(merchant_of(staff), out_trade_no))
 
 
 @post("/v1/merchant/orders/{out_trade_no:str}/close", tags=["Orders"], status_code=200)
@@ -145,7 +145,7 @@ async def close_order(
 ) -> OrderAnswer:
     """Give an unpaid order up."""
     payment = await payments.close_order(command_id_for(staff, key), merchant_of(staff), out_trade_no)
-    return (await cards.orders([payment]))[0]
+    return await cards.order(payment)
 
 
 @post("/v1/merchant/orders/{out_trade_no:str}/refunds", tags=["Orders"], status_code=201)
@@ -200,7 +200,7 @@ async def balance(staff: Caller, payments: PaymentService) -> MerchantBalanceAns
 async def payment(customer: Caller, payments: PaymentService, cards: Cards, payment_id: PathNumber) -> PaymentAnswer:
     """An order to be paid, or a payment of this customer."""
     wanted = web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND)
-    return (await cards.payments([await payments.payment_for(customer, wanted)]))[0]
+    return await cards.payment(await payments.payment_for(customer, wanted))
 
 
 @post("/v1/wallet/payments/{payment_id:str}/confirm", tags=["Payments"], status_code=200)
@@ -216,7 +216,7 @@ async def confirm(
     amount = parse(data.amount, data.currency)
     wanted = web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND)
     paid = await payments.pay_order(command_id_for(customer, key), customer, wanted, amount, data.pin)
-    return (await cards.payments([paid]))[0]
+    return await cards.payment(paid)
 
 
 ROUTES = (create_order, orders, order, close_order, refund, summary, balance, *events.ROUTES, payment, confirm)

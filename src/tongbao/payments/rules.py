@@ -42,15 +42,18 @@ MOST_REFUNDS = 50
 
 
 class OrderCreated(msgspec.Struct, frozen=True):
-    """Result of `CreateOrder`."""
+    """Result of `CreateOrder`. `known`: this number was ordered before, by another command, and more may have become of it."""
 
     payment_id: UUID
+    fee_minor: int
+    known: bool = False
 
 
 class Paid(msgspec.Struct, frozen=True):
     """Result of `PayOrder` and `PayMerchant`."""
 
     payment_id: UUID
+    fee_minor: int
     bill_id: UUID
     journal_id: UUID
 
@@ -84,15 +87,20 @@ def create_order(command: CreateOrder, view: View, now: datetime) -> Decision:
         wished = (command.store_id, command.subject, command.amount_minor, command.currency)
         if (known.store_id, known.subject, known.amount_minor, known.currency) != wished:
             return Declined(errors.OUT_TRADE_NO_USED)
-        return Accepted(OrderCreated(payment_id))
-    payment = Payment(
-        payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
-        command.currency, share_ppm(command.amount_minor, merchant.fee_ppm), "CREATED", "order", None, 0, 0, 0, now,
-        now + timedelta(seconds=command.expires_in_s), None, None, None, None,
-    )  # fmt: skip
+        return Accepted(OrderCreated(payment_id, known.fee_minor, known=True))
+    payment = ordered(command, share_ppm(command.amount_minor, merchant.fee_ppm), now)
     view.put(PAYMENT, payment)
     _tell_merchant(view, payment, "payment.created", now)
-    return Accepted(OrderCreated(payment_id))
+    return Accepted(OrderCreated(payment_id, payment.fee_minor))
+
+
+def ordered(command: CreateOrder, fee_minor: int, now: datetime) -> Payment:
+    """The order that an accepted command left behind."""
+    return Payment(
+        command.payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
+        command.currency, fee_minor, "CREATED", "order", None, 0, 0, 0, now, now + timedelta(seconds=command.expires_in_s),
+        None, None, None, None,
+    )  # fmt: skip
 
 
 def pay_order(command: PayOrder, view: View, now: datetime) -> Decision:
@@ -109,7 +117,7 @@ def pay_order(command: PayOrder, view: View, now: datetime) -> Decision:
         return Declined(errors.ORDER_EXPIRED)
     if (payment.amount_minor, payment.currency) != (command.amount_minor, command.currency):
         return Declined(errors.AMOUNT_MISMATCH)
-    return _pay(command, replace(payment, method=command.method), view, now)
+    return _pay(command, payment, view, now)
 
 
 def pay_merchant(command: PayMerchant, view: View, now: datetime) -> Decision:
@@ -123,12 +131,23 @@ def pay_merchant(command: PayMerchant, view: View, now: datetime) -> Decision:
     payment_id = command.payment_id
     if view.get(PAYMENT, payment_id) is not None:
         return Declined(errors.OUT_TRADE_NO_USED)
-    payment = Payment(
-        payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
-        command.currency, share_ppm(command.amount_minor, merchant.fee_ppm), "CREATED", command.method, None, 0, 0, 0, now, now,
-        None, None, None, None,
+    return _pay(command, unpaid(command, share_ppm(command.amount_minor, merchant.fee_ppm), now), view, now)
+
+
+def unpaid(command: PayMerchant, fee_minor: int, now: datetime) -> Payment:
+    """What a payment without an order before it begins from."""
+    return Payment(
+        command.payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
+        command.currency, fee_minor, "CREATED", command.method, None, 0, 0, 0, now, now, None, None, None, None,
     )  # fmt: skip
-    return _pay(command, payment, view, now)
+
+
+def paid(command: PayOrder | PayMerchant, payment: Payment, journal_id: UUID, bill_id: UUID, now: datetime) -> Payment:
+    """The payment that an accepted command left behind, of the unpaid one it found."""
+    return replace(
+        payment, state="PAID", method=command.method, payer_id=command.payer_id, paid_at=now, journal_id=journal_id,
+        bill_id=bill_id,
+    )  # fmt: skip
 
 
 def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: datetime) -> Decision:
@@ -144,8 +163,8 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
     if isinstance(journal, Declined):
         return journal
     bill_id = view.new_id()
-    paid = replace(payment, state="PAID", payer_id=command.payer_id, paid_at=now, journal_id=journal.journal_id, bill_id=bill_id)
-    view.put(PAYMENT, paid)
+    done = paid(command, payment, journal.journal_id, bill_id, now)
+    view.put(PAYMENT, done)
     view.put(
         BILL,
         Bill(
@@ -153,8 +172,8 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
             payment.subject, "", now, account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id,
         ),
     )  # fmt: skip
-    _tell_merchant(view, paid, "payment.paid", now)
-    return Accepted(Paid(payment.payment_id, bill_id, journal.journal_id))
+    _tell_merchant(view, done, "payment.paid", now)
+    return Accepted(Paid(payment.payment_id, payment.fee_minor, bill_id, journal.journal_id))
 
 
 def close_order(command: CloseOrder, view: View, now: datetime) -> Decision:

@@ -24,7 +24,7 @@ from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import Account
 from tongbao.merchants.service import MerchantService
 from tongbao.payments import errors
-from tongbao.payments.rules import OrderCreated, Paid, Refunded, merchant_balance
+from tongbao.payments.rules import OrderCreated, Paid, Refunded, merchant_balance, ordered, paid, unpaid
 from tongbao.payments.types import (
     CloseOrder,
     CreateOrder,
@@ -82,8 +82,9 @@ class PaymentService:
         self._clock = clock
         self.currency = currency
         self.zone = zone
-        # What never changes of recent orders, so that paying one made here asks the database nothing beforehand.
-        self._terms: dict[UUID, tuple[UUID, str]] = {}
+        # Recent orders as they were made here, so that paying one asks the database nothing beforehand: while it is unpaid
+        # nothing of it changes, and once it is not, the decider says so.
+        self._unpaid: dict[UUID, Payment] = {}
         self._by_id = Gatherer(self._fetch)
 
     def _number(self, given: str | None, prefix: str, command_id: UUID) -> str:
@@ -128,9 +129,11 @@ class PaymentService:
             out_trade_no=number, subject=subject,
             amount_minor=amount.minor, currency=amount.currency, expires_in_s=expires_in_s,
         )  # fmt: skip
-        created = cast(OrderCreated, accepted(await self._engine.submit(command)))
-        self._remember(created.payment_id, merchant_id, amount.currency)
-        return await self.payment(created.payment_id)
+        outcome = await self._engine.submit(command)
+        created = cast(OrderCreated, accepted(outcome))
+        if outcome.repeated or created.known:
+            return await self.payment(created.payment_id)
+        return self._remember(ordered(command, created.fee_minor, outcome.decided_at))
 
     async def close_order(self, command_id: UUID, merchant_id: UUID, out_trade_no: str) -> Payment:
         """Declines `payment_not_found`, `order_paid`, `order_closed`, `order_expired`."""
@@ -205,16 +208,20 @@ class PaymentService:
 
     async def pay_order(self, command_id: UUID, payer: Caller, payment_id: UUID, amount: Money, pin: str) -> Payment:
         """Declines `payment_not_found`, `order_…`, `amount_mismatch`, `pin_…`, `insufficient_funds`."""
-        merchant_id, currency = await self._terms_of(payment_id)
-        if amount.currency != currency:
+        order = self._unpaid.get(payment_id) or self._remember(await self.payment(payment_id))
+        if amount.currency != order.currency:
             raise Refusal(errors.AMOUNT_MISMATCH)
         command = PayOrder(
-            command_id=command_id, payment_id=payment_id, merchant_id=merchant_id, payer_id=payer.principal_id,
+            command_id=command_id, payment_id=payment_id, merchant_id=order.merchant_id, payer_id=payer.principal_id,
             amount_minor=amount.minor, currency=amount.currency, method="qr_dynamic",
             confirmation=self._identity.confirmation(payer.principal_id, pin),
         )  # fmt: skip
-        accepted(await self._engine.submit(command))
-        return await self.payment(payment_id)
+        outcome = await self._engine.submit(command)
+        done = cast(Paid, accepted(outcome))
+        self._unpaid.pop(payment_id, None)
+        if outcome.repeated:
+            return await self.payment(payment_id)
+        return paid(command, order, done.journal_id, done.bill_id, outcome.decided_at)
 
     async def pay_merchant(
         self, command_id: UUID, payer: Caller, merchant_id: UUID, store_id: UUID | None, amount: Money, pin: str
@@ -230,8 +237,12 @@ class PaymentService:
             payer_id=payer.principal_id, amount_minor=amount.minor, currency=amount.currency, method="qr_static",
             confirmation=self._identity.confirmation(payer.principal_id, pin),
         )  # fmt: skip
-        paid = cast(Paid, accepted(await self._engine.submit(command)))
-        return await self.payment(paid.payment_id)
+        outcome = await self._engine.submit(command)
+        done = cast(Paid, accepted(outcome))
+        if outcome.repeated:
+            return await self.payment(done.payment_id)
+        found = unpaid(command, done.fee_minor, outcome.decided_at)
+        return paid(command, found, done.journal_id, done.bill_id, outcome.decided_at)
 
     async def payment_for(self, viewer: Caller, payment_id: UUID) -> Payment:
         """A payment as a customer may see it: an unpaid order to anybody who has its code, a paid one to its payer only."""
@@ -242,16 +253,12 @@ class PaymentService:
 
     # ── everybody ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _remember(self, payment_id: UUID, merchant_id: UUID, currency: str) -> None:
-        if len(self._terms) >= _MOST_REMEMBERED:
-            self._terms.clear()
-        self._terms[payment_id] = (merchant_id, currency)
-
-    async def _terms_of(self, payment_id: UUID) -> tuple[UUID, str]:
-        if payment_id not in self._terms:
-            payment = await self.payment(payment_id)
-            self._remember(payment_id, payment.merchant_id, payment.currency)
-        return self._terms[payment_id]
+    def _remember(self, payment: Payment) -> Payment:
+        if payment.state == "CREATED":
+            if len(self._unpaid) >= _MOST_REMEMBERED:
+                self._unpaid.clear()
+            self._unpaid[payment.payment_id] = payment
+        return payment
 
     async def payment(self, payment_id: UUID) -> Payment:
         """One payment, its state as of now. Declines `payment_not_found`."""

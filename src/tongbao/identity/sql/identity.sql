@@ -34,9 +34,11 @@ order by session_id desc limit $4;
 -- $1 session, $2 now.
 select exists (select from session where session_id = $1 and ended_at is null and expires_at > $2);
 
--- name: touch_session
--- When a session was last used: a note for its owner, not a right, so it does not go through the engine. $1 session, $2 now.
-insert into session_seen (session_id, at) values ($1, $2) on conflict (session_id) do update set at = excluded.at;
+-- name: touch_sessions
+-- When sessions were last used: a note for their owners, not a right, so it does not go through the engine. $1 sessions, $2 now.
+insert into session_seen (session_id, at)
+select distinct id, $2::timestamptz from unnest($1::uuid[]) as id order by id
+on conflict (session_id) do update set at = excluded.at;
 
 -- name: has_pin
 -- $1 customer.

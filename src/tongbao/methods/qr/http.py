@@ -9,11 +9,13 @@ from typing import Annotated
 import msgspec
 from litestar import get, post
 from litestar.params import QueryParameter
+from msgspec.structs import replace
 
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
+from tongbao.kernel.ids import fast_id
 from tongbao.kernel.money import Money, format_minor, parse
 from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.http import merchant_of
@@ -150,7 +152,7 @@ async def scan(
             # The signature says that we made this code; the order must still be the one it was made for.
             if (payment.amount_minor, payment.currency) != (code.amount_minor, code.currency):
                 raise Refusal(errors.AMOUNT_MISMATCH)
-            return OrderScan((await cards.payments([payment]))[0])
+            return OrderScan(await cards.payment(payment))
         case StaticCode() as code:
             merchant = await merchants.merchant(code.merchant_id)
             store = await merchants.store(code.store_id, code.merchant_id) if code.store_id else None
@@ -175,7 +177,10 @@ def _static(text: str) -> StaticCode | None:
         if refusal.code is CODE_SIGNATURE_INVALID:
             return None  # a signed code is an order's
         raise
-    return code if isinstance(code, StaticCode) else None
+    if not isinstance(code, StaticCode):
+        return None
+    # Ids of the kind that the rest of a payment handles: they are hashed and printed a dozen times.
+    return replace(code, merchant_id=fast_id(code.merchant_id), store_id=fast_id(code.store_id) if code.store_id else None)
 
 
 @post("/v1/wallet/payments", tags=["Codes"], status_code=201)
@@ -198,7 +203,7 @@ async def pay_static(
     payment = await payments.pay_merchant(
         command_id_for(customer, key), customer, code.merchant_id, code.store_id, amount, data.pin
     )
-    return (await cards.payments([payment]))[0]
+    return await cards.payment(payment)
 
 
 ROUTES = (order_code, store_code, scan, pay_static)

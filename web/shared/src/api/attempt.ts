@@ -1,7 +1,7 @@
 /**
  * One attempt a person makes, and its Idempotency-Key. The key is made when the attempt starts and lives through network
- * failures, so that asking again learns the outcome. After an answer of the server that decided no (a wrong PIN, too
- * little money), the next try is a new attempt.
+ * failures and refusals that decided nothing (too many requests, unavailable), so that asking again learns the outcome
+ * of the first. After an answer of the server that decided no (a wrong PIN, too little money), the next try is a new attempt.
  */
 import { ApiError } from './error.ts'
 
@@ -24,8 +24,8 @@ export class Attempt {
     try {
       return await act(this.#key)
     } catch (thrown) {
-      const unheard = thrown instanceof ApiError && (thrown.unknownOutcome || thrown.family === 'network')
-      if (!unheard) this.renew()
+      const undecided = thrown instanceof ApiError && (thrown.unknownOutcome || thrown.retryable)
+      if (!undecided) this.renew()
       throw thrown
     }
   }

@@ -3,6 +3,9 @@
  *
  * A call that acts carries the key of the person's *attempt* (see attempt.ts). When the network fails, the same key is
  * sent again a few times, so that a lost answer is found and nothing happens twice; a decline is never repeated.
+ *
+ * A server that has too much to do says when to come back (Retry-After). We do, a little later each of us, with the same
+ * key; if it asks for more than people wait at a screen, the person is told instead.
  */
 import { language } from '../i18n/language.ts'
 import { ApiError, type ErrorBody } from './error.ts'
@@ -30,22 +33,27 @@ export interface ApiClient {
 
 const TIMEOUT = 15_000
 const PAUSES = [400, 1_200]
+const LONGEST_PAUSE = 5_000
 
 /** A client of /v1/<audience>. `onUnauthenticated` runs when the session has ended, before the error is thrown. */
 export function createClient(audience: Audience, onUnauthenticated?: () => void): ApiClient {
   async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<T> {
     const acted = method !== 'GET'
     const pauses = acted && !options.key ? [] : PAUSES
+    let unheard = false
     for (let round = 0; ; round += 1) {
       try {
         return await once<T>(method, `/v1/${audience}${path}`, options)
       } catch (thrown) {
         if (!(thrown instanceof ApiError)) throw thrown
         if (thrown.code === 'unauthenticated') onUnauthenticated?.()
-        const pause = pauses[round]
-        const worthAnother = thrown.family === 'network' || (thrown.retryable && thrown.status >= 500)
-        if (pause === undefined || !worthAnother || options.signal?.aborted) throw thrown
-        await new Promise((done) => setTimeout(done, pause * (0.75 + Math.random() / 2)))
+        // What an earlier try came to is not known, and a server that did not look at this one cannot know it either.
+        unheard ||= thrown.unknownOutcome
+        const failure = unheard && thrown.retryable ? thrown.unsettled() : thrown
+        const pause = Math.max(pauses[round] ?? Infinity, thrown.retryAfter ?? 0)
+        const worthAnother = thrown.family === 'network' || (thrown.retryable && (thrown.status >= 500 || thrown.status === 429))
+        if (pause > LONGEST_PAUSE || !worthAnother || options.signal?.aborted) throw failure
+        await new Promise((done) => setTimeout(done, pause * (1 + Math.random() / 2)))
       }
     }
   }
@@ -82,7 +90,10 @@ async function once<T>(method: string, path: string, options: CallOptions): Prom
     options.signal?.removeEventListener('abort', giveUp)
   }
   const body = parse(text)
-  if (!answer.ok) throw ApiError.fromAnswer(answer.status, (body as { error?: ErrorBody } | undefined)?.error, acted)
+  if (!answer.ok) {
+    const later = Number(answer.headers.get('Retry-After') ?? Number.NaN)
+    throw ApiError.fromAnswer(answer.status, (body as { error?: ErrorBody } | undefined)?.error, acted, later >= 0 ? later * 1000 : null)
+  }
   return body as T
 }
 

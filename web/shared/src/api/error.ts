@@ -24,8 +24,12 @@ export class ApiError extends Error {
   readonly status: number
   readonly detail: Record<string, unknown>
   readonly requestId: string | null
+  /** Milliseconds that the server asks us to wait before we try again; null if it does not say. */
+  readonly retryAfter: number | null
 
-  constructor(status: number, body: ErrorBody, family: ErrorFamily, moneyMoved: boolean | null) {
+  constructor(
+    status: number, body: ErrorBody, family: ErrorFamily, moneyMoved: boolean | null, retryAfter: number | null = null,
+  ) {
     super(body.message)
     this.name = 'ApiError'
     this.status = status
@@ -36,6 +40,7 @@ export class ApiError extends Error {
     this.retryable = body.retryable ?? false
     this.detail = body.detail ?? {}
     this.requestId = body.request_id ?? null
+    this.retryAfter = retryAfter
   }
 
   /** The message in the device's language. */
@@ -48,11 +53,20 @@ export class ApiError extends Error {
     return this.moneyMoved === null
   }
 
-  static fromAnswer(status: number, body: ErrorBody | undefined, acted: boolean): ApiError {
+  /** The same, where an earlier try may have done what this one did not. */
+  unsettled(): ApiError {
+    const body: ErrorBody = {
+      code: this.code, message: this.message, messages: this.messages, retryable: this.retryable, detail: this.detail,
+      ...(this.requestId === null ? {} : { request_id: this.requestId }),
+    }
+    return new ApiError(this.status, body, this.family, null, this.retryAfter)
+  }
+
+  static fromAnswer(status: number, body: ErrorBody | undefined, acted: boolean, retryAfter: number | null = null): ApiError {
     if (body?.code) {
       // `timed_out` is the server saying that it does not know either; a broken 5xx without a word likewise.
       const unknown = acted && body.code === 'timed_out'
-      return new ApiError(status, body, body.family ?? 'refusal', unknown ? null : (body.money_moved ?? false))
+      return new ApiError(status, body, body.family ?? 'refusal', unknown ? null : (body.money_moved ?? false), retryAfter)
     }
     const text = { zh: `服务器答复异常（${status}）。`, en: `The server gave an unexpected answer (${status}).` }
     const made: ErrorBody = { code: `http_${status}`, message: text[language.value], messages: text, retryable: status >= 500 }

@@ -1,0 +1,190 @@
+"""Who is let in: what can be answered in time, and no more; reads for longer than writes; health always."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from tests.app.test_quick import PIN, Place, place, same
+from tongbao.app.admission import Admission, closed_answer
+from tongbao.app.answers import ErrorAnswer
+
+__all__ = ["place"]
+
+PAY, LIST = (b"POST", b"/v1/wallet/payments"), (b"GET", b"/v1/wallet/bills")
+
+
+class Work:
+    """An engine as admission sees it, and a clock."""
+
+    def __init__(self) -> None:
+        self.backlog = self.decided = 0
+        self.now = 1000.0
+        self.admission = Admission(lambda: self, 1.0, lambda: self.now)
+
+    def runs(self, seconds: float, rate: float, backlog: int) -> None:
+        """Some time in which so many a second were decided and so many waited."""
+        for _ in range(round(seconds / 0.1)):
+            self.now += 0.1
+            self.decided += round(rate * 0.1)
+            self.backlog = backlog
+            self.admission.closed_for_s(*PAY)
+
+    def closed(self, request: tuple[bytes, bytes] = PAY) -> int:
+        return self.admission.closed_for_s(*request)
+
+
+def test_a_backlog_is_let_in_up_to_what_is_done_in_the_longest_wait_and_not_beyond() -> None:
+    work = Work()
+    work.runs(3, rate=2000, backlog=1500)
+    assert work.closed() == 0
+    work.backlog = 2500
+    assert work.closed() == 2
+
+
+def test_the_time_to_come_back_grows_with_the_backlog_and_with_those_turned_away_and_has_an_end() -> None:
+    work = Work()
+    work.runs(3, rate=1000, backlog=900)
+    work.backlog = 3500
+    assert work.closed() == 4
+    said = [work.closed() for _ in range(5000)]
+    assert said == sorted(said) and said[-1] > 7
+    work.backlog = 1_000_000
+    assert work.closed() == 30
+
+
+def test_a_database_that_stands_still_closes_the_door_and_one_that_goes_on_opens_it() -> None:
+    work = Work()
+    work.runs(3, rate=2000, backlog=1000)
+    assert work.closed() == 0
+    work.runs(2, rate=0, backlog=1000)
+    assert work.closed() > 0
+    work.runs(2, rate=2000, backlog=1000)
+    assert work.closed() == 0
+
+
+def test_few_are_let_in_whatever_the_estimate_so_that_better_times_are_noticed() -> None:
+    work = Work()
+    work.runs(5, rate=0, backlog=1000)
+    work.backlog = 63
+    assert work.closed() == 0
+
+
+def test_a_quiet_server_does_not_think_itself_slow() -> None:
+    work = Work()
+    work.runs(60, rate=10, backlog=1)
+    work.backlog = 400
+    assert work.closed() == 0
+
+
+def test_writes_that_wait_do_not_shed_reads_and_reads_wait_three_times_as_long() -> None:
+    work = Work()
+    work.runs(3, rate=1000, backlog=2500)
+    assert work.closed() > 0 and work.closed(LIST) == 0
+    for _ in range(30):
+        work.now += 0.1
+        work.admission.reading, work.admission.read = 2500, work.admission.read + 100
+        work.closed(LIST)
+    assert work.closed(LIST) == 0
+    work.admission.reading = 3500
+    assert work.closed(LIST) == 4
+
+
+@pytest.mark.parametrize("url", [b"/health", b"/v1/ping", b"/", b"/wallet/assets/index.js", b"/v1/merchant/events"])
+def test_health_and_pages_are_never_turned_away(url: bytes) -> None:
+    work = Work()
+    work.runs(3, rate=0, backlog=10_000)
+    work.admission.reading = 10_000
+    assert work.closed((b"GET", url)) == 0
+
+
+@pytest.mark.parametrize(("language", "words"), [(b"en", "Too many requests"), (b"zh-CN", "当前请求过多"), (b"", "当前请求过多")])
+def test_the_refusal_is_told_as_any_other_with_an_id_of_its_own(language: bytes, words: str) -> None:
+    first, second = [closed_answer(7, [(b"accept-language", language)] if language else []) for _ in range(2)]
+    error = msgspec.json.decode(first.body, type=ErrorAnswer).error
+    assert (first.status, first.retry_after_s, error.code, error.retryable) == (429, 7, "overloaded", True)
+    assert error.money_moved is False and error.detail == {"retry_after_s": 7} and error.message.startswith(words)
+    assert error.request_id != msgspec.json.decode(second.body, type=ErrorAnswer).error.request_id
+
+
+def test_a_refusal_costs_next_to_nothing() -> None:
+    work = Work()
+    work.runs(3, rate=100, backlog=10_000)
+    headers = [(b"host", b"x"), (b"accept-language", b"en")] * 4
+    started = time.process_time()
+    for _ in range(2000):
+        closed_answer(work.closed(), headers)
+    assert (time.process_time() - started) / 2000 < 50e-6
+
+
+# ── a server ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _full(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(place.services.engine), "backlog", property(lambda engine: 100_000))
+
+
+async def test_a_full_server_says_when_to_come_back_whichever_way_the_request_would_take(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _full(place, monkeypatch)
+    body: dict[str, Any] = {"code": place.code, "amount": "12.50", "currency": "CNY", "pin": PIN}
+    before = place.framework
+    headers = {"authorization": f"Bearer {place.wallet}", "idempotency-key": uuid4().hex}
+    for path in ("/v1/wallet/payments", "/v1/wallet/transfers"):
+        answer = await place.client.post(path, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "overloaded")
+        assert int(answer.headers["retry-after"]) == answer.json()["error"]["detail"]["retry_after_s"] == 30
+        assert answer.headers["cache-control"] == "no-store" and answer.headers["content-type"] == "application/json"
+    assert place.framework == before
+    assert (await place.client.get("/health")).status_code == 200
+    assert (await place.client.get("/v1/wallet/bills", headers=headers)).status_code == 200
+
+
+async def test_who_was_turned_away_may_come_again_with_the_same_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {"code": place.code, "amount": "12.50", "currency": "CNY", "pin": PIN}
+    headers = {"authorization": f"Bearer {place.wallet}", "idempotency-key": uuid4().hex}
+    with monkeypatch.context() as patch:
+        _full(place, patch)
+        assert (await place.client.post("/v1/wallet/payments", json=body, headers=headers)).status_code == 429
+    paid = await place.client.post("/v1/wallet/payments", json=body, headers=headers)
+    assert paid.status_code == 201
+    assert (await place.client.post("/v1/wallet/payments", json=body, headers=headers)).json() == paid.json()
+
+
+async def test_who_is_in_keeps_their_place(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def pay() -> int:
+        body = {"code": place.code, "amount": "1.00", "currency": "CNY", "pin": PIN}
+        headers = {"authorization": f"Bearer {place.wallet}", "idempotency-key": uuid4().hex}
+        return (await place.client.post("/v1/wallet/payments", json=body, headers=headers)).status_code
+
+    paying = [asyncio.create_task(pay()) for _ in range(20)]
+    while (are_in := place.services.engine.backlog) == 0:
+        await asyncio.sleep(0)
+    _full(place, monkeypatch)
+    answers = [await each for each in paying]
+    assert answers.count(201) >= are_in and answers.count(201) + answers.count(429) == 20
+
+
+async def test_reads_are_counted_until_they_are_answered_and_event_streams_are_not(place: Place) -> None:
+    gates = place.admission
+    headers = {"authorization": f"Bearer {place.till}"}
+    before = gates.read
+    assert (await place.client.get("/v1/merchant/orders", headers=headers)).status_code == 200
+    assert (await place.client.get("/v1/merchant/nothing", headers=headers)).status_code == 404
+    assert (gates.reading, gates.read) == (0, before + 2)
+    async with place.client.stream("GET", "/v1/merchant/events", headers=headers) as stream:
+        assert stream.status_code == 200 and gates.reading == 0
+
+
+async def test_an_answer_is_alike_before_and_after_a_rush(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        _full(place, patch)
+        answer = await place.client.post("/v1/wallet/payments", headers={"idempotency-key": uuid4().hex})
+        assert answer.status_code == 429
+    same(*await place.pay(), 201)
