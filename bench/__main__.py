@@ -1,4 +1,4 @@
-"""`python -m bench ledger|payments|http`: progress on standard error, the result as the last line of standard output."""
+"""`python -m bench ledger|payments|http|statement`: progress on standard error, the result as the last line of output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 import structlog
 import uvloop
 
-BENCHES = ("ledger", "payments", "http")
+BENCHES = ("ledger", "payments", "http", "statement")
 
 
 def main(arguments: list[str]) -> int:

@@ -26,7 +26,7 @@ from tongbao.app.answers import answer_error, answer_http_exception, answer_refu
 from tongbao.app.books import Books
 from tongbao.app.frontends import frontends
 from tongbao.app.injection import CallerOf, with_services
-from tongbao.app.registry import BankAdapter, counterparties, open_bank
+from tongbao.app.registry import UNDONE_ELSEWHERE, BankAdapter, counterparties, open_bank
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
 from tongbao.engine.api import Engine, Sealer
@@ -37,6 +37,7 @@ from tongbao.identity.service import IdentityService
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.database import open_pool
 from tongbao.kernel.errors import UNAVAILABLE, Refusal
+from tongbao.ledger.service import LedgerService
 from tongbao.merchants import http as merchants_http
 from tongbao.merchants.service import MerchantService
 from tongbao.methods.qr import http as qr_http
@@ -81,7 +82,8 @@ class Services:
         )  # fmt: skip
         self.cards = Cards(self.payments, self.merchants, self.identity, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")
-        self.books = Books(pool, dsn, Sealer(keys.seal))
+        self.books = Books(engine, pool, dsn, Sealer(keys.seal), clock)
+        self.ledger = LedgerService(engine, pool, clock, undone_elsewhere=UNDONE_ELSEWHERE)
         self.listener = OutboxListener(dsn)
         self.listener.watch("sessions", self._session_ended)
 
@@ -158,7 +160,20 @@ ROUTES = (
 
 #: Parameters of route handlers that are attributes of `Services`.
 PARTS = frozenset(
-    {"identity", "merchants", "payments", "wallet", "cards", "signer", "books", "listener", "clock", "pool", "secure_cookies"}
+    {
+        "identity",
+        "merchants",
+        "payments",
+        "wallet",
+        "cards",
+        "signer",
+        "books",
+        "ledger",
+        "listener",
+        "clock",
+        "pool",
+        "secure_cookies",
+    }
 )
 
 #: Parameters of route handlers that are the caller, and how each is known.
