@@ -244,9 +244,7 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("trial-balance", "/console/trial-balance", _seen("trial-balanced")),
         Stop("ledger", "/console/ledger?from={week}", _seen("ledger-row")),
         Stop("ledger-line", "/console/ledger/line?code=2001&currency=CNY&from={week}&to={day}", _seen("ledger-day")),
-        Stop(
-            "ledger-day", "/console/ledger/line?code=2001&currency=CNY&from={week}&to={day}&date={day}", _seen("ledger-entry")
-        ),
+        Stop("ledger-day", "/console/ledger/line?code=2001&currency=CNY&from={week}&to={day}&date={day}", _seen("ledger-entry")),
         Stop("periods", "/console/periods", _seen("period-findings")),
         Stop("period-close", "/console/periods", _seen("act-submit"), _click("period-close")),
         Stop("files", "/console/files", _seen("export-beancount")),
