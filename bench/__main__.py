@@ -1,4 +1,4 @@
-"""`python -m bench ledger|payments|http|verify`: progress on standard error, the result as the last line of standard output."""
+"""`python -m bench ledger|payments|http|statement|verify`: progress on standard error, the result as the last line of output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 import structlog
 import uvloop
 
-BENCHES = ("ledger", "payments", "http", "verify")
+BENCHES = ("ledger", "payments", "http", "statement", "verify")
 
 
 def main(arguments: list[str]) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 App = Literal["wallet", "merchant", "console"]
 Places = dict[str, str]
@@ -88,12 +88,18 @@ def merchant_places(merchant: Page) -> Places:
 
 
 def console_places(console: Page) -> Places:
-    """A payment, one of its journals, and an account of that."""
+    """A payment, one of its journals, accounts of that, and the last day of the books that has something in it."""
     paid = _get(console, "/v1/console/payments?state=PAID&limit=100")["items"]
     refunded = [payment for payment in paid if payment["refunded"] != "0.00"]
     payment = _get(console, f"/v1/console/payments/{(refunded or paid)[0]['payment_id']}")
     journal = payment["journals"][0]
+    today = datetime.now(ZONE).date()
+    week = (today - timedelta(days=6)).isoformat()
+    days = _get(console, f"/v1/console/general-ledger/days?code=2001&currency=CNY&from={week}&to={today}")["items"]
     return {
+        "week": week,
+        "day": days[0]["date"],
+        "wallet": next(entry["account_id"] for entry in journal["entries"] if entry["account_code"] == "2001"),
         "payment": payment["payment_id"],
         "journal": journal["journal_id"],
         "account": journal["entries"][0]["account_id"],
@@ -154,6 +160,29 @@ def _collect(page: Page, places: Places) -> None:
         page.get_by_test_id(f"key-{key}").click()
 
 
+def _look_back(page: Page, places: Places) -> None:
+    page.get_by_test_id("past-balance").locator("summary").click()
+    page.get_by_test_id("past-day").fill(places["day"])
+    page.get_by_test_id("past-day").press("Tab")
+    page.get_by_test_id("past-show").click()
+
+
+#: A file of opening balances that could be posted, and one that could not.
+GOOD_OPENING = "code,owner_id,currency,debit,credit\n1001,,CNY,1000.00,\n3901,,CNY,,1000.00\n"
+BAD_OPENING = "code,owner_id,currency,debit,credit\n9999,,CNY,1000.00,\n1001,,XAU,,12\n2001,,CNY,,1.234\n"
+
+
+def _try_opening(content: str) -> Callable[[Page, Places], None]:
+    def act(page: Page, places: Places) -> None:
+        file: FilePayload = {"name": "opening.csv", "mimeType": "text/csv", "buffer": content.encode()}
+        page.get_by_test_id("opening-file").set_input_files(file)
+        page.get_by_test_id("opening-date").fill(places["day"])
+        page.get_by_test_id("opening-date").press("Tab")
+        page.get_by_test_id("opening-try").click()
+
+    return act
+
+
 def _seen(name: str) -> str:
     return f"[data-testid={name}]"
 
@@ -209,7 +238,18 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("journal", "/console/journals/{journal}", _seen("entry-row")),
         Stop("accounts", "/console/accounts", _seen("account-link")),
         Stop("statement", "/console/accounts/{account}", _seen("statement-row")),
+        Stop("account-freeze", "/console/accounts/{wallet}", _seen("freeze-reason"), _click("account-freeze")),
+        Stop("account-past", "/console/accounts/{account}", _seen("past-found"), _look_back),
+        Stop("holds", "/console/holds", "main h1"),
         Stop("trial-balance", "/console/trial-balance", _seen("trial-balanced")),
+        Stop("ledger", "/console/ledger?from={week}", _seen("ledger-row")),
+        Stop("ledger-line", "/console/ledger/line?code=2001&currency=CNY&from={week}&to={day}", _seen("ledger-day")),
+        Stop("ledger-day", "/console/ledger/line?code=2001&currency=CNY&from={week}&to={day}&date={day}", _seen("ledger-entry")),
+        Stop("periods", "/console/periods", _seen("period-findings")),
+        Stop("period-close", "/console/periods", _seen("act-submit"), _click("period-close")),
+        Stop("files", "/console/files", _seen("export-beancount")),
+        Stop("opening-preview", "/console/files", _seen("opening-preview"), _try_opening(GOOD_OPENING)),
+        Stop("opening-findings", "/console/files", _seen("opening-findings"), _try_opening(BAD_OPENING)),
         Stop("chain", "/console/chain", f"{_seen('chain-last')}[data-ok=true]", _click("chain-verify")),
         Stop("bank-transfers", "/console/bank-transfers?state=ALL", _seen("transfer-row")),
         Stop("customers", "/console/customers", _seen("customer-row")),

@@ -22,8 +22,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 PARTS = {"format", "schema", "rows", "batch", "link", "links", "anchor", "public_key"}
-LINK = ("writer bigint, sequence bigint, previous bytea, root bytea, seals text, seal bytea, hash bytea, commands bigint, "
-        "decided_at timestamptz")
+LINK = (
+    "writer bigint, sequence bigint, previous bytea, root bytea, seals text, seal bytea, hash bytea, commands bigint, "
+    "decided_at timestamptz"
+)
 
 
 def need(truth: bool, why: str) -> None:
@@ -138,10 +140,14 @@ def main(arguments: list) -> int:
         for name, value in part["row"].items():
             print(f"    {name:<18} {value}")
     link, key = proof["link"], sha256(bytes.fromhex(proof["public_key"])).hexdigest()[:16]
-    print(f"证明成立：以上内容于 {link['decided_at']} 记入账本(第 {link['sequence']} 批),此后一字未改；公钥 {key} 的持有者已于 "
-          f"{said['at']} 签名确认(第 {said['anchor']} 号锚点)。")
-    print(f"THE PROOF HOLDS: this was committed at {link['decided_at']} (batch {link['sequence']} of writer {link['writer']}), "
-          f"not one letter was changed; the holder of key {key} signed for that at {said['at']} (anchor {said['anchor']}).")
+    print(
+        f"证明成立：以上内容于 {link['decided_at']} 记入账本(第 {link['sequence']} 批),此后一字未改；公钥 {key} 的持有者已于 "
+        f"{said['at']} 签名确认(第 {said['anchor']} 号锚点)。"
+    )
+    print(
+        f"THE PROOF HOLDS: this was committed at {link['decided_at']} (batch {link['sequence']} of writer {link['writer']}), "
+        f"not one letter was changed; the holder of key {key} signed for that at {said['at']} (anchor {said['anchor']})."
+    )
     return 0
 
 

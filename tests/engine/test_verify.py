@@ -289,7 +289,8 @@ async def _alteration(connection: asyncpg.Connection, chance: random.Random) -> 
     }[table]  # fmt: skip
     if what == "insert":
         values = [
-            _OTHERWISE[each["type"]].format(c=each["name"], n=number) if each["name"] in keys else each["name"] for each in columns
+            _OTHERWISE[each["type"]].format(c=each["name"], n=number) if each["name"] in keys else each["name"]
+            for each in columns
         ]
         return table, f"insert into {table} select {', '.join(values)} from {table} {where}"
     column = chance.choice(columns)
@@ -306,12 +307,16 @@ async def test_fifty_random_alterations_are_each_found(module_database: str, sto
             table, sql = await _alteration(connection, chance)
             if await connection.execute(sql) not in ("UPDATE 1", "DELETE 1", "INSERT 0 1"):
                 raise AssertionError(f"not one row: {sql}")
-            difference = f"(table copied.{table} except table public.{table}) union all (table public.{table} except table copied.{table})"
+            difference = (
+                f"(table copied.{table} except table public.{table}) union all (table public.{table} except table copied.{table})"
+            )
             if await connection.fetchval(f"select exists ({difference})"):
                 found = await verify(connection, RELATIONS, Sealer(), CHECKS, patience_s=0.5)
                 assert not found.ok, sql
-                assert any(each.table == table for each in found.findings) or "were altered" in str(found.problem) or (
-                    "was altered" in str(found.problem)
+                assert (
+                    any(each.table == table for each in found.findings)
+                    or "were altered" in str(found.problem)
+                    or ("was altered" in str(found.problem))
                 ), (sql, found.findings)
                 named += found.findings[0].column is not None
                 seen.add(table)

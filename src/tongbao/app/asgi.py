@@ -30,7 +30,7 @@ from tongbao.app.frontends import frontends
 from tongbao.app.injection import CallerOf, with_services
 from tongbao.app.protocol import MOST_BODY_BYTES, BoundedProtocol, server_protocol
 from tongbao.app.quick import QuickRoute, QuickRoutes
-from tongbao.app.registry import BankAdapter, counterparties, open_bank
+from tongbao.app.registry import UNDONE_ELSEWHERE, BankAdapter, counterparties, open_bank
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
 from tongbao.engine.api import Engine
@@ -41,6 +41,7 @@ from tongbao.identity.service import IdentityService
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.database import open_pool
 from tongbao.kernel.errors import UNAVAILABLE, Refusal
+from tongbao.ledger.service import LedgerService
 from tongbao.merchants import http as merchants_http
 from tongbao.merchants.service import MerchantService
 from tongbao.methods.qr import http as qr_http
@@ -84,7 +85,8 @@ class Services:
         self.cards = Cards(self.payments, self.merchants, self.identity, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")
         self.audit = Audit(dsn, keys, settings, clock)
-        self.books = Books(pool, self.audit)
+        self.books = Books(engine, pool, self.audit, clock)
+        self.ledger = LedgerService(engine, pool, clock, undone_elsewhere=UNDONE_ELSEWHERE)
         self.listener = OutboxListener(dsn)
         self.listener.watch("sessions", self._session_ended)
 
@@ -174,6 +176,7 @@ PARTS = frozenset(
         "signer",
         "books",
         "audit",
+        "ledger",
         "listener",
         "clock",
         "pool",

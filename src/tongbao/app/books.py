@@ -1,11 +1,11 @@
-"""What the operator's console reads of the books: accounts, statements, journals, the trial balance, the chain."""
+"""What the console and the command line read of the books, and the running of what takes its time: `verify`, exports."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -13,18 +13,26 @@ import asyncpg
 import msgspec
 
 from tongbao.app.audit import Audit
+from tongbao.engine.api import Engine, accepted
 from tongbao.engine.findings import Verification
 from tongbao.engine.postgres import QUERIES as ENGINE
-from tongbao.kernel.errors import Refusal
-from tongbao.ledger.api import CHART, FEES, QUERIES, RESERVE, WITHDRAWALS_IN_TRANSIT, Account
+from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import OVERLOADED, Refusal
+from tongbao.ledger.api import CHART, QUERIES, RESERVE, WITHDRAWALS_IN_TRANSIT, Account, account_id
+from tongbao.ledger.closing import Closing
 from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, JOURNAL_NOT_FOUND
+from tongbao.ledger.exchange import opening
+from tongbao.ledger.exchange.export import Export, export
+from tongbao.ledger.reports import Reports
+
+#: So many exports run at once: each keeps a connection and a snapshot for as long as its reader takes.
+_MOST_EXPORTS = 2
 
 
 class TrialRow(msgspec.Struct, frozen=True):
     """One chart line in one currency. `posted_minor` is credit-positive, as in the books."""
 
     code: str
-    accounts: int
     posted_minor: int
 
 
@@ -50,59 +58,81 @@ class Trial(msgspec.Struct, frozen=True):
 
     @property
     def reserve_minor(self) -> tuple[int, int, int, int]:
-        """What the reserve holds, what customers and merchants are owed, what is in transit, and what is our own."""
+        """What the reserve holds, what customers and merchants are owed, what is in transit, and our own: all the rest."""
         owed = [code for code, line in CHART.items() if line.owned]
+        own = [code for code in CHART if code not in (*owed, RESERVE.code, WITHDRAWALS_IN_TRANSIT.code)]
         return (
-            -self.sum_of(RESERVE.code), self.sum_of(*owed), self.sum_of(WITHDRAWALS_IN_TRANSIT.code), self.sum_of(FEES.code),
+            -self.sum_of(RESERVE.code), self.sum_of(*owed), self.sum_of(WITHDRAWALS_IN_TRANSIT.code), self.sum_of(*own),
         )  # fmt: skip
 
 
 class Books:
     """Reads of the ledger and the chain, and the running of `verify` from the console."""
 
-    def __init__(self, pool: asyncpg.Pool, audit: Audit) -> None:
-        self._pool = pool
+    def __init__(self, engine: Engine, pool: asyncpg.Pool, audit: Audit, clock: Clock) -> None:
+        self._engine = engine
+        self.pool = pool
         self._audit = audit
+        self._exports = 0
         self._running: asyncio.Task[None] | None = None
         self.last_verified: Verification | None = None
+        self.reports = Reports(pool)
+        self.closing = Closing(engine, pool, clock)
 
     async def journal(self, journal_id: UUID) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
         """A journal and its entries in leg order. Declines `journal_not_found`."""
-        journal = await self._pool.fetchrow(QUERIES["journal"], journal_id)
+        journal = await self.pool.fetchrow(QUERIES["journal"], journal_id)
         if journal is None:
             raise Refusal(JOURNAL_NOT_FOUND)
-        return journal, await self._pool.fetch(QUERIES["journal_entries"], journal_id)
+        return journal, await self.pool.fetch(QUERIES["journal_entries"], journal_id)
 
     async def account(self, account_id: UUID) -> Account:
         """Declines `account_not_found`."""
-        row = await self._pool.fetchrow(QUERIES["account"], account_id)
+        row = await self.pool.fetchrow(QUERIES["account"], account_id)
         if row is None:
             raise Refusal(ACCOUNT_NOT_FOUND)
         return Account(*row)
 
     async def accounts(self, code: str | None, owners: UUID | None, after: UUID | None, limit: int) -> list[Account]:
         """By id; `limit` + 1 at most."""
-        return [Account(*row) for row in await self._pool.fetch(QUERIES["accounts"], code, owners, after, limit + 1)]
+        return [Account(*row) for row in await self.pool.fetch(QUERIES["accounts"], code, owners, after, limit + 1)]
 
-    async def statement(
-        self, account_id: UUID, below: int | None, start: datetime | None, end: datetime | None, limit: int
-    ) -> list[asyncpg.Record]:
-        """Entries of an account, newest first; `limit` + 1 at most."""
-        rows: list[asyncpg.Record] = await self._pool.fetch(QUERIES["statement"], account_id, below, start, end, limit + 1)
-        return rows
+    async def trial(self, day: date | None) -> list[Trial]:
+        """The trial balance as it stands, or as it stood when a day ended, by value date."""
+        rows = await self.reports.trial_balance(day or date.max)
+        return trials([(row.currency, row.code, row.closing_minor) for row in rows])
 
-    async def trial(self, at: datetime | None) -> list[Trial]:
-        """The trial balance, now or as of a moment."""
-        rows = await (self._pool.fetch(QUERIES["trial_balance_at"], at) if at else self._pool.fetch(QUERIES["trial_balance"]))
-        by_currency: dict[str, list[TrialRow]] = {}
-        for row in rows:
-            by_currency.setdefault(row["currency"], []).append(TrialRow(row["code"], row["accounts"], row["posted_minor"]))
-        return [Trial(currency, lines) for currency, lines in sorted(by_currency.items())]
+    async def opening_dry_run(self, read: opening.Opening, value_date: date) -> tuple[list[Trial], list[UUID]]:
+        """The trial balance a file of opening balances would make of that day, and its accounts that have entries already."""
+        rows = await self.reports.trial_balance(value_date)
+        sums = {(row.currency, row.code): row.closing_minor for row in rows}
+        for line in read.lines:
+            sums[line.currency, line.code] = sums.get((line.currency, line.code), 0) + line.amount_minor
+        accounts = [account_id(CHART[line.code], line.currency, line.owner_id) for line in read.lines]
+        moved = [row["account_id"] for row in await self.pool.fetch(QUERIES["earlier_balances"], accounts)]
+        return trials([(currency, code, minor) for (currency, code), minor in sorted(sums.items())]), moved
+
+    async def post_opening(self, read: opening.Opening, value_date: date) -> tuple[UUID, bool]:
+        """Post a file without findings, once: (journal, whether this file had been posted for that day before)."""
+        outcome = await self._engine.submit(opening.opening_command(read, value_date), 60.0)
+        return accepted(outcome).journal_id, outcome.repeated
+
+    async def export(self, wish: Export) -> AsyncGenerator[bytes, None]:
+        """A file in pieces. Refuses `overloaded` while too many are being read; that shows at the first piece."""
+        if self._exports >= _MOST_EXPORTS:
+            raise Refusal(OVERLOADED)
+        self._exports += 1
+        try:
+            async with aclosing(export(self.pool, wish)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            self._exports -= 1
 
     async def chain(self) -> Sequence[Any]:
         """Every writer: (writer, sequence, hash, decided_at, commands)."""
-        heads = await self._pool.fetch(ENGINE["chain_heads"])
-        totals = {row["writer"]: row["commands"] for row in await self._pool.fetch(ENGINE["chain_totals"])}
+        heads = await self.pool.fetch(ENGINE["chain_heads"])
+        totals = {row["writer"]: row["commands"] for row in await self.pool.fetch(ENGINE["chain_totals"])}
         return [(*head, totals.get(head["writer"], 0)) for head in heads]
 
     @property
@@ -124,3 +154,11 @@ class Books:
             self._running.cancel()
             with suppress(asyncio.CancelledError):
                 await self._running
+
+
+def trials(rows: Sequence[tuple[str, str, int]]) -> list[Trial]:
+    """(currency, code, credit-positive sum) by currency."""
+    by_currency: dict[str, list[TrialRow]] = {}
+    for currency, code, posted_minor in rows:
+        by_currency.setdefault(currency, []).append(TrialRow(code, posted_minor))
+    return [Trial(currency, lines) for currency, lines in sorted(by_currency.items())]

@@ -1,4 +1,4 @@
-"""The command line: `tongbao serve | work | demo | smoke | verify | prove | anchor | replay | doctor`.
+"""The command line: `tongbao serve | work | demo | books | smoke | verify | prove | anchor | replay | doctor`.
 
 Each command lives in its own module of `app/commands/` and is imported only when it is called, so that `--help` is quick.
 """
@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("tongbao.app.commands.serve", "Run the HTTP server."),
     "work": ("tongbao.app.commands.work", "Run the worker: the janitors and everything on a schedule."),
     "demo": ("tongbao.app.commands.demo", "Run the whole product with demonstration data."),
+    "books": ("tongbao.app.commands.books", "Read the books, write them out, bring balances in, close periods."),
     "smoke": ("tongbao.app.commands.smoke", "Tell one whole story over HTTP and check every figure."),
     "verify": ("tongbao.app.commands.verify", "Compare every stored row with the audit chain, its seal and the anchors."),
     "prove": ("tongbao.app.commands.prove", "Write a file that proves a receipt, an entry or a journal to anybody."),

@@ -14,7 +14,10 @@ from tongbao.identity import rules as identity_rules
 from tongbao.identity import types as identity_types
 from tongbao.identity.service import IdentityService
 from tongbao.ledger import api as ledger
+from tongbao.ledger import periods
 from tongbao.ledger import types as ledger_types
+from tongbao.ledger.closing import check_periods
+from tongbao.ledger.exchange import opening
 from tongbao.ledger.verify import check_ledger
 from tongbao.merchants import rules as merchant_rules
 from tongbao.merchants import types as merchant_types
@@ -42,14 +45,24 @@ MIGRATIONS = (
 #: Everything the engine can decide.
 DECIDERS: tuple[Decider[Any], ...] = (
     *ledger.DECIDERS,
+    *periods.DECIDERS,
+    *opening.DECIDERS,
     *identity_rules.DECIDERS,
     *merchant_rules.DECIDERS,
     *wallet_rules.DECIDERS,
     *payment_rules.DECIDERS,
 )
 
+#: Kinds of journals that have an act of their own which undoes them: a refund, a transfer back, a period opened again.
+UNDONE_ELSEWHERE = frozenset(
+    {
+        "payment", "refund", "transfer", "topup.succeeded", "withdrawal.start", "withdrawal.succeeded",
+        "withdrawal.failed", "ledger.issue_colour", "ledger.reclaim_colour", "ledger.carry_forward",
+    }
+)  # fmt: skip
+
 #: What `verify` compares besides the chain.
-CHECKS: tuple[Check, ...] = (check_ledger, check_payments)
+CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_payments)
 
 #: Every table that commands write.
 RELATIONS: tuple[Relation[Any], ...] = (
@@ -58,7 +71,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,
     ledger_types.REVERSAL, ledger_types.HOLD, ledger_types.COLOUR, ledger_types.COLOUR_MERCHANT, ledger_types.BOOK,
-    ledger_types.ACCOUNT, ledger_types.JOURNAL, ledger_types.ENTRY, ledger_types.LEDGER_DAY,
+    periods.PERIOD, ledger_types.ACCOUNT, ledger_types.JOURNAL, ledger_types.ENTRY, ledger_types.LEDGER_DAY,
 )  # fmt: skip
 
 

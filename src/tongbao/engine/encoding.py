@@ -112,7 +112,8 @@ def encoder(row: type[msgspec.Struct], columns: Sequence[str]) -> Callable[[Any]
             before.append(f"len_{name} = len({name})")
             values += [f"len_{name}", name]
     names: dict[str, Any] = {
-        "microseconds": microseconds, "days": days, "eight": Struct(">q").pack, "four": Struct(">i").pack, "one": Struct("?").pack,
+        "microseconds": microseconds, "days": days,
+        "eight": Struct(">q").pack, "four": Struct(">i").pack, "one": Struct("?").pack,
     }  # fmt: skip
     if lengths:
         names["packs"] = _Packs(">" + "".join(form))

@@ -72,7 +72,8 @@ WITHDRAWALS_IN_TRANSIT = ChartLine("2301", "liability", "在途提现", "Withdra
 COLOUR_FUNDS = ChartLine("2401", "liability", "专用资金准备", "Funds behind restricted money", owned=True, by_hand=False)
 RETAINED_EARNINGS = ChartLine("3001", "equity", "未分配利润", "Retained earnings", overdraft=True)
 OPENING_BALANCES = ChartLine("3901", "equity", "期初余额", "Opening balances", overdraft=True)
-FEES = ChartLine("4001", "income", "手续费收入", "Fee income")
+#: May stand on the other side: once a period's income has been carried forward, a refund still gives back a fee of it.
+FEES = ChartLine("4001", "income", "手续费收入", "Fee income", overdraft=True)
 COLOUR_ISSUED = ChartLine("9101", "asset", "已发行专用资金", "Restricted money issued", overdraft=True, by_hand=False)
 COLOUR_REDEEMED = ChartLine("9102", "asset", "已核销专用资金", "Restricted money redeemed", by_hand=False)
 

@@ -33,10 +33,10 @@ function journal(order: FakeOrder, kind: string, at: string, legs: [string, stri
     const balance = (balances.get(account_id) ?? 500_000) + amount
     balances.set(account_id, balance)
     const entry = { account_id, account_code: code, account_name: names[code], owner: owner ?? null, currency: 'CNY', amount: major(amount), balance_after: major(balance), version: version++ }
-    statements.set(account_id, [{ journal_id, kind, at, amount: entry.amount, balance_after: entry.balance_after, version: entry.version }, ...(statements.get(account_id) ?? [])])
+    statements.set(account_id, [{ journal_id, kind, at, date: at.slice(0, 10), amount: entry.amount, balance_after: entry.balance_after, version: entry.version }, ...(statements.get(account_id) ?? [])])
     return entry
   })
-  journals.set(journal_id, { journal_id, kind, at, command_id: nextId('cmd'), writer: 'api-1', sequence, memo: order.subject, entries })
+  journals.set(journal_id, { journal_id, kind, at, date: at.slice(0, 10), reverses: null, reversed_by: null, reversible: false, command_id: nextId('cmd'), writer: 'api-1', sequence, memo: order.subject, entries })
   journalsOf.set(order.payment_id, [...(journalsOf.get(order.payment_id) ?? []), journal_id])
 }
 ;[...orders].reverse().forEach((order, index) => {
@@ -104,7 +104,14 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (path === '/me') return send(200, operator)
   if (path === '/payments') return page(orders.filter((order) => matches(order) && (!state || order.state === state)))
   if (path === '/accounts') return page(accounts().filter((one) => (!url.searchParams.get('code') || String(one['code']).startsWith(url.searchParams.get('code')!)) && (!url.searchParams.get('owner') || one['owner'] === url.searchParams.get('owner'))))
-  if (path === '/trial-balance') return send(200, trial(url.searchParams.get('at') ?? new Date().toISOString()))
+  if (path === '/trial-balance') return send(200, trial(url.searchParams.get('date')))
+  if (path === '/general-ledger') {
+    const [first_day, last_day] = [url.searchParams.get('from'), url.searchParams.get('to')]
+    const rows = trial(null)['currencies'] as { currency: string; rows: Json[] }[]
+    return send(200, { first_day, last_day, closed_through: null, rows: rows.flatMap((one) => one.rows.map((row) => ({ ...row, currency: one.currency, owned: true, opening: '0.00', closing: row['credit'] === '0.00' ? `-${row['debit'] as string}` : row['credit'], entries: 12 }))) })
+  }
+  if (path === '/general-ledger/days' || path === '/general-ledger/entries' || path === '/holds' || path === '/periods') return page([])
+  if (path === '/periods/check') return send(200, { through: url.searchParams.get('through'), closed_through: null, ready: true, findings: [], results: [] })
   if (path === '/bank-transfers') return page(transfers.filter((one) => !state || one.state === state))
   if (path === '/customers') return page(customers.filter(matches))
   if (path === '/merchants' && request.method === 'POST') {
@@ -144,19 +151,20 @@ function accounts(): Json[] {
   return [...balances].map(([account_id, balance]) => {
     const [, code = '', tail = ''] = account_id.split('_')
     const owner = tail === 'platform' ? null : ([merchant.merchant_id, ...orders.flatMap((order) => order.payer?.customer_id ?? [])].find((id) => id.endsWith(tail)) ?? null)
-    return { account_id, code, name: names[code], owner, currency: 'CNY', balance: major(balance), held: '0.00', floor: code.startsWith('20') ? '0.00' : null, version: statements.get(account_id)?.[0]?.['version'] ?? 0 }
+    return { account_id, code, name: names[code], owner, currency: 'CNY', balance: major(balance), held: '0.00', floor: code.startsWith('20') ? '0.00' : null, ceiling: null, opened_at: new Date(0).toISOString(), closed_at: null, debit_freeze: [], credit_freeze: [], closable: owner !== null, version: statements.get(account_id)?.[0]?.['version'] ?? 0 }
   })
 }
 
-function trial(at: string): Json {
+function trial(date: string | null): Json {
   const sums: [string, number][] = [['1001', 90_662_600], ['2001', -81_004_233], ['2101', -9_211_900], ['2301', -300_000], ['4001', -146_467]]
-  const rows = sums.map(([code, sum]) => ({ code, name: names[code], type: names[code]!.type, accounts: code.startsWith('2') && code !== '2301' ? 412 : 1, debit: sum > 0 ? major(sum) : '0.00', credit: sum < 0 ? major(-sum) : '0.00' }))
-  const usd = [{ code: '1001', name: names['1001'], type: 'asset', accounts: 1, debit: '1200.00', credit: '0.00' }, { code: '2001', name: names['2001'], type: 'liability', accounts: 3, debit: '0.00', credit: '1200.00' }]
+  const rows = sums.map(([code, sum]) => ({ code, name: names[code], type: names[code]!.type, debit: sum > 0 ? major(sum) : '0.00', credit: sum < 0 ? major(-sum) : '0.00' }))
+  const usd = [{ code: '1001', name: names['1001'], type: 'asset', debit: '1200.00', credit: '0.00' }, { code: '2001', name: names['2001'], type: 'liability', debit: '0.00', credit: '1200.00' }]
   return {
-    at,
+    at: new Date().toISOString(),
+    date,
     currencies: [
       { currency: 'CNY', rows, total_debit: major(90_662_600), total_credit: major(90_662_600), balanced: true, reserve: { held: '906626.00', owed: '902161.33', in_transit: '3000.00', own: '1464.67', equal: true, at_bank: '906626.00' } },
-      { currency: 'USD', rows: usd, total_debit: '1200.00', total_credit: '1200.00', balanced: true, reserve: { held: '1200.00', owed: '1200.00', in_transit: '0.00', equal: true } },
+      { currency: 'USD', rows: usd, total_debit: '1200.00', total_credit: '1200.00', balanced: true, reserve: { held: '1200.00', owed: '1200.00', in_transit: '0.00', own: '0.00', equal: true, at_bank: null } },
     ],
   }
 }

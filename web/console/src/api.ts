@@ -11,7 +11,22 @@ import type {
   Page,
 } from '@shared/api/types.ts'
 import { sessionEnded } from './session.ts'
-import type { ConsoleChain, ConsoleTrial, CustomerLine, MerchantLine, StatementLine } from './wire.ts'
+import type {
+  ConsoleChain,
+  ConsoleTrial,
+  CustomerLine,
+  FreezeReason,
+  Hold,
+  Ledger,
+  LedgerDay,
+  LedgerEntry,
+  MerchantLine,
+  Opening,
+  PastBalance,
+  Period,
+  PeriodCheck,
+  StatementLine,
+} from './wire.ts'
 
 const client = createClient('console', sessionEnded)
 const seg = encodeURIComponent
@@ -27,6 +42,25 @@ export interface NewMerchant {
   owner: { login: string; name: string; password: string }
 }
 
+export interface Freeze {
+  debits: boolean
+  credits: boolean
+  reason: FreezeReason
+  note: string
+}
+export interface OpeningFile {
+  content: string
+  format: 'csv' | 'beancount'
+  value_date: string
+  dry_run: boolean
+}
+/** Where a file of the books is downloaded from; the browser does that by itself. */
+export function exportUrl(what: string, query: Record<string, string>): string {
+  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString()
+  return `/v1/console/exports/${what}${search ? `?${search}` : ''}`
+}
+const accountAct = (id: string, act: string, key: string, body: unknown): Promise<Account> => client.post<Account>(`/accounts/${seg(id)}/${act}`, { key, body, money: false })
+
 export const api = {
   login: (login: string, password: string) => client.post<OperatorSession>('/login', { body: { login, password } }),
   logout: () => client.post<undefined>('/logout'),
@@ -37,7 +71,24 @@ export const api = {
   accounts: (query: Query, cursor: string | null) => list<Account>('/accounts', query, cursor),
   account: (id: string) => client.get<Account>(`/accounts/${seg(id)}`),
   statement: (id: string, query: Query, cursor: string | null) => list<StatementLine>(`/accounts/${seg(id)}/statement`, query, cursor),
-  trialBalance: (at: string | null) => client.get<ConsoleTrial>('/trial-balance', { query: { at }, timeout: 60_000 }),
+  pastBalance: (id: string, query: Query) => client.get<PastBalance>(`/accounts/${seg(id)}/balance`, { query }),
+  freeze: (id: string, key: string, body: Freeze) => accountAct(id, 'freeze', key, body),
+  unfreeze: (id: string, key: string, body: Freeze) => accountAct(id, 'unfreeze', key, body),
+  closeAccount: (id: string, key: string, note: string) => accountAct(id, 'close', key, { note }),
+  reopenAccount: (id: string, key: string, note: string) => accountAct(id, 'reopen', key, { note }),
+  limitAccount: (id: string, key: string, ceiling: string | null) => accountAct(id, 'limits', key, { ceiling }),
+  reverse: (id: string, key: string, reason: string) => client.post<Journal>(`/journals/${seg(id)}/reverse`, { key, body: { reason } }),
+  holds: (query: Query, cursor: string | null) => list<Hold>('/holds', query, cursor),
+  voidHold: (id: string, key: string) => client.post<Hold>(`/holds/${seg(id)}/void`, { key }),
+  trialBalance: (date: string | null) => client.get<ConsoleTrial>('/trial-balance', { query: { date }, timeout: 60_000 }),
+  ledger: (from: string, to: string) => client.get<Ledger>('/general-ledger', { query: { from, to } }),
+  ledgerDays: (query: Query, cursor: string | null) => list<LedgerDay>('/general-ledger/days', query, cursor),
+  ledgerEntries: (query: Query, cursor: string | null) => list<LedgerEntry>('/general-ledger/entries', query, cursor),
+  periods: (cursor: string | null) => list<Period>('/periods', {}, cursor),
+  checkPeriod: (through: string) => client.get<PeriodCheck>('/periods/check', { query: { through } }),
+  closePeriod: (key: string, through: string) => client.post<Period>('/periods', { key, body: { through } }),
+  reopenPeriod: (key: string, through: string, reason: string) => client.post<Period>(`/periods/${seg(through)}/reopen`, { key, body: { reason } }),
+  opening: (key: string, body: OpeningFile) => client.post<Opening>('/opening-balances', { key, body, money: !body.dry_run, timeout: 60_000 }),
   chain: () => client.get<ConsoleChain>('/chain'),
   verifyChain: (key: string) => client.post<{ running: boolean }>('/chain/verify', { key }),
   bankTransfers: (query: Query, cursor: string | null) => list<ConsoleBankTransfer>('/bank-transfers', query, cursor),

@@ -5,7 +5,10 @@
  *   /payments, /payments/:id           find by payment id, order no., payer's login, merchant (q, state, from, to)
  *   /journals/:id                      one journal as debits and credits
  *   /accounts, /accounts/:id           the accounts (code, owner); one account's statement (from, to)
- *   /trial-balance                     as of a moment (at)
+ *   /trial-balance                     as of a day (date)
+ *   /ledger, /ledger/line              the general ledger (from, to); one line by day and its entries (code, currency, date)
+ *   /holds                             active holds, or those of one account (account)
+ *   /periods, /files                   closing the books; exports and opening balances
  *   /chain                             the audit chain and its verification
  *   /bank-transfers                    the queue (state)
  *   /customers, /merchants             find (q);  /merchants/new creates
@@ -26,6 +29,11 @@ export const router = createRouter({
     { path: '/accounts', component: () => import('./pages/Accounts.vue'), meta: { heading: 'accounts.title' } },
     { path: '/accounts/:id', component: () => import('./pages/Statement.vue'), props: true, meta: { heading: 'statement.title' } },
     { path: '/trial-balance', component: () => import('./pages/TrialBalance.vue'), meta: { heading: 'trial.title' } },
+    { path: '/ledger', component: () => import('./pages/Ledger.vue'), meta: { heading: 'ledger.title' } },
+    { path: '/ledger/line', component: () => import('./pages/LedgerLine.vue'), meta: { heading: 'ledger.title' } },
+    { path: '/holds', component: () => import('./pages/Holds.vue'), meta: { heading: 'holds.title' } },
+    { path: '/periods', component: () => import('./pages/Periods.vue'), meta: { heading: 'periods.title' } },
+    { path: '/files', component: () => import('./pages/Files.vue'), meta: { heading: 'files.title' } },
     { path: '/chain', component: () => import('./pages/Chain.vue'), meta: { heading: 'chain.title' } },
     { path: '/bank-transfers', component: () => import('./pages/BankTransfers.vue'), meta: { heading: 'transfers.title' } },
     { path: '/customers', component: () => import('./pages/Customers.vue'), meta: { heading: 'customers.title' } },

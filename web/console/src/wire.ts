@@ -1,10 +1,29 @@
 /** Short names for parts of the server's answers. */
 import type { Chain, CustomerRow, MerchantRow, StatementEntry, TrialBalance } from '@shared'
+import type { components } from '@shared/api/schema.d.ts'
 
-/** held = owed + in transit + our own fees still lying there; `at_bank` is the bank's own word, null when it did not answer. */
-export type Reserve = TrialBalance['currencies'][number]['reserve']
+type Schemas = components['schemas']
+
+export type TrialCurrency = TrialBalance['currencies'][number]
+/** held = owed + in transit + our own that lies there; `at_bank` is the bank's own word, null when it did not answer. */
+export type Reserve = TrialCurrency['reserve']
 export type ConsoleTrial = TrialBalance
 export type ConsoleChain = Chain
 export type StatementLine = StatementEntry
 export type CustomerLine = CustomerRow
 export type MerchantLine = MerchantRow
+
+export type Ledger = Schemas['LedgerAnswer']
+export type LedgerLine = Schemas['LedgerLine']
+export type LedgerDay = Schemas['LedgerDayLine']
+export type LedgerEntry = Schemas['LedgerEntry']
+export type PastBalance = Schemas['AccountBalanceAnswer']
+export type Hold = Schemas['HoldLine']
+export type Period = Schemas['PeriodLine']
+export type PeriodCheck = Schemas['CheckAnswer']
+export type Opening = Schemas['OpeningAnswer']
+export type FreezeReason = Schemas['FreezeBody']['reason']
+export const FREEZE_REASONS: readonly FreezeReason[] = ['court', 'fraud', 'aml', 'lost', 'deceased', 'customer', 'operator']
+
+/** The ISO code in an account's currency, which may name a colour of restricted money after it: "CNY:canteen-2026". */
+export const plain = (currency: string): string => currency.split(':')[0] ?? currency

@@ -1,7 +1,8 @@
 /** What the operator's console says. `{name}` is filled by the caller. */
 import { defineMessages, translator } from '@shared/i18n/messages.ts'
+import { bookWords } from './bookWords.ts'
 
-export const words = defineMessages(
+const desk = defineMessages(
   {
     'app.name': '通宝运营台',
     'nav.main': '主导航',
@@ -127,6 +128,13 @@ export const words = defineMessages(
     'kind.withdrawal.start': '提现发起',
     'kind.withdrawal.succeeded': '提现到账',
     'kind.withdrawal.failed': '提现退回',
+    'kind.ledger.post': '记账',
+    'kind.ledger.opening': '期初余额',
+    'kind.ledger.reverse': '冲正',
+    'kind.ledger.carry_forward': '结转损益',
+    'kind.ledger.capture': '冻结扣款',
+    'kind.ledger.move_up_to': '划转',
+    'kind.bulk': '批量入账',
 
     'by.merchant': '商户',
     'by.customer': '客户',
@@ -145,6 +153,7 @@ export const words = defineMessages(
     'trial.title': '试算平衡',
     'trial.at': '截至',
     'trial.now': '现在',
+    'trial.date': '截至该日终（起息日）',
     'trial.total': '合计',
     'trial.balanced': '平衡',
     'trial.unbalanced': '不平衡',
@@ -154,7 +163,7 @@ export const words = defineMessages(
     'trial.held': '账上备付金',
     'trial.owed': '应付客户与商户',
     'trial.transit': '在途',
-    'trial.own': '本机构手续费',
+    'trial.own': '本机构自有',
     'trial.atBank': '银行答复的余额 {amount}，与账上一致。',
     'trial.atBankOff': '银行答复的余额 {amount}，与账上不一致（可能有在途款项）。',
     'trial.bankSilent': '银行暂未答复余额。',
@@ -362,6 +371,13 @@ export const words = defineMessages(
     'kind.withdrawal.start': 'Withdrawal started',
     'kind.withdrawal.succeeded': 'Withdrawal paid out',
     'kind.withdrawal.failed': 'Withdrawal returned',
+    'kind.ledger.post': 'Posting',
+    'kind.ledger.opening': 'Opening balances',
+    'kind.ledger.reverse': 'Reversal',
+    'kind.ledger.carry_forward': 'Result carried forward',
+    'kind.ledger.capture': 'Hold captured',
+    'kind.ledger.move_up_to': 'Movement',
+    'kind.bulk': 'Bulk posting',
 
     'by.merchant': 'Merchant',
     'by.customer': 'Customer',
@@ -380,6 +396,7 @@ export const words = defineMessages(
     'trial.title': 'Trial balance',
     'trial.at': 'As of',
     'trial.now': 'Now',
+    'trial.date': 'End of day (value date)',
     'trial.total': 'Total',
     'trial.balanced': 'Balanced',
     'trial.unbalanced': 'Not balanced',
@@ -389,7 +406,7 @@ export const words = defineMessages(
     'trial.held': 'Held in reserve',
     'trial.owed': 'Owed to customers and merchants',
     'trial.transit': 'In transit',
-    'trial.own': 'Our own fees',
+    'trial.own': 'Our own',
     'trial.atBank': 'The bank itself says {amount}, as our books do.',
     'trial.atBankOff': 'The bank itself says {amount}, which differs from our books (money may be on its way).',
     'trial.bankSilent': 'The bank has not answered its balance.',
@@ -474,5 +491,6 @@ export const words = defineMessages(
   },
 )
 
+export const words = { zh: { ...desk.zh, ...bookWords.zh }, en: { ...desk.en, ...bookWords.en } }
 export const t = translator(words)
 export type Word = Parameters<typeof t>[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
@@ -10,6 +10,7 @@ from litestar import get
 
 from tongbao.app.books import Books
 from tongbao.app.console.wire import READERS, PathId, chart_name
+from tongbao.app.registry import UNDONE_ELSEWHERE
 from tongbao.identity.http import require_role
 from tongbao.identity.service import Caller
 from tongbao.kernel import web
@@ -31,11 +32,15 @@ class JournalEntryAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A journal, and which batch of whose chain holds it."""
+    """A journal, and which batch of whose chain holds it. `date` is its value date; `reversible`: the console may undo it."""
 
     journal_id: str
     kind: str
     at: datetime
+    date: date
+    reverses: str | None
+    reversed_by: str | None
+    reversible: bool
     command_id: str
     writer: int | None
     sequence: int | None
@@ -57,6 +62,10 @@ async def journal_answer(books: Books, journal_id: UUID) -> JournalAnswer:
         journal_id=str(journal_id),
         kind=head["kind"],
         at=head["posted_at"],
+        date=head["value_date"],
+        reverses=str(head["reverses"]) if head["reverses"] else None,
+        reversed_by=str(head["reversed_by"]) if head["reversed_by"] else None,
+        reversible=head["reverses"] is None and head["reversed_by"] is None and head["kind"] not in UNDONE_ELSEWHERE,
         command_id=str(head["command_id"]),
         writer=head["writer"],
         sequence=head["sequence"],

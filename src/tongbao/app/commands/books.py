@@ -1,0 +1,337 @@
+"""`tongbao books`: the books on a terminal. Tables for people, `--json` for programs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tongbao.app import logs, runtime
+from tongbao.app.audit import Audit
+from tongbao.app.books import Books, Trial
+from tongbao.app.commands.books_words import HEADINGS
+from tongbao.app.settings import Settings
+from tongbao.kernel.clock import SystemClock
+from tongbao.kernel.database import open_pool
+from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import named_id, new_id
+from tongbao.kernel.money import format_minor
+from tongbao.ledger.api import CHART
+from tongbao.ledger.exchange import opening
+from tongbao.ledger.exchange.export import WHATS, Export, What, export
+from tongbao.ledger.periods import Period
+
+Language = Literal["zh", "en"]
+
+#: Who acts when it is done on a terminal.
+TERMINAL = named_id("operator", "command line")
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+class Said(NamedTuple):
+    """How to answer: in which language, and whether for a program."""
+
+    language: Language
+    as_json: bool
+
+
+def words(zh: str, en: str, language: Language) -> str:
+    """One of two spellings."""
+    return zh if language == "zh" else en
+
+
+@click.group("books", help="Read the books, write them out, bring balances in, close periods.")
+@click.option("--lang", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Language of headings.")
+@click.option("--json", "as_json", is_flag=True, help="Answer one line of JSON.")
+@click.pass_context
+def command(context: click.Context, lang: Language, as_json: bool) -> None:
+    context.obj = Said(lang, as_json)
+
+
+@command.command("trial-balance", help="Every line of the chart as debit or credit, now or when a day ended (value date).")
+@click.option("--date", "day", type=_DAY)
+@click.pass_obj
+def trial_balance(said: Said, day: datetime | None) -> None:
+    trials = _run(lambda books: books.trial(_date(day)))
+    if said.as_json:
+        _json([_trial_json(trial) for trial in trials])
+        return
+    for trial in trials:
+        _show(_trial_table(trial, said.language))
+
+
+@command.command("ledger", help="The general ledger over a period of value dates; with --code, one line by day.")
+@click.option("--from", "first", type=_DAY, required=True)
+@click.option("--to", "last", type=_DAY, required=True)
+@click.option("--code", help="One line of the chart.")
+@click.option("--currency", default="CNY", show_default=True, help="With --code: its currency, and colour.")
+@click.pass_obj
+def ledger(said: Said, first: datetime, last: datetime, code: str | None, currency: str) -> None:
+    if code is None:
+        rows = _run(lambda books: books.reports.general_ledger(first.date(), last.date()))
+        table = [
+            (
+                row.code, words(CHART[row.code].zh, CHART[row.code].en, said.language), row.currency,
+                *(
+                    _amount(minor, row.currency)
+                    for minor in (row.opening_minor, row.debit_minor, row.credit_minor, row.closing_minor)
+                ),
+                str(row.entries),
+            )
+            for row in rows
+        ]  # fmt: skip
+        _answer(said, ("code", "account", "currency", "opening", "debit", "credit", "closing", "entries"), table)
+        return
+    if code not in CHART:
+        raise click.ClickException(f"the chart has no line {code}")
+    days = _run(lambda books: books.reports.line_days(code, currency, first.date(), last.date(), 10_000))
+    table = [
+        (
+            str(row.day),
+            *(_amount(minor, currency) for minor in (row.debit_minor, row.credit_minor, row.balance_minor)),
+            str(row.entries),
+        )
+        for row in days
+    ]  # fmt: skip
+    _answer(said, ("date", "debit", "credit", "balance", "entries"), table)
+
+
+@command.command("statement", help="Entries of an account with the running balance.")
+@click.argument("account", type=click.UUID)
+@click.option("--from", "first", type=_DAY)
+@click.option("--to", "last", type=_DAY)
+@click.option("--order", type=click.Choice(["newest", "oldest"]), default="newest", show_default=True)
+@click.option("--beyond", type=click.IntRange(1), help="Go on beyond this version, the last of the page before.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.pass_obj
+def statement(
+    said: Said, account: UUID, first: datetime | None, last: datetime | None, order: Any, beyond: int | None, limit: int
+) -> None:
+    async def read(books: Books) -> tuple[str, Sequence[Any]]:
+        found = await books.account(account)
+        book = await books.reports.book()
+        start = book.begin(first.date()) if first else None
+        end = book.end(last.date()) if last else None
+        rows = await books.reports.statement(account, order=order, beyond=beyond, start=start, end=end, limit=limit)
+        return found.currency, [(row, row.posted_at.astimezone(book.zone)) for row in rows]
+
+    currency, rows = _run(read)
+    table = [
+        (
+            str(row.version), f"{at:%Y-%m-%d %H:%M:%S}", str(row.value_date), row.kind, _amount(row.amount_minor, currency),
+            _amount(row.balance_minor, currency), str(row.journal_id), row.memo,
+        )
+        for row, at in rows
+    ]  # fmt: skip
+    _answer(said, ("version", "posted", "date", "kind", "amount", "balance", "journal", "memo"), table)
+
+
+@command.command("export", help="Write the books to a file: Beancount, or CSV.")
+@click.argument("what", type=click.Choice(WHATS))
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="The file; - for standard output.")
+@click.option("--from", "first", type=_DAY)
+@click.option("--to", "last", type=_DAY)
+@click.option("--bom", is_flag=True, help="Begin a CSV with a byte order mark, for Excel.")
+@click.pass_obj
+def write_out(said: Said, what: What, output: Path | None, first: datetime | None, last: datetime | None, bom: bool) -> None:
+    wish = Export(what, _date(first), _date(last), bom)
+    target = output or Path(wish.file_name)
+    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+
+    async def write(books: Books) -> int:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("exporting", total=None)
+            pieces = export(books.pool, wish, lambda done, total: bar.update(task, completed=done, total=total))
+            written = 0
+            with sys.stdout.buffer if str(target) == "-" else target.open("wb") as file:
+                async with aclosing(pieces) as open_pieces:
+                    async for piece in open_pieces:
+                        written += file.write(piece)
+        return written
+
+    written = _run(write)
+    if str(target) != "-":
+        if said.as_json:
+            _json({"file": str(target), "bytes": written})
+        else:
+            click.echo(f"{target}: {written:,} B", err=True)
+
+
+@command.command(
+    "import", help="Bring in opening balances, from a CSV or a Beancount file. Says what it would come to; --post does it."
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--date", "day", type=_DAY, required=True, help="The value date of the balances.")
+@click.option("--format", "format_", type=click.Choice(["csv", "beancount"]))
+@click.option("--post", is_flag=True, help="Post them, if there is nothing wrong with the file.")
+@click.pass_obj
+def bring_in(said: Said, file: Path, day: datetime, format_: opening.Format | None, post: bool) -> None:
+    kind: opening.Format = format_ or ("beancount" if file.suffix in (".beancount", ".bean") else "csv")
+    read = opening.read(file.read_text(encoding="utf-8-sig"), kind)
+    trials, moved = _run(lambda books: books.opening_dry_run(read, day.date()))
+    journal_id, repeated = None, False
+    if post and not read.findings:
+        journal_id, repeated = _run(lambda books: books.post_opening(read, day.date()))
+    if said.as_json:
+        _json(
+            {
+                "lines": len(read.lines), "moved": len(moved), "journal_id": journal_id, "repeated": repeated,
+                "findings": [{"line": each.number, "zh": each.zh, "en": each.en} for each in read.findings],
+                "trial_balance": [_trial_json(trial) for trial in trials],
+            }
+        )  # fmt: skip
+    else:
+        for finding in read.findings:
+            click.echo(f"{file.name}:{finding.number}: {words(finding.zh, finding.en, said.language)}", err=True)
+        if not repeated:
+            for trial in trials:
+                _show(_trial_table(trial, said.language))
+        if journal_id:
+            again = words("（此前已入账）", " (posted before)", said.language) if repeated else ""
+            click.echo(f"{words('凭证', 'journal', said.language)} {journal_id}{again}")
+        elif not read.findings:
+            click.echo(
+                words("以上为试算，加 --post 入账。", "This is what it would come to; --post posts it.", said.language), err=True
+            )
+    sys.exit(1 if read.findings else 0)
+
+
+@command.command("close", help="Close the books through a day and carry the result into retained earnings.")
+@click.argument("through", type=_DAY)
+@click.option("--check", is_flag=True, help="Only say what speaks against it.")
+@click.pass_obj
+def close(said: Said, through: datetime, check: bool) -> None:
+    day = through.date()
+    findings = _run(lambda books: books.closing.look(day))
+    errors = [each for each in findings if each.level == "error"]
+    if not said.as_json:
+        for each in findings:
+            click.echo(f"{each.level}: {words(each.zh, each.en, said.language)}", err=True)
+    if check or errors:
+        if said.as_json:
+            _json({"through": day, "findings": findings})
+        sys.exit(1 if errors else 0)
+    _period(said, _run(lambda books: books.closing.close(_command_id(), day, TERMINAL)))
+
+
+@command.command("reopen", help="Open the period closed last again.")
+@click.argument("through", type=_DAY)
+@click.option("--reason", required=True)
+@click.pass_obj
+def reopen(said: Said, through: datetime, reason: str) -> None:
+    if not reason.strip():
+        raise click.ClickException("a reason is needed")
+    _period(said, _run(lambda books: books.closing.reopen(_command_id(), through.date(), reason.strip(), TERMINAL)))
+
+
+# ── how it runs and how it is said ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _run(act: Callable[[Books], Awaitable[Any]]) -> Any:
+    settings = Settings.read()
+    logs.configure(as_json=settings.log_json)
+    if not settings.database_url and not (settings.data_dir / "postgres").exists():
+        raise click.ClickException(f"there is no database in {settings.data_dir}")
+
+    async def main() -> Any:
+        async with runtime.left_as_found(settings), _books(settings) as books:
+            return await act(books)
+
+    try:
+        return asyncio.run(main())
+    except Refusal as refusal:
+        language = click.get_current_context().obj.language
+        raise click.ClickException(f"{refusal.code.message(language, refusal.detail)} [{refusal.code.name}]") from None
+
+
+@asynccontextmanager
+async def _books(settings: Settings) -> AsyncIterator[Books]:
+    dsn = await runtime.open_database(settings)
+    clock, keys = SystemClock(), runtime.keys(settings)
+    pool = await open_pool(dsn, size=2)
+    try:
+        async with runtime.open_engine(dsn, keys, clock) as engine:
+            yield Books(engine, pool, Audit(dsn, keys, settings, clock), clock)
+    finally:
+        await pool.close()
+
+
+def _command_id() -> UUID:
+    return new_id(SystemClock().now())
+
+
+def _date(day: datetime | None) -> date | None:
+    return day.date() if day else None
+
+
+def _amount(minor: int, currency: str) -> str:
+    return format_minor(minor, currency)
+
+
+def _json(value: Any) -> None:
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def _show(table: Table) -> None:
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _answer(said: Said, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if said.as_json:
+        _json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    table = Table()
+    numbers = {"opening", "debit", "credit", "closing", "entries", "amount", "balance", "version"}
+    for column in columns:
+        table.add_column(words(*HEADINGS[column], said.language), justify="right" if column in numbers else "left")
+    for row in rows:
+        table.add_row(*row)
+    _show(table)
+
+
+def _trial_table(trial: Trial, language: Language) -> Table:
+    currency = trial.currency
+    table = Table(title=currency, show_footer=True)
+    table.add_column(words(*HEADINGS["code"], language), words(*HEADINGS["total"], language))
+    table.add_column(words(*HEADINGS["account"], language))
+    for column, total in (("debit", trial.debit_minor), ("credit", trial.credit_minor)):
+        table.add_column(words(*HEADINGS[column], language), _amount(total, currency), justify="right")
+    for row in trial.rows:
+        line = CHART[row.code]
+        debit = _amount(-row.posted_minor, currency) if row.posted_minor < 0 else ""
+        credit = _amount(row.posted_minor, currency) if row.posted_minor > 0 else ""
+        table.add_row(row.code, words(line.zh, line.en, language), debit, credit)
+    return table
+
+
+def _trial_json(trial: Trial) -> dict[str, Any]:
+    rows = [
+        {"code": row.code, "debit": _amount(max(0, -row.posted_minor), trial.currency),
+         "credit": _amount(max(0, row.posted_minor), trial.currency)}
+        for row in trial.rows
+    ]  # fmt: skip
+    return {"currency": trial.currency, "rows": rows, "balanced": trial.debit_minor == trial.credit_minor}
+
+
+def _period(said: Said, period: Period) -> None:
+    if said.as_json:
+        _json(period)
+        return
+    table = Table(show_header=False)
+    table.add_row(words(*HEADINGS["through"], said.language), str(period.through))
+    table.add_row(words(*HEADINGS["state"], said.language), period.state)
+    if period.journal_id and period.state == "CARRIED":
+        table.add_row(words(*HEADINGS["journal"], said.language), str(period.journal_id))
+    _show(table)

@@ -1,0 +1,122 @@
+"""Routes of files: the books written out, and opening balances brought in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from datetime import date
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import get, post
+from litestar.params import QueryParameter
+from litestar.response import Stream
+
+from tongbao.app.books import Books
+from tongbao.app.console.books import TrialCurrency, trial_currency
+from tongbao.app.console.wire import BOOKKEEPERS, FirstDay, LastDay, day
+from tongbao.identity.http import require_role
+from tongbao.identity.service import Caller
+from tongbao.kernel import web
+from tongbao.kernel.errors import Refusal
+from tongbao.ledger.exchange import opening
+from tongbao.ledger.exchange.export import Export
+
+Table = Literal["journals", "entries", "accounts", "trial-balance"]
+
+#: A file of opening balances; ten thousand lines are less than a megabyte.
+_MOST_FILE_BYTES = 2 * 1024 * 1024
+
+
+class OpeningBody(web.Request, frozen=True, kw_only=True):
+    """A file of opening balances. `dry_run`: say what it would come to, and change nothing."""
+
+    content: Annotated[str, msgspec.Meta(max_length=1_500_000)]
+    format: opening.Format = "csv"
+    value_date: Annotated[str, msgspec.Meta(max_length=10)]
+    dry_run: bool = True
+
+
+class OpeningFinding(msgspec.Struct, frozen=True):
+    """What is wrong with a line of the file; line 0 is the whole of it."""
+
+    line: int
+    message: web.Words
+
+
+class OpeningAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file would come to, or has come to. `journal_id` is null for a dry run and for a file with findings; `repeated`:
+    this file had been posted for that day before. `moved`: so many of its accounts have entries already."""
+
+    value_date: date
+    lines: int
+    findings: list[OpeningFinding]
+    currencies: list[TrialCurrency]
+    moved: int
+    journal_id: str | None
+    repeated: bool
+
+
+@get("/v1/console/exports/beancount", tags=["Console"], media_type="text/plain")
+async def export_beancount(operator: Caller, books: Books) -> Stream:
+    """The whole books as a Beancount file."""
+    require_role(operator, *BOOKKEEPERS)
+    return await _file(books, Export("beancount"), "text/plain")
+
+
+@get("/v1/console/exports/{what:str}", tags=["Console"], media_type="text/csv")
+async def export_table(
+    operator: Caller,
+    books: Books,
+    what: Table,
+    first_day: FirstDay = None,
+    last_day: LastDay = None,
+    bom: Annotated[bool, QueryParameter(description="Begin with a byte order mark, by which Excel knows UTF-8.")] = False,
+) -> Stream:
+    """Journals, entries, accounts or the trial balance as CSV. Days are value dates."""
+    require_role(operator, *BOOKKEEPERS)
+    first, last = (day(text) if text is not None else None for text in (first_day, last_day))
+    if first is not None and last is not None and first > last:
+        raise Refusal(web.INVALID_DATE)
+    return await _file(books, Export(what, first, last, bom), "text/csv")
+
+
+async def _file(books: Books, wish: Export, kind: str) -> Stream:
+    pieces = books.export(wish)
+    begun = await anext(pieces, b"")  # whatever refuses does so before the first byte is sent
+    headers = {"Content-Disposition": f'attachment; filename="{wish.file_name}"'}
+    return Stream(_all(begun, pieces), media_type=f"{kind}; charset=utf-8", headers=headers)
+
+
+async def _all(begun: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with aclosing(pieces):
+        yield begun
+        async for piece in pieces:
+            yield piece
+
+
+@post("/v1/console/opening-balances", tags=["Console"], status_code=200, request_max_body_size=_MOST_FILE_BYTES)
+async def opening_balances(operator: Caller, books: Books, data: OpeningBody, key: web.IdempotencyKey) -> OpeningAnswer:
+    """Check a file of opening balances whole, and post it as one journal. The same file for the same day is posted once."""
+    require_role(operator, *BOOKKEEPERS)
+    value_date = day(data.value_date)
+    read = opening.read(data.content, data.format)
+    journal_id, repeated, moved = None, False, 0
+    if not data.dry_run and not read.findings:
+        journal_id, repeated = await books.post_opening(read, value_date)
+        trials = await books.trial(value_date)
+    else:
+        trials, accounts = await books.opening_dry_run(read, value_date)
+        moved = len(accounts)
+    return OpeningAnswer(
+        value_date=value_date,
+        lines=len(read.lines),
+        findings=[OpeningFinding(each.number, web.Words(each.zh, each.en)) for each in read.findings],
+        currencies=[trial_currency(trial) for trial in trials],
+        moved=moved,
+        journal_id=str(journal_id) if journal_id else None,
+        repeated=repeated,
+    )
+
+
+ROUTES = (export_beancount, export_table, opening_balances)

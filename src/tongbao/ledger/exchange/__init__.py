@@ -1,0 +1,1 @@
+"""The books in other programs' files: written as Beancount and CSV, opening balances read from them."""

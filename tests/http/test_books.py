@@ -1,0 +1,276 @@
+"""The books over HTTP: what is read of them, files out and in, acts on accounts, holds and journals, and closing periods.
+
+The town is shared, so nothing here closes a day on which others post: periods are closed long before it was founded.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.http.town import PIN, Person, Town, ok, refused
+from tongbao.app.asgi import open_services
+from tongbao.app.console.accounts import AccountAnswer, AccountBalanceAnswer, StatementLine
+from tongbao.app.console.books import LedgerAnswer, LedgerDayLine, LedgerEntry, TrialAnswer
+from tongbao.app.console.exchange import OpeningAnswer
+from tongbao.app.console.journals import JournalAnswer
+from tongbao.app.console.periods import CheckAnswer, PeriodLine
+from tongbao.app.console.states import HoldLine
+from tongbao.engine.api import accepted
+from tongbao.kernel import web
+from tongbao.kernel.ids import new_id
+from tongbao.ledger.api import CUSTOMER_WALLET, account_id
+from tongbao.ledger.commands import PlaceHold
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ZONE = ZoneInfo("Asia/Shanghai")
+ACCOUNTS = "/v1/console/accounts"
+
+
+def today() -> str:
+    return datetime.now(ZONE).date().isoformat()
+
+
+def wallet(person: Person) -> str:
+    return str(account_id(CUSTOMER_WALLET, "CNY", UUID(person.customer_id)))
+
+
+async def opened(town: Town, code: str, minor: str, owner: str = "", day: str = "") -> OpeningAnswer:
+    """Credit a place from the reserve, by a file of opening balances that nobody has sent before."""
+    nonce = new_id(datetime.now(UTC))
+    content = f"code,owner_id,currency,debit,credit,{nonce}\n1001,,CNY,{minor},\n{code},{owner},CNY,,{minor}\n"
+    body = {"content": content, "value_date": day or today(), "dry_run": False}
+    return ok(await town.finance.post("/v1/console/opening-balances", body), OpeningAnswer)
+
+
+async def test_a_statement_reads_the_same_from_both_ends(town: Town) -> None:
+    who = await town.customer("Statement")
+    for amount in ("5.00", "6.00", "7.00"):
+        await town.gift(who, amount)
+    path = f"{ACCOUNTS}/{wallet(who)}/statement"
+    seen: dict[str, list[int]] = {}
+    for order in ("newest", "oldest"):
+        versions: list[int] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = ok(await town.support.get(path, order=order, limit=2, **cursor), web.Page[StatementLine])
+            versions += [line.version for line in page.items]
+            if page.next_cursor is None:
+                break
+            cursor = {"cursor": page.next_cursor}
+        seen[order] = versions
+    assert seen == {"newest": [3, 2, 1], "oldest": [1, 2, 3]}
+
+
+async def test_a_balance_is_told_as_of_a_moment_and_a_day(town: Town) -> None:
+    who = await town.customer("Past")
+    await town.gift(who, "5.00")
+    between = datetime.now(UTC).isoformat()
+    await town.gift(who, "6.00")
+    path = f"{ACCOUNTS}/{wallet(who)}/balance"
+
+    async def stood(**query: str) -> str:
+        return ok(await town.support.get(path, **query), AccountBalanceAnswer).balance
+
+    yesterday = (datetime.now(ZONE) - timedelta(days=1)).date().isoformat()
+    assert await stood(at=between) == "5.00"
+    assert (await stood(date=today()), await stood(date=yesterday)) == ("11.00", "0.00")
+    for query in ({}, {"at": between, "date": today()}, {"date": "2026-02-30"}):
+        refused(await town.support.get(path, **query), 400, "invalid_date")
+
+
+async def test_the_ledger_leads_from_a_line_to_its_days_and_entries(town: Town) -> None:
+    who = await town.customer("Drill")
+    await town.gift(who, "5.00")
+    period = {"from": "2026-01-01", "to": today()}
+    ledger = ok(await town.support.get("/v1/console/general-ledger", **period), LedgerAnswer)
+    line = next(row for row in ledger.rows if (row.code, row.currency) == ("2001", "CNY"))
+    assert Decimal(line.opening) + Decimal(line.credit) - Decimal(line.debit) == Decimal(line.closing)
+    which = {"code": "2001", "currency": "CNY"}
+    days = ok(await town.support.get("/v1/console/general-ledger/days", **which, **period), web.Page[LedgerDayLine])
+    assert days.items[0].balance_after == line.closing
+    found: list[LedgerEntry] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = await town.support.get("/v1/console/general-ledger/entries", **which, date=today(), limit=100, **cursor)
+        page = ok(answer, web.Page[LedgerEntry])
+        found += page.items
+        if page.next_cursor is None:
+            break
+        cursor = {"cursor": page.next_cursor}
+    assert [(entry.amount, entry.kind) for entry in found if entry.owner == who.customer_id] == [("5.00", "transfer")]
+    refused(
+        await town.support.get("/v1/console/general-ledger", **{"from": "2026-02-02", "to": "2026-02-01"}), 400, "invalid_date"
+    )
+    refused(
+        await town.support.get("/v1/console/general-ledger/days", code="1234", currency="CNY", **period), 404, "account_not_found"
+    )
+
+
+async def test_a_trial_balance_of_a_day_before_the_books_is_empty(town: Town) -> None:
+    trial = ok(await town.finance.get("/v1/console/trial-balance", date="2020-01-01"), TrialAnswer)
+    assert (trial.currencies, str(trial.date)) == ([], "2020-01-01")
+
+
+async def test_exports_are_files_with_a_name(town: Town) -> None:
+    for what, kind in (("beancount", "text/plain"), ("journals", "text/csv"), ("entries", "text/csv"), ("accounts", "text/csv"),
+                       ("trial-balance", "text/csv")):  # fmt: skip
+        answer = await town.finance.get(f"/v1/console/exports/{what}")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, f"{kind}; charset=utf-8"), answer.text[:200]
+        assert f'filename="tongbao-{what}.' in answer.headers["content-disposition"]
+        assert len(answer.text.splitlines()) > 1
+    rows = list(csv.DictReader(io.StringIO((await town.finance.get("/v1/console/exports/entries")).text, newline="")))
+    assert sum(Decimal(row["debit"] or 0) - Decimal(row["credit"] or 0) for row in rows if row["currency"] == "CNY") == 0
+    assert (await town.finance.get("/v1/console/exports/accounts", bom="true")).content.startswith(b"\xef\xbb\xbf")
+
+
+async def test_files_and_acts_are_for_bookkeepers(town: Town) -> None:
+    who = await town.customer("Nosy")
+    refused(await town.support.get("/v1/console/exports/entries"), 403, "forbidden")
+    freeze = {"debits": True, "credits": False, "reason": "fraud"}
+    for path, body in (
+        (f"{ACCOUNTS}/{wallet(who)}/freeze", freeze), (f"{ACCOUNTS}/{wallet(who)}/close", {}),
+        ("/v1/console/periods", {"through": "2020-01-01"}),
+        ("/v1/console/opening-balances", {"content": "x", "value_date": today()}),
+    ):  # fmt: skip
+        refused(await town.support.post(path, body), 403, "forbidden")
+    refused(await town.finance.post("/v1/console/periods/2020-01-01/reopen", {"reason": "x"}), 403, "forbidden")
+
+
+async def test_opening_balances_are_tried_before_they_are_posted(town: Town) -> None:
+    nonce = new_id(datetime.now(UTC))
+    content = f"code,owner_id,currency,debit,credit,{nonce}\n1001,,CNY,3.00,\n3901,,CNY,,3.00\n"
+    path, before = "/v1/console/opening-balances", await town.moved()
+    tried = ok(await town.finance.post(path, {"content": content, "value_date": today()}), OpeningAnswer)
+    assert (tried.lines, tried.findings, tried.journal_id) == (2, [], None)
+    assert all(each.balanced for each in tried.currencies)
+    bad = ok(
+        await town.finance.post(path, {"content": content + "9,,CNY,1,\n", "value_date": today(), "dry_run": False}),
+        OpeningAnswer,
+    )
+    assert [finding.line for finding in bad.findings] == [4] and bad.journal_id is None
+    assert await town.moved() == before
+    posted = ok(await town.finance.post(path, {"content": content, "value_date": today(), "dry_run": False}), OpeningAnswer)
+    again = ok(await town.admin.post(path, {"content": content, "value_date": today(), "dry_run": False}), OpeningAnswer)
+    assert posted.journal_id is not None
+    assert (again.journal_id, again.repeated, posted.repeated) == (posted.journal_id, True, False)
+
+
+async def test_a_journal_is_reversed_once(town: Town) -> None:
+    posted = await opened(town, "3901", "2.00")
+    path = f"/v1/console/journals/{posted.journal_id}"
+    refused(await town.finance.post(f"{path}/reverse", {"reason": "  "}), 400, "reason_missing")
+    undoing = ok(await town.finance.post(f"{path}/reverse", {"reason": "typed twice"}), JournalAnswer, 201)
+    assert (undoing.reverses, undoing.memo, undoing.reversible) == (posted.journal_id, "typed twice", False)
+    original = ok(await town.support.get(path), JournalAnswer)
+    assert (original.reversed_by, original.reversible) == (undoing.journal_id, False)
+    assert sorted(entry.amount for entry in original.entries) == sorted(entry.amount for entry in undoing.entries)
+    refused(await town.finance.post(f"{path}/reverse", {"reason": "again"}), 409, "journal_reversed")
+    refused(
+        await town.finance.post(f"/v1/console/journals/{undoing.journal_id}/reverse", {"reason": "x"}), 422, "journal_is_reversal"
+    )
+
+
+async def test_a_payment_is_refunded_not_reversed(town: Town) -> None:
+    await town.pay(town.ann, await town.order(town.shop, "1.00"))
+    entry = ok(await town.support.get(f"{ACCOUNTS}/{wallet(town.ann)}/statement", limit=1))["items"][0]
+    path = f"/v1/console/journals/{entry['journal_id']}"
+    assert not ok(await town.support.get(path), JournalAnswer).reversible
+    refused(await town.finance.post(f"{path}/reverse", {"reason": "x"}), 409, "reversed_elsewhere")
+
+
+async def test_a_frozen_wallet_pays_nothing_until_the_reason_is_lifted(town: Town) -> None:
+    who = await town.customer("Frozen")
+    await town.gift(who, "5.00")
+    path, send = (
+        f"{ACCOUNTS}/{wallet(who)}",
+        {"payee_id": town.ann.customer_id, "amount": "1.00", "currency": "CNY", "pin": PIN},
+    )
+    for reason in ("fraud", "court"):
+        body = {"debits": True, "credits": False, "reason": reason}
+        frozen = ok(await town.finance.post(f"{path}/freeze", body), AccountAnswer)
+    assert (frozen.debit_freeze, frozen.credit_freeze) == (["court", "fraud"], [])
+    refused(await who.post("/v1/wallet/transfers", send), 422, "account_frozen_debit")
+    await town.gift(who, "1.00")
+    for reason in ("fraud", "court"):
+        refused(await who.post("/v1/wallet/transfers", send), 422, "account_frozen_debit")
+        thawed = ok(
+            await town.finance.post(f"{path}/unfreeze", {"debits": True, "credits": False, "reason": reason}), AccountAnswer
+        )
+    assert thawed.debit_freeze == []
+    ok(await who.post("/v1/wallet/transfers", send), status=201)
+    body = {"debits": False, "credits": False, "reason": "fraud"}
+    refused(await town.finance.post(f"{path}/freeze", body), 400, "freeze_without_side")
+
+
+async def test_an_account_is_closed_empty_and_opened_again(town: Town) -> None:
+    who = await town.customer("Leaving")
+    await town.gift(who, "5.00")
+    path = f"{ACCOUNTS}/{wallet(who)}"
+    refused(await town.finance.post(f"{path}/close", {}), 422, "account_not_empty")
+    send = {"payee_id": town.ann.customer_id, "amount": "5.00", "currency": "CNY", "pin": PIN}
+    ok(await who.post("/v1/wallet/transfers", send), status=201)
+    assert ok(await town.finance.post(f"{path}/close", {"note": "moved abroad"}), AccountAnswer).closed_at is not None
+    gift = {"payee_id": who.customer_id, "amount": "1.00", "currency": "CNY", "pin": PIN}
+    refused(await town.ann.post("/v1/wallet/transfers", gift), 422, "account_closed")
+    assert ok(await town.finance.post(f"{path}/reopen", {}), AccountAnswer).closed_at is None
+    ok(await town.ann.post("/v1/wallet/transfers", gift), status=201)
+
+
+async def test_a_ceiling_is_set_and_taken_away(town: Town) -> None:
+    who = await town.customer("Small")
+    await town.gift(who, "5.00")
+    path = f"{ACCOUNTS}/{wallet(who)}"
+    refused(await town.finance.post(f"{path}/limits", {"ceiling": "4.99"}), 422, "ceiling_below_balance")
+    assert ok(await town.finance.post(f"{path}/limits", {"ceiling": "5.50"}), AccountAnswer).ceiling == "5.50"
+    gift = {"payee_id": who.customer_id, "amount": "1.00", "currency": "CNY", "pin": PIN}
+    refused(await town.ann.post("/v1/wallet/transfers", gift), 422, "balance_ceiling")
+    assert ok(await town.finance.post(f"{path}/limits", {"ceiling": None}), AccountAnswer).ceiling is None
+    ok(await town.ann.post("/v1/wallet/transfers", gift), status=201)
+    refused(await town.finance.post(f"{path}/limits", {"ceiling": "a lot"}), 400, "amount_malformed")
+
+
+async def test_a_hold_is_listed_and_voided_once(town: Town) -> None:
+    who = await town.customer("Held")
+    await town.gift(who, "5.00")
+    async with open_services(town.stack.settings, town.stack.dsn) as services:
+        now = services.clock.now()
+        hold_id = new_id(now)
+        hold = PlaceHold(
+            command_id=new_id(now), hold_id=hold_id, code="2001", currency="CNY", owner_id=UUID(who.customer_id),
+            amount_minor=300, expires_at=now + timedelta(hours=1),
+        )  # fmt: skip
+        accepted(await services.engine.submit(hold))
+    listed = ok(await town.support.get("/v1/console/holds", account=wallet(who)), web.Page[HoldLine])
+    assert [(each.hold_id, each.left, each.state) for each in listed.items] == [(str(hold_id), "3.00", "ACTIVE")]
+    everyone = ok(await town.support.get("/v1/console/holds", limit=100), web.Page[HoldLine])
+    assert str(hold_id) in {each.hold_id for each in everyone.items}
+    voided = ok(await town.finance.post(f"/v1/console/holds/{hold_id}/void"), HoldLine)
+    assert (voided.state, voided.left, voided.amount) == ("VOIDED", "0.00", "3.00")
+    refused(await town.finance.post(f"/v1/console/holds/{hold_id}/void"), 409, "hold_ended")
+    assert ok(await town.support.get(f"{ACCOUNTS}/{wallet(who)}"), AccountAnswer).held == "0.00"
+
+
+async def test_a_period_is_closed_after_a_look_and_reopened_with_a_reason(town: Town) -> None:
+    check = ok(await town.support.get("/v1/console/periods/check", through=today()), CheckAnswer)
+    assert not check.ready and "not_over" in [finding.name for finding in check.findings]
+    refused(await town.finance.post("/v1/console/periods", {"through": today()}), 409, "period_not_over")
+    check = ok(await town.support.get("/v1/console/periods/check", through="2020-01-31"), CheckAnswer)
+    assert check.ready and check.results == []
+    closed = ok(await town.finance.post("/v1/console/periods", {"through": "2020-01-31"}), PeriodLine, 201)
+    assert (closed.state, closed.last, str(closed.through)) == ("CARRIED", True, "2020-01-31")
+    refused(await town.finance.post("/v1/console/periods", {"through": "2020-01-31"}), 409, "period_out_of_order")
+    path = "/v1/console/periods/2020-01-31/reopen"
+    refused(await town.admin.post(path, {"reason": " "}), 400, "reason_missing")
+    reopened = ok(await town.admin.post(path, {"reason": "a late invoice"}), PeriodLine)
+    assert (reopened.state, reopened.reason, reopened.last) == ("REOPENED", "a late invoice", False)
+    refused(await town.admin.post(path, {"reason": "again"}), 409, "period_not_closed")
+    listed = ok(await town.support.get("/v1/console/periods"), web.Page[PeriodLine])
+    assert [(str(each.through), each.state) for each in listed.items] == [("2020-01-31", "REOPENED")]
