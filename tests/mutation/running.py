@@ -28,8 +28,10 @@ from hypothesis import Phase, settings
 
 from tests.mutation.mutants import Mutant, mutants
 
-#: A test that takes longer has been caught in a loop by the mutant.
+#: A test that computes longer, or waits longer, has been caught by the mutant in a loop or at a closed door. (Seconds of
+#: processor time, which a busy machine does not use up, and of the clock.)
 _LONGEST_S = 5.0
+_LONGEST_WAIT_S = 30.0
 
 
 class TooLong(BaseException):
@@ -87,14 +89,17 @@ def _bounded() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise TooLong
 
-    before = signal.signal(signal.SIGALRM, stop)
     # Again and again: the first may end a task only, which somebody then waits for.
-    signal.setitimer(signal.ITIMER_REAL, _LONGEST_S, 0.5)
+    timers = ((signal.SIGVTALRM, signal.ITIMER_VIRTUAL, _LONGEST_S), (signal.SIGALRM, signal.ITIMER_REAL, _LONGEST_WAIT_S))
+    before = [signal.signal(number, stop) for number, _, _ in timers]
+    for _, timer, seconds in timers:
+        signal.setitimer(timer, seconds, 0.5)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for (number, timer, _), handler in zip(timers, before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, handler)
 
 
 class _Collector:
