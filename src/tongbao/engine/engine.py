@@ -215,7 +215,7 @@ class Engine:
     async def _decide_ahead(self, head: Head) -> _Batch:
         """Decide what waits, upon what is remembered, and go on with what comes for as long as the batch before is under way."""
         self._age()
-        batch = _Batch(Work(head, self._clock.now(), self._store.sealer), self._epoch)
+        batch = _Batch(self._begin(head), self._epoch)
         try:
             while batch.epoch == self._epoch:
                 several = min(len(self._queue), self._room(len(batch.waiting)), _CHUNK)
@@ -279,7 +279,17 @@ class Engine:
                 if isinstance(outcome, Outcome)
             }
         )
-        self._ahead = Head(link.writer, link.sequence, link.hash)
+        self._ahead = Head(link.writer, link.sequence, link.hash, link.decided_at)
+
+    def _begin(self, head: Head) -> Work:
+        """The next batch upon `head`. Moments never go back: an account's entries, in their order, are in the order of time too,
+        whichever engine wrote them and whatever its clock said."""
+        now = self._clock.now()
+        if now < head.moment:
+            if (behind := (head.moment - now).total_seconds()) > _CLOCKS_DIFFER_S:
+                _log.warning("clock_behind", seconds=round(behind, 3))
+            now = head.moment
+        return Work(head, now, self._store.sealer)
 
     def _age(self) -> None:
         self._rows.age()
@@ -303,7 +313,7 @@ class Engine:
         try:
             if batch.changes is not None:
                 async with self._store.session() as session:
-                    if not await session.enter():
+                    if await session.enter() is not None:
                         raise _TurnOfAnother
                     await session.save(batch.changes)
                 self._committed(batch.changes.link)
@@ -321,7 +331,7 @@ class Engine:
             self._wake.set()
 
     def _committed(self, link: Link) -> None:
-        self._head = Head(link.writer, link.sequence, link.hash)
+        self._head = Head(link.writer, link.sequence, link.hash, link.decided_at)
         self.batches += 1
         self.decided += link.commands
 
@@ -331,13 +341,14 @@ class Engine:
         """Try a batch until it is durable, patience ends, or its guilty member is found. `failed`: how it was tried before."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.patience_s
-        attempts, may_be_durable = 0, False
+        attempts, conflicts, may_be_durable = 0, 0, False
         failure = failed if isinstance(failed, RetryableFailure) else None
         while True:
             if failure is not None:
                 attempts += 1
                 may_be_durable = may_be_durable or failure.committing
-                if isinstance(failure, Conflict) and attempts >= _MOST_CONFLICTS:
+                conflicts += isinstance(failure, Conflict)
+                if conflicts >= _MOST_CONFLICTS:
                     await self._find_guilty(batch, failure)
                     return
                 if loop.time() > deadline:
@@ -381,21 +392,19 @@ class Engine:
         if head is None:
             raise WriterLost("no writer")
         self._age()
-        batch = _Batch(Work(head, self._clock.now(), self._store.sealer), self._epoch)
-        batch.waiting = waiting
-        for each in waiting:
-            if each.command.command_id in batch.first:
-                batch.followers.append(each)
-            else:
-                batch.first[each.command.command_id] = each
-        work = batch.work
         async with self._store.session() as session:
-            if await session.enter():
+            moment = await session.enter()
+            if moment is None:
                 self._turns_of_others = max(0, self._turns_of_others - 1)
             else:
                 self._rows.forget()
                 self._seals.forget()
                 self._turns_of_others = _SHARED_FOR
+                # Kept whatever becomes of this batch: the next turn may be the second in a row, and tell no moment.
+                self._head = head = msgspec.structs.replace(head, moment=max(head.moment, moment))
+            batch = _Batch(self._begin(head), self._epoch)
+            batch.take(waiting)
+            work = batch.work
             recorded = await session.recorded(list(batch.first))
             fresh = [each for command_id, each in batch.first.items() if command_id not in recorded]
             await self._load({key for each in fresh for key in each.keys}, session, work)
@@ -447,6 +456,15 @@ class _Batch:
         self.repeats: list[tuple[Waiting, _Known]] = []
         self.changes: Changes | None = None
 
+    def take(self, waiting: list[Waiting]) -> None:
+        """These are all of the batch."""
+        self.waiting = waiting
+        for each in waiting:
+            if each.command.command_id in self.first:
+                self.followers.append(each)
+            else:
+                self.first[each.command.command_id] = each
+
     def answer(self, recorded: Mapping[UUID, Record] = {}) -> None:
         """Tell each caller what came of it; only what is durable is told."""
         outcomes = self.work.outcomes
@@ -460,6 +478,8 @@ class _Batch:
             _repeat(waiting, fingerprint, outcomes[command_id])
 
 
+#: Clocks that differ by less are nothing to speak of.
+_CLOCKS_DIFFER_S = 1.0
 #: So many commands are one batch without further thought.
 _FEW = 64
 #: So many are decided before the next are looked at.

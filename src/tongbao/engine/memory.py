@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from tongbao.engine.chain import GENESIS
 from tongbao.engine.relation import Relation
 from tongbao.engine.sealing import Sealer
-from tongbao.engine.store import Changes, Conflict, Head, Stored, WriterLost
+from tongbao.engine.store import NEVER, Changes, Conflict, Head, Stored, WriterLost
 from tongbao.engine.types import OUTBOX, RECORDS, Key, Link, OutboxRow, Record
 from tongbao.kernel.errors import InvariantBroken
 
@@ -28,6 +29,7 @@ class MemoryTables:
         self.events: list[OutboxRow] = []
         self.turn = asyncio.Lock()
         self.last_turn = 0
+        self.moment = NEVER
         self.writers: set[int] = set()
 
     def table(self, relation: Relation[Any]) -> dict[Any, Any]:
@@ -61,7 +63,8 @@ class MemoryStore:
         self.writer = next(number for number in range(1, 1024) if number not in self.tables.writers)
         self.tables.writers.add(self.writer)
         mine = [link for link in self.tables.links if link.writer == self.writer]
-        return Head(self.writer, mine[-1].sequence, mine[-1].hash) if mine else Head(self.writer, 0, GENESIS)
+        sequence, last = (mine[-1].sequence, mine[-1].hash) if mine else (0, GENESIS)
+        return Head(self.writer, sequence, last, self.tables.moment)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[_MemorySession]:
@@ -90,10 +93,10 @@ class _MemorySession:
         self._inside = False
         self._changes: Changes | None = None
 
-    async def enter(self) -> bool:
+    async def enter(self) -> datetime | None:
         await self._tables.turn.acquire()
         self._inside = True
-        return self._tables.last_turn == self._store.writer
+        return None if self._tables.last_turn == self._store.writer else self._tables.moment
 
     async def load(self, keys: Sequence[Key]) -> Stored:
         await asyncio.sleep(0)
@@ -111,6 +114,10 @@ class _MemorySession:
                 raise Conflict(f"{relation.name}: a row with that key exists")
         if any(record.command_id in self._tables.records for record in changes.appended[RECORDS].rows):
             raise Conflict("a command with that id is recorded")
+        if any(
+            (link.writer, link.sequence) == (changes.link.writer, changes.link.sequence) for link in reversed(self._tables.links)
+        ):
+            raise WriterLost("somebody else wrote to this writer's chain")
         self._changes = changes
 
     def commit(self) -> None:
@@ -136,6 +143,7 @@ class _MemorySession:
             else:
                 tables.appended.setdefault(relation, []).extend(written.rows)
         tables.links.append(changes.link)
+        tables.moment = max(tables.moment, changes.link.decided_at)
 
     def leave(self) -> None:
         if self._inside:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from struct import pack
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ import asyncpg
 from tongbao.engine.chain import GENESIS
 from tongbao.engine.relation import Relation
 from tongbao.engine.sealing import SEAL_BYTES, Sealer
-from tongbao.engine.store import Changes, Conflict, Head, RetryableFailure, Rows, Stored, WriterLost
+from tongbao.engine.store import NEVER, Changes, Conflict, Head, RetryableFailure, Rows, Stored, WriterLost
 from tongbao.engine.types import LINKS, OUTBOX, Key, Record
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.sql import Queries
@@ -81,7 +82,8 @@ class PostgresStore:
                 if await connection.fetchval(QUERIES["claim_writer_lock"], writer):
                     self._writer = writer
                     row = await connection.fetchrow(QUERIES["writer_head"], writer)
-                    return Head(writer, row["sequence"], row["hash"]) if row else Head(writer, 0, GENESIS)
+                    moment = await connection.fetchval(QUERIES["last_moment"]) or NEVER
+                    return Head(writer, row["sequence"], row["hash"], moment) if row else Head(writer, 0, GENESIS, moment)
         except _RETRYABLE as failure:
             await self._drop()
             raise WriterLost(f"{type(failure).__name__}: {failure}") from failure
@@ -177,9 +179,9 @@ class _PostgresSession:
         self._writer = writer
         self.committing = False
 
-    async def enter(self) -> bool:
-        mine: bool = await self._connection.fetchval(QUERIES["take_turn"], self._writer)
-        return mine
+    async def enter(self) -> datetime | None:
+        mine, moment = await self._connection.fetchrow(QUERIES["take_turn"], self._writer)
+        return None if mine else moment or NEVER
 
     async def load(self, keys: Sequence[Key]) -> Stored:
         return await _load(self._connection, keys, self._sealer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -45,12 +46,18 @@ class Stored(msgspec.Struct, frozen=True):
     seals: dict[Key, bytes]
 
 
+#: Before anything happened.
+NEVER = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 class Head(msgspec.Struct, frozen=True):
-    """Where a writer's chain ends: the last sequence and hash, 0 and 32 zero bytes for a new one."""
+    """Where a writer's chain ends: the last sequence and hash, 0 and 32 zero bytes for a new one. `moment` is that of the last
+    batch of all writers, as far as is known: none later may be earlier, whatever the clocks say."""
 
     writer: int
     sequence: int
     hash: bytes
+    moment: datetime = NEVER
 
 
 class RetryableFailure(Exception):
@@ -76,8 +83,9 @@ class Session(Protocol):
     """One transaction of one batch. Leaving it normally commits: once that returns, everything saved is durable. Leaving it by
     an exception leaves no trace."""
 
-    async def enter(self) -> bool:
-        """Wait for the turn and take it. True if the last turn was this engine's too: what it remembers still holds."""
+    async def enter(self) -> datetime | None:
+        """Wait for the turn and take it. None if the last turn was this engine's too: what it remembers still holds. Otherwise
+        the moment of the last batch of all writers."""
         ...
 
     async def load(self, keys: Sequence[Key]) -> Stored:

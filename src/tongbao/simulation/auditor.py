@@ -224,11 +224,14 @@ class Auditor:
             self.must(row.posted_at == self._records[row.command_id].decided_at, "a journal is as old as its decision", row)
         for account in stored.values():
             balance, version = 0, 0
+            before: Any = None
             for entry in sorted(by_account.get(account.account_id, ()), key=_version):
                 balance += entry.amount_minor
                 version += 1
                 fits = (entry.version, entry.balance_minor, entry.currency) == (version, balance, account.currency)
                 self.must(fits, "an entry tells the balance after it", entry, version, balance)
+                self.must(before is None or before <= entry.posted_at, "time does not go back in an account", entry, before)
+                before = entry.posted_at
             self.must((balance, version) == (account.posted_minor, account.version), "entries add up to the balance", account)
 
     def _audit_holds(self, holds: Sequence[Any]) -> None:

@@ -30,7 +30,7 @@ RESERVE, WALLET, MERCHANT, TRANSIT, FEES = "1001", "2001", "2101", "2301", "4001
 COLOUR_FUNDS, COLOUR_ISSUED, COLOUR_REDEEMED = "2401", "9101", "9102"
 
 #: Lines whose accounts may fall below zero, and lines whose accounts belong to somebody.
-BOTTOMLESS = frozenset({RESERVE, "3001", "3901", COLOUR_ISSUED})
+BOTTOMLESS = frozenset({RESERVE, FEES, "3001", "3901", COLOUR_ISSUED})
 OWNED = frozenset({WALLET, MERCHANT, COLOUR_FUNDS})
 #: Lines to which nobody posts but the rules of restricted money.
 NOT_BY_HAND = frozenset({COLOUR_FUNDS, COLOUR_ISSUED, COLOUR_REDEEMED})

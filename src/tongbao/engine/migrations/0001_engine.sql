@@ -67,16 +67,16 @@ create table engine_turn (
 );
 insert into engine_turn (writer) values (0);
 
-create function take_turn(mine bigint) returns boolean language plpgsql as $$
+create function take_turn(writing bigint, out mine boolean, out moment timestamptz) language plpgsql as $$
 declare
     last bigint;
 begin
     select writer into strict last from engine_turn for update;
-    if last is distinct from mine then
-        update engine_turn set writer = mine;
-        return false;
+    mine := last is not distinct from writing;
+    if not mine then
+        update engine_turn set writer = writing;
+        select max(decided_at) into moment from chain_link;
     end if;
-    return true;
 end
 $$;
 

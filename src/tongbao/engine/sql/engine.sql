@@ -12,8 +12,13 @@ select pg_try_advisory_lock(7041, $1);
 select sequence, hash from chain_link where writer = $1 order by sequence desc limit 1;
 
 -- name: take_turn
--- Wait until nobody else writes and take the turn, until the transaction ends. $1 writer. True if the last turn was its own.
-select take_turn($1);
+-- Wait until nobody else writes and take the turn, until the transaction ends. $1 writer. `mine` if the last turn was its own;
+-- otherwise with the moment of the last batch.
+select mine, moment from take_turn($1);
+
+-- name: last_moment
+-- The moment of the last batch of all writers; null before the first.
+select max(decided_at) from chain_link;
 
 -- name: wake_listeners
 -- Tell other processes that the outbox has news. $1 "writer:sequence".
