@@ -23,7 +23,7 @@ LINES = """
 2401 liability 专用资金准备 Funds behind restricted money    owned - -
 3001 equity    未分配利润 Retained earnings                  - overdraft hand
 3901 equity    期初余额 Opening balances                     - overdraft hand
-4001 income    手续费收入 Fee income                         - - hand
+4001 income    手续费收入 Fee income                         - overdraft hand
 9101 asset     已发行专用资金 Restricted money issued        - overdraft -
 9102 asset     已核销专用资金 Restricted money redeemed      - - -
 """

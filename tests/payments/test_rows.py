@@ -64,9 +64,10 @@ async def test_an_order_asked_for_again_is_neither_changed_nor_told_again() -> N
     store = MemoryStore()
     async with town(store) as place:
         merchant = await place.merchant()
-        await place.happens(place.ordering(merchant, "order"))
+        made = await place.happens(place.ordering(merchant, "order"))
         place.clock.advance(LATER)
-        await place.happens(place.ordering(merchant, "order"))
+        again = await place.happens(place.ordering(merchant, "order"))
+    assert (made.payment_id, made.known, again.payment_id, again.known) == (made.payment_id, False, made.payment_id, True)
     assert rows(store, PAYMENT) == [order_of(merchant)]
     assert len(events(store, "merchant")) == 1
 
