@@ -108,7 +108,7 @@ def one_by_one(rows: dict[Key, Any], postings: Sequence[Posting | ManyLegs]) -> 
                 break
         else:
             left = scratch.changes(accepted=True)
-            rows.update(left.written)
+            rows.update(left.now)
             entries += left.appended.get(ENTRY, [])
             journals += left.appended.get(JOURNAL, [])
     return declined, entries, journals
@@ -185,7 +185,7 @@ def test_a_bulk_comes_to_what_its_postings_come_to_one_by_one(postings: list[Pos
     assert [(each.kind, each.memo, each.value_date) for each in mine] == [
         (each.kind, each.memo, each.value_date) for each in journals
     ]
-    assert {**rows, **left.written} == slow
+    assert {**rows, **left.now} == slow
     assert result.first_journal_id == (mine[0].journal_id if mine else None)
     _sound(mine, left)
 

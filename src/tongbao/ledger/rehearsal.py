@@ -50,5 +50,5 @@ def _thrown_away(rows: Mapping[Key, Any], now: datetime) -> View:
 
 def _left_in(view: View) -> Preview:
     left = view.changes(accepted=True)
-    accounts = tuple(row for key, row in left.written.items() if key[0] is ACCOUNT)
+    accounts = tuple(row for key, row in left.now.items() if key[0] is ACCOUNT)
     return Preview(tuple(left.appended.get(JOURNAL, ())), tuple(left.appended.get(ENTRY, ())), accounts)
