@@ -29,25 +29,32 @@ from tongbao.ledger.types import ACCOUNT, ENTRY, JOURNAL, LARGEST_BALANCE_MINOR,
 _HIGHEST, _LOWEST = LARGEST_BALANCE_MINOR, -LARGEST_BALANCE_MINOR
 
 
-class Place(NamedTuple):
+class Place:
     """An account named by what it is: a line of the chart, a currency, an owner where the line has owners, and the colour of
-    restricted money."""
+    restricted money.
 
-    line: ChartLine
-    currency: str
-    owner_id: UUID | None = None
-    colour: str = ""
+    `money` is what the rows of this place call its currency: with the colour, if it has one. Places are equal if their accounts
+    are the same. What is asked for in every payment should come from a cached function: the account's id is a hash.
+    """
 
-    @property
-    def account_id(self) -> UUID:
-        """The identifier of the account at this place."""
-        money = f"{self.currency}:{self.colour}" if self.colour else self.currency
-        return _account_id(self.line.code, money, self.owner_id)
+    __slots__ = ("account_id", "colour", "currency", "line", "money", "owner_id")
 
-    @property
-    def money(self) -> str:
-        """What the rows of this place call its currency: with the colour, if it has one."""
-        return f"{self.currency}:{self.colour}" if self.colour else self.currency
+    def __init__(self, line: ChartLine, currency: str, owner_id: UUID | None = None, colour: str = "") -> None:
+        self.line = line
+        self.currency = currency
+        self.owner_id = owner_id
+        self.colour = colour
+        self.money = f"{currency}:{colour}" if colour else currency
+        self.account_id = _account_id(line.code, self.money, owner_id)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and self.account_id == other.account_id
+
+    def __hash__(self) -> int:
+        return hash(self.account_id)
+
+    def __repr__(self) -> str:
+        return f"<{self.line.code} {self.money}{f' of {self.owner_id}' if self.owner_id else ''}>"
 
 
 @lru_cache(maxsize=100_000)

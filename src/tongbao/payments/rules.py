@@ -8,6 +8,7 @@ refunded in full has cost the merchant nothing.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -65,9 +66,16 @@ class Refunded(msgspec.Struct, frozen=True):
     journal_id: UUID
 
 
+@lru_cache(maxsize=20_000)
 def merchant_balance(merchant_id: UUID, currency: str) -> Place:
     """Where a merchant's money waits for settlement."""
     return Place(MERCHANT_BALANCE, currency, merchant_id)
+
+
+@lru_cache(maxsize=256)
+def fees_in(currency: str) -> Place:
+    """Where what merchants pay us is kept."""
+    return Place(FEES, currency)
 
 
 def create_order(command: CreateOrder, view: View, now: datetime) -> Decision:
@@ -158,7 +166,7 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
     if payment.amount_minor > payment.fee_minor:
         legs.append(Leg(merchant_balance(payment.merchant_id, payment.currency), payment.amount_minor - payment.fee_minor))
     if payment.fee_minor:
-        legs.append(Leg(Place(FEES, payment.currency), payment.fee_minor))
+        legs.append(Leg(fees_in(payment.currency), payment.fee_minor))
     journal = post(view, command, now, "payment", legs, payment.out_trade_no)
     if isinstance(journal, Declined):
         return journal
@@ -237,7 +245,7 @@ def _refund(command: RefundPayment, payment: Payment, refund_id: UUID, view: Vie
     if command.amount_minor > fee_returned:
         legs.append(Leg(merchant_balance(payment.merchant_id, payment.currency), fee_returned - command.amount_minor))
     if fee_returned:
-        legs.append(Leg(Place(FEES, payment.currency), -fee_returned))
+        legs.append(Leg(fees_in(payment.currency), -fee_returned))
     journal = post(view, command, now, "refund", legs, command.out_refund_no)
     if isinstance(journal, Declined):
         # Any other reason (the customer's account is frozen or closed) is told as what it is.
@@ -284,7 +292,7 @@ def _tell_merchant(view: View, payment: Payment, kind: str, now: datetime, refun
 
 
 def _money_keys(payer_id: UUID, merchant_id: UUID, currency: str) -> list[Key]:
-    return account_keys([wallet_of(payer_id, currency), merchant_balance(merchant_id, currency), Place(FEES, currency)])
+    return account_keys([wallet_of(payer_id, currency), merchant_balance(merchant_id, currency), fees_in(currency)])
 
 
 def _create_keys(command: CreateOrder) -> list[Key]:

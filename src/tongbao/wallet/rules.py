@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -61,6 +62,7 @@ class Transferred(msgspec.Struct, frozen=True):
     journal_id: UUID
 
 
+@lru_cache(maxsize=100_000)
 def wallet_of(customer_id: UUID, currency: str) -> Place:
     """Where a customer's balance is kept."""
     return Place(CUSTOMER_WALLET, currency, customer_id)
