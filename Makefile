@@ -53,7 +53,7 @@ check: setup ## Lint, types, layers, front ends
 	cd web && npm run check --silent
 	$(BIN)/python tools/check_project.py
 
-bench: .make/python ## Measure: make bench BENCH=ledger|payments|http|statement
+bench: .make/python ## Measure: make bench BENCH=ledger|payments|http|statement|verify
 	@$(BIN)/python -m bench $(BENCH)
 
 smoke: .make/python ## Tell one whole story over HTTP and check every figure

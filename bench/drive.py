@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from bench.stage import say
+from tongbao.engine.api import Accepted, Command, Engine, Outcome
 
 
 class Measured(msgspec.Struct):
@@ -31,6 +32,46 @@ class Measured(msgspec.Struct):
     def summary(self) -> str:
         """Rate and latencies, for people."""
         return f"{self.rate:>9,.0f} /s   p50 {self.percentile_ms(0.5):6.1f} ms   p99 {self.percentile_ms(0.99):6.1f} ms"
+
+
+async def drive_commands(title: str, engine: Engine, take: Callable[[], Command], *, users: int, seconds: float) -> Measured:
+    """As `drive`, where an act is one command that must be accepted: each user's next one follows upon the last one's outcome without
+    a task in between, so that what is timed is the engine and not the pretended users (pgbench's are written in C, and aside)."""
+    latencies: list[float] = []
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    gc.collect()
+    gc.freeze()
+    busy = users
+    started = time.perf_counter()
+    deadline = started + seconds
+
+    def send() -> None:
+        began = time.perf_counter()
+        engine.enqueue(take()).add_done_callback(lambda future: done(future, began))
+
+    def done(future: asyncio.Future[Outcome], began: float) -> None:
+        nonlocal busy
+        error = future.exception()
+        if error is None and not isinstance(future.result().decision, Accepted):
+            error = AssertionError(future.result())
+        now = time.perf_counter()
+        latencies.append(now - began)
+        if error is None and now < deadline:
+            send()
+            return
+        busy -= 1
+        if error is not None and not over.done():
+            over.set_exception(error)
+        elif busy == 0 and not over.done():
+            over.set_result(None)
+
+    for _ in range(users):
+        send()
+    await over
+    measured = Measured(len(latencies), time.perf_counter() - started, sorted(latencies))
+    say(f"{title:<26} {measured.summary()}")
+    return measured
 
 
 async def drive(title: str, act: Callable[[], Awaitable[None]], *, users: int, seconds: float) -> Measured:

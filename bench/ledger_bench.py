@@ -15,7 +15,7 @@ from statistics import median
 from uuid import UUID
 
 from bench.ceiling import ceiling
-from bench.drive import Measured, drive
+from bench.drive import Measured, drive, drive_commands
 from bench.population import CURRENCY, FUND, fresh_id, funded
 from bench.stage import Result, Stage, say, stage
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Engine, Key, PostgresStore, View, accepted
@@ -95,13 +95,9 @@ class Wishes:
             postings=tuple(Posting(account[payer], account[payee], random.randrange(1, 100)) for payer, payee in pairs),
         )
 
-    def one(self) -> Callable[[], Awaitable[None]]:
+    def one(self) -> Move:
         """One journal."""
-
-        async def act() -> None:
-            accepted(await self._engine.submit(self._moves.pop() if self._moves else self._move()))
-
-        return act
+        return self._moves.pop() if self._moves else self._move()
 
     def many(self) -> Callable[[], Awaitable[None]]:
         """A bulk of journals."""
@@ -123,7 +119,7 @@ async def _measure(here: Stage, engine: Engine, wallets: list[UUID]) -> Result:
     say(f"{len(wallets):,} accounts; {BULK_USERS} at once with {BULK:,} postings each, or {USERS:,} at once with one")
     anyone, ten = Wishes(engine, wallets, wallets), Wishes(engine, wallets, wallets[:HOT])
     anyone.fill()
-    moved = (await drive("warm-up", anyone.one(), users=USERS, seconds=1.0)).count
+    moved = (await drive_commands("warm-up", engine, anyone.one, users=USERS, seconds=1.0)).count
     bulks = (await drive("warm-up", anyone.many(), users=BULK_USERS, seconds=1.0)).count
     assert engine.head is not None
     after = engine.head.sequence
@@ -142,7 +138,7 @@ async def _measure(here: Stage, engine: Engine, wallets: list[UUID]) -> Result:
             await here.settle()
             of_bulks.append(await drive(f"{title}, in bulk", wishes.many(), users=BULK_USERS, seconds=SECONDS))
             await here.settle()
-            of_ones.append(await drive(f"{title}, one by one", wishes.one(), users=USERS, seconds=SECONDS))
+            of_ones.append(await drive_commands(f"{title}, one by one", engine, wishes.one, users=USERS, seconds=SECONDS))
     await here.baseline()
     moved += sum(each.count for each in (*ones, *hot_ones))
     bulks += sum(each.count for each in (*uniform, *hot))

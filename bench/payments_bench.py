@@ -13,7 +13,7 @@ from statistics import median
 from uuid import UUID
 
 from bench.ceiling import ceiling
-from bench.drive import Measured, drive
+from bench.drive import Measured, drive, drive_commands
 from bench.population import CURRENCY, FUND, PIN_MAC, fresh_id, funded, give_pins, open_merchants, order_number
 from bench.stage import Result, Stage, say, stage
 from tongbao.app.registry import DECIDERS
@@ -26,7 +26,7 @@ CUSTOMERS = 2_000
 MERCHANTS = 50
 FEE_PPM = 6_000
 USERS = 1_000
-STOCK = 40_000
+STOCK = 60_000
 SECONDS = 3.0
 
 _CONFIRMATION = PinConfirmation(PIN_MAC)
@@ -56,15 +56,6 @@ class Stock:
             out_trade_no=number, subject="Breakfast", payer_id=random.choice(self._customers),
             amount_minor=random.randrange(100, 10_000), currency=CURRENCY, method="static", confirmation=_CONFIRMATION,
         )  # fmt: skip
-
-
-def one_command(engine: Engine, stock: Stock) -> Act:
-    """Pay a merchant without an order before it."""
-
-    async def act() -> None:
-        accepted(await engine.submit(stock.take()))
-
-    return act
 
 
 def two_commands(engine: Engine, customers: list[UUID], merchants: list[UUID]) -> Act:
@@ -104,8 +95,7 @@ async def run() -> Result:
 async def _measure(here: Stage, engine: Engine, customers: list[UUID], merchants: list[UUID]) -> Result:
     say(f"{len(customers):,} customers, {len(merchants)} merchants, {USERS:,} at once")
     stock, hot_stock = Stock(customers, merchants), Stock(customers, merchants[:1])
-    headline = one_command(engine, stock)
-    paid = (await drive("warm-up", headline, users=USERS, seconds=1.0)).count
+    paid = (await drive_commands("warm-up", engine, stock.take, users=USERS, seconds=1.0)).count
     assert engine.head is not None
     after = engine.head.sequence
     ones: list[Measured] = []
@@ -114,13 +104,13 @@ async def _measure(here: Stage, engine: Engine, customers: list[UUID], merchants
         await here.baseline()
         await here.settle()
         stock.fill()
-        ones.append(await drive("one command a payment", headline, users=USERS, seconds=SECONDS))
+        ones.append(await drive_commands("one command a payment", engine, stock.take, users=USERS, seconds=SECONDS))
     await here.settle()
     twos = await drive("two commands a payment", two_commands(engine, customers, merchants), users=USERS, seconds=SECONDS)
     await here.settle()
     hot_stock.fill()
-    hot = await drive("one merchant takes all", one_command(engine, hot_stock), users=USERS, seconds=SECONDS)
-    lone = await drive("one user alone", headline, users=1, seconds=0.5)
+    hot = await drive_commands("one merchant takes all", engine, hot_stock.take, users=USERS, seconds=SECONDS)
+    lone = await drive_commands("one user alone", engine, stock.take, users=1, seconds=0.5)
     await here.baseline()
     paid += sum(each.count for each in (*ones, twos, hot, lone))
     top = await ceiling(here, PayMerchant.kind, ("journal", "entry", "payment", "bill", "command", "outbox"), after)

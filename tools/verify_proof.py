@@ -21,7 +21,6 @@ from uuid import UUID
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-PARTS = {"format", "schema", "rows", "batch", "link", "links", "anchor", "public_key"}
 LINK = (
     "writer bigint, sequence bigint, previous bytea, root bytea, seals text, seal bytea, hash bytea, commands bigint, "
     "decided_at timestamptz"
@@ -73,11 +72,8 @@ def row_bytes(columns: str, row: dict) -> bytes:
     """A row: each column's length and value."""
     kinds = [column.split(" ") for column in columns.split(", ")]
     only(row, {name for name, _ in kinds})
-    parts = []
-    for name, kind in kinds:
-        value = None if row[name] is None else encoded(kind, row[name])
-        parts.append(b"\xff\xff\xff\xff" if value is None else len(value).to_bytes(4, "big") + value)
-    return b"".join(parts)
+    values = [None if row[name] is None else encoded(kind, row[name]) for name, kind in kinds]
+    return b"".join(b"\xff" * 4 if value is None else len(value).to_bytes(4, "big") + value for value in values)
 
 
 def among(tag: bytes, ours: bytes, beside: dict) -> bytes:
@@ -100,7 +96,7 @@ def climb(ours: bytes, pairs: list) -> bytes:
 
 def verify(proof: dict, key: str | None = None) -> dict:
     """The anchor's statement, if the proof holds. Raises ValueError (or its like for what is no proof at all) if not."""
-    only(proof, PARTS)
+    only(proof, {"format", "schema", "rows", "batch", "link", "links", "anchor", "public_key"})
     need(proof["format"] == "tongbao-proof/1", "another format")
     need(key is None or key == proof["public_key"], "another public key")
     commands = set()
@@ -140,14 +136,11 @@ def main(arguments: list) -> int:
         for name, value in part["row"].items():
             print(f"    {name:<18} {value}")
     link, key = proof["link"], sha256(bytes.fromhex(proof["public_key"])).hexdigest()[:16]
-    print(
-        f"证明成立：以上内容于 {link['decided_at']} 记入账本(第 {link['sequence']} 批),此后一字未改；公钥 {key} 的持有者已于 "
-        f"{said['at']} 签名确认(第 {said['anchor']} 号锚点)。"
-    )
-    print(
-        f"THE PROOF HOLDS: this was committed at {link['decided_at']} (batch {link['sequence']} of writer {link['writer']}), "
-        f"not one letter was changed; the holder of key {key} signed for that at {said['at']} (anchor {said['anchor']})."
-    )
+    at, number = said["at"], said["anchor"]
+    print(f"证明成立：以上内容于 {link['decided_at']} 记入账本(第 {link['sequence']} 批),此后一字未改。")
+    print(f"公钥 {key} 的持有者已于 {at} 签名确认(第 {number} 号锚点)。")
+    print(f"THE PROOF HOLDS: this was committed at {link['decided_at']} (batch {link['sequence']}), not one letter was changed.")
+    print(f"The holder of key {key} signed for that at {at} (anchor {number}).")
     return 0
 
 

@@ -366,7 +366,7 @@ _SOME_ACCOUNT = "(select account_id from account order by account_id limit 1)"
         ("insert into entry select * from entry limit 1", "23505"),
         ("insert into chain_link select * from chain_link limit 1", "23505"),
         ("insert into command select * from command limit 1", "23505"),
-        ("update account_master set posted_minor = held_minor - 1 where code = '2001'", "23514"),
+        ("update account_master set floor_minor = 2, ceiling_minor = 1 where code = '2001'", "23514"),
         ("update account_master set held_minor = -1", "23514"),
         ("update hold set captured_minor = agreed_minor + 1", "23514"),
         ("update hold set captured_minor = -1", "23514"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -60,8 +60,10 @@ class Audit:
         self._zone = ZoneInfo(settings.time_zone)
         self._anchored_at: datetime | None = None
         self._verified_at: datetime | None = None
-        self._verified_on: Any = self._clock.now().astimezone(self._zone).date()
+        self._verified_on: date | None = None
         self._running: asyncio.Task[None] | None = None
+        #: What the last verification in the background found.
+        self.last: Verification | None = None
 
     @property
     def public_key(self) -> bytes:
@@ -200,10 +202,16 @@ class Audit:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as failure:
             _log.warning("not_verified", reason=f"{type(failure).__name__}: {failure}")
             return
+        self.last = found
         if found.ok:
             _log.info("verified", commands=found.commands, since=str(found.since), duration_ms=found.duration_ms)
         for finding in found.findings:
             _log.error("altered", finding=finding.text, table=finding.table, key=finding.key, column=finding.column)
+
+    async def idle(self) -> None:
+        """Wait until no verification runs."""
+        if self._running is not None:
+            await asyncio.gather(self._running, return_exceptions=True)
 
     async def close(self) -> None:
         """Stop a verification that runs."""
