@@ -35,8 +35,8 @@ class Measured(msgspec.Struct):
 
 
 async def drive_commands(title: str, engine: Engine, take: Callable[[], Command], *, users: int, seconds: float) -> Measured:
-    """As `drive`, where an act is one command that must be accepted: each user's next one follows upon the last one's outcome without
-    a task in between, so that what is timed is the engine and not the pretended users (pgbench's are written in C, and aside)."""
+    """As `drive`, where an act is one command that must be accepted: each user's next one follows upon the last one's outcome
+    without a task in between, so that what is timed is the engine and not the pretended users (pgbench's are written in C)."""
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from bench.ceiling import ceiling
 from bench.drive import Measured, drive, drive_commands
-from bench.population import CURRENCY, FUND, PIN_MAC, fresh_id, funded, give_pins, open_merchants, order_number
+from bench.population import CURRENCY, FUND, GIVE_PINS, PIN_MAC, fresh_id, funded, give_pins, open_merchants, order_number
 from bench.stage import Result, Stage, say, stage
 from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Engine, PostgresStore, accepted
@@ -85,10 +85,10 @@ def two_commands(engine: Engine, customers: list[UUID], merchants: list[UUID]) -
 
 async def run() -> Result:
     """Measure, check, report."""
-    async with stage() as here, Engine(PostgresStore(here.dsn), [*DECIDERS, FUND], SystemClock()) as engine:
+    async with stage() as here, Engine(PostgresStore(here.dsn), [*DECIDERS, FUND, GIVE_PINS], SystemClock()) as engine:
         customers = await funded(engine, CUSTOMERS)
         merchants = await open_merchants(engine, MERCHANTS, FEE_PPM)
-        await give_pins(here.dsn, customers)
+        await give_pins(engine, customers)
         return await _measure(here, engine, customers, merchants)
 
 

@@ -7,10 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
-
-from tongbao.engine.api import Accepted, Command, Decider, Decision, Engine, Key, Relation, Sealer, View, accepted
-from tongbao.engine.relation import Row
+from tongbao.engine.api import Accepted, Command, Decider, Decision, Engine, Key, View, accepted
 from tongbao.identity.types import PIN, Pin
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.ids import new_id
@@ -63,20 +60,25 @@ async def funded(engine: Engine, count: int) -> list[UUID]:
     return owners
 
 
-async def insert(connection: asyncpg.Connection, relation: Relation[Row], rows: Sequence[Row], sealer: Sealer = Sealer()) -> None:
-    """Rows past the engine, for what is not the subject of a bench (PINs, sessions)."""
-    seals = [sealer.seal(relation, relation.encode(row)) for row in rows]
-    await connection.execute(relation.insert_sql, *relation.insert_arguments(rows, seals))
+class GivePins(Command, frozen=True, kw_only=True):
+    """Bench only: a PIN for each."""
+
+    kind = "bench.give_pins"
+    owners: tuple[UUID, ...]
 
 
-async def give_pins(dsn: str, owners: Iterable[UUID]) -> None:
+def _give_pins(command: GivePins, view: View, now: datetime) -> Decision:
+    for owner in command.owners:
+        view.put(PIN, Pin(owner, PIN_MAC, 0, None, now))
+    return Accepted()
+
+
+GIVE_PINS = Decider(GivePins, lambda command: [Key(PIN, owner) for owner in command.owners], _give_pins)
+
+
+async def give_pins(engine: Engine, owners: Iterable[UUID]) -> None:
     """A PIN for each."""
-    now = SystemClock().now()
-    connection = await asyncpg.connect(dsn)
-    try:
-        await insert(connection, PIN, [Pin(owner, PIN_MAC, 0, None, now) for owner in owners])
-    finally:
-        await connection.close()
+    accepted(await engine.submit(GivePins(command_id=fresh_id(), owners=tuple(owners))))
 
 
 async def open_merchants(engine: Engine, count: int, fee_ppm: int) -> list[UUID]:
