@@ -35,7 +35,7 @@ Judge = Callable[[int, int, bytes, bytes], Fate]
 
 def is_commit(kind: bytes, payload: bytes) -> bool:
     """Is this the message that makes a transaction durable?"""
-    return kind == b"Q" and payload.upper().startswith(b"COMMIT")
+    return kind == b"Q" and payload.rstrip(b"; \x00").upper().endswith(b"COMMIT")
 
 
 class Proxy:

@@ -26,7 +26,7 @@ import msgspec
 import structlog
 
 from tongbao.engine.remembered import Remembered
-from tongbao.engine.store import Changes, Conflict, Head, RetryableFailure, Session, Store, WriterLost
+from tongbao.engine.store import Changes, Conflict, Head, RetryableFailure, Session, Store, TurnOfAnother, WriterLost
 from tongbao.engine.types import Accepted, Command, Decider, Decision, Declined, Key, Link, Outcome, Record
 from tongbao.engine.work import MOST_COMMANDS, Waiting, Work, report_bug
 from tongbao.kernel.clock import Clock
@@ -249,25 +249,23 @@ class Engine:
             else:
                 batch.first[command_id] = waiting
                 fresh.append(waiting)
-        await self._know({key for waiting in fresh for key in waiting.keys}, batch)
+        await self._know((key for waiting in fresh for key in waiting.keys), batch)
         if batch.epoch == self._epoch:
             await batch.work.decide_all(fresh)
 
     async def _know(self, keys: Iterable[Key], batch: _Batch) -> None:
         """Put rows into a batch: remembered ones, and the others as they are committed now."""
-        work = batch.work
-        wanted = [key for key in keys if key not in work.rows]
-        missing = self._rows.find(wanted, work.rows)
+        missing = self._rows.find(keys, batch.work.rows)
         if missing:
-            stored = await self._store.peek(missing)
+            stored = await self._store.peek(list(dict.fromkeys(missing)))
             if batch.epoch == self._epoch:
-                work.rows.update(stored.rows)
+                batch.work.rows.update(stored.rows)
                 self._remember(stored.rows, stored.seals)
-        self._seals.find(wanted, work.seals)
 
     def _close_ahead(self, batch: _Batch) -> None:
         """From here on the next batch is decided upon this one, although it is not committed yet."""
         work = batch.work
+        self._seals.find(work.changed(), work.seals)
         batch.changes = work.close()
         link = batch.changes.link
         self._remember(work.written, work.seals)
@@ -313,16 +311,15 @@ class Engine:
         try:
             if batch.changes is not None:
                 async with self._store.session() as session:
-                    if await session.enter() is not None:
-                        raise _TurnOfAnother
+                    await session.enter(keep=True)
                     await session.save(batch.changes)
                 self._committed(batch.changes.link)
             elif batch.first:
                 # Nothing but bugs came of it, perhaps because of rows that are not what is stored: no turn has proved them.
-                raise _TurnOfAnother
+                raise TurnOfAnother
             batch.answer()
         except Exception as failure:
-            if not isinstance(failure, _TurnOfAnother):
+            if not isinstance(failure, TurnOfAnother):
                 _log.warning("decided_again", commands=len(batch.waiting), reason=str(failure))
             self._forget()
             await self._settle(batch.waiting, failure)
@@ -407,10 +404,11 @@ class Engine:
             work = batch.work
             recorded = await session.recorded(list(batch.first))
             fresh = [each for command_id, each in batch.first.items() if command_id not in recorded]
-            await self._load({key for each in fresh for key in each.keys}, session, work)
+            await self._load((key for each in fresh for key in each.keys), session, work)
             await work.decide_all(fresh)
             if len(work):
                 await self._load(work.tallied(), session, work)
+                self._seals.find(work.changed(), work.seals)
                 batch.changes = work.close()
                 await session.save(batch.changes)
         if batch.changes is not None:
@@ -424,17 +422,11 @@ class Engine:
         self._ahead = self._head if self._turns_of_others == 0 else None
 
     async def _load(self, keys: Iterable[Key], session: Session, work: Work) -> None:
-        wanted = [key for key in keys if key not in work.rows]
-        missing = self._rows.find(wanted, work.rows)
+        missing = self._rows.find(keys, work.rows)
         if missing:
-            stored = await session.load(missing)
+            stored = await session.load(list(dict.fromkeys(missing)))
             work.rows.update(stored.rows)
             work.seals.update(stored.seals)
-        self._seals.find(wanted, work.seals)
-
-
-class _TurnOfAnother(Exception):
-    """Somebody else has written since this engine's last turn."""
 
 
 class _Known(NamedTuple):

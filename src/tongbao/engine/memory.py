@@ -12,7 +12,7 @@ from uuid import UUID
 from tongbao.engine.chain import GENESIS
 from tongbao.engine.relation import Relation
 from tongbao.engine.sealing import Sealer
-from tongbao.engine.store import NEVER, Changes, Conflict, Head, Stored, WriterLost
+from tongbao.engine.store import NEVER, Changes, Conflict, Head, Stored, TurnOfAnother, WriterLost
 from tongbao.engine.types import OUTBOX, RECORDS, Key, Link, OutboxRow, Record
 from tongbao.kernel.errors import InvariantBroken
 
@@ -93,10 +93,14 @@ class _MemorySession:
         self._inside = False
         self._changes: Changes | None = None
 
-    async def enter(self) -> datetime | None:
+    async def enter(self, *, keep: bool = False) -> datetime | None:
         await self._tables.turn.acquire()
         self._inside = True
-        return None if self._tables.last_turn == self._store.writer else self._tables.moment
+        if self._tables.last_turn == self._store.writer:
+            return None
+        if keep:
+            raise TurnOfAnother
+        return self._tables.moment
 
     async def load(self, keys: Sequence[Key]) -> Stored:
         await asyncio.sleep(0)

@@ -16,11 +16,12 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from tongbao.engine.chain import GENESIS
 from tongbao.engine.relation import Relation
 from tongbao.engine.sealing import SEAL_BYTES, Sealer
-from tongbao.engine.store import NEVER, Changes, Conflict, Head, RetryableFailure, Rows, Stored, WriterLost
+from tongbao.engine.store import NEVER, Changes, Conflict, Head, RetryableFailure, Rows, Stored, TurnOfAnother, WriterLost
 from tongbao.engine.types import LINKS, OUTBOX, Key, Record
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.sql import Queries
@@ -52,6 +53,8 @@ _RETRYABLE = (
 )
 
 
+#: What `keep_turn` raises.
+_NOT_YOURS = "TB003"
 #: A binary COPY begins and ends like this. Source: PostgreSQL documentation, COPY, "Binary Format".
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _COPY_TAIL = b"\xff\xff"
@@ -97,9 +100,12 @@ class PostgresStore:
             raise WriterLost("the connection is gone")
         session = _PostgresSession(connection, self.sealer, self._writer)
         try:
-            async with connection.transaction():
+            try:
                 yield session
-                session.committing = True
+                await session.commit()
+            except BaseException:
+                await session.abandon()
+                raise
         except asyncpg.UniqueViolationError as conflict:
             if conflict.constraint_name == "chain_link_pk":
                 await self._drop()
@@ -172,14 +178,36 @@ async def _load(connection: asyncpg.Connection, keys: Sequence[Key], sealer: Sea
     return Stored(rows, seals)
 
 
+def _literal(value: int | bytes | str | datetime) -> str:
+    match value:
+        case bytes():
+            return f"'\\x{value.hex()}'"
+        case str():
+            return "'" + value.replace("'", "''") + "'"
+        case datetime():
+            return f"'{value.isoformat()}'"
+        case _:
+            return str(value)
+
+
 class _PostgresSession:
     def __init__(self, connection: asyncpg.Connection, sealer: Sealer, writer: int) -> None:
         self._connection = connection
         self._sealer = sealer
         self._writer = writer
+        self._last = ""
         self.committing = False
 
-    async def enter(self) -> datetime | None:
+    async def enter(self, *, keep: bool = False) -> datetime | None:
+        if keep:
+            try:
+                await self._connection.execute(f"begin; select keep_turn({self._writer})")
+            except asyncpg.PostgresError as refused:
+                if refused.sqlstate == _NOT_YOURS:
+                    raise TurnOfAnother from None
+                raise
+            return None
+        await self._connection.execute("begin")
         mine, moment = await self._connection.fetchrow(QUERIES["take_turn"], self._writer)
         return None if mine else moment or NEVER
 
@@ -200,9 +228,28 @@ class _PostgresSession:
         for relation, written in changes.appended.items():
             await self._insert(relation, written)
         link = changes.link
-        await self._connection.execute(LINKS.insert_sql, *LINKS.insert_arguments([link], ()))
+        # One message for the rest: numbers, hexadecimal digits and our own names are all that stands in it.
+        values = ", ".join(map(_literal, msgspec.structs.astuple(link)))
+        self._last = f"insert into chain_link ({', '.join(LINKS.columns)}) values ({values}); "  # noqa: S608
         if OUTBOX in changes.appended:
-            await self._connection.execute(QUERIES["wake_listeners"], f"{link.writer}:{link.sequence}")
+            self._last += f"select pg_notify('tongbao_outbox', '{link.writer}:{link.sequence}'); "
+
+    async def commit(self) -> None:
+        """Make it durable."""
+        if self._connection.is_in_transaction():
+            self.committing = True
+            await self._connection.execute(f"{self._last}commit")
+
+    async def abandon(self) -> None:
+        """Leave no trace; a connection that cannot even do that is cut."""
+        if self._connection.is_closed():
+            return
+        try:
+            if self._connection.is_in_transaction():
+                await self._connection.execute("rollback")
+        except Exception:
+            self._connection.terminate()
+            await asyncio.sleep(0)
 
     async def _insert(self, relation: Relation[Any], written: Rows) -> None:
         if len(written.rows) < _COPY_FROM:

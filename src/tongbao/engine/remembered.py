@@ -26,10 +26,12 @@ class Remembered(Generic[V]):
         return len(self._young) + len(self._old)
 
     def find(self, keys: Iterable[Any], into: dict[Any, V]) -> list[Any]:
-        """Put what is remembered into `into`; answer the keys that are not."""
+        """Put what is remembered into `into`, unless it is there; answer the keys that are not remembered."""
         young, old = self._young, self._old
         missing = []
         for key in keys:
+            if key in into:
+                continue
             value = young.get(key, _MISSING)
             if value is _MISSING:
                 value = old.get(key, _MISSING)

@@ -79,13 +79,17 @@ class Conflict(RetryableFailure):
     """A row with this key exists. Trying again finds it and decides by it; if that does not help, a command is at fault."""
 
 
+class TurnOfAnother(Exception):
+    """Somebody else has written since this engine's last turn."""
+
+
 class Session(Protocol):
     """One transaction of one batch. Leaving it normally commits: once that returns, everything saved is durable. Leaving it by
     an exception leaves no trace."""
 
-    async def enter(self) -> datetime | None:
+    async def enter(self, *, keep: bool = False) -> datetime | None:
         """Wait for the turn and take it. None if the last turn was this engine's too: what it remembers still holds. Otherwise
-        the moment of the last batch of all writers."""
+        the moment of the last batch of all writers; or, with `keep`, TurnOfAnother is raised and the session is over."""
         ...
 
     async def load(self, keys: Sequence[Key]) -> Stored:

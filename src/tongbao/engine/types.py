@@ -38,13 +38,13 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """The command happens, with the changes its decider left in the view. `result` is stored and answers every repeat."""
 
     result: Any = None
 
 
-class Declined(msgspec.Struct, frozen=True):
+class Declined(msgspec.Struct, frozen=True, gc=False):
     """An expected no. It is recorded and stays the answer to this command for ever."""
 
     code: Code
@@ -71,14 +71,6 @@ class Event(NamedTuple):
     payload: Mapping[str, Any]
 
 
-class Tally(NamedTuple):
-    """An amount to add to each counter of a row of a relation that tallies."""
-
-    relation: Relation[Any]
-    key: Hashable
-    amounts: tuple[int, ...]
-
-
 class View:
     """The rows of a batch as one command may see and change them.
 
@@ -98,7 +90,7 @@ class View:
         self._marked: dict[Key, Any] = {}
         self._appended: dict[Relation[Any], list[Any]] = {}
         self._events: list[Event] = []
-        self._tallies: list[Tally] = []
+        self._tallies: list[tuple[Relation[Any], Hashable, tuple[int, ...]]] = []
 
     def get(self, relation: Relation[Row], key: Hashable) -> Row | None:
         """The row, or None if there is none. A key the command did not name is a bug and raises."""
@@ -149,7 +141,7 @@ class View:
     def tally(self, relation: Relation[Any], key: Hashable, *amounts: int) -> None:
         """Add to the counters of a row, which need not be named by `keys()` and cannot be read: the engine adds up a batch's
         tallies and writes each row once."""
-        self._tallies.append(Tally(relation, key, amounts))
+        self._tallies.append((relation, key, amounts))
 
     def emit(self, topic: str, kind: str, payload: Mapping[str, Any]) -> None:
         """Tell the outside, once the command is committed."""
@@ -172,7 +164,7 @@ class Left(NamedTuple):
     written: dict[Key, Any]
     appended: dict[Relation[Any], list[Any]]
     events: list[Event]
-    tallies: list[Tally]
+    tallies: list[tuple[Relation[Any], Hashable, tuple[int, ...]]]
 
 
 class Decider(Generic[C]):
@@ -241,7 +233,7 @@ class OutboxRow(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What a caller gets back: the decision, when it was made, and whether it had been made before this request."""
 
     decision: Decision

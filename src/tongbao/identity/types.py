@@ -14,7 +14,7 @@ Audience = Literal["wallet", "merchant", "console"]
 Locale = Literal["zh", "en"]
 
 
-class Principal(msgspec.Struct, frozen=True):
+class Principal(msgspec.Struct, frozen=True, gc=False):
     """Someone who logs in: a customer (wallet), a merchant's staff (merchant), an operator (console).
 
     `roles` is a comma-separated list; `merchant_id` is set for staff.
@@ -33,7 +33,7 @@ class Principal(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-class LoginName(msgspec.Struct, frozen=True):
+class LoginName(msgspec.Struct, frozen=True, gc=False):
     """A phone (E.164) or email (lower case) and whose it is in one audience."""
 
     audience: str
@@ -41,7 +41,7 @@ class LoginName(msgspec.Struct, frozen=True):
     principal_id: UUID
 
 
-class Pin(msgspec.Struct, frozen=True):
+class Pin(msgspec.Struct, frozen=True, gc=False):
     """A customer's payment PIN: a keyed MAC, and how often it was got wrong since it was last right."""
 
     customer_id: UUID
@@ -51,7 +51,7 @@ class Pin(msgspec.Struct, frozen=True):
     set_at: datetime
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True, gc=False):
     """A log-in. Its token is known only to its device; here is the token's SHA-256."""
 
     session_id: UUID

@@ -11,7 +11,7 @@ from tongbao.engine.api import Command, Relation
 from tongbao.identity.types import Enrolment
 
 
-class Merchant(msgspec.Struct, frozen=True):
+class Merchant(msgspec.Struct, frozen=True, gc=False):
     """Who takes payments. `fee_ppm`: what we keep of each payment, in millionths. `mcc`: ISO 18245 category."""
 
     merchant_id: UUID
@@ -24,7 +24,7 @@ class Merchant(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-class Store(msgspec.Struct, frozen=True):
+class Store(msgspec.Struct, frozen=True, gc=False):
     """A place where a merchant takes payments."""
 
     store_id: UUID

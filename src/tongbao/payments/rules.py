@@ -42,7 +42,7 @@ from tongbao.wallet.types import BILL, Bill
 MOST_REFUNDS = 50
 
 
-class OrderCreated(msgspec.Struct, frozen=True):
+class OrderCreated(msgspec.Struct, frozen=True, gc=False):
     """Result of `CreateOrder`. `known`: this number was ordered before, by another command, and more may have become of it."""
 
     payment_id: UUID
@@ -50,7 +50,7 @@ class OrderCreated(msgspec.Struct, frozen=True):
     known: bool = False
 
 
-class Paid(msgspec.Struct, frozen=True):
+class Paid(msgspec.Struct, frozen=True, gc=False):
     """Result of `PayOrder` and `PayMerchant`."""
 
     payment_id: UUID
@@ -59,7 +59,7 @@ class Paid(msgspec.Struct, frozen=True):
     journal_id: UUID
 
 
-class Refunded(msgspec.Struct, frozen=True):
+class Refunded(msgspec.Struct, frozen=True, gc=False):
     """Result of `RefundPayment`."""
 
     refund_id: UUID

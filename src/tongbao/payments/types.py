@@ -21,7 +21,7 @@ from tongbao.kernel.ids import named_id
 PaymentState = Literal["CREATED", "PAID", "CLOSED", "EXPIRED"]
 
 
-class Payment(msgspec.Struct, frozen=True):
+class Payment(msgspec.Struct, frozen=True, gc=False):
     """An order and what became of it. `fee_minor` is fixed when the order is made; it is kept from the merchant's side."""
 
     payment_id: UUID
@@ -50,7 +50,7 @@ class Payment(msgspec.Struct, frozen=True):
         return "EXPIRED" if self.state == "CREATED" and now >= self.expires_at else self.state
 
 
-class Refund(msgspec.Struct, frozen=True):
+class Refund(msgspec.Struct, frozen=True, gc=False):
     """Part or all of a payment given back to the one who paid it."""
 
     refund_id: UUID

@@ -46,9 +46,8 @@ def _lost_lock() -> Iterator[None]:
     def forgetful(kind: Any) -> Any:
         enter = kind.enter
 
-        async def entered(self: Any) -> bool:
+        async def entered(self: Any, *, keep: bool = False) -> None:
             await enter(self)
-            return True
 
         return patch.object(kind, "enter", entered)
 

@@ -22,7 +22,7 @@ BillState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED", "PARTLY_REFUNDE
 BillKind = Literal["payment", "refund", "topup", "withdrawal", "transfer"]
 
 
-class BankAccount(msgspec.Struct, frozen=True):
+class BankAccount(msgspec.Struct, frozen=True, gc=False):
     """A customer's account at a bank, linked after the bank confirmed the holder."""
 
     bank_account_id: UUID
@@ -34,7 +34,7 @@ class BankAccount(msgspec.Struct, frozen=True):
     unlinked_at: datetime | None
 
 
-class BankTransfer(msgspec.Struct, frozen=True):
+class BankTransfer(msgspec.Struct, frozen=True, gc=False):
     """Money between a bank account and a wallet.
 
         PENDING ─▶ SUCCEEDED | FAILED            the bank answered
@@ -58,7 +58,7 @@ class BankTransfer(msgspec.Struct, frozen=True):
     finished_at: datetime | None
 
 
-class Bill(msgspec.Struct, frozen=True):
+class Bill(msgspec.Struct, frozen=True, gc=False):
     """A line in a customer's statement. Never changed: what became of it is read from what `reference_id` names.
 
     `counterparty_id`: a customer, merchant or bank account, by `counterparty_kind`. `balance_minor`: the wallet after it, if

@@ -80,6 +80,18 @@ begin
 end
 $$;
 
+-- The same for an engine that has decided ahead, which is of use only if the last turn was its own.
+create function keep_turn(writing bigint) returns void language plpgsql as $$
+declare
+    last bigint;
+begin
+    select writer into strict last from engine_turn for update;
+    if last is distinct from writing then
+        raise exception 'the last turn was of writer %', last using errcode = 'TB003';
+    end if;
+end
+$$;
+
 -- What was written stays as it was written.
 create function refuse_change() returns trigger language plpgsql as $$
 begin

@@ -20,10 +20,6 @@ select mine, moment from take_turn($1);
 -- The moment of the last batch of all writers; null before the first.
 select max(decided_at) from chain_link;
 
--- name: wake_listeners
--- Tell other processes that the outbox has news. $1 "writer:sequence".
-select pg_notify('tongbao_outbox', $1);
-
 -- name: outbox_of_topics
 -- Events of some topics from a place in each writer's chain on, in chain order. $1 topics; $2 writers, $3 sequences and
 -- $4 positions of the first event not seen yet (all of them for a writer not named); $5 limit.
