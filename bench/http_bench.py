@@ -171,7 +171,8 @@ async def _echo(stream: asyncio.StreamReader) -> None:
 async def _populate(here: Stage) -> Plan:
     """Customers with money, PIN and session; merchants with a cashier's session and a printed code. All by commands."""
     keys = Keys.open(here.directory / "keys.json")
-    store = PostgresStore(here.dsn, sealer=Sealer(keys.seal))
+    here.sealer = Sealer(keys.seal)
+    store = PostgresStore(here.dsn, sealer=here.sealer)
     async with Engine(store, [*DECIDERS, FUND], SystemClock()) as engine:
         merchants = await open_merchants(engine, MERCHANTS, FEE_PPM)
         wallets = await _log_in(engine, "wallet", [None] * CUSTOMERS)

@@ -47,6 +47,8 @@ class Stage:
         self.dsn = dsn
         self._pgbench_dsn = pgbench_dsn
         self.baselines: list[float] = []
+        #: With what the bench's engine seals.
+        self.sealer = Sealer()
 
     @property
     def pgbench(self) -> float:
@@ -77,7 +79,7 @@ class Stage:
         try:
             found = await connection.fetchval(query)
             assert found == expected, f"{expected} were acknowledged, the database has {found}: {query}"
-            verified = await verify(connection, RELATIONS, Sealer(), CHECKS)
+            verified = await verify(connection, RELATIONS, self.sealer, CHECKS)
             assert verified.ok, verified.problem
         finally:
             await connection.close()

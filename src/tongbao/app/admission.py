@@ -92,6 +92,8 @@ class Admission:
         self.reading = 0
         self.read = 0
         self._writes = Gate(self._written, most_wait_s, clock)
+        #: Whether the last write that came was turned away.
+        self.turning_away = False
         self._reads = Gate(lambda: (self.reading, self.read), most_wait_s * _READS_PATIENCE, clock)
 
     def _written(self) -> tuple[int, int]:
@@ -102,7 +104,11 @@ class Admission:
         """0: come in. Otherwise the whole seconds after which to come again."""
         if is_read(method, url):
             return self._reads.closed_for_s()
-        return self._writes.closed_for_s() if url.startswith(b"/v1/") and method in _WRITES else 0
+        if not url.startswith(b"/v1/") or method not in _WRITES:
+            return 0
+        closed_for_s = self._writes.closed_for_s()
+        self.turning_away = closed_for_s > 0
+        return closed_for_s
 
 
 _WRITES = {b"POST", b"DELETE", b"PUT", b"PATCH"}
