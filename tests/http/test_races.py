@@ -131,4 +131,4 @@ async def test_the_books_hold_after_all_that(town: Town) -> None:
         assert all(each["balanced"] and each["reserve"]["equal"] for each in currencies)
         return all(each["reserve"]["at_bank"] == each["reserve"]["held"] for each in currencies)
 
-    await until(bank_agrees, 20)
+    await until(bank_agrees, 60)

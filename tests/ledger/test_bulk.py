@@ -206,8 +206,8 @@ def _sound(mine: Sequence[Any], left: Any) -> None:
         total[2] += 1
     assert not any(sums.values())
     assert [key for _, key, _ in left.tallies if key not in totals] == []
-    assert {tally.key: list(tally.amounts) for tally in left.tallies} == totals
-    assert all(tally.relation is LEDGER_DAY for tally in left.tallies)
+    assert {key: list(amounts) for _, key, amounts in left.tallies} == totals
+    assert all(relation is LEDGER_DAY for relation, _, _ in left.tallies)
 
 
 # ── through the engine ──────────────────────────────────────────────────────────────────────────────────────────────────
