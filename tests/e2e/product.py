@@ -7,24 +7,26 @@ import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
+from tests.support.ageing import age
 from tongbao.app.asgi import Services, open_services
 from tongbao.app.seed import caller
 from tongbao.app.settings import Settings
 from tongbao.app.stack import Stack, free_port, running
 from tongbao.channels.api import Fault, Match
+from tongbao.engine.api import Sealer
 from tongbao.identity.service import Caller
-from tongbao.kernel.clock import SystemClock, VirtualClock
+from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.ids import new_id
 from tongbao.kernel.money import Money
 from tongbao.merchants.types import NewStore
 from tongbao.methods.qr.api import Payee, dynamic_code, static_code
+from tongbao.security.keys import Keys
 
 T = TypeVar("T")
 
@@ -85,10 +87,10 @@ class Product:
         """Somebody registered, with PIN, bank account and this much in the wallet."""
         return self._run(self._customer(self.stranger(name), amount_minor))
 
-    def order(self, amount_minor: int, subject: str = "牛肉面 · Beef noodles", *, age_s: int = 0) -> Order:
-        """An order of the shop's, made `age_s` ago, good for fifteen minutes."""
+    def order(self, amount_minor: int, subject: str = "牛肉面 · Beef noodles", *, late: bool = False) -> Order:
+        """An order of the shop's, good for fifteen minutes, or `late`: its time is over."""
         self._orders += 1
-        return self._run(self._order(f"E2E-{self._orders}", amount_minor, subject, age_s))
+        return self._run(self._order(f"E2E-{self._orders}", amount_minor, subject, late))
 
     def store_code(self) -> str:
         """The text of the first store's printed code."""
@@ -129,13 +131,16 @@ class Product:
         made = await payments.pay_merchant(self._id(), person.who, self.merchant_id, self.store_ids[0], amount, PIN)
         await payments.refund(self._id(), self.merchant_id, made.out_trade_no, None, back, "少了一份 · one short")
 
-    async def _order(self, number: str, amount_minor: int, subject: str, age_s: int) -> Order:
+    async def _order(self, number: str, amount_minor: int, subject: str, late: bool) -> Order:
         money = Money(amount_minor, "CNY")
-        then = VirtualClock(self._clock.now() - timedelta(seconds=age_s))
-        async with open_services(self._stack.settings, self._stack.dsn, then) as services:
+        async with open_services(self._stack.settings, self._stack.dsn, self._clock) as services:
             order = await services.payments.create_order(
                 self._id(), self.merchant_id, self.store_ids[0], number, subject, money, 900
             )
+            if late:
+                keys = Keys.open(self._stack.settings.data_dir / "keys.json")
+                await age(self._stack.dsn, Sealer(keys.seal), order.payment_id)
+                order = await services.payments.payment(order.payment_id)
             text = dynamic_code(
                 services.signer, self._payee(), payment_id=order.payment_id, currency=order.currency,
                 amount_minor=order.amount_minor, reference=order.out_trade_no, expires_at=order.expires_at,

@@ -98,7 +98,7 @@ def test_another_scheme_is_named(
 @pytest.mark.parametrize(("language", "says"), [("zh", "已过期"), ("en", "has expired")], ids=["zh", "en"])
 def test_an_expired_code_says_that_no_money_moved(product: Product, windows: Windows, language: Language, says: str) -> None:
     phone = _wallet(product, windows, language)
-    scan_text(phone, product.order(990, age_s=3_600).text)
+    scan_text(phone, product.order(990, late=True).text)
     expect(phone.get_by_role("alert")).to_contain_text(says)
     expect(phone.get_by_role("alert")).to_contain_text({"zh": "资金未变动", "en": "No money moved"}[language])
     expect(phone.get_by_test_id("pay-confirm")).to_have_count(0)
