@@ -134,7 +134,7 @@ def main(arguments: list) -> int:
     for part in proof["rows"]:
         print(f"{part['table']}:")
         for name, value in part["row"].items():
-            print(f"    {name:<18} {value}")
+            print(f"    {name:<18} {value if str(value).isprintable() else ascii(value)}")
     link, key = proof["link"], sha256(bytes.fromhex(proof["public_key"])).hexdigest()[:16]
     at, number = said["at"], said["anchor"]
     print(f"证明成立：以上内容于 {link['decided_at']} 记入账本(第 {link['sequence']} 批),此后一字未改。")

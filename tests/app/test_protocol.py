@@ -75,6 +75,41 @@ async def test_one_header_line_without_end_is_answered_431(port: int) -> None:
     assert b" 431 " in await _says(port, b"GET / HTTP/1.1\r\nx: ", *[b"y" * 4000] * 9)
 
 
+_CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("line", [b"x: y\r\n" * 1000, b"x: " + b"y" * 6000], ids=["many", "one line"])
+async def test_trailers_without_end_are_cut_off(port: int, line: bytes) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(_CHUNKED + b"2\r\n{}\r\n0\r\nx: ")
+    with pytest.raises(ConnectionError):
+        for _ in range(100):
+            writer.write(line)
+            await writer.drain()
+            await asyncio.sleep(0.002)
+    writer.close()
+
+
+async def test_a_body_in_chunks_of_one_byte_arrives(port: int) -> None:
+    last = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    answer = await _says(port, _CHUNKED, *[b"1\r\na\r\n" * 2000] * 10, b"0\r\n\r\n", last)
+    assert answer.count(b"200 OK") == 2 and b"20000 bytes" in answer
+
+
+async def test_a_trailer_is_no_header(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    complete = BoundedProtocol.on_message_complete
+
+    def looking(self: BoundedProtocol) -> None:
+        seen.extend(name for name, _ in self.headers)
+        complete(self)
+
+    monkeypatch.setattr(BoundedProtocol, "on_message_complete", looking)
+    head = _CHUNKED.replace(b"host: x", b"connection: close")
+    await _says(port, head + b"2\r\n{}\r\n0\r\nauthorization: Bearer x\r\n\r\n")
+    assert seen == [b"connection", b"transfer-encoding"]
+
+
 @pytest.mark.parametrize(
     "parts",
     [

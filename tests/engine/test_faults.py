@@ -7,6 +7,7 @@ import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -16,9 +17,11 @@ import pytest
 
 from tests.support.jars import COUNTED, DECIDERS, JAR, POURED, REFUSED, PostgresWorld, Pour, pouring
 from tests.support.proxy import Fate, Judge, Proxy, is_commit, proxied
+from tests.support.town import Town
+from tongbao.app.registry import DECIDERS as TOWN_DECIDERS
 from tongbao.engine.api import Accepted, Declined, Engine, Limits, Outcome, PostgresStore, Sealer
 from tongbao.engine.verify import verify
-from tongbao.kernel.clock import SystemClock
+from tongbao.kernel.clock import SystemClock, VirtualClock
 from tongbao.kernel.errors import TIMED_OUT, UNAVAILABLE, InvariantBroken, Refusal
 from tongbao.kernel.postgres import with_database
 
@@ -377,3 +380,37 @@ async def test_a_command_against_a_unique_index_does_not_take_its_neighbours_dow
         answers = list(await asyncio.gather(*[engine.enqueue(command) for command in commands], return_exceptions=True))
     assert isinstance(answers.pop(1), Exception)
     assert all(isinstance(answer, Outcome) for answer in answers) and await postgres.marbles(jar) == 2
+
+
+# ── a commit that is answered too late ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_after_a_commit_that_timed_out_and_happened_the_engine_goes_on(
+    database: str,
+) -> None:
+    """The connection lives on, and the chain has a link that the engine was not told of."""
+    outside = await asyncpg.connect(database)
+    role = await outside.fetchval("select quote_ident(current_user)")
+    await outside.execute(f"alter role {role} set synchronous_commit = on")
+    try:
+        store = PostgresStore(database, statement_timeout_s=1)
+        async with Engine(store, TOWN_DECIDERS, SystemClock(), Limits(patience_s=5)) as engine:
+            place = Town(engine, VirtualClock(datetime.now(UTC)))
+            payer, merchant = await place.customer(10_000), await place.merchant()
+            await outside.execute("alter system set synchronous_standby_names = 'nobody'")
+            await outside.execute("select pg_reload_conf()")
+            await asyncio.sleep(0.3)
+            waiting = asyncio.create_task(engine.submit(place.paying_at_once(merchant, "late", payer, 100)))
+            await asyncio.sleep(1.5)
+            await outside.execute("alter system reset synchronous_standby_names")
+            await outside.execute("select pg_reload_conf()")
+            assert isinstance((await waiting).decision, Accepted)
+            for number in range(3):
+                assert await place.says(place.paying_at_once(merchant, f"next-{number}", payer, 100)) == "ok"
+            assert engine.head is not None
+            assert engine.head.sequence == await outside.fetchval("select max(sequence) from chain_link")
+    finally:
+        await outside.execute("alter system reset synchronous_standby_names")
+        await outside.execute("select pg_reload_conf()")
+        await outside.execute(f"alter role {role} reset synchronous_commit")
+        await outside.close()

@@ -138,12 +138,29 @@ async def test_a_result_is_carried_once_and_only_of_a_closed_period(database: st
         here.at(here.place.clock.now() + DAY)
 
         def carrying() -> CarryForward:
-            return CarryForward(command_id=here.place.id(), through=FIRST, results=(Result(FEES.code, "CNY", 500),))
+            results = (Result(FEES.code, "CNY", 500),)
+            return CarryForward(command_id=here.place.id(), through=FIRST, closed_at=here.place.clock.now(), results=results)
 
         assert await here.place.says(carrying()) == "period_not_closed"
         assert await close(here, FIRST, None) == "ok"
         assert await here.place.says(carrying()) == "ok"
         assert await here.place.says(carrying()) == "period_carried"
+
+
+async def test_sums_read_before_a_period_was_opened_and_closed_again_are_not_carried(database: str) -> None:
+    async with books(database) as here:
+        await earned(here, 500)
+        here.at(here.place.clock.now() + DAY)
+        assert await close(here, FIRST, None) == "ok"
+        read = tuple(await closing_of(here).result(FIRST))
+        stale = CarryForward(command_id=here.place.id(), through=FIRST, closed_at=here.place.clock.now(), results=read)
+        await closing_of(here).reopen(here.place.id(), FIRST, "a late invoice", BOSS)
+        await earned(here, 70, FIRST)
+        here.at(here.place.clock.now() + timedelta(minutes=1))
+        assert await close(here, FIRST, None) == "ok"
+        assert await here.place.says(stale) == "period_not_closed"
+        assert (await closing_of(here).close(here.place.id(), FIRST, BOSS)).state == "CARRIED"
+        assert {row.code: row.closing_minor for row in await here.reports.trial_balance(FIRST)}["3001"] == 570
 
 
 async def test_a_reopened_period_takes_postings_and_closes_with_what_was_added(database: str) -> None:

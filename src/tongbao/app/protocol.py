@@ -1,7 +1,7 @@
 """HTTP/1.1 with what the server's own protocol lacks: bounds, and a short way for the busiest requests.
 
-Bounds: how large a request's head may be, and how long a request may take to arrive. Without them one connection fills the
-memory with headers, or many hold it by sending nothing.
+Bounds: how large a request's head and trailers may be, and how long a request may take to arrive. Without them
+one connection fills the memory with headers, or many hold it by sending nothing.
 
 Turning away: what would wait too long is answered 429 as soon as it has arrived, and nothing is begun for it.
 
@@ -59,8 +59,8 @@ class _ShortCycle:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol; a head beyond `MOST_HEAD_BYTES` is answered 431, a request that dawdles is cut off, `quick` requests
-    go the short way."""
+    """uvicorn's protocol; a head beyond `MOST_HEAD_BYTES` is answered 431, as much beside a body is cut off, and so is a
+    request that dawdles; `quick` requests go the short way."""
 
     quick: ClassVar[QuickRoutes | None] = None
     admission: ClassVar[Admission | None] = None
@@ -90,20 +90,28 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            if self._head_bytes == 0 and self.admission is not None and self.admission.turning_away and self._turn_away(data):
+        if self._in_head and self._head_bytes == 0 and self.admission is not None and self.admission.turning_away:
+            if self._turn_away(data):
                 return
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            if self._in_head:
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
+            else:  # trailers, or chunks of nothing: perhaps it has been answered already
+                self.transport.abort()
 
     def on_message_begin(self) -> None:
         if not self._arriving:
             self._arriving = True
             self._deadline = self.loop.time() + ARRIVES_WITHIN_S
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # A trailer is nobody's: who is asking, and with which key, stands in the head (RFC 9110, 6.5.1).
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -115,6 +123,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        # What is not body counts as head; what chunks of one byte need is allowed for.
+        self._head_bytes = max(0, self._head_bytes - 8 * len(body))
         if self._closed_for_s:
             return
         if self._begin is None:

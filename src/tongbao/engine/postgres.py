@@ -112,7 +112,9 @@ class PostgresStore:
                 raise WriterLost(str(conflict)) from conflict
             raise Conflict(f"{conflict.constraint_name}: {conflict}") from conflict
         except _RETRYABLE as failure:
-            if connection.is_closed() or isinstance(failure, asyncpg.InternalClientError):
+            # A commit without an answer may have happened: then the chain's end is another than the engine knows, also where the
+            # connection lives on (a timeout). Only claiming anew tells.
+            if session.committing or connection.is_closed() or isinstance(failure, asyncpg.InternalClientError):
                 await self._drop()
                 raise WriterLost(f"{type(failure).__name__}: {failure}", committing=session.committing) from failure
             raise RetryableFailure(f"{type(failure).__name__}: {failure}", committing=session.committing) from failure

@@ -107,7 +107,8 @@ class Closing:
             # Once for each close, whoever tries: the decider looks at the period's state. A decline is not for ever.
             carry_id = new_id(self._clock.now())
             results = tuple(await self.result(through))
-            accepted(await self._engine.submit(CarryForward(command_id=carry_id, through=through, results=results)))
+            carry = CarryForward(command_id=carry_id, through=through, closed_at=period.closed_at, results=results)
+            accepted(await self._engine.submit(carry))
             period = await self._period(through)
             assert period is not None
         return period

@@ -91,10 +91,12 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class CarryForward(Command, frozen=True, kw_only=True):
-    """Carry the results of a closed period into retained earnings."""
+    """Carry the results of a closed period into retained earnings. `closed_at`: of the close after which they were read; opened
+    and closed again meanwhile, the period may stand at others."""
 
     kind = "ledger.carry_forward"
     through: date
+    closed_at: datetime
     results: tuple[Result, ...]
 
 
@@ -159,6 +161,8 @@ def carry_forward(command: CarryForward, view: View, now: datetime) -> Decision:
         return Declined(PERIOD_NOT_CLOSED, {"through": str(command.through)})
     if period.state == "CARRIED":
         return Declined(PERIOD_CARRIED)
+    if period.closed_at != command.closed_at:
+        return Declined(PERIOD_NOT_CLOSED, {"through": str(command.through)})
     legs = _carry_legs(command)
     journal_id = None
     if legs:
