@@ -47,7 +47,7 @@ async def opened(town: Town, code: str, minor: str, owner: str = "", day: str = 
     nonce = new_id(datetime.now(UTC))
     content = f"code,owner_id,currency,debit,credit,{nonce}\n1001,,CNY,{minor},\n{code},{owner},CNY,,{minor}\n"
     body = {"content": content, "value_date": day or today(), "dry_run": False}
-    return ok(await town.finance.post("/v1/console/opening-balances", body), OpeningAnswer)
+    return ok(await town.admin.post("/v1/console/opening-balances", body), OpeningAnswer)
 
 
 async def test_a_statement_reads_the_same_from_both_ends(town: Town) -> None:

@@ -56,6 +56,8 @@ class Audit:
         self._sealer = Sealer(keys.seal)
         self._key = AnchorKey(keys.anchor)
         self._settings = settings
+        #: Whether customers and merchants may take proofs away (`Settings.customer_proofs` says why they may not yet).
+        self.customer_proofs = settings.customer_proofs
         self._clock = clock or SystemClock()
         self._zone = ZoneInfo(settings.time_zone)
         self._anchored_at: datetime | None = None

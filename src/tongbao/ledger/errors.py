@@ -137,3 +137,9 @@ COLOUR_MALFORMED = refusal(
     "专用资金代码须为 1 至 32 位小写字母、数字或短横线。",
     "A code of restricted money has 1 to 32 of a–z, 0–9 and -.",
 )
+OPENING_ACCOUNT_USED = decline(
+    "opening_account_used",
+    "期初余额只能记入尚无分录的账户；文件中有账户已有分录。",
+    "Opening balances are for accounts without entries; the file names one that has some.",
+    status=409,
+)

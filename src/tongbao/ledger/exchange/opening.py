@@ -22,10 +22,12 @@ from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, K
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import CURRENCIES, format_minor, parse
+from tongbao.ledger import errors
 from tongbao.ledger.chart import CHART
 from tongbao.ledger.commands import PlaceName
 from tongbao.ledger.exchange.names import account_named, commodity
 from tongbao.ledger.rules import Leg, account_keys, place_of, post
+from tongbao.ledger.types import ACCOUNT
 
 #: One journal takes so many; a larger file is to be divided by the currency or the line of the chart.
 MOST_LINES = 10_000
@@ -95,7 +97,13 @@ def _keys(command: PostOpening) -> list[Key]:
 
 
 def post_opening(command: PostOpening, view: View, now: datetime) -> Decision:
-    """Declines what `post` declines: a closed period, a day too far back, a frozen account, a balance beyond its bounds."""
+    """Declines `opening_account_used` for an owner's account that has entries (so the same balances do not come twice, however the
+    file was written), and what `post` declines: a closed period, a day too far back, a frozen account, a balance beyond its
+    bounds."""
+    for leg in _legs(command):
+        known = view.get(ACCOUNT, leg.place.account_id)
+        if leg.place.line.owned and known is not None and known.version > 0:
+            return Declined(errors.OPENING_ACCOUNT_USED)
     journal = post(view, command, now, command.kind, _legs(command), command.file_hash[:16], value_date=command.value_date)
     return journal if isinstance(journal, Declined) else Accepted(Opened(journal.journal_id))
 
