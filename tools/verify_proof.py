@@ -128,17 +128,19 @@ def main(arguments: list) -> int:
     try:
         proof = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
         said = verify(proof, *arguments[1:2])
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, InvalidSignature) as failure:
+    except OSError as failure:
+        print(f"读不了这个文件。THE FILE CANNOT BE READ. ({failure})")
+        return 1
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, InvalidSignature) as failure:
         print(f"证明不成立。THE PROOF DOES NOT HOLD. ({type(failure).__name__}: {failure})")
         return 1
     for part in proof["rows"]:
         print(f"{part['table']}:")
         for name, value in part["row"].items():
             print(f"    {name:<18} {value if str(value).isprintable() else ascii(value)}")
-    link, key = proof["link"], sha256(bytes.fromhex(proof["public_key"])).hexdigest()[:16]
-    at, number = said["at"], said["anchor"]
-    print(f"证明成立：以上内容于 {link['decided_at']} 记入账本(第 {link['sequence']} 批),此后一字未改。")
-    print(f"公钥 {key} 的持有者已于 {at} 签名确认(第 {number} 号锚点)。")
+    link, key, at, number = proof["link"], proof["public_key"], said["at"], said["anchor"]
+    print(f"证明成立：以上内容于 {link['decided_at']} 记入账本（第 {link['sequence']} 批），此后一字未改。")
+    print(f"公钥 {key} 的持有者已于 {at} 签名确认（第 {number} 号锚点）。")
     print(f"THE PROOF HOLDS: this was committed at {link['decided_at']} (batch {link['sequence']}), not one letter was changed.")
     print(f"The holder of key {key} signed for that at {at} (anchor {number}).")
     return 0

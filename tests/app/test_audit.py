@@ -76,6 +76,15 @@ def test_verify_without_a_database_or_without_keys_could_not_compare(tmp_path: P
     assert not (tmp_path / "keys.json").exists()
 
 
+@pytest.mark.parametrize("words", [("anchor",), ("prove", "--journal", "00000000-0000-0000-0000-000000000000")])
+def test_who_only_looks_makes_neither_database_nor_keys(tmp_path: Path, words: tuple[str, ...]) -> None:
+    nothing = _tongbao(Settings(data_dir=tmp_path), *words)
+    assert nothing.returncode == 1 and "there is no database" in nothing.stderr
+    keyless = _tongbao(Settings(data_dir=tmp_path, database_url="postgresql://127.0.0.1:1/x"), *words)
+    assert keyless.returncode == 1 and "there are no keys" in keyless.stderr
+    assert not list(tmp_path.iterdir())
+
+
 async def test_the_worker_anchors_when_it_is_time_and_there_is_news(installed: tuple[Settings, Keys]) -> None:
     settings, keys = installed
     clock = VirtualClock(NOON)

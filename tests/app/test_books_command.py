@@ -73,6 +73,15 @@ def test_balances_are_tried_posted_read_exported_and_closed(books: Any, tmp_path
     assert json.loads(books("--json", "reopen", _yesterday(), "--reason", "late").stdout)["state"] == "REOPENED"
 
 
+def test_what_cannot_be_is_said_in_one_sentence(books: Any, tmp_path: Path) -> None:
+    (tmp_path / "picture.csv").write_bytes(b"\xff\xd8\xff")
+    assert "is not a text in UTF-8" in books("import", "picture.csv", "--date", _yesterday(), exits=1).stderr
+    assert "No such file" in books("export", "entries", "-o", str(tmp_path / "nowhere" / "x.csv"), exits=1).stderr
+    assert "--to lies before --from" in books("ledger", "--from", "2026-03-02", "--to", "2026-03-01", exits=2).stderr
+    assert "没有任何分录" in books("--lang", "zh", "trial-balance", "--date", "1999-01-01").stderr
+    assert "Nothing speaks against it" in books("close", "2020-01-01", "--check").stderr
+
+
 def test_without_a_database_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TONGBAO_DATABASE_URL", raising=False)
     monkeypatch.setenv("TONGBAO_DATA_DIR", str(tmp_path))

@@ -152,12 +152,12 @@ async def test_opening_balances_are_tried_before_they_are_posted(town: Town) -> 
     assert (tried.lines, tried.findings, tried.journal_id) == (2, [], None)
     assert all(each.balanced for each in tried.currencies)
     bad = ok(
-        await town.finance.post(path, {"content": content + "9,,CNY,1,\n", "value_date": today(), "dry_run": False}),
+        await town.admin.post(path, {"content": content + "9,,CNY,1,\n", "value_date": today(), "dry_run": False}),
         OpeningAnswer,
     )
     assert [finding.line for finding in bad.findings] == [4] and bad.journal_id is None
     assert await town.moved() == before
-    posted = ok(await town.finance.post(path, {"content": content, "value_date": today(), "dry_run": False}), OpeningAnswer)
+    posted = ok(await town.admin.post(path, {"content": content, "value_date": today(), "dry_run": False}), OpeningAnswer)
     again = ok(await town.admin.post(path, {"content": content, "value_date": today(), "dry_run": False}), OpeningAnswer)
     assert posted.journal_id is not None
     assert (again.journal_id, again.repeated, posted.repeated) == (posted.journal_id, True, False)

@@ -41,6 +41,22 @@ def keys(settings: Settings) -> Keys:
     return Keys.open(settings.data_dir / "keys.json")
 
 
+def no_database(settings: Settings) -> str | None:
+    """Why there is nothing to look at, for a command that looks: it makes no database."""
+    if settings.database_url or (settings.data_dir / "postgres").exists():
+        return None
+    demo = settings.data_dir / "demo"
+    hint = f"; the demonstration's is in {demo}: set TONGBAO_DATA_DIR to that" if (demo / "postgres").exists() else ""
+    return f"there is no database in {settings.data_dir}{hint}"
+
+
+def nothing_to_audit(settings: Settings) -> str | None:
+    """As `no_database`, for a command that needs the keys too: it makes none."""
+    if (settings.data_dir / "keys.json").exists():
+        return no_database(settings)
+    return no_database(settings) or f"there are no keys in {settings.data_dir}: without them no seal can be compared"
+
+
 async def open_database(settings: Settings) -> str:
     """The URL of a database that answers and has every migration. Starts the embedded server if need be; leaves it running."""
     server = embedded(settings)

@@ -35,7 +35,7 @@ CURRENCY_MISMATCH = decline("currency_mismatch", "商户不收这种货币。", 
 # ── the day it counts to ────────────────────────────────────────────────────────────────────────────────────────────────
 PERIOD_CLOSED = decline(
     "period_closed",
-    "起息日 {value_date} 所在期间已于 {closed_through} 关账。",
+    "账簿已关账至 {closed_through}，起息日 {value_date} 在此之内。",
     "The books are closed through {closed_through}: {value_date} is past.",
 )
 BACKDATED_TOO_FAR = decline(

@@ -177,7 +177,7 @@ const desk = defineMessages(
     'type.expense': '费用',
 
     'chain.title': '审计链',
-    'chain.lead': '每一批写入都带着上一批的哈希。校验会从头重放，比对每个余额和每个哈希。',
+    'chain.lead': '每一批写入都带着上一批的哈希。校验从头比对每一行、每个哈希、每个余额，以及签名的锚点。',
     'chain.verify': '立即校验',
     'chain.verifying': '正在校验，已 {seconds} 秒',
     'chain.last': '上次校验',
@@ -420,7 +420,7 @@ const desk = defineMessages(
     'type.expense': 'Expense',
 
     'chain.title': 'Audit chain',
-    'chain.lead': 'Each batch carries the hash of the one before. Verifying replays everything and compares every balance and hash.',
+    'chain.lead': 'Each batch carries the hash of the one before. Verifying compares every row, hash and balance from the start, and the signed anchors.',
     'chain.verify': 'Verify now',
     'chain.verifying': 'Verifying, {seconds} s so far',
     'chain.last': 'Last verification',

@@ -17,7 +17,7 @@ function server(...told: Told[]): void {
     if (next === 'lost') return Promise.reject(new TypeError('Failed to fetch'))
     const retryable = next.status === 429 || next.status >= 500
     const error = { code: next.code ?? 'overloaded', message: '…', messages: texts, family: 'refusal', money_moved: false, retryable }
-    const headers = next.retryAfter ? { 'Retry-After': next.retryAfter } : {}
+    const headers: HeadersInit = next.retryAfter ? { 'Retry-After': next.retryAfter } : {}
     return Promise.resolve(new Response(JSON.stringify(next.status < 300 ? {} : { error }), { status: next.status, headers }))
   })
 }

@@ -15,6 +15,8 @@ from tongbao.app.settings import Settings
 def command() -> None:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json)
+    if why := runtime.nothing_to_audit(settings):
+        raise click.ClickException(why)
     click.echo(asyncio.run(_run(settings)))
 
 

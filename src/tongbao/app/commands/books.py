@@ -37,7 +37,18 @@ Language = Literal["zh", "en"]
 #: Who acts when it is done on a terminal.
 TERMINAL = named_id("operator", "command line")
 
-_DAY = click.DateTime(["%Y-%m-%d"])
+
+class _Day(click.DateTime):
+    """A day, shown in the help as people write it."""
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "YYYY-MM-DD"
+
+
+_DAY = _Day()
 
 
 class Said(NamedTuple):
@@ -70,6 +81,8 @@ def trial_balance(said: Said, day: datetime | None) -> None:
         return
     for trial in trials:
         _show(_trial_table(trial, said.language))
+    if not trials:
+        click.echo(words("截至该日没有任何分录。", "Nothing had been posted by then.", said.language), err=True)
 
 
 @command.command("ledger", help="The general ledger over a period of value dates; with --code, one line by day.")
@@ -79,6 +92,7 @@ def trial_balance(said: Said, day: datetime | None) -> None:
 @click.option("--currency", default="CNY", show_default=True, help="With --code: its currency, and colour.")
 @click.pass_obj
 def ledger(said: Said, first: datetime, last: datetime, code: str | None, currency: str) -> None:
+    _in_order(first, last)
     if code is None:
         rows = _run(lambda books: books.reports.general_ledger(first.date(), last.date()))
         table = [
@@ -119,6 +133,8 @@ def ledger(said: Said, first: datetime, last: datetime, code: str | None, curren
 def statement(
     said: Said, account: UUID, first: datetime | None, last: datetime | None, order: Any, beyond: int | None, limit: int
 ) -> None:
+    _in_order(first, last)
+
     async def read(books: Books) -> tuple[str, Sequence[Any]]:
         found = await books.account(account)
         book = await books.reports.book()
@@ -146,6 +162,7 @@ def statement(
 @click.option("--bom", is_flag=True, help="Begin a CSV with a byte order mark, for Excel.")
 @click.pass_obj
 def write_out(said: Said, what: What, output: Path | None, first: datetime | None, last: datetime | None, bom: bool) -> None:
+    _in_order(first, last)
     wish = Export(what, _date(first), _date(last), bom)
     target = output or Path(wish.file_name)
     columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -179,7 +196,11 @@ def write_out(said: Said, what: What, output: Path | None, first: datetime | Non
 @click.pass_obj
 def bring_in(said: Said, file: Path, day: datetime, format_: opening.Format | None, post: bool) -> None:
     kind: opening.Format = format_ or ("beancount" if file.suffix in (".beancount", ".bean") else "csv")
-    read = opening.read(file.read_text(encoding="utf-8-sig"), kind)
+    try:
+        content = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{file} is not a text in UTF-8") from None
+    read = opening.read(content, kind)
     trials, moved = _run(lambda books: books.opening_dry_run(read, day.date()))
     journal_id, repeated = None, False
     if post and not read.findings:
@@ -194,7 +215,12 @@ def bring_in(said: Said, file: Path, day: datetime, format_: opening.Format | No
         )  # fmt: skip
     else:
         for finding in read.findings:
-            click.echo(f"{file.name}:{finding.number}: {words(finding.zh, finding.en, said.language)}", err=True)
+            line = f":{finding.number}" if finding.number else ""
+            click.echo(f"{file.name}{line}: {words(finding.zh, finding.en, said.language)}", err=True)
+        if moved and not repeated:
+            zh = f"其中 {len(moved)} 个账户已有分录，请确认不是重复导入。"
+            en = f"{len(moved)} of its accounts have entries already: make sure that this is no second import."
+            click.echo(words(zh, en, said.language), err=True)
         if not repeated:
             for trial in trials:
                 _show(_trial_table(trial, said.language))
@@ -222,6 +248,8 @@ def close(said: Said, through: datetime, check: bool) -> None:
     if check or errors:
         if said.as_json:
             _json({"through": day, "findings": findings})
+        elif not findings:
+            click.echo(words("没有发现问题，可以关账。", "Nothing speaks against it.", said.language), err=True)
         sys.exit(1 if errors else 0)
     _period(said, _run(lambda books: books.closing.close(_command_id(), day, TERMINAL)))
 
@@ -242,8 +270,8 @@ def reopen(said: Said, through: datetime, reason: str) -> None:
 def _run(act: Callable[[Books], Awaitable[Any]]) -> Any:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json)
-    if not settings.database_url and not (settings.data_dir / "postgres").exists():
-        raise click.ClickException(f"there is no database in {settings.data_dir}")
+    if why := runtime.no_database(settings):
+        raise click.ClickException(why)
 
     async def main() -> Any:
         async with runtime.left_as_found(settings), _books(settings) as books:
@@ -251,6 +279,8 @@ def _run(act: Callable[[Books], Awaitable[Any]]) -> Any:
 
     try:
         return asyncio.run(main())
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
     except Refusal as refusal:
         language = click.get_current_context().obj.language
         raise click.ClickException(f"{refusal.code.message(language, refusal.detail)} [{refusal.code.name}]") from None
@@ -270,6 +300,11 @@ async def _books(settings: Settings) -> AsyncIterator[Books]:
 
 def _command_id() -> UUID:
     return new_id(SystemClock().now())
+
+
+def _in_order(first: datetime | None, last: datetime | None) -> None:
+    if first and last and last < first:
+        raise click.UsageError("--to lies before --from")
 
 
 def _date(day: datetime | None) -> date | None:

@@ -10,7 +10,7 @@ import asyncpg
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tongbao import __version__
 from tongbao.app import frontends, logs, runtime
@@ -26,14 +26,14 @@ Finding = tuple[str, str, str]
 @click.command("doctor", help="Say what is in force and what is unsafe or missing. Exits 1 if something is broken.")
 def command() -> None:
     settings = Settings.read()
-    logs.configure(as_json=settings.log_json)
+    logs.configure(as_json=settings.log_json, level=40)  # what is wrong stands in the table
     console = Console()
     in_force = Table(title=f"tongbao {__version__} · Python {platform.python_version()}", show_header=False)
     for name, value in msgspec.structs.asdict(settings).items():
         in_force.add_row(name, "…" if name == "database_url" and value else str(value))
     console.print(in_force)
     findings = asyncio.run(examine(settings))
-    table = Table(show_header=False)
+    table = Table("", "", Column(overflow="fold"), show_header=False)  # a key is to be read whole
     marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "broken": "[red]broken[/]"}
     for mark, subject, text in findings:
         table.add_row(marks[mark], subject, text)

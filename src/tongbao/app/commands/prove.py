@@ -29,6 +29,8 @@ def command(entry: str | None, journal: UUID | None, receipt: UUID | None, comma
         raise click.UsageError("say one of --entry, --journal, --receipt, --command")
     settings = Settings.read()
     logs.configure(as_json=settings.log_json)
+    if why := runtime.nothing_to_audit(settings):
+        raise click.ClickException(why)
     try:
         proof = asyncio.run(_run(settings, entry, journal, receipt, command_id))
     except Refusal as refusal:

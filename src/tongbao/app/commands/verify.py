@@ -33,12 +33,8 @@ _FILES = click.Path(exists=True, dir_okay=False, path_type=Path)
 def command(from_start: bool, files: tuple[Path, ...], as_json: bool) -> None:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json)
-    if not settings.database_url and not (settings.data_dir / "postgres").exists():
-        elsewhere = settings.data_dir / "demo"
-        hint = f"; the demonstration's is in {elsewhere}: set TONGBAO_DATA_DIR to that" if elsewhere.exists() else ""
-        _give_up(f"there is no database in {settings.data_dir}{hint}")
-    if not (settings.data_dir / "keys.json").exists():
-        _give_up(f"there are no keys in {settings.data_dir}: without them no seal can be compared")
+    if why := runtime.nothing_to_audit(settings):
+        _give_up(why)
     try:
         result = asyncio.run(_run(settings, since_last=not from_start, files=files))
     except Exception as failure:
