@@ -90,9 +90,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head and self._head_bytes == 0 and self.admission is not None and self.admission.turning_away:
-            if self._turn_away(data):
-                return
+        rushed = self._in_head and self._head_bytes == 0 and self.admission is not None and self.admission.turning_away
+        if rushed and self._turn_away(data):
+            return
         self._head_bytes += len(data)
         super().data_received(data)
         if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():

@@ -97,9 +97,9 @@ def _keys(command: PostOpening) -> list[Key]:
 
 
 def post_opening(command: PostOpening, view: View, now: datetime) -> Decision:
-    """Declines `opening_account_used` for an owner's account that has entries (so the same balances do not come twice, however the
-    file was written), and what `post` declines: a closed period, a day too far back, a frozen account, a balance beyond its
-    bounds."""
+    """Declines `opening_account_used` for an owner's account that has entries (so the same balances do not come twice, however
+    the file was written), and what `post` declines: a closed period, a day too far back, a frozen account, a balance beyond
+    its bounds."""
     for leg in _legs(command):
         known = view.get(ACCOUNT, leg.place.account_id)
         if leg.place.line.owned and known is not None and known.version > 0:
