@@ -68,7 +68,7 @@ def test_settings_make_commits_durable_and_text_utf8(server: EmbeddedPostgres) -
         "data_checksums": "on",
         "server_encoding": "UTF8",
         "jit": "off",
-        "max_connections": "100",
+        "max_connections": "200",
         "max_wal_size": "4GB",
         "listen_addresses": "",
         "TimeZone": "UTC",

@@ -237,6 +237,17 @@ async def test_opening_balances_are_posted_once_for_a_file(database: str) -> Non
         assert len(moved) == 3
 
 
+async def test_opening_balances_do_not_come_again_in_a_file_written_otherwise(database: str) -> None:
+    async with books(database) as here:
+        app = books_of_app(here, database)
+        await app.post_opening(opening.read(GOOD, "csv"), FIRST)
+        for content, day in ((GOOD + "\n", FIRST), (GOOD.replace("\n", "\r\n"), FIRST), (GOOD, FIRST + timedelta(days=1))):
+            with pytest.raises(Refusal) as refused:
+                await app.post_opening(opening.read(content, "csv"), day)
+            assert refused.value.code.name == "opening_account_used"
+        assert await here.pool.fetchval("select count(*) from journal") == 1
+
+
 async def test_our_own_beancount_balances_open_other_books_alike(database: str) -> None:
     async with books(database) as here:
         await here.post(WALLET, OWNER, 12_345)

@@ -25,7 +25,7 @@ ROWS, says = ladder()
 #: at the edge (test_service).
 NOT_SAID = {
     "currency_mismatch", "same_account", "account_currencies_differ", "legs_unbalanced", "linked_posting_declined",
-    "linked_chain_open", "period_closed", "colour_not_here", "reversed_elsewhere",
+    "linked_chain_open", "period_closed", "colour_not_here", "reversed_elsewhere", "opening_account_used",
 }  # fmt: skip
 
 

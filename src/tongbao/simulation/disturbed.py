@@ -85,12 +85,14 @@ class DisturbedStore:
             yield cast(Session, _DisturbedSession(self, entered))
             await self._before("commit")
         except BaseException as error:
-            self._open.pop(inner, None)
             if not isinstance(error, asyncio.CancelledError):
+                # It stays open until this has happened: a step that is called off before it began does nothing at all, and then
+                # it is for `abandon` to leave the session. (Seed 8083 held its turn for ever.)
                 await self._step(partial(_left, inner, error))
+                self._open.pop(inner, None)
             raise
-        self._open.pop(inner, None)
         await self._step(lambda: self._commit(inner))
+        self._open.pop(inner, None)
         if owner.chance(owner.weather.p_die):
             await self._die("after commit")
         if owner.chance(owner.weather.p_lost_commit):

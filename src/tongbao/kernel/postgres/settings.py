@@ -22,7 +22,7 @@ host    replication  all   127.0.0.1/32   scram-sha-256
 _COMMON = {
     "unix_socket_permissions": "0700",
     "password_encryption": "scram-sha-256",
-    "max_connections": "100",
+    "max_connections": "200",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
