@@ -134,7 +134,8 @@ class OutboxListener:
                 self._wake.clear()
                 await self._deliver(connection)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _AT_LEAST_EVERY_S)
+                    async with asyncio.timeout(_AT_LEAST_EVERY_S):
+                        await self._wake.wait()
                 await asyncio.sleep(_SETTLE_S)
         finally:
             connection.terminate()

@@ -49,7 +49,8 @@ async def _stream(
                     yield _message(missed, format_places(places))
         while not subscription.lost:
             try:
-                heard = await asyncio.wait_for(subscription.queue.get(), _PING_S)
+                async with asyncio.timeout(_PING_S):
+                    heard = await subscription.queue.get()
             except TimeoutError:
                 if not await identity.is_live(staff):
                     return

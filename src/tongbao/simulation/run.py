@@ -95,7 +95,8 @@ async def _whole_run(world: World) -> None:
     await world.clear_up()
     world.trace.note("world", "clears up")
     await people.settle()
-    await asyncio.wait_for(_until_known(world), _SETTLED_WITHIN_S)
+    async with asyncio.timeout(_SETTLED_WITHIN_S):
+        await _until_known(world)
     world.auditor.audit(world.tables)
     await world.auditor.audit_bank(world.bank)
     watchman.cancel()

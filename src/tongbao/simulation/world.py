@@ -227,7 +227,8 @@ class Process:
             if pause is not None and pause <= 0:
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.news.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self.news.wait()
 
     # ── what comes over the network ─────────────────────────────────────────────────────────────────────────────────────
 

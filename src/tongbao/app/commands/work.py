@@ -99,4 +99,5 @@ async def expire_holds(services: Services, limit: int = 1000) -> int:
 
 async def _pause(stopping: asyncio.Event) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), _ROUND_S)
+        async with asyncio.timeout(_ROUND_S):
+            await stopping.wait()

@@ -70,7 +70,8 @@ class Ear:
     async def __aenter__(self) -> Ear:
         self._task = asyncio.create_task(self._listen(), name="event stream")
         try:
-            await asyncio.wait_for(self._open.wait(), 10)
+            async with asyncio.timeout(10):
+                await self._open.wait()
         except TimeoutError:
             await self.__aexit__()
             raise Difference("event stream: it did not open within 10 s") from None

@@ -41,7 +41,8 @@ class BankProcess:
         )
         assert process.stdout is not None
         try:
-            line = (await asyncio.wait_for(process.stdout.readline(), timeout_s)).decode().strip()
+            async with asyncio.timeout(timeout_s):
+                line = (await process.stdout.readline()).decode().strip()
         except TimeoutError:
             line = ""
         if not line.startswith(_READY):
