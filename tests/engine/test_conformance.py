@@ -23,6 +23,7 @@ from tests.support.jars import (
     Meddle,
     Refused,
     Shake,
+    Sprinkle,
     Stray,
     TickingClock,
     Unnameable,
@@ -319,6 +320,47 @@ async def test_a_batch_is_no_larger_than_its_limit(world: World) -> None:
         await asyncio.gather(*[engine.enqueue(pouring(jar, 1)) for _ in range(10)])
         assert (engine.batches, engine.decided) == (3, 10)
     assert [link.commands for link in await world.links()] == [4, 4, 2]
+
+
+async def test_a_large_command_counts_for_many_in_a_batch(world: World) -> None:
+    jars = tuple(uuid4() for _ in range(320))
+    async with engine_over(world, Limits(batch=50)) as engine:
+        large = [Sprinkle(command_id=uuid4(), jar_ids=jars) for _ in range(4)]
+        small = [pouring(jars[0], 1) for _ in range(10)]
+        answers = await asyncio.gather(*map(engine.enqueue, [*large, *small]), return_exceptions=True)
+        assert said(answers) == ["ok"] * 14
+    # They weigh 21 each: two fit into a batch, and eight small ones besides.
+    assert [link.commands for link in await world.links()] == [2, 2 + 8, 2]
+    await assert_chain_follows_from_rows(world)
+
+
+async def test_a_command_larger_than_a_batch_is_a_batch_of_its_own(world: World) -> None:
+    async with engine_over(world, Limits(batch=4)) as engine:
+        large = Sprinkle(command_id=uuid4(), jar_ids=tuple(uuid4() for _ in range(320)))
+        answers = await asyncio.gather(*map(engine.enqueue, [pouring(uuid4(), 1), large, pouring(uuid4(), 1)]))
+        assert said(answers) == ["ok"] * 3
+    assert [link.commands for link in await world.links()] == [1, 1, 1]
+
+
+async def test_while_a_large_command_is_decided_others_have_their_turns(world: World) -> None:
+    async with engine_over(world) as engine:
+        deciding = engine.enqueue(Sprinkle(command_id=uuid4(), jar_ids=tuple(uuid4() for _ in range(500))))
+        turns = 0
+        while not deciding.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert turns > 500
+
+
+async def test_a_bug_in_the_middle_of_a_large_command_leaves_nothing_of_it(world: World) -> None:
+    jars = tuple(uuid4() for _ in range(600))
+    async with engine_over(world) as engine:
+        spilt = Sprinkle(command_id=uuid4(), jar_ids=jars, spilt_at=590)
+        answers = await in_one_batch(engine, pouring(jars[0], 2), spilt, pouring(jars[0], 3))
+        assert said(answers) == ["ok", "bug", "ok"]
+    assert await world.marbles(jars[0]) == 5 and await world.marbles(jars[1]) is None
+    assert len(await world.rows(POURED)) == 2
+    await assert_chain_follows_from_rows(world)
 
 
 async def test_the_end_drains_the_queue_and_then_nothing_is_taken(world: World) -> None:

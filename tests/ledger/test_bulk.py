@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tests.support.books import bulk, funding, id_of, journal, legs, opening, pair, posting, reserve, wallet
 from tests.support.town import NOON, Town, town
-from tongbao.engine.api import Accepted, Command, Declined, Key, View
+from tongbao.engine.api import Accepted, Command, Declined, Key, View, at_once
 from tongbao.kernel.ids import RowIds
 from tongbao.ledger.book import BOOK_KEY
 from tongbao.ledger.bulk import post_bulk
@@ -172,7 +172,7 @@ def _said(entries: Sequence[Any]) -> list[tuple[Any, ...]]:
 def test_a_bulk_comes_to_what_its_postings_come_to_one_by_one(postings: list[Posting | ManyLegs]) -> None:
     rows = accounts()
     view = View(rows, RowIds(NOON, 1, 1))
-    decision = post_bulk(PostBulk(command_id=OWNERS[0], postings=tuple(postings)), view, NOON)
+    decision = at_once(post_bulk(PostBulk(command_id=OWNERS[0], postings=tuple(postings)), view, NOON))
     assert isinstance(decision, Accepted)
     result: BulkPosted = decision.result
     left = view.changes(accepted=True)

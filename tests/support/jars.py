@@ -6,7 +6,7 @@ append-only row that is hashed into the chain, events, a constraint of the datab
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,6 +27,7 @@ from tongbao.engine.api import (
     Relation,
     Store,
     View,
+    keys_of,
 )
 from tongbao.engine.types import Link, OutboxRow, Record
 from tongbao.ledger.errors import INSUFFICIENT_FUNDS
@@ -130,6 +131,14 @@ class Meddle(Command, frozen=True, kw_only=True):
     jar_id: UUID
 
 
+class Sprinkle(Command, frozen=True, kw_only=True):
+    """A marble into each of many jars, with a rest after each; at the jar `spilt_at` there is a bug."""
+
+    kind = "test.sprinkle"
+    jar_ids: tuple[UUID, ...]
+    spilt_at: int | None = None
+
+
 class Level(msgspec.Struct, frozen=True):
     """Result of `Pour`."""
 
@@ -174,6 +183,17 @@ def meddle(command: Meddle, view: View, now: datetime) -> Decision:
     return Declined(INSUFFICIENT_FUNDS)
 
 
+def sprinkle(command: Sprinkle, view: View, now: datetime) -> Generator[None, None, Decision]:
+    for number, jar_id in enumerate(command.jar_ids):
+        if number == command.spilt_at:
+            raise ZeroDivisionError("spilt")
+        jar = view.get(JAR, jar_id) or Jar(jar_id, 0)
+        view.put(JAR, Jar(jar_id, jar.marbles + 1, jar.label))
+        view.put(POURED, Poured(view.new_id(), command.command_id, jar_id, 1))
+        yield
+    return Accepted(len(command.jar_ids))
+
+
 def _no_keys(command: Unnameable) -> list[Key]:
     raise KeyError("no such chart line")
 
@@ -185,6 +205,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     Decider(Drop, lambda command: [Key(JAR, command.jar_id), Key(REFUSED, command.jar_id)], drop),
     Decider(Stray, lambda command: [], stray),
     Decider(Unnameable, _no_keys, lambda command, view, now: Accepted()),
+    Decider(Sprinkle, lambda command: keys_of(JAR, command.jar_ids), sprinkle),
     Decider(Meddle, lambda command: [Key(JAR, command.jar_id)], meddle),
 )
 

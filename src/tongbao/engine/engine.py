@@ -43,7 +43,7 @@ _MOST_CONFLICTS = 4
 class Limits(msgspec.Struct, frozen=True):
     """How the engine behaves under load and trouble.
 
-    batch          most commands in one commit, at most 4,096
+    batch          most work in one commit, at most 4,096: ordinary commands count one, larger ones more (`Waiting.weight`)
     queue          most commands waiting; beyond it `overloaded` is refused at once
     patience_s     how long a batch is tried again while the database is away or busy
     remembered     rows kept in memory to decide upon, about: twice as many at most, half a kilobyte each
@@ -85,8 +85,11 @@ class Engine:
         self._epoch = 0
         self._turns_of_others = 0
         self._committing: asyncio.Task[None] | None = None
-        self._under_way = 0
-        self._open = 0
+        #: The batch that is being decided, and the one at the database.
+        self._open: Sequence[Waiting] = ()
+        self._under_way: Sequence[Waiting] = ()
+        #: The weights of these three.
+        self._queued = self._opened = self._writing = 0
         self._wake_at = 1
         self.batches = 0
         self.decided = 0
@@ -112,7 +115,7 @@ class Engine:
     @property
     def backlog(self) -> int:
         """Commands that were taken and have no outcome yet."""
-        return len(self._queue) + self._open + self._under_way
+        return len(self._queue) + len(self._open) + len(self._under_way)
 
     async def submit(self, command: Command, timeout_s: float = 15.0) -> Outcome:
         """Decide and commit `command`, or answer what was decided when it was first sent.
@@ -150,6 +153,7 @@ class Engine:
             if waiting.future in late:
                 waiting.future.set_exception(Refusal(OVERLOADED))
         self._queue = deque(waiting for waiting in self._queue if waiting.future not in late)
+        self._queued = sum(waiting.weight for waiting in self._queue)
         for future in late:
             if not future.done():
                 future.set_exception(Refusal(TIMED_OUT))
@@ -165,10 +169,13 @@ class Engine:
             raise Refusal(OVERLOADED)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.append(Waiting(command, decider, future))
+            waiting = Waiting(command, decider, future)
         except Exception as broken:
             future.set_exception(report_bug(command, broken))
-        if len(self._queue) >= self._wake_at:
+            return future
+        self._queue.append(waiting)
+        self._queued += waiting.weight
+        if self._queued >= self._wake_at:
             self._wake.set()
         return future
 
@@ -181,15 +188,15 @@ class Engine:
             elif self._ahead is None:
                 await self._finished()
                 if self._ahead is None:
-                    self._under_way = min(self._limits.batch, len(self._queue))
-                    await self._settle([self._queue.popleft() for _ in range(self._under_way)])
-                    self._under_way = 0
+                    self._under_way = several = self._take(self._limits.batch)
+                    await self._settle(several)
+                    self._under_way = ()
             else:
                 batch = await self._decide_ahead(self._ahead)
                 await self._finished()
-                self._open = 0
+                written, self._open, self._opened = self._opened, (), 0
                 if batch.epoch == self._epoch:
-                    self._under_way = len(batch.waiting)
+                    self._under_way, self._writing = batch.waiting, written
                     self._committing = asyncio.create_task(self._commit(batch), name="commit")
                 else:
                     await self._settle(batch.waiting)
@@ -207,27 +214,38 @@ class Engine:
             await self._committing
             self._committing = None
 
-    def _room(self, taken: int) -> int:
-        """How many more a batch takes: half of all that are about, so that one half is decided while the other is written."""
-        about = len(self._queue) + taken + self._under_way
-        return min(self._limits.batch, max(_FEW, (about + 1) // 2)) - taken
+    def _room(self) -> int:
+        """How much more a batch takes: half of all that is about, so that one half is decided while the other is written."""
+        about = self._queued + self._opened + self._writing
+        return min(self._limits.batch, max(_FEW, (about + 1) // 2)) - self._opened
+
+    def _take(self, most: int) -> list[Waiting]:
+        """So much from the queue, or its first command, if there is one, whatever it weighs."""
+        taken: list[Waiting] = []
+        while self._queue and (not taken or self._queue[0].weight <= most):
+            waiting = self._queue.popleft()
+            most -= waiting.weight
+            self._queued -= waiting.weight
+            taken.append(waiting)
+        return taken
 
     async def _decide_ahead(self, head: Head) -> _Batch:
         """Decide what waits, upon what is remembered, and go on with what comes for as long as the batch before is under way."""
         self._age()
         batch = _Batch(self._begin(head), self._epoch)
+        self._open = batch.waiting
         try:
             while batch.epoch == self._epoch:
-                several = min(len(self._queue), self._room(len(batch.waiting)), _CHUNK)
-                if several > 0:
-                    chunk = [self._queue.popleft() for _ in range(several)]
+                room = self._room()
+                if self._queue and room > 0:
+                    chunk = self._take(min(room, _CHUNK))
                     batch.waiting += chunk
-                    self._open = len(batch.waiting)
+                    self._opened += sum(waiting.weight for waiting in chunk)
                     await self._decide_some(batch, chunk)
                 elif self._committing is None or self._committing.done():
                     break
                 else:
-                    await self._until(_WORTH_WAKING if self._room(self._open) else self._limits.queue)
+                    await self._until(_WORTH_WAKING if room > 0 else self._limits.queue)
             if len(batch.work):
                 await self._know(batch.work.tallied(), batch)
                 if batch.epoch == self._epoch:
@@ -324,7 +342,7 @@ class Engine:
             self._forget()
             await self._settle(batch.waiting, failure)
         finally:
-            self._under_way = 0
+            self._under_way, self._writing = (), 0
             self._wake.set()
 
     def _committed(self, link: Link) -> None:
@@ -472,11 +490,11 @@ class _Batch:
 
 #: Clocks that differ by less are nothing to speak of.
 _CLOCKS_DIFFER_S = 1.0
-#: So many commands are one batch without further thought.
+#: So much is one batch without further thought.
 _FEW = 64
-#: So many are decided before the next are looked at.
+#: So much is decided before what came meanwhile is looked at.
 _CHUNK = 256
-#: With a batch at the database, so many must wait before the engine is woken to decide them.
+#: With a batch at the database, so much must wait before the engine is woken to decide it.
 _WORTH_WAKING = 16
 #: After somebody else's turn, so many turns in a row must be ours before deciding ahead is tried again.
 _SHARED_FOR = 2

@@ -6,9 +6,11 @@ Command ──keys──▶ rows ──decide(command, view, now)──▶ Accep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
+from itertools import repeat
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -53,6 +55,9 @@ class Declined(msgspec.Struct, frozen=True, gc=False):
 
 Decision = Accepted | Declined
 
+#: What a rule answers: a decision; or, where it takes long, the steps to one: wherever it yields, others may have a turn.
+Answer = Decision | Generator[None, None, Decision]
+
 C = TypeVar("C", bound=Command)
 
 
@@ -61,6 +66,14 @@ class Key(NamedTuple):
 
     relation: Relation[Any]
     key: Hashable
+
+
+_key_of: Callable[[tuple[Relation[Any], Hashable]], Key] = partial(tuple.__new__, Key)
+
+
+def keys_of(relation: Relation[Any], keys: Iterable[Hashable]) -> list[Key]:
+    """Keys in one relation: thousands in a third of the time that making each would take."""
+    return list(map(_key_of, zip(repeat(relation), keys, strict=False)))
 
 
 class Event(NamedTuple):
@@ -124,6 +137,14 @@ class View:
         if key in self._written:
             self._written[key] = row
 
+    def derive_all(self, relation: Relation[Row], rows: Mapping[Hashable, Row]) -> None:
+        """As `derive`, for many rows by their keys."""
+        if self._written:
+            for row in rows.values():
+                self.derive(relation, row)
+        else:
+            self._now.update(zip(keys_of(relation, rows), rows.values(), strict=True))
+
     def append(self, relation: Relation[Row], rows: Iterable[Row]) -> None:
         """Several new rows of an append-only relation, in its chain order."""
         known = self._appended.get(relation)
@@ -171,20 +192,31 @@ class Decider(Generic[C]):
     """Binds a command type to its pure rule.
 
     `keys(command)` names every row the rule may read or change. `decide(command, view, now)` does no I/O, knows no clock
-    and no randomness; it raises only for bugs. `result` is the type of `Accepted.result`, for decoding a stored outcome.
+    and no randomness; it raises only for bugs. One that takes more than a millisecond is a generator. `result` is the type of
+    `Accepted.result`, for decoding a stored outcome.
     """
 
     def __init__(
         self,
         command: type[C],
         keys: Callable[[C], Iterable[Key]],
-        decide: Callable[[C, View, datetime], Decision],
+        decide: Callable[[C, View, datetime], Answer],
         result: Any = None,
     ) -> None:
         self.command = command
         self.keys = keys
         self.decide = decide
         self.result = result
+
+
+def at_once(answer: Answer) -> Decision:
+    """The decision, with nobody having a turn meanwhile."""
+    while isinstance(answer, Generator):
+        try:
+            next(answer)
+        except StopIteration as end:
+            answer = end.value
+    return answer
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

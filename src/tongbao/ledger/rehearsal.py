@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from tongbao.engine.api import Command, Decider, Decision, Declined, Key, View
+from tongbao.engine.api import Command, Decider, Decision, Declined, Key, View, at_once
 from tongbao.kernel.ids import RowIds
 from tongbao.ledger.rules import Draft, post_linked
 from tongbao.ledger.types import ACCOUNT, ENTRY, JOURNAL, Account, Entry, Journal
@@ -40,7 +40,7 @@ def would_post(rows: Mapping[Key, Any], drafts: Sequence[Draft], now: datetime) 
 def rehearse(rows: Mapping[Key, Any], decider: Decider[C], command: C, now: datetime) -> tuple[Decision, Preview]:
     """What a command would be answered upon `rows`, which hold what its decider's `keys` name, and what it would post."""
     view = _thrown_away(rows, now)
-    decision = decider.decide(command, view, now)
+    decision = at_once(decider.decide(command, view, now))
     return decision, Preview((), (), ()) if isinstance(decision, Declined) else _left_in(view)
 
 
