@@ -295,7 +295,7 @@ class Engine:
                 if isinstance(outcome, Outcome)
             }
         )
-        self._ahead = Head(link.writer, link.sequence, link.hash, link.decided_at)
+        self._ahead = Head.after(link)
 
     def _begin(self, head: Head) -> Work:
         """The next batch upon `head`. Moments never go back: an account's entries, in their order, are in the order of time too,
@@ -346,7 +346,7 @@ class Engine:
             self._wake.set()
 
     def _committed(self, link: Link) -> None:
-        self._head = Head(link.writer, link.sequence, link.hash, link.decided_at)
+        self._head = Head.after(link)
         self.batches += 1
         self.decided += link.commands
 

@@ -59,6 +59,11 @@ class Head(msgspec.Struct, frozen=True):
     hash: bytes
     moment: datetime = NEVER
 
+    @classmethod
+    def after(cls, link: Link) -> Head:
+        """With this link as the last."""
+        return cls(link.writer, link.sequence, link.hash, link.decided_at)
+
 
 class RetryableFailure(Exception):
     """The transaction did not happen, or it is unknown whether it did; trying the same batch again is safe and may succeed.
