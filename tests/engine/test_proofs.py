@@ -66,7 +66,7 @@ async def _pay(place: Town) -> None:
 
 
 async def _proof(connection: asyncpg.Connection, *wanted: tuple[Relation[Any], tuple[Any, ...]]) -> dict[str, Any]:
-    found = await prove(connection, RELATIONS, wanted, KEY.public_key)
+    found = await prove(connection, RELATIONS, wanted, SEALER, KEY.public_key)
     assert found is not None
     proof: dict[str, Any] = json.loads(msgspec.json.encode(found))
     return proof
@@ -216,7 +216,7 @@ async def test_nothing_is_proven_from_an_altered_database(connection: asyncpg.Co
     await connection.execute("set session_replication_role = replica")
     await connection.execute(sql)
     with pytest.raises(InvariantBroken):
-        await prove(connection, RELATIONS, wanted, KEY.public_key)
+        await prove(connection, RELATIONS, wanted, SEALER, KEY.public_key)
 
 
 async def test_what_is_not_anchored_yet_is_not_proven(connection: asyncpg.Connection, database: str) -> None:
@@ -224,7 +224,7 @@ async def test_what_is_not_anchored_yet_is_not_proven(connection: asyncpg.Connec
         await place.customer(5)
     newest = await connection.fetchval("select journal_id from journal order by journal_id desc limit 1")
     with pytest.raises(NotAnchored):
-        await prove(connection, RELATIONS, [(JOURNAL, (newest,))], KEY.public_key)
+        await prove(connection, RELATIONS, [(JOURNAL, (newest,))], SEALER, KEY.public_key)
     await anchors.make(connection, KEY, SEALER, RELATIONS, NOON)
     assert CHECK(await _proof(connection, (JOURNAL, (newest,))), KEY.public_key.hex())["anchor"] == 2
 

@@ -14,6 +14,7 @@ import asyncpg
 from tongbao.engine import chain
 from tongbao.engine.postgres import QUERIES
 from tongbao.engine.relation import Relation
+from tongbao.engine.sealing import BLIND_BYTES, Sealer
 from tongbao.engine.stored import Shape, each_row, selecting
 from tongbao.engine.types import EVENT_BITS, OUTBOX, RECORDS, Link
 from tongbao.engine.work import MOST_COMMANDS
@@ -25,6 +26,8 @@ PREFIX = 14
 _RECORD_PLACE = Struct(">4xq4xq4xq12x")
 #: The begin of an event: writer, sequence, position.
 _EVENT_PLACE = Struct(">4xq4xq4xq")
+#: Blinds made for every command at first: most commands append no more rows, and so many are one block of SHAKE128.
+_FEW_BLINDS = 10
 
 Batch = tuple[int, int]
 Row = tuple[Relation[Any], bytes]
@@ -39,11 +42,17 @@ class Stretch:
     counts   rows by relation, strays left out
     """
 
-    def __init__(self, links: Sequence[Link], keep: bool) -> None:
+    def __init__(self, links: Sequence[Link], sealer: Sealer, keep: bool) -> None:
         self.links = links
+        self._sealer = sealer
         self.bases = {(link.writer, link.sequence): _base(link) for link in links}
         self.hashes: dict[bytes, list[bytes]] = {
             (base + position).to_bytes(PREFIX, "big"): []
+            for link, base in zip(links, self.bases.values(), strict=True)
+            for position in range(min(link.commands, MOST_COMMANDS))
+        }
+        self._blinds = {
+            (base + position).to_bytes(PREFIX, "big"): sealer.blinds(link.writer, link.sequence, position, _FEW_BLINDS)
             for link, base in zip(links, self.bases.values(), strict=True)
             for position in range(min(link.commands, MOST_COMMANDS))
         }
@@ -57,6 +66,14 @@ class Stretch:
         base = self.bases[link.writer, link.sequence]
         return [(base + position).to_bytes(PREFIX, "big") for position in range(min(link.commands, MOST_COMMANDS))]
 
+    def blind(self, prefix: bytes, at: int) -> bytes:
+        """The blind of row `at` of a command."""
+        blinds = self._blinds[prefix]
+        begin = at * BLIND_BYTES
+        if begin >= len(blinds):
+            blinds = self._blinds[prefix] = self._sealer.blinds(*origin(UUID(bytes=prefix + b"\0\0")), 4 * at)
+        return blinds[begin : begin + BLIND_BYTES]
+
     def leaves(self, link: Link) -> list[bytes]:
         """The recomputed hashes of a link's commands."""
         return [chain.command_hash(self.hashes[prefix]) for prefix in self.prefixes(link)]
@@ -69,15 +86,16 @@ class Stretch:
 class BatchReader:
     """Reads batches on one connection, which should be in a transaction that sees one snapshot."""
 
-    def __init__(self, connection: asyncpg.Connection, relations: Iterable[Relation[Any]]) -> None:
+    def __init__(self, connection: asyncpg.Connection, relations: Iterable[Relation[Any]], sealer: Sealer) -> None:
         self._connection = connection
+        self._sealer = sealer
         appended = sorted((each for each in relations if each.append_only), key=lambda each: each.rank)
         self.appended = [(Shape(relation), _origin_of(relation)) for relation in appended]
         self.records, self.events = Shape(RECORDS), Shape(OUTBOX)
 
     async def read(self, links: Sequence[Link], *, keep: bool = False) -> Stretch:
         """Everything that these batches appended. `keep`: the rows too, not only their hashes."""
-        stretch = Stretch(links, keep)
+        stretch = Stretch(links, self._sealer, keep)
         spans: dict[int, tuple[int, int]] = {}
         for link in links:
             low, high = spans.get(link.writer, (link.sequence, link.sequence))
@@ -135,15 +153,12 @@ def _origin_of(relation: Relation[Any]) -> Callable[[bytes, int], bytes]:
 
 def _keeper(stretch: Stretch, relation: Relation[Any]) -> Callable[[bytes, bytes], None]:
     """Puts a row into its command."""
-    hashes, rows, tag = stretch.hashes, stretch.rows, b"\x02" + relation.tag
-    if rows is None:
+    hashes, rows, tag, blind = stretch.hashes, stretch.rows, relation.row_tag, stretch.blind
 
-        def keep(prefix: bytes, row: bytes) -> None:
-            hashes[prefix].append(sha256(tag + row).digest())
-    else:
-
-        def keep(prefix: bytes, row: bytes) -> None:
-            hashes[prefix].append(sha256(tag + row).digest())
+    def keep(prefix: bytes, row: bytes) -> None:
+        own = hashes[prefix]
+        own.append(sha256(tag + row + blind(prefix, len(own))).digest())
+        if rows is not None:
             rows[prefix].append((relation, row))
 
     return keep
