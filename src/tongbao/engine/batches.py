@@ -37,6 +37,7 @@ class Stretch:
     """Some batches, read at once.
 
     hashes   of each command that the links speak of, by its prefix: its record's first; empty if nothing of it is stored
+    blinds   of each command's first rows, by its prefix
     rows     the same as rows, if they were to be kept
     strays   rows that say they belong to one of these batches, and of which no command is known
     counts   rows by relation, strays left out
@@ -51,7 +52,7 @@ class Stretch:
             for link, base in zip(links, self.bases.values(), strict=True)
             for position in range(min(link.commands, MOST_COMMANDS))
         }
-        self._blinds = {
+        self.blinds = {
             (base + position).to_bytes(PREFIX, "big"): sealer.blinds(link.writer, link.sequence, position, _FEW_BLINDS)
             for link, base in zip(links, self.bases.values(), strict=True)
             for position in range(min(link.commands, MOST_COMMANDS))
@@ -68,10 +69,10 @@ class Stretch:
 
     def blind(self, prefix: bytes, at: int) -> bytes:
         """The blind of row `at` of a command."""
-        blinds = self._blinds[prefix]
+        blinds = self.blinds[prefix]
         begin = at * BLIND_BYTES
         if begin >= len(blinds):
-            blinds = self._blinds[prefix] = self._sealer.blinds(*origin(UUID(bytes=prefix + b"\0\0")), 4 * at)
+            blinds = self.blinds[prefix] = self._sealer.blinds(*origin(UUID(bytes=prefix + b"\0\0")), 4 * at)
         return blinds[begin : begin + BLIND_BYTES]
 
     def leaves(self, link: Link) -> list[bytes]:
@@ -153,11 +154,13 @@ def _origin_of(relation: Relation[Any]) -> Callable[[bytes, int], bytes]:
 
 def _keeper(stretch: Stretch, relation: Relation[Any]) -> Callable[[bytes, bytes], None]:
     """Puts a row into its command."""
-    hashes, rows, tag, blind = stretch.hashes, stretch.rows, relation.row_tag, stretch.blind
+    hashes, blinds, rows, tag = stretch.hashes, stretch.blinds, stretch.rows, relation.row_tag
 
     def keep(prefix: bytes, row: bytes) -> None:
         own = hashes[prefix]
-        own.append(sha256(tag + row + blind(prefix, len(own))).digest())
+        begin = BLIND_BYTES * len(own)
+        blind = blinds[prefix][begin : begin + BLIND_BYTES] or stretch.blind(prefix, len(own))
+        own.append(sha256(tag + row + blind).digest())
         if rows is not None:
             rows[prefix].append((relation, row))
 
