@@ -4,7 +4,7 @@
 Needs Python 3.11 and the package `cryptography`, and trusts nothing but the public key: compare it with the one that the operator
 publishes (GET /v1/anchors, `tongbao doctor`), or give it as the second argument. Exits 0 if the proof holds, 1 if not.
 
-  row      sha256(02, table, 00, columns)  each column its length in 4 bytes (-1 for null) and its value, big-endian
+  row      sha256(02, table, 00, columns, blind)  a column: length in 4 bytes (-1 for null), value, big-endian; a blind: 16 bytes
   command  sha256(00, hashes of its rows)  of more than 32 rows, groups of 32 are hashed first: sha256(03, hashes)
   batch    the root of a Merkle tree over its commands: sha256(01, left, right)  (RFC 6962)
   link     sha256(04, columns of the link, its own hash left empty), one for each batch
@@ -102,9 +102,9 @@ def verify(proof: dict, key: str | None = None) -> dict:
     commands = set()
     need(len(proof["rows"]) > 0, "nothing is proven")
     for part in proof["rows"]:
-        only(part, {"table", "row", "groups", "command"})
-        table = part["table"]
-        ours = sha256(b"\2" + table.encode() + b"\0" + row_bytes(proof["schema"][table], part["row"])).digest()
+        only(part, {"table", "row", "blind", "groups", "command"})
+        table, blind = part["table"], unhex(part["blind"], 16)
+        ours = sha256(b"\2" + table.encode() + b"\0" + row_bytes(proof["schema"][table], part["row"]) + blind).digest()
         for group in part["groups"]:
             ours = among(b"\3", ours, group)
         commands.add(among(b"\0", ours, part["command"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -272,28 +273,30 @@ async def test_the_chain_goes_on_over_restarts_and_every_hash_follows_from_the_r
 async def assert_chain_follows_from_rows(world: World) -> None:
     """Recompute every hash, root and link, and the sums of all seals, from what is stored."""
     records, links = await world.records(), await world.links()
+    sealer = Sealer()
     appended: dict[tuple[int, int, int], list[bytes]] = {
-        (record.writer, record.sequence, record.position): [chain.row_hash(RECORDS, RECORDS.encode(record))] for record in records
+        (record.writer, record.sequence, record.position): [RECORDS.row_tag + RECORDS.encode(record)] for record in records
     }
     for row in await world.rows(POURED):
-        appended[origin(row.pour_id)].append(chain.row_hash(POURED, POURED.encode(row)))
+        appended[origin(row.pour_id)].append(POURED.row_tag + POURED.encode(row))
     accepted_jars = [record for record in records if record.accepted and record.kind == "test.pour"]
     for record, event in zip(accepted_jars, await world.events(), strict=True):
-        appended[record.writer, record.sequence, record.position].append(chain.row_hash(OUTBOX, OUTBOX.encode(event)))
+        appended[record.writer, record.sequence, record.position].append(OUTBOX.row_tag + OUTBOX.encode(event))
     ends: dict[int, bytes] = {}
     sums: dict[str, int] = {}
     for link in links:
         leaves = [
-            chain.command_hash(hashes)
-            for (writer, sequence, _), hashes in sorted(appended.items())
-            if (writer, sequence) == (link.writer, link.sequence)
+            chain.command_hash(
+                [sha256(row + sealer.blinds(*place, at + 1)[16 * at :]).digest() for at, row in enumerate(appended[place])]
+            )
+            for place in sorted(appended)
+            if place[:2] == (link.writer, link.sequence)
         ]
         previous, root = ends.get(link.writer, chain.GENESIS), chain.merkle_root(leaves)
-        assert link == chain.link(Sealer(), link.writer, link.sequence, previous, root, link.seals, len(leaves), link.decided_at)
+        assert link == chain.link(sealer, link.writer, link.sequence, previous, root, link.seals, len(leaves), link.decided_at)
         ends[link.writer] = link.hash
         for name, grew in msgspec.json.decode(link.seals, type=dict[str, str]).items():
             sums[name] = (sums.get(name, 0) + int(grew, 16)) % 2**128
-    sealer = Sealer()
     for relation in (JAR, REFUSED, COUNTED):
         stored = [sealer.seal(relation, relation.encode(row)) for row in await world.rows(relation)]
         assert sums.get(relation.name, 0) == sum(int.from_bytes(seal, "big") for seal in stored) % 2**128

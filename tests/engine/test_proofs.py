@@ -11,11 +11,13 @@ from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
 import pytest
 
+from tests.support.books import bulk, pair, wallet
 from tests.support.town import NOON, Town, town
 from tongbao.app.registry import RELATIONS
 from tongbao.engine import anchors
@@ -26,7 +28,8 @@ from tongbao.engine.naming import command_path
 from tongbao.engine.proofs import NotAnchored, prove
 from tongbao.engine.types import OUTBOX, RECORDS
 from tongbao.kernel.errors import InvariantBroken
-from tongbao.ledger.types import ENTRY, JOURNAL
+from tongbao.kernel.ids import origin
+from tongbao.ledger.types import ENTRY, JOURNAL, Entry
 from tongbao.wallet.types import BILL
 
 TOOL = Path(__file__).parents[2] / "tools" / "verify_proof.py"
@@ -63,10 +66,14 @@ async def _pay(place: Town) -> None:
     for outcome in several:
         await outcome
     await place.happens(place.paying(merchant, "order", payer))
+    # A command of more rows than are hashed at once.
+    await place.happens(bulk(place, [pair(wallet(payer), wallet(payee), number) for number in range(1, 13)]))
 
 
-async def _proof(connection: asyncpg.Connection, *wanted: tuple[Relation[Any], tuple[Any, ...]]) -> dict[str, Any]:
-    found = await prove(connection, RELATIONS, wanted, KEY.public_key)
+async def _proof(
+    connection: asyncpg.Connection, *wanted: tuple[Relation[Any], tuple[Any, ...]], sealer: Sealer = SEALER
+) -> dict[str, Any]:
+    found = await prove(connection, RELATIONS, wanted, sealer, KEY.public_key)
     assert found is not None
     proof: dict[str, Any] = json.loads(msgspec.json.encode(found))
     return proof
@@ -87,7 +94,7 @@ async def test_every_appended_row_can_be_proven(connection: asyncpg.Connection) 
             statement = CHECK(await _proof(connection, (relation, tuple(row))), KEY.public_key.hex())
             assert statement["anchor"] == 1
             proven += 1
-    assert proven > 70
+    assert proven > 100
 
 
 async def test_a_proof_shows_its_own_rows_and_only_hashes_of_others(connection: asyncpg.Connection) -> None:
@@ -186,6 +193,66 @@ async def test_a_proof_with_a_part_more_or_less_or_in_another_order_does_not_hol
     assert not _holds({**proof, "rows": []})
 
 
+async def test_a_proof_with_another_blind_does_not_hold(connection: asyncpg.Connection) -> None:
+    proof = await _proof(connection, *await _payment(connection))
+    blinds = [part["blind"] for part in proof["rows"]]
+    assert len({*blinds}) == len(blinds) == 4
+    for other in (blinds[1], "", "00" * 16, blinds[0] + "00", blinds[0][:-2], blinds[0].upper(), None):
+        assert not _holds(_put(proof, ("rows", 0, "blind"), other)), other
+
+
+# ── what a proof does not say ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Bare(Sealer):
+    """Hashes rows without blinds."""
+
+    def blinds(self, writer: int, sequence: int, position: int, count: int) -> bytes:
+        return b""
+
+
+def _balances_that_fit(proof: dict[str, Any], other: Entry) -> set[int]:
+    """The balance of somebody else's entry in the proven journal, as found by one who knows all the rest of that entry: tries
+    every balance, bare and with every blind that the proof shows or that anybody could make."""
+    journal = proof["rows"][0]["row"]
+    link, position = proof["link"], origin(UUID(journal["journal_id"])).position
+    stream = Sealer().blinds(link["writer"], link["sequence"], position, 16)
+    blinds = {b"", bytes(16), *(bytes.fromhex(part["blind"]) for part in proof["rows"])}
+    blinds |= {stream[at : at + 16] for at in range(0, len(stream), 16)}
+    hashes = {
+        bytes.fromhex(each)
+        for part in proof["rows"]
+        for beside in (*part["groups"], part["command"])
+        for each in (*beside["before"], *beside["after"])
+    }
+    found = set()
+    for balance in range(10_001):
+        row = b"\x02entry\x00" + ENTRY.encode(msgspec.structs.replace(other, balance_minor=balance))
+        if any(sha256(row + blind).digest() in hashes for blind in blinds):
+            found.add(balance)
+    return found
+
+
+@pytest.mark.parametrize("mine", [0, 1], ids=["payer", "payee"])
+@pytest.mark.parametrize(("sealer", "tells"), [(SEALER, False), (_Bare(b"seal"), True)], ids=["blinded", "bare"])
+async def test_a_proof_does_not_tell_the_other_sides_balance_as_it_would_without_blinds(
+    database: str, sealer: Sealer, tells: bool, mine: int
+) -> None:
+    async with town(PostgresStore(database, sealer=sealer)) as place:
+        await place.happens(place.transferring(await place.customer(4321), await place.customer(1234), 100))
+    opened = await asyncpg.connect(database)
+    await anchors.make(opened, KEY, sealer, RELATIONS, NOON)
+    rows = await opened.fetch(
+        "select e.* from entry e join journal using (journal_id) where kind = 'transfer' order by amount_minor"
+    )
+    entries = [Entry(**row) for row in rows]
+    own, other = entries[mine], entries[1 - mine]
+    proof = await _proof(opened, (JOURNAL, (own.journal_id,)), (ENTRY, (own.account_id, own.version)), sealer=sealer)
+    await opened.close()
+    assert [entry.balance_minor for entry in entries] == [4221, 1334]
+    assert _balances_that_fit(proof, other) == ({other.balance_minor} if tells else set())
+
+
 async def test_a_proof_under_another_key_does_not_hold(connection: asyncpg.Connection) -> None:
     proof = await _proof(connection, *await _payment(connection))
     other = AnchorKey(b"other" + b"-" * 27)
@@ -216,7 +283,7 @@ async def test_nothing_is_proven_from_an_altered_database(connection: asyncpg.Co
     await connection.execute("set session_replication_role = replica")
     await connection.execute(sql)
     with pytest.raises(InvariantBroken):
-        await prove(connection, RELATIONS, wanted, KEY.public_key)
+        await prove(connection, RELATIONS, wanted, SEALER, KEY.public_key)
 
 
 async def test_what_is_not_anchored_yet_is_not_proven(connection: asyncpg.Connection, database: str) -> None:
@@ -224,7 +291,7 @@ async def test_what_is_not_anchored_yet_is_not_proven(connection: asyncpg.Connec
         await place.customer(5)
     newest = await connection.fetchval("select journal_id from journal order by journal_id desc limit 1")
     with pytest.raises(NotAnchored):
-        await prove(connection, RELATIONS, [(JOURNAL, (newest,))], KEY.public_key)
+        await prove(connection, RELATIONS, [(JOURNAL, (newest,))], SEALER, KEY.public_key)
     await anchors.make(connection, KEY, SEALER, RELATIONS, NOON)
     assert CHECK(await _proof(connection, (JOURNAL, (newest,))), KEY.public_key.hex())["anchor"] == 2
 

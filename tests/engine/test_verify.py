@@ -11,6 +11,7 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
+from tests.support.books import bulk, pair, wallet
 from tests.support.town import Town, town
 from tongbao.app.registry import CHECKS, RELATIONS
 from tongbao.engine.api import PostgresStore, Sealer
@@ -161,6 +162,9 @@ ALTERATIONS = [
     Alteration("an entry deleted", f"delete from entry where {_FIRST_ENTRY}", ALTERED),
     Alteration("a sound pair of entries more in a sound journal",
                _PAIR.format(journal="journal where kind = 'transfer'"), ALTERED),
+    Alteration("an entry slipped in before the others of its journal",
+               "insert into entry select account_id, 9999, journal_id, -1, currency, 1, balance_minor, posted_at from entry "
+               "join journal using (journal_id, posted_at) where kind = 'payment' limit 1", "/9999 was inserted"),
     Alteration("a sound pair of entries of no journal",
                _PAIR.format(journal="(select gen_random_uuid() as journal_id, now() as posted_at) x"), STRAY),
     Alteration("a sound journal of no command",
@@ -240,6 +244,22 @@ async def test_an_alteration_of_rows_that_may_change_is_found(story: asyncpg.Con
     found = await _altered(story, alteration.sql)
     assert not found.ok
     assert alteration.says in " | ".join(each.text for each in found.findings)
+
+
+async def test_an_altered_row_behind_many_of_its_command_is_named_with_key_column_and_byte(database: str) -> None:
+    async with town(PostgresStore(database, sealer=Sealer(b"seal"))) as place:
+        payer, payee = await place.customer(10_000), await place.customer(1)
+        await place.happens(bulk(place, [pair(wallet(payer), wallet(payee), number) for number in range(1, 13)]))
+    async with _connected(database) as connection:
+        assert (await verify(connection, RELATIONS, Sealer(b"seal"), CHECKS)).ok
+        key = await connection.fetchrow("select account_id, version from entry where amount_minor = 12")
+        await connection.execute("set session_replication_role = replica")
+        done = await connection.execute("update entry set amount_minor = amount_minor + 256 where amount_minor = 12")
+        assert done == "UPDATE 1"
+        found = await verify(connection, RELATIONS, Sealer(b"seal"), CHECKS)
+    (first, *_) = found.findings
+    assert (first.table, first.key) == ("entry", tuple(map(str, key)))
+    assert (first.column, first.byte, first.before, first.now) == ("amount_minor", 6, 12, 268)
 
 
 # ── any alteration at all ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -27,7 +27,7 @@ async def town(
     folder = tmp_path_factory.mktemp("town")
     settings = Settings(
         data_dir=folder, database_url=create_database(postgres_server.dsn, name, database_template), port=free_port(),
-        log_json=True, argon2_time=1, argon2_memory_kib=1024, most_wait_s=20.0, customer_proofs=True,
+        log_json=True, argon2_time=1, argon2_memory_kib=1024, most_wait_s=20.0,
     )  # fmt: skip
     try:
         async with running(settings, log=folder / "log") as stack:

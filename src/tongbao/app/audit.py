@@ -56,8 +56,6 @@ class Audit:
         self._sealer = Sealer(keys.seal)
         self._key = AnchorKey(keys.anchor)
         self._settings = settings
-        #: Whether customers and merchants may take proofs away (`Settings.customer_proofs` says why they may not yet).
-        self.customer_proofs = settings.customer_proofs
         self._clock = clock or SystemClock()
         self._zone = ZoneInfo(settings.time_zone)
         self._anchored_at: datetime | None = None
@@ -124,7 +122,7 @@ class Audit:
             for attempt in range(2):
                 try:
                     async with connection.transaction(isolation="repeatable_read", readonly=True):
-                        proof = await prove(connection, RELATIONS, wanted, self.public_key)
+                        proof = await prove(connection, RELATIONS, wanted, self._sealer, self.public_key)
                 except NotAnchored:
                     if attempt or await self.anchor() is None:
                         raise

@@ -27,9 +27,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     argon2_time, argon2_memory_kib  cost of a password hash
     anchor_file    where signed ends of the audit chain are appended; empty: anchors.jsonl in data_dir. Keep copies elsewhere
     anchor_every_s how often the worker signs, when there is news; 0: never
-    customer_proofs  let customers and merchants download proofs of their receipts. A proof holds hashes of the other rows of its
-                   journal, and a hash of an entry is found by trying balances: who has the proof can learn what the other side
-                   had. Until hashes are blinded that is for operators to decide
     verify_every_s how often the worker verifies what is new since the last time; 0: never
     verify_hour    at which hour of the local day the worker verifies everything, 0 to 23; -1: never
     """
@@ -51,7 +48,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     argon2_memory_kib: int = 19_456
     anchor_file: str = ""
     anchor_every_s: int = 60
-    customer_proofs: bool = False
     verify_every_s: int = 600
     verify_hour: int = 3
 

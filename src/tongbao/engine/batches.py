@@ -14,6 +14,7 @@ import asyncpg
 from tongbao.engine import chain
 from tongbao.engine.postgres import QUERIES
 from tongbao.engine.relation import Relation
+from tongbao.engine.sealing import BLIND_BYTES, Sealer
 from tongbao.engine.stored import Shape, each_row, selecting
 from tongbao.engine.types import EVENT_BITS, OUTBOX, RECORDS, Link
 from tongbao.engine.work import MOST_COMMANDS
@@ -25,6 +26,8 @@ PREFIX = 14
 _RECORD_PLACE = Struct(">4xq4xq4xq12x")
 #: The begin of an event: writer, sequence, position.
 _EVENT_PLACE = Struct(">4xq4xq4xq")
+#: Blinds made for every command at first: most commands append no more rows, and so many are one block of SHAKE128.
+_FEW_BLINDS = 10
 
 Batch = tuple[int, int]
 Row = tuple[Relation[Any], bytes]
@@ -34,16 +37,23 @@ class Stretch:
     """Some batches, read at once.
 
     hashes   of each command that the links speak of, by its prefix: its record's first; empty if nothing of it is stored
+    blinds   of each command's first rows, by its prefix
     rows     the same as rows, if they were to be kept
     strays   rows that say they belong to one of these batches, and of which no command is known
     counts   rows by relation, strays left out
     """
 
-    def __init__(self, links: Sequence[Link], keep: bool) -> None:
+    def __init__(self, links: Sequence[Link], sealer: Sealer, keep: bool) -> None:
         self.links = links
+        self._sealer = sealer
         self.bases = {(link.writer, link.sequence): _base(link) for link in links}
         self.hashes: dict[bytes, list[bytes]] = {
             (base + position).to_bytes(PREFIX, "big"): []
+            for link, base in zip(links, self.bases.values(), strict=True)
+            for position in range(min(link.commands, MOST_COMMANDS))
+        }
+        self.blinds = {
+            (base + position).to_bytes(PREFIX, "big"): sealer.blinds(link.writer, link.sequence, position, _FEW_BLINDS)
             for link, base in zip(links, self.bases.values(), strict=True)
             for position in range(min(link.commands, MOST_COMMANDS))
         }
@@ -57,6 +67,14 @@ class Stretch:
         base = self.bases[link.writer, link.sequence]
         return [(base + position).to_bytes(PREFIX, "big") for position in range(min(link.commands, MOST_COMMANDS))]
 
+    def blind(self, prefix: bytes, at: int) -> bytes:
+        """The blind of row `at` of a command."""
+        blinds = self.blinds[prefix]
+        begin = at * BLIND_BYTES
+        if begin >= len(blinds):
+            blinds = self.blinds[prefix] = self._sealer.blinds(*origin(UUID(bytes=prefix + b"\0\0")), 4 * at)
+        return blinds[begin : begin + BLIND_BYTES]
+
     def leaves(self, link: Link) -> list[bytes]:
         """The recomputed hashes of a link's commands."""
         return [chain.command_hash(self.hashes[prefix]) for prefix in self.prefixes(link)]
@@ -69,15 +87,16 @@ class Stretch:
 class BatchReader:
     """Reads batches on one connection, which should be in a transaction that sees one snapshot."""
 
-    def __init__(self, connection: asyncpg.Connection, relations: Iterable[Relation[Any]]) -> None:
+    def __init__(self, connection: asyncpg.Connection, relations: Iterable[Relation[Any]], sealer: Sealer) -> None:
         self._connection = connection
+        self._sealer = sealer
         appended = sorted((each for each in relations if each.append_only), key=lambda each: each.rank)
         self.appended = [(Shape(relation), _origin_of(relation)) for relation in appended]
         self.records, self.events = Shape(RECORDS), Shape(OUTBOX)
 
     async def read(self, links: Sequence[Link], *, keep: bool = False) -> Stretch:
         """Everything that these batches appended. `keep`: the rows too, not only their hashes."""
-        stretch = Stretch(links, keep)
+        stretch = Stretch(links, self._sealer, keep)
         spans: dict[int, tuple[int, int]] = {}
         for link in links:
             low, high = spans.get(link.writer, (link.sequence, link.sequence))
@@ -135,15 +154,14 @@ def _origin_of(relation: Relation[Any]) -> Callable[[bytes, int], bytes]:
 
 def _keeper(stretch: Stretch, relation: Relation[Any]) -> Callable[[bytes, bytes], None]:
     """Puts a row into its command."""
-    hashes, rows, tag = stretch.hashes, stretch.rows, b"\x02" + relation.tag
-    if rows is None:
+    hashes, blinds, rows, tag = stretch.hashes, stretch.blinds, stretch.rows, relation.row_tag
 
-        def keep(prefix: bytes, row: bytes) -> None:
-            hashes[prefix].append(sha256(tag + row).digest())
-    else:
-
-        def keep(prefix: bytes, row: bytes) -> None:
-            hashes[prefix].append(sha256(tag + row).digest())
+    def keep(prefix: bytes, row: bytes) -> None:
+        own = hashes[prefix]
+        begin = BLIND_BYTES * len(own)
+        blind = blinds[prefix][begin : begin + BLIND_BYTES] or stretch.blind(prefix, len(own))
+        own.append(sha256(tag + row + blind).digest())
+        if rows is not None:
             rows[prefix].append((relation, row))
 
     return keep

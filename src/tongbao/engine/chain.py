@@ -1,6 +1,7 @@
 """The audit chain: what is hashed, in which order. All hashes are SHA-256; rows are in the bytes of `encoding`.
 
-    row        H(02, relation, 00, row)
+    row        H(02, relation, 00, row, blind): the blind is 16 bytes that only the installation's key can make (`sealing`). So a
+               row's hash can be shown to anybody; without it, the few unknowns of an entry would be found by trying
     command    H(00, hashes of its rows): its record, then what it appended, relation by relation in the order of their ranks
                and in their chain order, then its events; of more than 32, groups of 32 are hashed first: H(03, hashes), and so on
     batch      Merkle root over its commands
@@ -21,22 +22,23 @@ from typing import Any
 from msgspec.structs import replace
 
 from tongbao.engine.relation import Relation
-from tongbao.engine.sealing import Sealer
+from tongbao.engine.sealing import BLIND_BYTES, Sealer
 from tongbao.engine.types import LINKS, Link
 
 GENESIS = bytes(32)
 FAN_OUT = 32
 
 
-def row_hash(relation: Relation[Any], encoded: bytes) -> bytes:
-    """Hash of one row, given in the bytes that travel."""
-    return sha256(b"\x02" + relation.tag + encoded).digest()
-
-
-def row_hashes(relation: Relation[Any], encoded: Iterable[bytes]) -> list[bytes]:
-    """Hashes of several rows of a relation."""
-    tag = b"\x02" + relation.tag
-    return [sha256(tag + each).digest() for each in encoded]
+def row_hashes(relation: Relation[Any], encoded: Iterable[bytes], blinds: bytes, first: int) -> list[bytes]:
+    """Hashes of several rows of a relation, given in the bytes that travel; the first of them is row `first` of its command,
+    whose blinds are `blinds`."""
+    tag, at = relation.row_tag, BLIND_BYTES * first
+    hashes = []
+    # A plain loop: most commands have one or two rows of a relation, and a comprehension over two sequences takes twice as long.
+    for row in encoded:
+        hashes.append(sha256(tag + row + blinds[at : at + BLIND_BYTES]).digest())
+        at += BLIND_BYTES
+    return hashes
 
 
 def command_hash(hashes: Sequence[bytes]) -> bytes:

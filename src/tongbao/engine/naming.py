@@ -233,8 +233,16 @@ def in_batch(link: Link, stretch: Stretch, values: dict[str, dict[str, list[byte
     def climb(leaf: int, at: int) -> Climb:
         return Climb(stretch.hashes[prefixes[leaf]], at, leaves, leaf)
 
+    # With one row fewer in a command, each of those behind it had the blind before its own.
+    moved = [
+        [
+            sha256(relation.row_tag + row + stretch.blind(prefix, at)).digest()
+            for at, (relation, row) in enumerate(rows[prefix][1:])
+        ]
+        for prefix in prefixes
+    ]
     for leaf, at, relation, row in places:
-        others = [each for place, each in enumerate(stretch.hashes[prefixes[leaf]]) if place != at]
+        others = [*stretch.hashes[prefixes[leaf]][:at], *moved[leaf][at:]]
         if others and Climb(others, 0, leaves, leaf).root(others[0]) == link.root:
             return InBatch(relation, row, None, inserted=True)
     own = {
@@ -248,10 +256,12 @@ def in_batch(link: Link, stretch: Stretch, values: dict[str, dict[str, list[byte
     )
     for candidates in rounds:
         for leaf, at, relation, row in places:
-            up, tag = climb(leaf, at), b"\x02" + relation.tag
+            up, tag, blind = climb(leaf, at), relation.row_tag, stretch.blind(prefixes[leaf], at)
             named = search(
                 shapes[relation], row, candidates(leaf, relation, row),
-                lambda other, up=up, tag=tag: up.root(sha256(tag + other).digest()) == link.root,  # type: ignore[misc]
+                lambda other, up=up, tag=tag, blind=blind: (  # type: ignore[misc]
+                    up.root(sha256(tag + other + blind).digest()) == link.root
+                ),
                 until,
             )  # fmt: skip
             if named:

@@ -1,7 +1,8 @@
 """Proofs: small files that show to anybody, without the database, that a row was committed and never changed since.
 
-A proof holds the row in clear, the hashes beside it on the way up to its command, its batch and its link, the hashes from the
-link to a signed anchor, and the anchor. Of other people's rows it holds hashes only. `tools/verify_proof.py` checks one offline.
+A proof holds the row in clear with its blind, the hashes beside it on the way up to its command, its batch and its link, the
+hashes from the link to a signed anchor, and the anchor. Of other people's rows it holds hashes only, and these say nothing: each
+is blinded with 16 bytes that its own proof alone shows (`sealing`). `tools/verify_proof.py` checks one offline.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tongbao.engine.batches import BatchReader
 from tongbao.engine.naming import Step, batch_path, command_path
 from tongbao.engine.postgres import QUERIES
 from tongbao.engine.relation import Relation
+from tongbao.engine.sealing import Sealer
 from tongbao.engine.stored import Shape, rows_of, selecting
 from tongbao.engine.types import Link
 from tongbao.kernel.errors import InvariantBroken
@@ -46,10 +48,12 @@ class Pair(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProvenRow(msgspec.Struct, frozen=True):
-    """A row in clear, and its way to the hash of its command: groups of 32 first, if there were more rows than that."""
+    """A row in clear, the blind it was hashed with, and its way to the hash of its command: groups of 32 first, if there were
+    more rows than that."""
 
     table: str
     row: dict[str, Any]
+    blind: str
     groups: list[Beside]
     command: Beside
 
@@ -71,13 +75,14 @@ async def prove(
     connection: asyncpg.Connection,
     relations: Sequence[Relation[Any]],
     wanted: Iterable[tuple[Relation[Any], Sequence[Any]]],
+    sealer: Sealer,
     public_key: bytes,
 ) -> Proof | None:
     """The proof of some rows of one command, each named by relation and primary key; None if one of them does not exist.
 
     Raises NotAnchored; InvariantBroken if what is stored does not agree with the chain: nothing false is ever proven.
     """
-    reader = BatchReader(connection, relations)
+    reader = BatchReader(connection, relations, sealer)
     found: list[tuple[Relation[Any], bytes]] = []
     for relation, key in wanted:
         conditions = " and ".join(f"{name} = ${number}" for number, name in enumerate(relation.key_columns, 1))
@@ -102,9 +107,11 @@ async def prove(
     rows_then, hashes = stretch.rows[prefix], stretch.hashes[prefix]
     proven = []
     for relation, row in found:
-        *groups, command = command_path(hashes, rows_then.index((relation, row)))
+        at = rows_then.index((relation, row))
+        *groups, command = command_path(hashes, at)
         values = {name: plain(value) for name, value in Shape(relation).values(row).items()}
-        proven.append(ProvenRow(relation.name, values, [_beside(step) for step in groups], _beside(command)))
+        blind = stretch.blind(prefix, at).hex()
+        proven.append(ProvenRow(relation.name, values, blind, [_beside(step) for step in groups], _beside(command)))
     anchor, path = await _to_anchor(connection, link)
     schema = schema_of(relations)
     if anchor.read().schema != schema_digest(schema):

@@ -79,8 +79,9 @@ class Relation(Generic[Row]):
         self.chain_order = tuple(chain_order) or self.key_columns
         self.origin = origin or self.chain_order[0]
         self.encode: Callable[[Row], bytes] = encoder(row, self.columns)
-        #: Before a row wherever it is hashed or sealed.
+        #: Before a row where it is sealed, and where it is hashed into the chain.
         self.tag = name.encode() + b"\x00"
+        self.row_tag = b"\x02" + self.tag
         hints = typing.get_type_hints(row)
         self.arrays = {name: ARRAYS[column_type(hints[name])[0]] for name in self.fields}
         #: Before each row in binary COPY: how many fields follow.

@@ -1,30 +1,39 @@
-"""Seals: sixteen bytes beside every row that may change, which nobody can make without the installation's key.
+"""What only the installation's key can make: seals of the rows that may change, blinds of those in the audit chain.
 
-A row changed behind the engine's back does not fit its seal. A row deleted, put back to an older version or copied from
-elsewhere fits its own seal; therefore each batch's link of the chain says, relation by relation, by how much the sum of all
-seals (modulo 2^128) grew: new seals added, old ones taken away. `verify` adds up what is stored and what the links say. An
-additive multiset hash over a keyed pseudo-random function is collision-resistant for whoever lacks the key.
+**Seals** are sixteen bytes beside a row. A row changed behind the engine's back does not fit its seal. A row deleted, put back to
+an older version or copied from elsewhere fits its own seal; therefore each batch's link of the chain says, relation by relation,
+by how much the sum of all seals (modulo 2^128) grew: new seals added, old ones taken away. `verify` adds up what is stored and
+what the links say. An additive multiset hash over a keyed pseudo-random function is collision-resistant for who lacks the key.
 Source: D. Clarke et al., "Incremental Multiset Hash Functions and Their Application to Memory Integrity Checking"
 (ASIACRYPT 2003), MSet-Add-Hash; RFC 7693 (BLAKE2b, keyed).
+
+**Blinds** are sixteen bytes hashed with every row of the chain, so that a row's hash says nothing to whoever tries what the row
+may have been. They are stored nowhere: those of one command are one pseudo-random stream, made from the key and its place.
+Source: FIPS 202, section 6.2 (SHAKE128). The key is of fixed length and comes first, so what the sponge gives is a keyed
+pseudo-random function (Bertoni et al., "On the Security of the Keyed Sponge Construction", SKEW 2011).
 """
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from hashlib import blake2b, shake_128
+from struct import Struct
 from typing import Any
 
 from tongbao.engine.relation import Relation
 
 SEAL_BYTES = 16
+BLIND_BYTES = 16
+_PLACE = Struct(">qqq")
 _MODULUS = 1 << 8 * SEAL_BYTES
 
 
 class Sealer:
-    """Makes seals under one key (at most 64 bytes; empty for tests and tools that have none)."""
+    """Makes seals and blinds under one key (at most 64 bytes; empty for tests and tools that have none)."""
 
     def __init__(self, key: bytes = b"") -> None:
         self._keyed = blake2b(key=key, digest_size=SEAL_BYTES)
         self._begun: dict[str, Any] = {}
+        self._blinding = shake_128(b"\x05" + blake2b(b"blinds of the audit chain", key=key, digest_size=32).digest())
 
     def seal(self, relation: Relation[Any], encoded: bytes) -> bytes:
         """The seal of a row. The relation's name is part of it: a row fits in no other table."""
@@ -37,6 +46,12 @@ class Sealer:
         state.update(encoded)
         digest: bytes = state.digest()
         return digest
+
+    def blinds(self, writer: int, sequence: int, position: int, count: int) -> bytes:
+        """The blinds of a command's first `count` rows, in the chain's order: row i has bytes 16 i to 16 i + 16."""
+        stream = self._blinding.copy()
+        stream.update(_PLACE.pack(writer, sequence, position))
+        return stream.digest(BLIND_BYTES * count)
 
 
 def added(total: int, seal: bytes) -> int:

@@ -68,7 +68,7 @@ class Run:
         self.progress = progress
         self.anchors = anchors
         self.since = since
-        self.reader = BatchReader(connection, relations)
+        self.reader = BatchReader(connection, relations, sealer)
         self.values = Values(connection, relations)
         self.patience = patience_s
         self.heads: dict[int, tuple[int, bytes]] = dict(since.heads) if since else {}

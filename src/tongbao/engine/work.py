@@ -181,13 +181,15 @@ class Work:
                 for number, (topic, kind, payload) in enumerate(events)
             ]  # fmt: skip
             parts.append((OUTBOX, told, list(map(OUTBOX.encode, told))))
+        count = sum(len(encoded) for _, _, encoded in parts)
+        blinds = self._sealer.blinds(record.writer, record.sequence, record.position, count)
         hashes: list[bytes] = []
         for relation, rows, encoded in parts:
             if len(rows) <= _STRETCH:
-                hashes += chain.row_hashes(relation, encoded)
+                hashes += chain.row_hashes(relation, encoded, blinds, len(hashes))
             else:
                 for stretch in _stretches(encoded):
-                    hashes += chain.row_hashes(relation, stretch)
+                    hashes += chain.row_hashes(relation, stretch, blinds, len(hashes))
                     yield
             into = self.appended.get(relation)
             if into is None:

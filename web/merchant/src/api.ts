@@ -34,6 +34,7 @@ export const api = {
   orders: (filter: OrderFilter) => client.get<Page<Order>>('/orders', { query: { ...filter } }),
   order: (outTradeNo: string) => client.get<Order>(`/orders/${seg(outTradeNo)}`),
   /** Where the file that proves an order's payment is downloaded. */
+  proofOf: (outTradeNo: string): string => `/v1/merchant/orders/${seg(outTradeNo)}/proof`,
   orderCode: (outTradeNo: string) => client.get<OrderCode>(`/orders/${seg(outTradeNo)}/code`),
   createOrder: (key: string, body: { amount: string; currency: string; subject: string; store_id?: string }) =>
     client.post<Order>('/orders', { key, body }),

@@ -73,4 +73,5 @@ export const getPayment = (id: string, signal?: AbortSignal): Promise<Payment> =
 export const getBills = (filter: BillFilter, cursor: string | null, signal?: AbortSignal, limit = 20): Promise<BillPage> =>
   client.get('/bills', { signal, query: { ...filter, cursor, limit } })
 /** Where the file that proves a bill is downloaded. */
+export const proofOf = (id: string): string => `/v1/wallet/bills/${at(id)}/proof`
 export const getBill = (id: string, signal?: AbortSignal): Promise<Bill> => client.get(`/bills/${at(id)}`, { signal })
