@@ -35,7 +35,7 @@ from tongbao.engine import chain
 from tongbao.engine.api import Accepted, Command, Declined, Engine, Limits, Outcome, Sealer
 from tongbao.engine.types import OUTBOX, RECORDS
 from tongbao.kernel.errors import IDEMPOTENCY_CONFLICT, OVERLOADED, TIMED_OUT, UNAVAILABLE, InvariantBroken, Refusal
-from tongbao.kernel.ids import origin
+from tongbao.kernel.ids import RowIds, origin
 
 
 @pytest.fixture
@@ -274,6 +274,7 @@ async def assert_chain_follows_from_rows(world: World) -> None:
     """Recompute every hash, root and link, and the sums of all seals, from what is stored."""
     records, links = await world.records(), await world.links()
     sealer = Sealer()
+    ids = {(link.writer, link.sequence): RowIds(link.decided_at, link.writer, link.sequence) for link in links}
     appended: dict[tuple[int, int, int], list[bytes]] = {
         (record.writer, record.sequence, record.position): [RECORDS.row_tag + RECORDS.encode(record)] for record in records
     }
@@ -287,7 +288,10 @@ async def assert_chain_follows_from_rows(world: World) -> None:
     for link in links:
         leaves = [
             chain.command_hash(
-                [sha256(row + sealer.blinds(*place, at + 1)[16 * at :]).digest() for at, row in enumerate(appended[place])]
+                [
+                    sha256(row + sealer.blinds(ids[place[:2]].prefix(place[2]), at + 1)[16 * at :]).digest()
+                    for at, row in enumerate(appended[place])
+                ]
             )
             for place in sorted(appended)
             if place[:2] == (link.writer, link.sequence)

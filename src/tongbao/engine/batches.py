@@ -47,16 +47,8 @@ class Stretch:
         self.links = links
         self._sealer = sealer
         self.bases = {(link.writer, link.sequence): _base(link) for link in links}
-        self.hashes: dict[bytes, list[bytes]] = {
-            (base + position).to_bytes(PREFIX, "big"): []
-            for link, base in zip(links, self.bases.values(), strict=True)
-            for position in range(min(link.commands, MOST_COMMANDS))
-        }
-        self.blinds = {
-            (base + position).to_bytes(PREFIX, "big"): sealer.blinds(link.writer, link.sequence, position, _FEW_BLINDS)
-            for link, base in zip(links, self.bases.values(), strict=True)
-            for position in range(min(link.commands, MOST_COMMANDS))
-        }
+        self.hashes: dict[bytes, list[bytes]] = {prefix: [] for link in links for prefix in self.prefixes(link)}
+        self.blinds = {prefix: sealer.blinds(prefix, _FEW_BLINDS) for prefix in self.hashes}
         self.rows: dict[bytes, list[Row]] | None = {prefix: [] for prefix in self.hashes} if keep else None
         self.unrecorded: set[bytes] = set()
         self.strays: list[Row] = []
@@ -72,7 +64,7 @@ class Stretch:
         blinds = self.blinds[prefix]
         begin = at * BLIND_BYTES
         if begin >= len(blinds):
-            blinds = self.blinds[prefix] = self._sealer.blinds(*origin(UUID(bytes=prefix + b"\0\0")), 4 * at)
+            blinds = self.blinds[prefix] = self._sealer.blinds(prefix, 4 * at)
         return blinds[begin : begin + BLIND_BYTES]
 
     def leaves(self, link: Link) -> list[bytes]:

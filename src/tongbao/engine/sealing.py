@@ -16,14 +16,12 @@ pseudo-random function (Bertoni et al., "On the Security of the Keyed Sponge Con
 from __future__ import annotations
 
 from hashlib import blake2b, shake_128
-from struct import Struct
 from typing import Any
 
 from tongbao.engine.relation import Relation
 
 SEAL_BYTES = 16
 BLIND_BYTES = 16
-_PLACE = Struct(">qqq")
 _MODULUS = 1 << 8 * SEAL_BYTES
 
 
@@ -47,10 +45,12 @@ class Sealer:
         digest: bytes = state.digest()
         return digest
 
-    def blinds(self, writer: int, sequence: int, position: int, count: int) -> bytes:
-        """The blinds of a command's first `count` rows, in the chain's order: row i has bytes 16 i to 16 i + 16."""
+    def blinds(self, command: bytes, count: int) -> bytes:
+        """The blinds of a command's first `count` rows, in the chain's order: row i has bytes 16 i to 16 i + 16. The command
+        is told by how its rows' identifiers begin (`RowIds.prefix`), in which its moment is too: also after a database was put back
+        to an earlier state, no other command gets the same."""
         stream = self._blinding.copy()
-        stream.update(_PLACE.pack(writer, sequence, position))
+        stream.update(command)
         return stream.digest(BLIND_BYTES * count)
 
 

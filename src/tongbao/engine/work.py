@@ -182,7 +182,7 @@ class Work:
             ]  # fmt: skip
             parts.append((OUTBOX, told, list(map(OUTBOX.encode, told))))
         count = sum(len(encoded) for _, _, encoded in parts)
-        blinds = self._sealer.blinds(record.writer, record.sequence, record.position, count)
+        blinds = self._sealer.blinds(self._ids.prefix(record.position), count)
         hashes: list[bytes] = []
         for relation, rows, encoded in parts:
             if len(rows) <= _STRETCH:

@@ -65,6 +65,10 @@ class RowIds:
         """From now on for the command at this position, 0 to 4,095."""
         self._next = self._batch | position << 16
 
+    def prefix(self, position: int) -> bytes:
+        """The 14 bytes that all identifiers of the command at this position begin with."""
+        return (self._batch | position << 16).to_bytes(16, "big")[:14]
+
     def next(self) -> UUID:
         """One more; at most 65,536 for one command."""
         value = self._next
