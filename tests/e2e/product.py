@@ -7,6 +7,7 @@ import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,7 +16,7 @@ import msgspec
 
 from tests.support.ageing import age
 from tongbao.app.asgi import Services, open_services
-from tongbao.app.seed import caller
+from tongbao.app.seed import caller, keep_books
 from tongbao.app.settings import Settings
 from tongbao.app.stack import Stack, free_port, running
 from tongbao.channels.api import Fault, Match
@@ -24,6 +25,7 @@ from tongbao.identity.service import Caller
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.ids import new_id
 from tongbao.kernel.money import Money
+from tongbao.ledger.api import CUSTOMER_WALLET, PlaceName
 from tongbao.merchants.types import NewStore
 from tongbao.methods.qr.api import Payee, dynamic_code, static_code
 from tongbao.security.keys import Keys
@@ -114,6 +116,28 @@ class Product:
             Fault("server_error_before", match=Match(account_number=number, operation="inquire")),
         ):
             self._run(self._stack.back_office.add_fault(fault))
+
+    def busy_books(self) -> None:
+        """Held, frozen and restricted money and a closed period, so that no page of the console is empty. Once."""
+        holder, frozen = self.customer("持有人", 30_000), self.customer("周明远")
+        self.pay(holder, 5_000, refund_minor=1_000)
+        self._run(self._keep_books(holder, frozen))
+
+    def freeze(self, person: Person) -> None:
+        """An operator freezes the wallet: nothing leaves."""
+        self._run(self._freeze(person))
+
+    async def _keep_books(self, holder: Person, frozen: Person) -> None:
+        assert holder.who is not None and frozen.who is not None
+        operator_id, now = new_id(self._clock.now()), self._clock.now()
+        closed = now.astimezone(self._services.wallet.zone).date() - timedelta(days=2)
+        people = holder.who.principal_id, frozen.who.principal_id
+        await keep_books(self._services, now, operator_id, closed, *people, self.merchant_id)
+
+    async def _freeze(self, person: Person) -> None:
+        assert person.who is not None
+        wallet = PlaceName(CUSTOMER_WALLET.code, self._services.wallet.currency, person.who.principal_id)
+        await self._services.ledger.freeze(self._id(), wallet, debits=True, credits=False, reason="fraud")
 
     async def _customer(self, person: Person, amount_minor: int) -> Person:
         identity, wallet = self._services.identity, self._services.wallet

@@ -1,4 +1,4 @@
-// Build every front end that exists, or only those named: `node scripts/build.mjs wallet`.
+// Build every front end that exists, or only those named: `node scripts/build.mjs wallet`. Says nothing unless something is amiss.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
@@ -10,4 +10,4 @@ const apps = (asked.length ? asked : ['wallet', 'merchant', 'console']).filter((
   if (!found && asked.length) throw new Error(`there is no front end at ${app}/`)
   return found
 })
-for (const app of apps) await build({ configFile: `${web}${app}/vite.config.ts` })
+for (const app of apps) await build({ configFile: `${web}${app}/vite.config.ts`, logLevel: 'warn' })

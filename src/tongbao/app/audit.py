@@ -114,6 +114,15 @@ class Audit:
         async with self._connected() as connection:
             return [Anchor(*row) for row in await connection.fetch(QUERIES["anchors_after"], number, limit)]
 
+    async def standing(self, limit: int) -> tuple[list[Anchor], datetime | None]:
+        """The last anchors, newest first, and when any process last found everything right (None if never, or if that note was
+        altered)."""
+        async with self._connected() as connection:
+            newest = await connection.fetchrow(QUERIES["newest_anchor"])
+            rows = await connection.fetch(QUERIES["anchors_after"], max(0, newest["number"] - limit), limit) if newest else []
+            point = await points.newest(connection, self._sealer)
+        return [Anchor(*row) for row in reversed(rows)], point.at if point else None
+
     # ── proofs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def prove(self, *wanted: Wanted) -> Proof:

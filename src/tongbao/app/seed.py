@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -20,6 +20,7 @@ from tongbao.identity.types import Locale, Principal
 from tongbao.kernel.clock import SystemClock, VirtualClock
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import Money
+from tongbao.ledger.api import CUSTOMER_WALLET, MERCHANT_BALANCE, PlaceName
 from tongbao.merchants.types import NewStore
 
 PASSWORD = "tongbao-demo"  # noqa: S105 (printed for everybody to use)
@@ -54,6 +55,8 @@ PEOPLE = (
     Person("13800000002", "李雨桐", "zh"),
     Person("alice@example.com", "Alice Chen", "en"),
 )
+#: Whose wallet is frozen: they may log in and receive, and nothing leaves.
+LOST = Person("13800000004", "周明远", "zh")
 SHOPS = (
     Shop(
         "13900000001", "王掌柜", "山前咖啡", "杭州", "5814", 6_000, (("湖滨店", "杭州"), ("西溪店", "杭州")),
@@ -112,20 +115,56 @@ async def seed(services: Services, clock: VirtualClock, now: datetime, say: Call
     say("a week of payments")
     await _week(services, clock, now, people, shops)
     say("operators")
-    for login, name, role in OPERATORS:  # last of all: that they are there says that all the rest is
-        await services.identity.register(_id("operator", login), "console", login, PASSWORD, name, "zh", roles=role)
+    first, *others = OPERATORS
+    admin_id = await _operator(services, *first)
+    lost = await _registered(services, LOST)
+    await _pass_on(services, -1, people[0], lost, random.Random(1))
+    closed = now.astimezone(services.wallet.zone).date() - timedelta(days=4)
+    await keep_books(services, now, admin_id, closed, people[1].principal_id, lost.principal_id, shops[0][1])
+    for operator in others:  # last of all: that they are there says that all the rest is
+        await _operator(services, *operator)
+
+
+async def keep_books(
+    services: Services, now: datetime, operator_id: UUID, closed: date, holder_id: UUID, frozen_id: UUID, merchant_id: UUID
+) -> None:
+    """What operators do, one of each kind: the books closed through a day, money held (and let go) in one wallet, another wallet
+    frozen, a merchant's vouchers as restricted money. The holder needs 80.00 and the merchant 30.00. Run once per database."""
+    currency = services.wallet.currency
+    ledger = services.ledger
+    holder, frozen = (PlaceName(CUSTOMER_WALLET.code, currency, owner) for owner in (holder_id, frozen_id))
+    await services.books.closing.close(_id("period"), closed, operator_id)
+    for what, amount_minor, days in (("deposit", 5_000, 20), ("bicycle", 2_500, 6), ("fitting room", 500, 2)):
+        await ledger.hold(_id("place hold", what), _id("hold", what), holder, amount_minor, now + timedelta(days=days))
+    await ledger.void(_id("void hold"), _id("hold", "fitting room"))
+    note = "手机遗失，客户来电 · phone lost, customer called"
+    await ledger.freeze(_id("freeze"), frozen, debits=True, credits=False, reason="lost", note=note, by=operator_id)
+    until = now + timedelta(days=180)
+    await ledger.define_colour(_id("voucher"), "coffee", currency, "咖啡券", "Coffee voucher", (merchant_id,), until)
+    shop = PlaceName(MERCHANT_BALANCE.code, currency, merchant_id)
+    await ledger.issue_colour(_id("issue vouchers"), "coffee", shop, holder_id, 3_000)
+
+
+async def _operator(services: Services, login: str, name: str, role: str) -> UUID:
+    made = await services.identity.register(_id("operator", login), "console", login, PASSWORD, name, "zh", roles=role)
+    return made[0]
 
 
 def _id(*parts: str) -> UUID:
     return named_id("demonstration", *parts)
 
 
-async def _customer(services: Services, person: Person, number: int) -> Caller:
+async def _registered(services: Services, person: Person) -> Caller:
     principal_id, _ = await services.identity.register(
         _id("person", person.login), "wallet", person.login, PASSWORD, person.name, person.locale
     )
     who = caller(await services.identity.need(principal_id))
     await services.identity.set_pin(_id("pin", person.login), who, PIN, PASSWORD)
+    return who
+
+
+async def _customer(services: Services, person: Person, number: int) -> Caller:
+    who = await _registered(services, person)
     account = DEMO_ACCOUNTS[number]
     linked = await services.wallet.link_bank_account(
         _id("bank account", person.login), who, "simbank", account.number, account.holder_name

@@ -131,7 +131,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       verifyingUntil = 0
     }
     const writers = ['api-1', 'api-2', 'worker-1'].map((writer, index) => ({ writer, sequence: 24_310 - index * 7_011, head: hash(writer), at: new Date(Date.now() - index * 31_000).toISOString(), commands: 25_004 - index * 7_100, journals: 24_988 - index * 7_104 }))
-    return send(200, { writers, verifying: verifyingUntil > 0, ...(verified ? { last_verified: verified } : {}) })
+    const anchors = [3, 2, 1].map((number) => ({ number, signed: true, at: new Date(Date.now() - (4 - number) * 60_000).toISOString(), writers: [{ writer: 1, first: number * 40 - 39, last: number * 40, root: hash(`root ${number}`) }], signature: hash(`r ${number}`) + hash(`s ${number}`) }))
+    return send(200, { writers, verifying: verifyingUntil > 0, right_at: verified ? verified['at'] : null, algorithm: 'Ed25519', public_key: hash('key'), anchors, ...(verified ? { last_verified: verified } : {}) })
   }
   const found = /^\/(payments|journals|accounts)\/([^/]+)(\/statement)?$/.exec(path)
   if (found?.[1] === 'payments') {

@@ -9,6 +9,7 @@ export type TrialCurrency = TrialBalance['currencies'][number]
 export type Reserve = TrialCurrency['reserve']
 export type ConsoleTrial = TrialBalance
 export type ConsoleChain = Chain
+export type ChainAnchor = Chain['anchors'][number]
 export type StatementLine = StatementEntry
 export type CustomerLine = CustomerRow
 export type MerchantLine = MerchantRow

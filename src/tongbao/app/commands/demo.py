@@ -108,7 +108,8 @@ def _welcome(url: str, settings: Settings) -> Table:
     table = Table(title="通宝 Tongbao", title_style="bold", show_lines=False)
     table.add_column("open")
     table.add_column("log in as")
-    table.add_row(f"{url}/wallet/", "\n".join(f"{person.login}  {person.name}" for person in seed.PEOPLE))
+    lost = f"{seed.LOST.login}  {seed.LOST.name}, frozen"
+    table.add_row(f"{url}/wallet/", "\n".join([*(f"{person.login}  {person.name}" for person in seed.PEOPLE), lost]))
     table.add_row(f"{url}/merchant/", "\n".join(f"{shop.login}  {shop.name}" for shop in seed.SHOPS))
     table.add_row(f"{url}/console/", "\n".join(f"{login}  {role}" for login, _, role in seed.OPERATORS))
     cards = " · ".join(f"{account.number} {account.holder_name}" for account in DEMO_ACCOUNTS[3:6])
