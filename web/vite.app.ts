@@ -35,6 +35,7 @@ export function defineApp(app: AppName, plugins: PluginOption[] = []): UserConfi
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       sourcemap: false,
+      rolldownOptions: { checks: { pluginTimings: false } }, // how long a plug-in took says nothing is amiss
     },
     server: {
       port: PORTS[app],

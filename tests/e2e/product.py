@@ -118,7 +118,7 @@ class Product:
             self._run(self._stack.back_office.add_fault(fault))
 
     def busy_books(self) -> None:
-        """Held, frozen and restricted money and a closed period, so that no page of the console is empty. Once."""
+        """Held, frozen and restricted money, a closed period and an anchor, so that no page of the console is empty. Once."""
         holder, frozen = self.customer("持有人", 30_000), self.customer("周明远")
         self.pay(holder, 5_000, refund_minor=1_000)
         self._run(self._keep_books(holder, frozen))
@@ -133,6 +133,7 @@ class Product:
         closed = now.astimezone(self._services.wallet.zone).date() - timedelta(days=2)
         people = holder.who.principal_id, frozen.who.principal_id
         await keep_books(self._services, now, operator_id, closed, *people, self.merchant_id)
+        await self._services.audit.anchor()
 
     async def _freeze(self, person: Person) -> None:
         assert person.who is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.browsers import PHONE, Language, Windows
 from tests.e2e.hands import confirm_payment, expect_balance, expect_result, tap, wallet_log_in
@@ -165,7 +165,8 @@ def _focus_faults(page: Page) -> list[str]:
 def test_a_frozen_wallet_is_sent_to_customer_care_and_not_asked_to_try_again(product: Product, windows: Windows) -> None:
     person = product.customer("钱冻")
     product.freeze(person)
-    for language, care in (("zh", "客服"), ("en", "customer care")):
+    words: dict[Language, str] = {"zh": "客服", "en": "customer care"}
+    for language, care in words.items():
         page = windows.open("/wallet/welcome", language, PHONE)
         wallet_log_in(page, person)
         page.goto(f"/wallet/pay?code={quote(product.order(1_000).text)}")
@@ -187,3 +188,16 @@ def test_the_public_key_of_the_anchors_is_shown_and_downloaded_as_it_is_publishe
     with page.expect_download() as download:
         page.get_by_test_id("chain-key-download").click()
     assert download.value.path().read_text() == f"{published}\n"
+
+
+def test_a_chain_without_anchors_says_when_the_first_will_come(product: Product, windows: Windows) -> None:
+    page = windows.open("/console/login", "en", PHONE)
+    log_in(page, "console", product.operator_login, PASSWORD)
+
+    def without_anchors(route: Route) -> None:
+        route.fulfill(json={**route.fetch().json(), "anchors": [], "right_at": None})
+
+    page.route("**/v1/console/chain", without_anchors)
+    page.goto("/console/chain")
+    expect(page.get_by_test_id("chain-anchors-empty")).to_contain_text("within a minute")
+    expect(page.get_by_test_id("chain-key-download")).to_be_visible()

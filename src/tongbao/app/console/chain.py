@@ -79,7 +79,8 @@ class RunningAnswer(msgspec.Struct, frozen=True):
     running: bool
 
 
-def _anchor_answer(anchor: Anchor, public_key: bytes) -> ChainAnchorAnswer:
+def anchor_answer(anchor: Anchor, public_key: bytes) -> ChainAnchorAnswer:
+    """An anchor as the page shows it."""
     if not is_signed(anchor, public_key):
         return ChainAnchorAnswer(anchor.number, False, None, [], anchor.signature)
     said = anchor.read()
@@ -112,7 +113,7 @@ async def chain(operator: Caller, books: Books, audit: Audit) -> ChainAnswer:
     )
     anchors, right_at = await audit.standing(_ANCHORS_SHOWN)
     key = audit.public_key
-    shown = [_anchor_answer(each, key) for each in anchors]
+    shown = [anchor_answer(each, key) for each in anchors]
     return ChainAnswer(writers, books.verifying, verified, right_at, "Ed25519", key.hex(), shown)
 
 
