@@ -201,3 +201,14 @@ def test_a_chain_without_anchors_says_when_the_first_will_come(product: Product,
     page.goto("/console/chain")
     expect(page.get_by_test_id("chain-anchors-empty")).to_contain_text("within a minute")
     expect(page.get_by_test_id("chain-key-download")).to_be_visible()
+
+
+def test_a_table_folded_into_cards_is_still_a_table_to_a_screen_reader(product: Product, windows: Windows) -> None:
+    page = windows.open("/console/login", "en", PHONE)
+    log_in(page, "console", product.operator_login, PASSWORD)
+    page.goto("/console/accounts?code=1001")
+    table = page.get_by_role("table")
+    expect(table.get_by_role("columnheader", name="Balance", exact=True)).to_have_count(1)
+    row = table.get_by_role("row").filter(has=page.get_by_role("cell", name="1001"))
+    expect(row.get_by_role("cell")).to_have_count(table.get_by_role("columnheader").count())
+    assert row.evaluate("(one) => getComputedStyle(one).display") == "grid"
