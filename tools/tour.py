@@ -250,7 +250,12 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("files", "/console/files", _seen("export-beancount")),
         Stop("opening-preview", "/console/files", _seen("opening-preview"), _try_opening(GOOD_OPENING)),
         Stop("opening-findings", "/console/files", _seen("opening-findings"), _try_opening(BAD_OPENING)),
-        Stop("chain", "/console/chain", f"{_seen('chain-last')}[data-ok=true]", _click("chain-verify")),
+        Stop(
+            "chain",
+            "/console/chain",
+            f"{_seen('chain-last')}[data-ok=true]:not(:has({_seen('chain-running')}))",
+            _click("chain-verify"),
+        ),
         Stop("bank-transfers", "/console/bank-transfers?state=ALL", _seen("transfer-row")),
         Stop("customers", "/console/customers", _seen("customer-row")),
         Stop("merchants", "/console/merchants", _seen("merchant-row")),
