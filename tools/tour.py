@@ -187,6 +187,8 @@ def _seen(name: str) -> str:
     return f"[data-testid={name}]"
 
 
+_VERIFIED = f"{_seen('chain-last')}[data-ok=true]:not(:has({_seen('chain-running')}))"
+
 STOPS: dict[App, tuple[Stop, ...]] = {
     "wallet": (
         Stop("welcome", "/wallet/welcome", _seen("go-register"), guest=True),
