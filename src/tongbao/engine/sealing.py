@@ -46,9 +46,11 @@ class Sealer:
         return digest
 
     def blinds(self, command: bytes, count: int) -> bytes:
-        """The blinds of a command's first `count` rows, in the chain's order: row i has bytes 16 i to 16 i + 16. The command
-        is told by how its rows' identifiers begin (`RowIds.prefix`), in which its moment is too: also after a database was put back
-        to an earlier state, no other command gets the same."""
+        """The blinds of a command's first `count` rows, in the chain's order: row i has bytes 16 i to 16 i + 16.
+
+        The command is told by how its rows' identifiers begin (`RowIds.prefix`). Its moment is part of that, so that also after a
+        database was put back to an earlier state no other command gets the same.
+        """
         stream = self._blinding.copy()
         stream.update(command)
         return stream.digest(BLIND_BYTES * count)
