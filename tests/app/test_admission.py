@@ -205,7 +205,9 @@ async def test_what_is_not_plainly_one_whole_request_is_left_to_the_parser(
         _payment().replace(b"POST /v1", b"POST http://x/v1"),
         _payment().replace(b"POST /v1", b"POST //v1"),
         _payment().replace(b"POST /v1", b"POST /%761"),
-        _payment("Transfer-Encoding: chunked").replace(b"Content-Length: 7\r\n", b"").replace(b'{"a":1}', b"7\r\n{}     \r\n0\r\n\r\n"),
+        _payment("Transfer-Encoding: chunked")
+        .replace(b"Content-Length: 7\r\n", b"")
+        .replace(b'{"a":1}', b"7\r\n{}     \r\n0\r\n\r\n"),
     ],
     ids=["expect", "upgrade", "websocket", "absolute", "slashes", "quoted", "chunked"],
 )
@@ -221,7 +223,9 @@ async def test_nothing_that_a_request_carries_lets_it_in_at_a_full_server(
     assert heard.partition(b"\r\n\r\n")[2] == plain.partition(b"\r\n\r\n")[2]
 
 
-@pytest.mark.parametrize("first", [b"GET /v1/ping HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v1/wallet/bills HTTP/1.1\r\nHost: x\r\n\r\n"])
+@pytest.mark.parametrize(
+    "first", [b"GET /v1/ping HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v1/wallet/bills HTTP/1.1\r\nHost: x\r\n\r\n"]
+)
 async def test_requests_that_stand_behind_another_are_turned_away_too(
     place: Place, monkeypatch: pytest.MonkeyPatch, first: bytes
 ) -> None:

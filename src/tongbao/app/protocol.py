@@ -5,7 +5,7 @@ one connection fills the memory with headers, or many hold it by sending nothing
 
 Turning away: what would wait too long is answered 429 as soon as it has arrived, and nothing is begun for it. There are two
 places where work begins, the short way and the start of an ASGI task, and each asks `admission`: so whatever a request carries
-(`Expect`, `Upgrade`, an absolute address) and however many stand before it on its connection, it is asked for when its turn comes.
+(`Expect`, `Upgrade`, an absolute address), and however many stand before it on its connection, that happens when its turn comes.
 
 The short way: what `quick` takes is answered without ASGI: no scope, no cycle, no messages. All else goes on to uvicorn, and
 so does a request that turns out on its arrival not to be for it.
