@@ -1,8 +1,13 @@
-"""`tongbao books`: the books on a terminal. Tables for people, `--json` for programs."""
+"""`tongbao books`: the books on a terminal. Tables for people, `--json` for programs.
+
+In JSON an amount is a decimal string, as everywhere in the API, and a balance is credit positive; what is counted (entries,
+lines, bytes, versions) is a number; a day is `2026-01-31`; states and kinds are their codes, whatever the language.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -20,7 +25,7 @@ from rich.table import Table
 from tongbao.app import logs, runtime
 from tongbao.app.audit import Audit
 from tongbao.app.books import Books, Trial
-from tongbao.app.commands.books_words import HEADINGS
+from tongbao.app.commands.books_words import HEADINGS, LEVELS, SIDES, STATES
 from tongbao.app.settings import Settings
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.database import open_pool
@@ -31,6 +36,7 @@ from tongbao.ledger.api import CHART
 from tongbao.ledger.exchange import opening
 from tongbao.ledger.exchange.export import WHATS, Export, What, export
 from tongbao.ledger.periods import Period
+from tongbao.ledger.reports import DayRow, LedgerRow
 
 Language = Literal["zh", "en"]
 
@@ -58,17 +64,33 @@ class Said(NamedTuple):
     as_json: bool
 
 
+def _say(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    said = context.obj or Said("en", False)
+    context.obj = said if not value else said._replace(**{str(parameter.name): value})
+
+
+def _how_to_say() -> list[click.Parameter]:
+    """The options that stand before the report or behind it."""
+    return [
+        click.Option(
+            ["--lang", "language"], type=click.Choice(["zh", "en"]), expose_value=False, callback=_say,
+            help="Language of what is said.  [default: en]",
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, expose_value=False, callback=_say,
+            help="Answer one line of JSON: amounts are decimal strings, counts are numbers.",
+        ),
+    ]  # fmt: skip
+
+
 def words(zh: str, en: str, language: Language) -> str:
     """One of two spellings."""
     return zh if language == "zh" else en
 
 
 @click.group("books", help="Read the books, write them out, bring balances in, close periods.")
-@click.option("--lang", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Language of headings.")
-@click.option("--json", "as_json", is_flag=True, help="Answer one line of JSON.")
-@click.pass_context
-def command(context: click.Context, lang: Language, as_json: bool) -> None:
-    context.obj = Said(lang, as_json)
+def command() -> None:
+    pass
 
 
 @command.command("trial-balance", help="Every line of the chart as debit or credit, now or when a day ended (value date).")
@@ -94,32 +116,12 @@ def trial_balance(said: Said, day: datetime | None) -> None:
 def ledger(said: Said, first: datetime, last: datetime, code: str | None, currency: str) -> None:
     _in_order(first, last)
     if code is None:
-        rows = _run(lambda books: books.reports.general_ledger(first.date(), last.date()))
-        table = [
-            (
-                row.code, words(CHART[row.code].zh, CHART[row.code].en, said.language), row.currency,
-                *(
-                    _amount(minor, row.currency)
-                    for minor in (row.opening_minor, row.debit_minor, row.credit_minor, row.closing_minor)
-                ),
-                str(row.entries),
-            )
-            for row in rows
-        ]  # fmt: skip
-        _answer(said, ("code", "account", "currency", "opening", "debit", "credit", "closing", "entries"), table)
+        _general_ledger(said, _run(lambda books: books.reports.general_ledger(first.date(), last.date())))
         return
     if code not in CHART:
         raise click.ClickException(f"the chart has no line {code}")
     days = _run(lambda books: books.reports.line_days(code, currency, first.date(), last.date(), 10_000))
-    table = [
-        (
-            str(row.day),
-            *(_amount(minor, currency) for minor in (row.debit_minor, row.credit_minor, row.balance_minor)),
-            str(row.entries),
-        )
-        for row in days
-    ]  # fmt: skip
-    _answer(said, ("date", "debit", "credit", "balance", "entries"), table)
+    _line_by_day(said, days, currency)
 
 
 @command.command("statement", help="Entries of an account with the running balance.")
@@ -146,7 +148,7 @@ def statement(
     currency, rows = _run(read)
     table = [
         (
-            str(row.version), f"{at:%Y-%m-%d %H:%M:%S}", str(row.value_date), row.kind, _amount(row.amount_minor, currency),
+            row.version, f"{at:%Y-%m-%d %H:%M:%S}", str(row.value_date), row.kind, _amount(row.amount_minor, currency),
             _amount(row.balance_minor, currency), str(row.journal_id), row.memo,
         )
         for row, at in rows
@@ -201,56 +203,63 @@ def bring_in(said: Said, file: Path, day: datetime, format_: opening.Format | No
     except UnicodeDecodeError:
         raise click.ClickException(f"{file} is not a text in UTF-8") from None
     read = opening.read(content, kind)
-    trials, moved = _run(lambda books: books.opening_dry_run(read, day.date()))
-    journal_id, repeated = None, False
+    trial = _run(lambda books: books.opening_dry_run(read, day.date()))
+    findings, journal_id, repeated = trial.findings, None, False
     if post and not read.findings:
+        # Whether it can be posted is the posting's to say: this very file may have been posted already.
         journal_id, repeated = _run(lambda books: books.post_opening(read, day.date()))
+        findings = []
     if said.as_json:
         _json(
             {
-                "lines": len(read.lines), "moved": len(moved), "journal_id": journal_id, "repeated": repeated,
-                "findings": [{"line": each.number, "zh": each.zh, "en": each.en} for each in read.findings],
-                "trial_balance": [_trial_json(trial) for trial in trials],
+                "lines": len(read.lines), "moved": trial.moved, "journal_id": journal_id, "repeated": repeated,
+                "findings": [{"line": each.number, "zh": each.zh, "en": each.en} for each in findings],
+                "trial_balance": [_trial_json(each) for each in trial.trials],
             }
         )  # fmt: skip
     else:
-        for finding in read.findings:
+        for finding in findings:
             line = f":{finding.number}" if finding.number else ""
             click.echo(f"{file.name}{line}: {words(finding.zh, finding.en, said.language)}", err=True)
-        if moved and not repeated:
-            zh = f"其中 {len(moved)} 个账户已有分录，请确认不是重复导入。"
-            en = f"{len(moved)} of its accounts have entries already: make sure that this is no second import."
+        if trial.moved and not repeated:
+            zh = f"其中 {trial.moved} 个账户已有分录，请确认不是重复导入。"
+            en = f"{trial.moved} of its accounts have entries already: make sure that this is no second import."
             click.echo(words(zh, en, said.language), err=True)
         if not repeated:
-            for trial in trials:
-                _show(_trial_table(trial, said.language))
+            for each in trial.trials:
+                _show(_trial_table(each, said.language))
         if journal_id:
             again = words("（此前已入账）", " (posted before)", said.language) if repeated else ""
             click.echo(f"{words('凭证', 'journal', said.language)} {journal_id}{again}")
-        elif not read.findings:
+        elif not findings:
             click.echo(
                 words("以上为试算，加 --post 入账。", "This is what it would come to; --post posts it.", said.language), err=True
             )
-    sys.exit(1 if read.findings else 0)
+    sys.exit(1 if findings else 0)
 
 
 @command.command("close", help="Close the books through a day and carry the result into retained earnings.")
 @click.argument("through", type=_DAY)
 @click.option("--check", is_flag=True, help="Only say what speaks against it.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
 @click.pass_obj
-def close(said: Said, through: datetime, check: bool) -> None:
+def close(said: Said, through: datetime, check: bool, yes: bool) -> None:
     day = through.date()
     findings = _run(lambda books: books.closing.look(day))
     errors = [each for each in findings if each.level == "error"]
     if not said.as_json:
         for each in findings:
-            click.echo(f"{each.level}: {words(each.zh, each.en, said.language)}", err=True)
+            click.echo(f"{words(*LEVELS[each.level], said.language)}: {words(each.zh, each.en, said.language)}", err=True)
     if check or errors:
         if said.as_json:
             _json({"through": day, "findings": findings})
         elif not findings:
             click.echo(words("没有发现问题，可以关账。", "Nothing speaks against it.", said.language), err=True)
         sys.exit(1 if errors else 0)
+    zh = f"关账至 {day}？此后不能再记入该日及之前的日期。"
+    en = f"Close the books through {day}? Nothing more can be posted for that day or before."
+    if not yes:
+        click.confirm(words(zh, en, said.language), abort=True, err=True)
     _period(said, _run(lambda books: books.closing.close(_command_id(), day, TERMINAL)))
 
 
@@ -270,7 +279,7 @@ def reopen(said: Said, through: datetime, reason: str) -> None:
 def _run(act: Callable[[Books], Awaitable[Any]]) -> Any:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json)
-    if why := runtime.no_database(settings):
+    if why := runtime.nothing_to_audit(settings):
         raise click.ClickException(why)
 
     async def main() -> Any:
@@ -323,16 +332,88 @@ def _show(table: Table) -> None:
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def _answer(said: Said, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _answer(said: Said, columns: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
     if said.as_json:
         _json([dict(zip(columns, row, strict=True)) for row in rows])
         return
-    table = Table()
-    numbers = {"opening", "debit", "credit", "closing", "entries", "amount", "balance", "version"}
-    for column in columns:
-        table.add_column(words(*HEADINGS[column], said.language), justify="right" if column in numbers else "left")
+    table = _table(said, columns)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(str, row))
+    _show(table)
+
+
+def _table(said: Said, columns: Sequence[str]) -> Table:
+    table = Table()
+    words_of = {"account", "code", "currency", "date", "journal", "kind", "memo", "posted", "side"}
+    for column in columns:
+        table.add_column(words(*HEADINGS[column], said.language), justify="left" if column in words_of else "right")
+    return table
+
+
+def _general_ledger(said: Said, rows: Sequence[LedgerRow]) -> None:
+    """Every line with its balances on their sides, and under each currency what its lines come to together."""
+    if said.as_json:
+        _json(
+            [
+                {
+                    "code": row.code, "account": words(CHART[row.code].zh, CHART[row.code].en, said.language),
+                    "currency": row.currency, "opening": _amount(row.opening_minor, row.currency),
+                    "debit": _amount(row.debit_minor, row.currency), "credit": _amount(row.credit_minor, row.currency),
+                    "closing": _amount(row.closing_minor, row.currency), "entries": row.entries,
+                }
+                for row in rows
+            ]
+        )  # fmt: skip
+        return
+    columns = (
+        "code",
+        "account",
+        "opening_debit",
+        "opening_credit",
+        "debit",
+        "credit",
+        "closing_debit",
+        "closing_credit",
+        "entries",
+    )
+    for currency, lines in itertools.groupby(rows, key=lambda row: row.currency):
+        table = _table(said, columns)
+        table.title = currency
+        sums = [0] * 7
+        for row in lines:
+            opening, closing = row.opening_minor, row.closing_minor
+            figures = [max(0, -opening), max(0, opening), row.debit_minor, row.credit_minor, max(0, -closing), max(0, closing)]
+            sums = [one + other for one, other in zip(sums, [*figures, row.entries], strict=True)]
+            name = words(CHART[row.code].zh, CHART[row.code].en, said.language)
+            table.add_row(row.code, name, *(_amount(each, currency) if each else "" for each in figures), f"{row.entries:,}")
+        table.add_section()
+        totals = (_amount(each, currency) for each in sums[:-1])
+        table.add_row(words(*HEADINGS["total"], said.language), "", *totals, f"{sums[-1]:,}")
+        _show(table)
+
+
+def _line_by_day(said: Said, days: Sequence[DayRow], currency: str) -> None:
+    """One line of the chart, newest day first: what it moved, and on which side it then stood."""
+    if said.as_json:
+        _json(
+            [
+                {
+                    "date": row.day, "debit": _amount(row.debit_minor, currency), "credit": _amount(row.credit_minor, currency),
+                    "balance": _amount(row.balance_minor, currency), "entries": row.entries,
+                }
+                for row in days
+            ]
+        )  # fmt: skip
+        return
+    table = _table(said, ("date", "debit", "credit", "side", "balance", "entries"))
+    for row in days:
+        moved = (_amount(minor, currency) if minor else "" for minor in (row.debit_minor, row.credit_minor))
+        balance = _amount(abs(row.balance_minor), currency)
+        side = SIDES["credit" if row.balance_minor > 0 else "debit" if row.balance_minor < 0 else "none"]
+        table.add_row(str(row.day), *moved, words(*side, said.language), balance, f"{row.entries:,}")
+    table.add_section()
+    moved = (_amount(sum(minors), currency) for minors in ([row.debit_minor for row in days], [row.credit_minor for row in days]))
+    table.add_row(words(*HEADINGS["total"], said.language), *moved, "", "", f"{sum(row.entries for row in days):,}")
     _show(table)
 
 
@@ -366,7 +447,11 @@ def _period(said: Said, period: Period) -> None:
         return
     table = Table(show_header=False)
     table.add_row(words(*HEADINGS["through"], said.language), str(period.through))
-    table.add_row(words(*HEADINGS["state"], said.language), period.state)
+    table.add_row(words(*HEADINGS["state"], said.language), words(*STATES[period.state], said.language))
     if period.journal_id and period.state == "CARRIED":
         table.add_row(words(*HEADINGS["journal"], said.language), str(period.journal_id))
     _show(table)
+
+
+for _each in (command, *command.commands.values()):
+    _each.params += _how_to_say()
