@@ -1,31 +1,36 @@
-"""`tongbao books`: the books on a terminal. Tables for people, `--json` for programs.
-
-In JSON an amount is a decimal string, as everywhere in the API, and a balance is credit positive; what is counted (entries,
-lines, bytes, versions) is a number; a day is `2026-01-31`; states and kinds are their codes, whatever the language.
-"""
+"""`tongbao books`: the books on a terminal. How they are shown stands in `books_tables.py`."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import click
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from tongbao.app import logs, runtime
 from tongbao.app.audit import Audit
-from tongbao.app.books import Books, Trial
-from tongbao.app.commands.books_words import HEADINGS, LEVELS, SIDES, STATES
+from tongbao.app.books import Books
+from tongbao.app.commands.books_tables import (
+    Said,
+    answer,
+    general_ledger,
+    line_by_day,
+    say_json,
+    show,
+    show_period,
+    trial_json,
+    trial_table,
+    words,
+)
+from tongbao.app.commands.books_words import LEVELS
 from tongbao.app.settings import Settings
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.database import open_pool
@@ -35,10 +40,6 @@ from tongbao.kernel.money import format_minor
 from tongbao.ledger.api import CHART
 from tongbao.ledger.exchange import opening
 from tongbao.ledger.exchange.export import WHATS, Export, What, export
-from tongbao.ledger.periods import Period
-from tongbao.ledger.reports import DayRow, LedgerRow
-
-Language = Literal["zh", "en"]
 
 #: Who acts when it is done on a terminal.
 TERMINAL = named_id("operator", "command line")
@@ -55,13 +56,6 @@ class _Day(click.DateTime):
 
 
 _DAY = _Day()
-
-
-class Said(NamedTuple):
-    """How to answer: in which language, and whether for a program."""
-
-    language: Language
-    as_json: bool
 
 
 def _say(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -83,11 +77,6 @@ def _how_to_say() -> list[click.Parameter]:
     ]  # fmt: skip
 
 
-def words(zh: str, en: str, language: Language) -> str:
-    """One of two spellings."""
-    return zh if language == "zh" else en
-
-
 @click.group("books", help="Read the books, write them out, bring balances in, close periods.")
 def command() -> None:
     pass
@@ -99,10 +88,10 @@ def command() -> None:
 def trial_balance(said: Said, day: datetime | None) -> None:
     trials = _run(lambda books: books.trial(_date(day)))
     if said.as_json:
-        _json([_trial_json(trial) for trial in trials])
+        say_json([trial_json(trial) for trial in trials])
         return
     for trial in trials:
-        _show(_trial_table(trial, said.language))
+        show(trial_table(trial, said.language))
     if not trials:
         click.echo(words("截至该日没有任何分录。", "Nothing had been posted by then.", said.language), err=True)
 
@@ -116,12 +105,12 @@ def trial_balance(said: Said, day: datetime | None) -> None:
 def ledger(said: Said, first: datetime, last: datetime, code: str | None, currency: str) -> None:
     _in_order(first, last)
     if code is None:
-        _general_ledger(said, _run(lambda books: books.reports.general_ledger(first.date(), last.date())))
+        general_ledger(said, _run(lambda books: books.reports.general_ledger(first.date(), last.date())))
         return
     if code not in CHART:
         raise click.ClickException(f"the chart has no line {code}")
     days = _run(lambda books: books.reports.line_days(code, currency, first.date(), last.date(), 10_000))
-    _line_by_day(said, days, currency)
+    line_by_day(said, days, currency)
 
 
 @command.command("statement", help="Entries of an account with the running balance.")
@@ -148,12 +137,12 @@ def statement(
     currency, rows = _run(read)
     table = [
         (
-            row.version, f"{at:%Y-%m-%d %H:%M:%S}", str(row.value_date), row.kind, _amount(row.amount_minor, currency),
-            _amount(row.balance_minor, currency), str(row.journal_id), row.memo,
+            row.version, f"{at:%Y-%m-%d %H:%M:%S}", str(row.value_date), row.kind, format_minor(row.amount_minor, currency),
+            format_minor(row.balance_minor, currency), str(row.journal_id), row.memo,
         )
         for row, at in rows
     ]  # fmt: skip
-    _answer(said, ("version", "posted", "date", "kind", "amount", "balance", "journal", "memo"), table)
+    answer(said, ("version", "posted", "date", "kind", "amount", "balance", "journal", "memo"), table)
 
 
 @command.command("export", help="Write the books to a file: Beancount, or CSV.")
@@ -183,7 +172,7 @@ def write_out(said: Said, what: What, output: Path | None, first: datetime | Non
     written = _run(write)
     if str(target) != "-":
         if said.as_json:
-            _json({"file": str(target), "bytes": written})
+            say_json({"file": str(target), "bytes": written})
         else:
             click.echo(f"{target}: {written:,} B", err=True)
 
@@ -210,11 +199,11 @@ def bring_in(said: Said, file: Path, day: datetime, format_: opening.Format | No
         journal_id, repeated = _run(lambda books: books.post_opening(read, day.date()))
         findings = []
     if said.as_json:
-        _json(
+        say_json(
             {
                 "lines": len(read.lines), "moved": trial.moved, "journal_id": journal_id, "repeated": repeated,
                 "findings": [{"line": each.number, "zh": each.zh, "en": each.en} for each in findings],
-                "trial_balance": [_trial_json(each) for each in trial.trials],
+                "trial_balance": [trial_json(each) for each in trial.trials],
             }
         )  # fmt: skip
     else:
@@ -227,7 +216,7 @@ def bring_in(said: Said, file: Path, day: datetime, format_: opening.Format | No
             click.echo(words(zh, en, said.language), err=True)
         if not repeated:
             for each in trial.trials:
-                _show(_trial_table(each, said.language))
+                show(trial_table(each, said.language))
         if journal_id:
             again = words("（此前已入账）", " (posted before)", said.language) if repeated else ""
             click.echo(f"{words('凭证', 'journal', said.language)} {journal_id}{again}")
@@ -252,7 +241,7 @@ def close(said: Said, through: datetime, check: bool, yes: bool) -> None:
             click.echo(f"{words(*LEVELS[each.level], said.language)}: {words(each.zh, each.en, said.language)}", err=True)
     if check or errors:
         if said.as_json:
-            _json({"through": day, "findings": findings})
+            say_json({"through": day, "findings": findings})
         elif not findings:
             click.echo(words("没有发现问题，可以关账。", "Nothing speaks against it.", said.language), err=True)
         sys.exit(1 if errors else 0)
@@ -260,7 +249,7 @@ def close(said: Said, through: datetime, check: bool, yes: bool) -> None:
     en = f"Close the books through {day}? Nothing more can be posted for that day or before."
     if not yes:
         click.confirm(words(zh, en, said.language), abort=True, err=True)
-    _period(said, _run(lambda books: books.closing.close(_command_id(), day, TERMINAL)))
+    show_period(said, _run(lambda books: books.closing.close(_command_id(), day, TERMINAL)))
 
 
 @command.command("reopen", help="Open the period closed last again.")
@@ -270,7 +259,7 @@ def close(said: Said, through: datetime, check: bool, yes: bool) -> None:
 def reopen(said: Said, through: datetime, reason: str) -> None:
     if not reason.strip():
         raise click.ClickException("a reason is needed")
-    _period(said, _run(lambda books: books.closing.reopen(_command_id(), through.date(), reason.strip(), TERMINAL)))
+    show_period(said, _run(lambda books: books.closing.reopen(_command_id(), through.date(), reason.strip(), TERMINAL)))
 
 
 # ── how it runs and how it is said ──────────────────────────────────────────────────────────────────────────────────────
@@ -318,139 +307,6 @@ def _in_order(first: datetime | None, last: datetime | None) -> None:
 
 def _date(day: datetime | None) -> date | None:
     return day.date() if day else None
-
-
-def _amount(minor: int, currency: str) -> str:
-    return format_minor(minor, currency)
-
-
-def _json(value: Any) -> None:
-    click.echo(msgspec.json.encode(value).decode())
-
-
-def _show(table: Table) -> None:
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-
-
-def _answer(said: Said, columns: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
-    if said.as_json:
-        _json([dict(zip(columns, row, strict=True)) for row in rows])
-        return
-    table = _table(said, columns)
-    for row in rows:
-        table.add_row(*map(str, row))
-    _show(table)
-
-
-def _table(said: Said, columns: Sequence[str]) -> Table:
-    table = Table()
-    words_of = {"account", "code", "currency", "date", "journal", "kind", "memo", "posted", "side"}
-    for column in columns:
-        table.add_column(words(*HEADINGS[column], said.language), justify="left" if column in words_of else "right")
-    return table
-
-
-def _general_ledger(said: Said, rows: Sequence[LedgerRow]) -> None:
-    """Every line with its balances on their sides, and under each currency what its lines come to together."""
-    if said.as_json:
-        _json(
-            [
-                {
-                    "code": row.code, "account": words(CHART[row.code].zh, CHART[row.code].en, said.language),
-                    "currency": row.currency, "opening": _amount(row.opening_minor, row.currency),
-                    "debit": _amount(row.debit_minor, row.currency), "credit": _amount(row.credit_minor, row.currency),
-                    "closing": _amount(row.closing_minor, row.currency), "entries": row.entries,
-                }
-                for row in rows
-            ]
-        )  # fmt: skip
-        return
-    columns = (
-        "code",
-        "account",
-        "opening_debit",
-        "opening_credit",
-        "debit",
-        "credit",
-        "closing_debit",
-        "closing_credit",
-        "entries",
-    )
-    for currency, lines in itertools.groupby(rows, key=lambda row: row.currency):
-        table = _table(said, columns)
-        table.title = currency
-        sums = [0] * 7
-        for row in lines:
-            opening, closing = row.opening_minor, row.closing_minor
-            figures = [max(0, -opening), max(0, opening), row.debit_minor, row.credit_minor, max(0, -closing), max(0, closing)]
-            sums = [one + other for one, other in zip(sums, [*figures, row.entries], strict=True)]
-            name = words(CHART[row.code].zh, CHART[row.code].en, said.language)
-            table.add_row(row.code, name, *(_amount(each, currency) if each else "" for each in figures), f"{row.entries:,}")
-        table.add_section()
-        totals = (_amount(each, currency) for each in sums[:-1])
-        table.add_row(words(*HEADINGS["total"], said.language), "", *totals, f"{sums[-1]:,}")
-        _show(table)
-
-
-def _line_by_day(said: Said, days: Sequence[DayRow], currency: str) -> None:
-    """One line of the chart, newest day first: what it moved, and on which side it then stood."""
-    if said.as_json:
-        _json(
-            [
-                {
-                    "date": row.day, "debit": _amount(row.debit_minor, currency), "credit": _amount(row.credit_minor, currency),
-                    "balance": _amount(row.balance_minor, currency), "entries": row.entries,
-                }
-                for row in days
-            ]
-        )  # fmt: skip
-        return
-    table = _table(said, ("date", "debit", "credit", "side", "balance", "entries"))
-    for row in days:
-        moved = (_amount(minor, currency) if minor else "" for minor in (row.debit_minor, row.credit_minor))
-        balance = _amount(abs(row.balance_minor), currency)
-        side = SIDES["credit" if row.balance_minor > 0 else "debit" if row.balance_minor < 0 else "none"]
-        table.add_row(str(row.day), *moved, words(*side, said.language), balance, f"{row.entries:,}")
-    table.add_section()
-    moved = (_amount(sum(minors), currency) for minors in ([row.debit_minor for row in days], [row.credit_minor for row in days]))
-    table.add_row(words(*HEADINGS["total"], said.language), *moved, "", "", f"{sum(row.entries for row in days):,}")
-    _show(table)
-
-
-def _trial_table(trial: Trial, language: Language) -> Table:
-    currency = trial.currency
-    table = Table(title=currency, show_footer=True)
-    table.add_column(words(*HEADINGS["code"], language), words(*HEADINGS["total"], language))
-    table.add_column(words(*HEADINGS["account"], language))
-    for column, total in (("debit", trial.debit_minor), ("credit", trial.credit_minor)):
-        table.add_column(words(*HEADINGS[column], language), _amount(total, currency), justify="right")
-    for row in trial.rows:
-        line = CHART[row.code]
-        debit = _amount(-row.posted_minor, currency) if row.posted_minor < 0 else ""
-        credit = _amount(row.posted_minor, currency) if row.posted_minor > 0 else ""
-        table.add_row(row.code, words(line.zh, line.en, language), debit, credit)
-    return table
-
-
-def _trial_json(trial: Trial) -> dict[str, Any]:
-    rows = [
-        {"code": row.code, "debit": _amount(max(0, -row.posted_minor), trial.currency),
-         "credit": _amount(max(0, row.posted_minor), trial.currency)}
-        for row in trial.rows
-    ]  # fmt: skip
-    return {"currency": trial.currency, "rows": rows, "balanced": trial.debit_minor == trial.credit_minor}
-
-
-def _period(said: Said, period: Period) -> None:
-    if said.as_json:
-        _json(period)
-        return
-    table = Table(show_header=False)
-    table.add_row(words(*HEADINGS["through"], said.language), str(period.through))
-    table.add_row(words(*HEADINGS["state"], said.language), words(*STATES[period.state], said.language))
-    if period.journal_id and period.state == "CARRIED":
-        table.add_row(words(*HEADINGS["journal"], said.language), str(period.journal_id))
-    _show(table)
 
 
 for _each in (command, *command.commands.values()):
