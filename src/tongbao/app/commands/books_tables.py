@@ -115,7 +115,8 @@ def line_by_day(said: Said, days: Sequence[DayRow], currency: str) -> None:
         say_json(
             [
                 {
-                    "date": row.day, "debit": format_minor(row.debit_minor, currency), "credit": format_minor(row.credit_minor, currency),
+                    "date": row.day, "debit": format_minor(row.debit_minor, currency),
+                    "credit": format_minor(row.credit_minor, currency),
                     "balance": format_minor(row.balance_minor, currency), "entries": row.entries,
                 }
                 for row in days
@@ -129,9 +130,8 @@ def line_by_day(said: Said, days: Sequence[DayRow], currency: str) -> None:
         side = SIDES["credit" if row.balance_minor > 0 else "debit" if row.balance_minor < 0 else "none"]
         table.add_row(str(row.day), *moved, words(*side, said.language), balance, f"{row.entries:,}")
     table.add_section()
-    moved = (
-        format_minor(sum(minors), currency) for minors in ([row.debit_minor for row in days], [row.credit_minor for row in days])
-    )
+    sums = sum(row.debit_minor for row in days), sum(row.credit_minor for row in days)
+    moved = (format_minor(minor, currency) for minor in sums)
     table.add_row(words(*HEADINGS["total"], said.language), *moved, "", "", f"{sum(row.entries for row in days):,}")
     show(table)
 
