@@ -9,7 +9,7 @@ SEEDS ?= 10000
 SOAK_MINUTES ?=
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: help setup web demo test check bench smoke soak mutate fmt lock openapi screenshots browser clean
+.PHONY: help setup web demo test check bench smoke soak mutate fmt lock openapi catalogue screenshots browser clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -73,6 +73,9 @@ fmt: .make/python ## Format the code
 
 openapi: .make/python ## Write web/openapi.json from the application; the front ends' types come from it
 	$(BIN)/python -W ignore -m tongbao.app.openapi > web/openapi.json
+
+catalogue: .make/python ## Write what the migrations make, which `verify` compares the schema with
+	$(BIN)/python -m tongbao.app.catalogue
 
 screenshots: setup browser ## Take the screenshots in docs/screenshots
 	$(BIN)/python tools/screenshots.py

@@ -154,7 +154,7 @@ async def _raw(place: Place, *pieces: bytes) -> bytes:
 
 
 def _payment(*fields: str, body: str = '{"a":1}') -> bytes:
-    lines = ["POST /v1/wallet/payments HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *fields]
+    lines = ["POST /v1/wallet/payments HTTP/1.1", "Host: x", f"Content-Length: {len(body.encode())}", *fields]
     return "\r\n".join([*lines, "", body]).encode()
 
 
@@ -194,6 +194,77 @@ async def test_what_is_not_plainly_one_whole_request_is_left_to_the_parser(
         parsed = await _raw(place, request_bytes)
     place.admission.turning_away = True
     assert await _raw(place, request_bytes) == parsed
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        _payment("Expect: 100-continue"),
+        _payment("Connection: Upgrade", "Upgrade: h2c"),
+        _payment("Connection: Upgrade", "Upgrade: websocket"),
+        _payment().replace(b"POST /v1", b"POST http://x/v1"),
+        _payment().replace(b"POST /v1", b"POST //v1"),
+        _payment().replace(b"POST /v1", b"POST /%761"),
+        _payment("Transfer-Encoding: chunked")
+        .replace(b"Content-Length: 7\r\n", b"")
+        .replace(b'{"a":1}', b"7\r\n{}     \r\n0\r\n\r\n"),
+    ],
+    ids=["expect", "upgrade", "websocket", "absolute", "slashes", "quoted", "chunked"],
+)
+async def test_nothing_that_a_request_carries_lets_it_in_at_a_full_server(
+    place: Place, monkeypatch: pytest.MonkeyPatch, request_bytes: bytes
+) -> None:
+    _full(place, monkeypatch)
+    before = place.framework
+    heard = await _raw(place, request_bytes)
+    assert heard.startswith(b"HTTP/1.1 429 ") and heard.count(b"HTTP/1.1 ") == 1
+    assert place.framework == before
+    plain = await _raw(place, _payment())
+    assert heard.partition(b"\r\n\r\n")[2] == plain.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize(
+    "first", [b"GET /v1/ping HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v1/wallet/bills HTTP/1.1\r\nHost: x\r\n\r\n"]
+)
+async def test_requests_that_stand_behind_another_are_turned_away_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    _full(place, monkeypatch)
+    before = place.framework
+    heard = await _raw(place, first + _payment() * 5)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", heard)[1:] == [b"429"] * 5
+    assert place.framework == before + 1
+
+
+async def test_who_stood_behind_another_when_the_server_filled_up_is_asked_for_when_their_turn_comes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first payment is let in and is on its way; the door closes; the second was read before that."""
+    body = msgspec.json.encode({"code": place.code, "amount": "1.00", "currency": "CNY", "pin": PIN}).decode()
+    mine = (f"Authorization: Bearer {place.wallet}", "Content-Type: application/json")
+    first, second = [_payment(*mine, f"Idempotency-Key: {uuid4().hex}", body=body) for _ in range(2)]
+    paid = place.services.payments.pay_merchant
+
+    async def slowly(*arguments: Any, **named: Any) -> Any:
+        answer = await paid(*arguments, **named)
+        _full(place, monkeypatch)
+        return answer
+
+    monkeypatch.setattr(place.services.payments, "pay_merchant", slowly)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", await _raw(place, first + second)) == [b"201", b"429"]
+
+
+async def test_reads_behind_another_are_counted_one_after_another_and_turned_away_when_there_are_too_many(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gates, before = place.admission, place.admission.read
+    read = b"GET /v1/merchant/nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert (await _raw(place, read * 4)).count(b"HTTP/1.1 404 ") == 4
+    assert (gates.reading, gates.read) == (0, before + 4)
+    gates.reading = 100_000
+    ping = b"GET /v1/ping HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert re.findall(rb"HTTP/1\.1 (\d+)", await _raw(place, ping + read * 2)) == [b"200", b"429", b"429"]
+    assert gates.reading == 100_000
 
 
 async def test_who_was_turned_away_may_come_again_with_the_same_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

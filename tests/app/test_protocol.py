@@ -19,7 +19,7 @@ Message = MutableMapping[str, Any]
 async def _hello(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
     if scope["type"] == "http":
         body = b""
-        more = True
+        more = scope["path"] != "/early"
         while more:
             message = await receive()
             body += message.get("body", b"")
@@ -34,7 +34,9 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     """A server with the bounded protocol that waits half a second for a request."""
     monkeypatch.setattr(protocol, "ARRIVES_WITHIN_S", 0.5)
     bound = listening_socket("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(_hello, http=BoundedProtocol, lifespan="off", log_level="critical"))
+    server = uvicorn.Server(
+        uvicorn.Config(_hello, http=BoundedProtocol, lifespan="off", log_level="critical", timeout_keep_alive=1)
+    )
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     while not server.started:
         await asyncio.sleep(0.01)
@@ -108,6 +110,12 @@ async def test_a_trailer_is_no_header(port: int, monkeypatch: pytest.MonkeyPatch
     head = _CHUNKED.replace(b"host: x", b"connection: close")
     await _says(port, head + b"2\r\n{}\r\n0\r\nauthorization: Bearer x\r\n\r\n")
     assert seen == [b"connection", b"transfer-encoding"]
+
+
+async def test_a_connection_whose_request_was_answered_before_it_had_arrived_is_not_kept_for_ever(port: int) -> None:
+    head, body = b"POST /early HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n", b"abcd"
+    answer = await _says(port, head, body, pause_s=0.1)
+    assert answer.count(b"200 OK") == 1 and answer.endswith(b"0 bytes")
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,33 @@ async def test_whatever_is_not_in_good_order_is_the_framework_s_to_refuse(place:
         assert place.framework == before + 1
 
 
+@pytest.mark.parametrize("header", ["Authorization", "Idempotency-Key"])
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_header_that_counts_once_is_refused_twice_whichever_way_the_request_would_take(
+    place: Place, header: str, order: int
+) -> None:
+    """On the short way, and with a charset, which is enough to call for the framework."""
+    other = {"Authorization": f"Bearer {place.till}", "Idempotency-Key": uuid4().hex}[header]
+    good = _bare(place, "1.00")
+    line = next(line for line in good.split(b"\r\n") if line.startswith(header.encode()))
+    both = [line, f"{header.lower()}: {other}".encode()][::order]
+    sent = good.replace(line, b"\r\n".join(both))
+    ways = [sent, sent.replace(b"application/json", b"application/json; charset=utf-8")]
+    quick, slow = [_OWN.sub(r"\1", (await _exchange(place, way, answers=1)).decode()) for way in ways]
+    without_date = [re.sub(r"date: [^\r]*", "", heard) for heard in (quick, slow)]
+    assert without_date[0] == without_date[1] and quick.startswith("HTTP/1.1 400 ")
+    error = msgspec.json.decode(quick.partition("\r\n\r\n")[2].replace('"request_id":}', '"request_id":""}'))["error"]
+    assert (error["code"], error["detail"]) == ("repeated_header", {"header": header.lower()})
+
+
+async def test_a_repeated_header_is_refused_where_one_only_reads(place: Place) -> None:
+    line = f"Authorization: Bearer {place.wallet}\r\n".encode()
+    head = b"GET /v1/wallet/balance HTTP/1.1\r\nHost: x\r\n"
+    assert b"HTTP/1.1 200 " in await _exchange(place, head + line + b"\r\n", answers=1)
+    heard = await _exchange(place, head + line + line + b"\r\n", answers=1)
+    assert heard.startswith(b"HTTP/1.1 400 ") and b'"repeated_header"' in heard
+
+
 async def test_an_ended_session_pays_no_more(place: Place) -> None:
     assert (await place.pay())[0].status_code == 201
     caller = await place.services.identity.authenticate(place.wallet, "wallet")

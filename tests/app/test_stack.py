@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import socket
@@ -96,8 +97,18 @@ def test_doctor_of_a_folder_with_nothing_running_finds_nothing_broken(doctor: Do
     status, said = doctor()
     assert status == 0, said
     assert "the embedded server is not running" in said
-    assert "does not answer (bank_unavailable)" in said
+    assert "does not answer (bank_unavailable), and TONGBAO_BANK_URL names none" in " ".join(said.split())
     assert "readable by its owner only" in said
+
+
+def test_doctor_of_the_demonstrations_folder_says_that_its_bank_runs_with_it(doctor: Doctor, ready: Path) -> None:
+    (ready / "bank").mkdir()
+    assert "runs with `tongbao demo`, which is not running" in " ".join(doctor()[1].split())
+    with (ready.parent / "demo.lock").open("w") as lock:
+        assert "which is not running" in doctor()[1]
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as the demonstration does while it runs
+        assert "simulated: runs with the demonstration" in doctor()[1]
+        assert "does not answer" in doctor(bank_url=f"http://127.0.0.1:{free_port()}")[1], "another bank is asked"
 
 
 def test_doctor_changes_nothing(doctor: Doctor, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -157,6 +157,11 @@ async def test_opening_balances_are_tried_before_they_are_posted(town: Town) -> 
     )
     assert [finding.line for finding in bad.findings] == [4] and bad.journal_id is None
     assert await town.moved() == before
+    ahead = str(date.fromisoformat(today()) + timedelta(days=2))
+    early = ok(await town.finance.post(path, {"content": content, "value_date": ahead}), OpeningAnswer)
+    assert [(each.line, ahead in each.message.en) for each in early.findings] == [(0, True)]
+    declined = await town.admin.post(path, {"content": content, "value_date": ahead, "dry_run": False})
+    assert declined.json()["error"]["code"] == "value_date_ahead"
     posted = ok(await town.admin.post(path, {"content": content, "value_date": today(), "dry_run": False}), OpeningAnswer)
     again = ok(await town.admin.post(path, {"content": content, "value_date": today(), "dry_run": False}), OpeningAnswer)
     assert posted.journal_id is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from datetime import date, timedelta
@@ -14,7 +15,7 @@ import pytest
 from beancount import loader
 from beancount.core import data
 
-from tests.ledger.books import CURRENCY, DAY, WALLET, Books, books
+from tests.ledger.books import CURRENCY, DAY, NOON, WALLET, Books, books
 from tongbao.app.audit import Audit
 from tongbao.app.books import Books as BooksOfApp
 from tongbao.app.settings import Settings
@@ -220,9 +221,9 @@ async def test_opening_balances_are_posted_once_for_a_file(database: str) -> Non
         app = books_of_app(here, database)
         read = opening.read("\ufeff" + GOOD, "csv")
         assert read.findings == []
-        trials, moved = await app.opening_dry_run(read, FIRST)
-        assert ([(row.code, row.posted_minor) for row in trials[0].rows], moved) == (
-            [("1001", -10_000), ("2001", 9_950), ("3901", 50)], []
+        trial = await app.opening_dry_run(read, FIRST)
+        assert ([(row.code, row.posted_minor) for row in trial.trials[0].rows], trial.moved, trial.findings) == (
+            [("1001", -10_000), ("2001", 9_950), ("3901", 50)], 0, []
         )  # fmt: skip
         assert await here.pool.fetchval("select count(*) from journal") == 0
         journal, repeated = await app.post_opening(read, FIRST)
@@ -233,8 +234,63 @@ async def test_opening_balances_are_posted_once_for_a_file(database: str) -> Non
         assert {row.code: row.closing_minor for row in await here.reports.trial_balance(FIRST)} == {
             "1001": -10_000, "2001": 9_950, "3901": 50,
         }  # fmt: skip
-        _, moved = await app.opening_dry_run(read, FIRST)
-        assert len(moved) == 3
+        again = await app.opening_dry_run(read, FIRST)
+        assert again.moved == 3 and "accounts without entries" in again.findings[0].en
+
+
+HOUSE = "code,currency,debit,credit\n1001,CNY,1.00,\n3901,CNY,,1.00\n"
+
+
+@pytest.mark.parametrize(
+    ("day", "said", "code"),
+    [
+        (FIRST, "已关账", "period_closed"),
+        (FIRST - timedelta(days=40), "已关账", "period_closed"),
+        (FIRST + timedelta(days=1), "", ""),
+        (FIRST + timedelta(days=3), "", "value_date_ahead"),
+    ],
+    ids=["the last closed day", "long ago", "an open day", "tomorrow"],
+)
+async def test_the_dry_run_finds_what_the_posting_declines(database: str, day: date, said: str, code: str) -> None:
+    async with books(database) as here:
+        app = books_of_app(here, database)
+        here.at(NOON + 2 * DAY)
+        await app.closing.close(here.place.id(), FIRST, here.place.id())
+        read = opening.read(HOUSE, "csv")
+        trial = await app.opening_dry_run(read, day)
+        assert [(finding.number, said in finding.zh) for finding in trial.findings] == ([(0, True)] if code else [])
+        try:
+            await app.post_opening(read, day)
+            declined = ""
+        except Refusal as refusal:
+            declined = refusal.code.name
+        assert declined == code
+        assert await here.pool.fetchval("select count(*) from journal") == (0 if code else 1)
+
+
+async def test_a_day_too_far_back_is_found_by_the_dry_run_too(database: str) -> None:
+    async with books(database) as here:
+        app = books_of_app(here, database)
+        trial = await app.opening_dry_run(opening.read(HOUSE, "csv"), FIRST - timedelta(days=40))
+        assert len(trial.findings) == 1 and str(FIRST - timedelta(days=31)) in trial.findings[0].en
+
+
+async def test_what_was_declined_is_posted_once_the_books_are_put_right_and_then_only_repeated(database: str) -> None:
+    async with books(database) as here:
+        app, operator = books_of_app(here, database), here.place.id()
+        here.at(NOON + 2 * DAY)
+        await app.closing.close(here.place.id(), FIRST, operator)
+        read = opening.read(HOUSE, "csv")
+        for _ in range(3):
+            with pytest.raises(Refusal) as refused:
+                await app.post_opening(read, FIRST)
+            assert refused.value.code.name == "period_closed"
+        await app.closing.reopen(here.place.id(), FIRST, "opening balances", operator)
+        several = await asyncio.gather(*(app.post_opening(read, FIRST) for _ in range(5)))
+        assert len({journal for journal, _ in several}) == 1 and sum(not repeated for _, repeated in several) == 1
+        assert await here.pool.fetchval("select count(*) from journal") == 1
+        await app.closing.close(here.place.id(), FIRST, operator)
+        assert (await app.post_opening(read, FIRST))[1], "what was posted is answered as it was, whatever became of the books"
 
 
 async def test_opening_balances_do_not_come_again_in_a_file_written_otherwise(database: str) -> None:

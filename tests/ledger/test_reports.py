@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import date, timedelta
 from itertools import accumulate
@@ -10,8 +11,12 @@ from uuid import UUID
 import pytest
 
 from tests.ledger.books import DAY, NOON, RESERVE_ID, WALLET, Books, books, entries
-from tongbao.ledger.api import CHART, CUSTOMER_WALLET, account_id
+from tests.support.town import town
+from tongbao.engine.api import MemoryStore
+from tongbao.kernel.errors import Refusal
+from tongbao.ledger.api import CHART, CUSTOMER_WALLET, DraftJournal, DraftLeg, PlaceName, PostLinked, account_id
 from tongbao.ledger.reports import LinePosting, Order, StatementRow, totals
+from tongbao.ledger.types import LARGEST_BALANCE_MINOR
 
 
 async def month(here: Books, seed: int = 7) -> list[UUID]:
@@ -123,3 +128,63 @@ async def test_an_account_that_never_was_stands_at_nothing(database: str) -> Non
         assert await here.reports.balance_on(nobody, date(2026, 3, 1)) == 0
         assert await here.reports.statement(nobody) == []
         assert await here.reports.trial_balance(date(2026, 3, 1)) == []
+
+
+# ── days that move more than a column holds ─────────────────────────────────────────────────────────────────────────────
+
+
+async def _turned_over(here: Books, owner: UUID, minor: int = LARGEST_BALANCE_MINOR) -> None:
+    """There and back; all that an account can hold is half of what a line can move in a day."""
+    await here.post(WALLET, owner, minor)
+    await here.post(WALLET, owner, -minor)
+
+
+async def test_what_a_day_cannot_hold_is_refused_alone_and_the_next_day_takes_it(database: str) -> None:
+    async with books(database) as here:
+        owner, other = here.place.id(), here.place.id()
+        quarter = 2**61
+        for _ in range(3):
+            await _turned_over(here, owner, quarter)
+        several = await asyncio.gather(
+            here.post(WALLET, other, 1),
+            here.post(WALLET, owner, quarter),
+            here.post(WALLET, other, 2),
+            return_exceptions=True,
+        )
+        refused = [each for each in several if isinstance(each, BaseException)]
+        assert [each.code.name for each in refused if isinstance(each, Refusal)] == ["ledger_day_full"] and len(refused) == 1
+        assert await here.reports.balance_at(account_id(CUSTOMER_WALLET, "CNY", other), here.place.clock.now()) == 3
+        assert await here.pool.fetchval("select count(*) from command where not accepted") == 0
+        here.at(NOON + DAY)
+        await here.post(WALLET, owner, quarter)
+        assert (await here.reports.trial_balance((NOON + DAY).date()))[-1].closing_minor == quarter + 3
+
+
+async def test_many_such_days_are_added_up_whatever_their_turnover_comes_to(database: str) -> None:
+    async with books(database) as here:
+        owner = here.place.id()
+        for day in range(4):
+            here.at(NOON + day * DAY)
+            await _turned_over(here, owner)
+        first, last = NOON.date(), (NOON + 3 * DAY).date()
+        rows = {row.code: row for row in await here.reports.general_ledger(first, last)}
+        assert (rows["2001"].debit_minor, rows["2001"].credit_minor, rows["2001"].closing_minor) == (2**64, 2**64, 0)
+        assert [row.closing_minor for row in await here.reports.trial_balance(last)] == [0, 0]
+        days = await here.reports.line_days("2001", "CNY", first, last, 10)
+        assert [(day.credit_minor, day.balance_minor) for day in days] == [(2**62, 0)] * 4
+
+
+async def test_without_a_database_a_full_day_is_refused_too() -> None:
+    async with town(MemoryStore()) as place:
+        owner = place.id()
+        for minor in (LARGEST_BALANCE_MINOR, -LARGEST_BALANCE_MINOR):
+            await place.happens(_moving(place.id(), owner, minor))
+        with pytest.raises(Refusal) as refused:
+            await place.submit(_moving(place.id(), owner, LARGEST_BALANCE_MINOR))
+        assert refused.value.code.name == "ledger_day_full" and refused.value.detail["line"] in ("1001", "2001")
+        await place.happens(_moving(place.id(), owner, 1))
+
+
+def _moving(command_id: UUID, owner: UUID, minor: int) -> PostLinked:
+    legs = (DraftLeg(PlaceName("1001", "CNY"), -minor), DraftLeg(PlaceName(WALLET, "CNY", owner), minor))
+    return PostLinked(command_id=command_id, journals=(DraftJournal(legs, "", None),))

@@ -80,7 +80,7 @@ async def test_an_account_is_frozen_bounded_closed_and_opened_again(stage: Stage
     by = uuid4()
     await ledger.freeze(uuid4(), account, debits=True, credits=False, reason="court", note="（2026）沪01执1号", by=by)
     assert await refusal(ledger.move_up_to(uuid4(), name, reserve(), 5)) == "account_frozen_debit"
-    await ledger.unfreeze(uuid4(), account, debits=True, credits=False, reason="court")
+    await ledger.freeze(uuid4(), account, debits=True, credits=False, reason="court", lift=True)
     assert (await ledger.move_up_to(uuid4(), name, reserve(), 500)).amount_minor == 100
     await ledger.close(uuid4(), account)
     assert await refusal(ledger.move_up_to(uuid4(), reserve(), name, 5)) == "account_closed"
@@ -175,7 +175,7 @@ REFUSED: list[tuple[str, Doing]] = [
     ("colour_malformed", lambda ledger: ledger.hold(uuid4(), uuid4(), wallet(SOMEBODY, "CNY:a:b"), 5, NOON)),
     ("freeze_without_side", lambda ledger: ledger.freeze(uuid4(), WALLET, debits=False, credits=False, reason="aml")),
     ("ledger_text_too_long", lambda ledger: ledger.close(uuid4(), WALLET, "字" * 201)),
-    ("ledger_text_too_long", lambda ledger: ledger.close(uuid4(), WALLET, "\x00")),
+    ("control_characters", lambda ledger: ledger.close(uuid4(), WALLET, "\x00")),
     ("amount_out_of_range", lambda ledger: ledger.set_limits(uuid4(), WALLET, floor_minor=0, ceiling_minor=TOO_MUCH)),
     ("account_currencies_differ", lambda ledger: ledger.move_up_to(uuid4(), WALLET, wallet(SOMEBODY, "USD"), 1)),
     ("same_account", lambda ledger: ledger.move_up_to(uuid4(), WALLET, WALLET, 1)),

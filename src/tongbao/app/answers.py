@@ -23,6 +23,8 @@ _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]{1,64})`")
 _ON_THE_WIRE = {"in_state": "state", "first_day": "from", "last_day": "to", "day": "date"}
 _WITHOUT_BODY = {"GET", "HEAD", "DELETE", "OPTIONS"}
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+#: Who is asking, and for which attempt: of two it would be chance which one counts, and a proxy before us may choose the other.
+_ONCE = (b"authorization", b"idempotency-key")
 _DATABASE_AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError, asyncpg.InterfaceError, OSError, TimeoutError,
@@ -55,8 +57,13 @@ _MOST_BRACKETS = 500
 
 
 async def check_request(request: AnyRequest) -> None:
-    """What no route can take, refused before any looks at it: another content type, text that is not UTF-8, U+0000 (which
-    PostgreSQL cannot store), JSON nested beyond sense. Refuses `unsupported_media_type`, `malformed_json`, `invalid_request`."""
+    """What no route can take, refused before any looks at it: a header twice of which one counts, another content type, text that
+    is not UTF-8, U+0000 (which PostgreSQL cannot store), JSON nested beyond sense. Refuses `repeated_header`,
+    `unsupported_media_type`, `malformed_json`, `invalid_request`."""
+    names = [name for name, _ in request.scope["headers"]]
+    for once in _ONCE:
+        if names.count(once) > 1:
+            raise Refusal(web.REPEATED_HEADER, header=once.decode())
     if b"%00" in request.scope["query_string"]:
         raise Refusal(web.INVALID_REQUEST, problem="U+0000")
     if request.method in _WITHOUT_BODY or not (body := await request.body()):

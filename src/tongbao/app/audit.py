@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import structlog
 
+from tongbao.app import catalogue
 from tongbao.app.registry import CHECKS, RELATIONS
 from tongbao.app.settings import Settings
 from tongbao.engine import anchors, points
@@ -87,14 +88,16 @@ class Audit:
         files: Sequence[Path] = (),
         progress: Progress = lambda done, total: None,
     ) -> Verification:
-        """Compare everything with the chain, the seals and the anchors (ours, our file's, and those of `files`). What was found
-        right is noted as a verified point; `since_last` begins at the last one, if there is one."""
+        """Compare everything with the chain, the seals and the anchors (ours, our file's, and those of `files`), and the schema
+        with what the migrations make. What was found right is noted as a verified point; `since_last` begins at the last one, if
+        there is one."""
         ours = anchor_file(self._settings)
         async with self._connected() as connection:
             since = await points.newest(connection, self._sealer) if since_last else None
             found, point = await verify_for_point(
                 connection, RELATIONS, self._sealer, CHECKS,
                 progress=progress, anchors=AnchorCheck(self.public_key, [ours, *files]), since=since,
+                catalogue=catalogue.expected(),
             )  # fmt: skip
             if found.ok:
                 await points.keep(connection, point, self._sealer)

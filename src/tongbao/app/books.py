@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from datetime import date
@@ -13,7 +14,7 @@ import asyncpg
 import msgspec
 
 from tongbao.app.audit import Audit
-from tongbao.engine.api import Engine, accepted
+from tongbao.engine.api import Declined, Engine, accepted
 from tongbao.engine.findings import Verification
 from tongbao.engine.postgres import QUERIES as ENGINE
 from tongbao.kernel.clock import Clock
@@ -23,6 +24,7 @@ from tongbao.ledger.closing import Closing
 from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, JOURNAL_NOT_FOUND
 from tongbao.ledger.exchange import opening
 from tongbao.ledger.exchange.export import Export, export
+from tongbao.ledger.rehearsal import rehearse, rows_for
 from tongbao.ledger.reports import Reports
 
 #: So many exports run at once: each keeps a connection and a snapshot for as long as its reader takes.
@@ -66,6 +68,15 @@ class Trial(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
+class OpeningTrial(msgspec.Struct, frozen=True):
+    """What a file of opening balances would come to: the trial balances of its day, how many of its accounts have entries
+    already, and what speaks against posting it."""
+
+    trials: list[Trial]
+    moved: int
+    findings: list[opening.Finding]
+
+
 class Books:
     """Reads of the ledger and the chain, and the running of `verify` from the console."""
 
@@ -76,6 +87,7 @@ class Books:
         self._exports = 0
         self._running: asyncio.Task[None] | None = None
         self.last_verified: Verification | None = None
+        self._clock = clock
         self.reports = Reports(pool)
         self.closing = Closing(engine, pool, clock)
 
@@ -102,19 +114,33 @@ class Books:
         rows = await self.reports.trial_balance(day or date.max)
         return trials([(row.currency, row.code, row.closing_minor) for row in rows])
 
-    async def opening_dry_run(self, read: opening.Opening, value_date: date) -> tuple[list[Trial], list[UUID]]:
-        """The trial balance a file of opening balances would make of that day, and its accounts that have entries already."""
+    async def opening_dry_run(self, read: opening.Opening, value_date: date) -> OpeningTrial:
+        """What a file of opening balances would come to on that day, and whether it would be declined: by the decider itself, so
+        a closed period, a day too far back or an account in use shows as it would when it is posted."""
         rows = await self.reports.trial_balance(value_date)
         sums = {(row.currency, row.code): row.closing_minor for row in rows}
         for line in read.lines:
             sums[line.currency, line.code] = sums.get((line.currency, line.code), 0) + line.amount_minor
         accounts = [account_id(CHART[line.code], line.currency, line.owner_id) for line in read.lines]
         moved = [row["account_id"] for row in await self.pool.fetch(QUERIES["earlier_balances"], accounts)]
-        return trials([(currency, code, minor) for (currency, code), minor in sorted(sums.items())]), moved
+        findings = list(read.findings)
+        if not findings:
+            (decider,), command = opening.DECIDERS, opening.opening_command(read, value_date)
+            decision, _ = rehearse(await rows_for(self.pool, decider.keys(command)), decider, command, self._clock.now())
+            if isinstance(decision, Declined):
+                code, detail = decision.code, decision.detail
+                findings.append(opening.Finding(0, code.message("zh", detail), code.message("en", detail)))
+        return OpeningTrial(
+            trials([(currency, code, minor) for (currency, code), minor in sorted(sums.items())]), len(moved), findings
+        )
 
     async def post_opening(self, read: opening.Opening, value_date: date) -> tuple[UUID, bool]:
-        """Post a file without findings, once: (journal, whether this file had been posted for that day before)."""
-        outcome = await self._engine.submit(opening.opening_command(read, value_date), 60.0)
+        """Post a file without findings, once: (journal, whether this file had been posted for that day before). Raises what
+        `post_opening` declines now, whatever it declined before."""
+        for declined in itertools.count():
+            outcome = await self._engine.submit(opening.opening_command(read, value_date, declined), 60.0)
+            if not (outcome.repeated and isinstance(outcome.decision, Declined)):
+                break
         return accepted(outcome).journal_id, outcome.repeated
 
     async def export(self, wish: Export) -> AsyncGenerator[bytes, None]:

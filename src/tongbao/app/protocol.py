@@ -3,24 +3,28 @@
 Bounds: how large a request's head and trailers may be, and how long a request may take to arrive. Without them
 one connection fills the memory with headers, or many hold it by sending nothing.
 
-Turning away: what would wait too long is answered 429 as soon as it has arrived, and nothing is begun for it.
+Turning away: what would wait too long is answered 429 as soon as it has arrived, and nothing is begun for it. There are two
+places where work begins, the short way and the start of an ASGI task, and each asks `admission`: so whatever a request carries
+(`Expect`, `Upgrade`, an absolute address), and however many stand before it on its connection, that happens when its turn comes.
 
 The short way: what `quick` takes is answered without ASGI: no scope, no cycle, no messages. All else goes on to uvicorn, and
 so does a request that turns out on its arrival not to be for it.
 
-    head ─┬─ too many? ─▶ 429
-          ├─ uvicorn ─────────────────────────────▶ ASGI ─▶ answer
-          └─ quick? ─▶ body ─┬─ in good order ────▶ handler ─▶ answer
-                             └─ anything else ────▶ uvicorn
+    head ─┬─ plain, too many? ─▶ 429
+          ├─ quick? ─▶ body ─┬─ in good order ────────────────▶ handler ─▶ answer
+          │                  └─ anything else ─┐
+          └─ uvicorn ───────────── its turn ───┴─ too many? ─┬─▶ 429
+                                                             └─▶ ASGI ─▶ answer
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from tongbao.app.admission import Admission, closed_answer, is_read
 from tongbao.app.answers import HEADERS, Answer
@@ -136,6 +140,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._arriving, self._deadline = False, math.inf
+        if self.cycle is not None and self.cycle.response_complete:  # it was answered before all of it had come
+            self._deadline = self.loop.time() + self.timeout_keep_alive
         self._in_head, self._head_bytes = True, 0
         if self._closed_for_s:
             closed = closed_answer(self._closed_for_s, self.headers)
@@ -180,12 +186,21 @@ class BoundedProtocol(HttpToolsProtocol):
             self._closed_for_s = self.admission.closed_for_s(method, self.url)
             if self._closed_for_s:
                 return True
-            if is_read(method, self.url):
-                self.admission.reading += 1
-                self._reading = True
         if self.quick is not None:
             self._begin = self.quick.find(method, self.url)
         return self._begin is not None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Begin the framework's work on a request: at once, or when those before it on the connection have been answered."""
+        if self.admission is not None:
+            # As the framework will read it: the address may be absolute, quoted, or begin with two slashes.
+            method, path = cycle.scope["method"].encode(), b"/" + cycle.scope["path"].encode().lstrip(b"/")
+            if closed_for_s := self.admission.closed_for_s(method, path):
+                app = _closed(closed_for_s)
+            elif is_read(method, path):
+                self.admission.reading += 1
+                self._reading = True
+        super()._start_asgi_task(cycle, app)
 
     def _turn_away(self, data: bytes) -> bool:
         """While writes are being turned away: answer one that has arrived whole, without taking it apart. What is not plainly
@@ -270,6 +285,23 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+
+def _closed(retry_after_s: int) -> ASGI3Application:
+    """Stands where the application would, and answers 429 in the bytes that `_write` would."""
+
+    async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        answer = closed_answer(retry_after_s, list(cast(HTTPScope, scope)["headers"]))
+        headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+        headers += [
+            (b"retry-after", b"%d" % retry_after_s),
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(answer.body)),
+        ]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
+        await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+    return app
 
 
 def server_protocol(routes: QuickRoutes, admission: Admission) -> type[BoundedProtocol]:

@@ -52,9 +52,13 @@ def no_database(settings: Settings) -> str | None:
 
 def nothing_to_audit(settings: Settings) -> str | None:
     """As `no_database`, for a command that needs the keys too: it makes none."""
-    if (settings.data_dir / "keys.json").exists():
+    file = settings.data_dir / "keys.json"
+    if file.exists():
         return no_database(settings)
-    return no_database(settings) or f"there are no keys in {settings.data_dir}: without them no seal can be compared"
+    return no_database(settings) or (
+        f"there are no keys in {settings.data_dir}: the installation's are expected in {file}, and without them no seal can be "
+        "made or compared; set TONGBAO_DATA_DIR to its folder"
+    )
 
 
 async def open_database(settings: Settings) -> str:

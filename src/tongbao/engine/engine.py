@@ -389,7 +389,8 @@ class Engine:
     async def _find_guilty(self, batch: list[Waiting], broken: Exception) -> None:
         """One of them is guilty: halve until it stands alone, so that the others are served."""
         if len(batch) == 1:
-            _refuse(batch[0], report_bug(batch[0].command, broken))
+            # What adds up too far at the end of the batch refuses the command that did it; anything else is a bug.
+            _refuse(batch[0], broken if isinstance(broken, Refusal) else report_bug(batch[0].command, broken))
             return
         middle = len(batch) // 2
         await self._settle(batch[:middle])

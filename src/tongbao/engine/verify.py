@@ -1,5 +1,6 @@
 """Compares all that the engine ever stored with the audit chain and the seals, and names what differs.
 
+    schema     tables, constraints, triggers, views and functions are as the migrations made them (`verify_catalogue.py`)
     tables     have the columns that the engine made
     links      fit their seals and hashes, and each follows on the one before        (and the anchors: `anchors.py`)
     batches    every command with all it appended comes to its link's root; no appended row belongs to none
@@ -32,6 +33,7 @@ from tongbao.engine.sealing import Sealer
 from tongbao.engine.stored import Shape
 from tongbao.engine.types import LINKS, RECORDS
 from tongbao.engine.verify_batches import check_batches, check_counts
+from tongbao.engine.verify_catalogue import Catalogue, check_catalogue
 from tongbao.engine.verify_links import check_links
 from tongbao.engine.verify_run import MOST_FINDINGS, AnchorsOf, Progress, Run
 from tongbao.engine.verify_seals import check_seals
@@ -51,17 +53,20 @@ async def verify(
     anchors: AnchorsOf | None = None,
     since: Point | None = None,
     patience_s: float = ALL_PATIENCE_S,
+    catalogue: Catalogue | None = None,
 ) -> Verification:
-    """Compare all that is stored. `relations` are all that commands write; `progress` is told commands done and in all.
+    """Compare all that is stored. `relations` are all that commands write; `progress` is told commands done and in all;
+    `catalogue` is what the schema consists of, None where that is not to be compared.
 
     `checks` each raise ChainBroken; an incremental run (`since`) leaves them out. `patience_s` is how much processor time may be
     spent on naming what was altered.
     """
     return (
         await verify_for_point(
-            connection, relations, sealer, checks, progress=progress, anchors=anchors, since=since, patience_s=patience_s
+            connection, relations, sealer, checks,
+            progress=progress, anchors=anchors, since=since, patience_s=patience_s, catalogue=catalogue,
         )
-    )[0]
+    )[0]  # fmt: skip
 
 
 async def verify_for_point(
@@ -74,6 +79,7 @@ async def verify_for_point(
     anchors: AnchorsOf | None = None,
     since: Point | None = None,
     patience_s: float = ALL_PATIENCE_S,
+    catalogue: Catalogue | None = None,
 ) -> tuple[Verification, Point]:
     """As `verify`, and the point up to which it came; the point is good only if the verification is."""
     started = time.monotonic()
@@ -81,6 +87,8 @@ async def verify_for_point(
     run = Run(connection, relations, sealer, progress, anchors, since, patience_s)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute("set local statement_timeout = 0; set local jit = off; set local work_mem = '64MB'")
+        if catalogue is not None:
+            run.findings += await check_catalogue(connection, catalogue)
         await _everything(run, () if since else checks)
     findings = tuple(sorted(run.findings, key=lambda each: -each.precision)[:MOST_FINDINGS])
     result = Verification(
@@ -126,9 +134,10 @@ async def _everything(run: Run, checks: Sequence[Check]) -> None:
 
 async def _tables(run: Run) -> bool:
     """Whether a table is not what the engine made: then its bytes cannot be read as rows."""
+    before = len(run.findings)
     for relation in (*run.appended, LINKS, *(shape.relation for shape in run.sealed)):
         stored = [tuple(row) for row in await run.connection.fetch(QUERIES["table_columns"], relation.name)]
         if stored != Shape(relation).columns():
             told = ", ".join(" ".join(map(str, each[:2])) for each in stored) or "nothing"
             run.findings.append(Finding(f"table {relation.name} has other columns than the engine made: {told}", relation.name))
-    return bool(run.findings)
+    return len(run.findings) > before

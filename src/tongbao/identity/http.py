@@ -17,6 +17,7 @@ from tongbao.identity.types import Audience, Locale
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id
+from tongbao.kernel.texts import is_plain, plain
 from tongbao.security.masking import mask_login, mask_name
 
 COOKIE = "tongbao_session"
@@ -145,8 +146,9 @@ async def _answer(logged_in: LoggedIn, identity: IdentityService, secure: bool, 
 
 
 def device_name(given: str, request: Request[Any, Any, Any]) -> str:
-    """What the device calls itself, or what its browser does."""
-    return given or request.headers.get("user-agent", "")[:80]
+    """What the device calls itself, or what its browser does. Refuses `control_characters`."""
+    agent = request.headers.get("user-agent", "")[:80]
+    return plain(given) or (agent if is_plain(agent) else "")
 
 
 @post("/v1/wallet/register", tags=["Identity"], status_code=201)

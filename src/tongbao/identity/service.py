@@ -42,6 +42,7 @@ from tongbao.kernel.errors import OVERLOADED, Refusal
 from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.sql import Queries
+from tongbao.kernel.texts import plain
 from tongbao.security.keys import Keys, mac
 
 _log = structlog.get_logger("tongbao.identity")
@@ -126,7 +127,7 @@ class IdentityService:
 
     def _checked(self, login: str, password: str, name: str) -> tuple[str, str]:
         """Login and name in their normal form."""
-        login, name = normal_login(login), name.strip()
+        login, name = normal_login(login), plain(name.strip())
         if not 1 <= len(name) <= 60 or not name.isprintable() or not set(name) - _BLANK:
             raise Refusal(errors.NAME_FORMAT)
         if len(password) < 8:

@@ -30,6 +30,7 @@ KEY_MISSING = refusal(
     "缺少 Idempotency-Key 请求头（8 至 64 位字母、数字、_ 或 -）。",
     "The header Idempotency-Key is missing (8 to 64 letters, digits, _ or -).",
 )
+REPEATED_HEADER = refusal("repeated_header", "请求头 {header} 只能出现一次。", "The header {header} may be sent only once.")
 NOT_FOUND = refusal("not_found", "没有这个地址。", "There is nothing at this address.", status=404)
 METHOD_NOT_ALLOWED = refusal("method_not_allowed", "该地址不支持此方法。", "This address does not take that method.", status=405)
 TOO_LARGE = refusal("too_large", "请求内容过大。", "The request is too large.", status=413)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import MAX_AMOUNT_MINOR, places
+from tongbao.kernel.texts import plain
 from tongbao.ledger import errors
 from tongbao.ledger.chart import CHART
 from tongbao.ledger.commands import MOST_POSTINGS, DraftJournal, ManyLegs, PlaceName, Posting
@@ -29,10 +30,10 @@ def amount_in_range(minor: int) -> int:
 
 
 def short_text(text: str) -> str:
-    """Refuses `ledger_text_too_long`."""
-    if len(text) > MOST_TEXT or "\x00" in text:
+    """Refuses `ledger_text_too_long`, `control_characters`."""
+    if len(text) > MOST_TEXT:
         raise Refusal(errors.TEXT_TOO_LONG, most=MOST_TEXT)
-    return text
+    return plain(text)
 
 
 def a_side(debits: bool, credits: bool) -> None:

@@ -15,6 +15,7 @@ from tongbao.engine.findings import ChainBroken
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.ids import new_id
 from tongbao.kernel.money import format_minor
+from tongbao.ledger.bounds import short_text
 from tongbao.ledger.chart import CHART, WITHDRAWALS_IN_TRANSIT
 from tongbao.ledger.periods import RESULT, CarryForward, ClosePeriod, Period, ReopenPeriod, Result
 from tongbao.ledger.reports import LedgerRow, Reports, totals
@@ -114,10 +115,11 @@ class Closing:
         return period
 
     async def reopen(self, command_id: UUID, through: date, reason: str, operator_id: UUID) -> Period:
-        """Open the period closed last again. Raises what `reopen_period` declines."""
+        """Open the period closed last again. Refuses `ledger_text_too_long`, `control_characters`; raises what `reopen_period`
+        declines."""
         accepted(
             await self._engine.submit(
-                ReopenPeriod(command_id=command_id, through=through, reason=reason, operator_id=operator_id)
+                ReopenPeriod(command_id=command_id, through=through, reason=short_text(reason.strip()), operator_id=operator_id)
             )
         )
         period = await self._period(through)

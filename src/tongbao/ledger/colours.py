@@ -96,11 +96,9 @@ def may_spend(view: View, now: datetime, code: str, currency: str, merchant_id: 
 
     Declines `colour_not_found`, `colour_ended`, `colour_expired`, `colour_other_currency`, `colour_not_here`.
     """
-    colour = view.get(COLOUR, code)
-    if colour is None:
-        return Declined(errors.COLOUR_NOT_FOUND)
-    if colour.state == "ENDED":
-        return Declined(errors.COLOUR_ENDED)
+    colour = _alive(view, code)
+    if isinstance(colour, Declined):
+        return colour
     if colour.valid_until <= now:
         return Declined(errors.COLOUR_EXPIRED)
     if colour.currency != currency:
@@ -110,6 +108,14 @@ def may_spend(view: View, now: datetime, code: str, currency: str, merchant_id: 
         if here is None or not here.allowed:
             return Declined(errors.COLOUR_NOT_HERE)
     return None
+
+
+def _alive(view: View, code: str) -> Colour | Declined:
+    """A colour that was defined and not ended. Declines `colour_not_found`, `colour_ended`."""
+    colour = view.get(COLOUR, code)
+    if colour is None:
+        return Declined(errors.COLOUR_NOT_FOUND)
+    return Declined(errors.COLOUR_ENDED) if colour.state == "ENDED" else colour
 
 
 def _in_order(view: View, now: datetime, currency: str, merchant_id: UUID, colours: Sequence[str]) -> list[Colour]:
@@ -159,22 +165,18 @@ def define_colour(command: DefineColour, view: View, now: datetime) -> Decision:
 
 def allow_colour_at(command: AllowColourAt, view: View, now: datetime) -> Decision:
     """Declines `colour_not_found`, `colour_ended`."""
-    colour = view.get(COLOUR, command.code)
-    if colour is None:
-        return Declined(errors.COLOUR_NOT_FOUND)
-    if colour.state == "ENDED":
-        return Declined(errors.COLOUR_ENDED)
+    colour = _alive(view, command.code)
+    if isinstance(colour, Declined):
+        return colour
     view.put(COLOUR_MERCHANT, ColourMerchant(command.code, command.merchant_id, command.allowed))
     return Accepted()
 
 
 def end_colour(command: EndColour, view: View, now: datetime) -> Decision:
     """Declines `colour_not_found`, `colour_ended`."""
-    colour = view.get(COLOUR, command.code)
-    if colour is None:
-        return Declined(errors.COLOUR_NOT_FOUND)
-    if colour.state == "ENDED":
-        return Declined(errors.COLOUR_ENDED)
+    colour = _alive(view, command.code)
+    if isinstance(colour, Declined):
+        return colour
     view.put(COLOUR, replace(colour, state="ENDED", ended_at=now))
     return Accepted()
 
@@ -185,11 +187,9 @@ def issue_colour(command: IssueColour, view: View, now: datetime) -> Decision:
     require_positive(command.amount_minor)
     if (refused := not_by_hand((place_of(command.source),))) is not None:
         return refused
-    colour = view.get(COLOUR, command.code)
-    if colour is None:
-        return Declined(errors.COLOUR_NOT_FOUND)
-    if colour.state == "ENDED":
-        return Declined(errors.COLOUR_ENDED)
+    colour = _alive(view, command.code)
+    if isinstance(colour, Declined):
+        return colour
     if colour.valid_until <= now:
         return Declined(errors.COLOUR_EXPIRED)
     if colour.currency != command.source.currency:

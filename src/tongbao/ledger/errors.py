@@ -126,6 +126,12 @@ AGREED_BELOW_AMOUNT = refusal(
     "agreed_below_amount", "事先同意的上限不能低于冻结金额。", "What the payer agreed to cannot be less than the hold itself."
 )
 HOLD_TOO_LONG = refusal("hold_too_long", "冻结期限最长 {days} 天。", "A hold lasts at most {days} days.")
+LEDGER_DAY_FULL = refusal(
+    "ledger_day_full",
+    "{day} 当日科目 {line}（{currency}）的发生额已达上限，请用较小的金额或另择日期。",
+    "Line {line} ({currency}) has moved as much on {day} as one day can hold. Take smaller amounts, or another day.",
+    status=409,
+)
 TEXT_TOO_LONG = refusal("ledger_text_too_long", "文字最多 {most} 个字。", "A text may have at most {most} characters.")
 REASON_MISSING = refusal("reason_missing", "请填写原因。", "A reason is needed.")
 NO_SIDE = refusal("freeze_without_side", "请选择限制转出、转入或两者。", "Say whether debits, credits or both are meant.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from tongbao.engine.api import Command, Decider, Decision, Declined, Key, View, at_once
@@ -28,6 +29,20 @@ class Preview(msgspec.Struct, frozen=True):
 
 class _Question(Command, frozen=True, kw_only=True):
     kind = "ledger.question"
+
+
+async def rows_for(reader: asyncpg.Pool | asyncpg.Connection, keys: Iterable[Key]) -> dict[Key, Any]:
+    """The rows that a decider would be given, read without any lock."""
+    wanted = list(keys)
+    rows: dict[Key, Any] = dict.fromkeys(wanted)
+    by_relation: dict[Any, set[Any]] = {}
+    for relation, key in wanted:
+        by_relation.setdefault(relation, set()).add(key)
+    for relation, several in by_relation.items():
+        for record in await reader.fetch(relation.load_sql, *relation.key_arguments(list(several))):
+            row = relation.row(*tuple(record)[: len(relation.fields)])
+            rows[Key(relation, relation.key_of(row))] = row
+    return rows
 
 
 def would_post(rows: Mapping[Key, Any], drafts: Sequence[Draft], now: datetime) -> Preview | Declined:

@@ -182,7 +182,8 @@ class Reports:
 
     async def general_ledger(self, first: date, last: date) -> list[LedgerRow]:
         """Every line in every currency from the first to the last day: opening, debits, credits. Ordered by currency and code."""
-        return [LedgerRow(*row) for row in await self._reader.fetch(QUERIES["general_ledger"], first, last)]
+        rows = await self._reader.fetch(QUERIES["general_ledger"], first, last)
+        return [LedgerRow(code, currency, *map(int, sums)) for code, currency, *sums in rows]
 
     async def trial_balance(self, day: date) -> list[LedgerRow]:
         """What every line stood at when `day` ended, since the books began."""
@@ -190,7 +191,8 @@ class Reports:
 
     async def line_days(self, code: str, currency: str, first: date, last: date, limit: int) -> list[DayRow]:
         """A line's days with something in them, newest first, each with the line's balance after it."""
-        return [DayRow(*row) for row in await self._reader.fetch(QUERIES["line_days"], code, currency, first, last, limit)]
+        rows = await self._reader.fetch(QUERIES["line_days"], code, currency, first, last, limit)
+        return [DayRow(day, *map(int, sums)) for day, *sums in rows]
 
     async def day_of_line(self, code: str, currency: str, day: date, after: DayPlace | None, limit: int) -> list[LinePosting]:
         """The entries that a day brought to a line, in the order of posting, beyond a place."""

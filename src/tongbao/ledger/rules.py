@@ -112,7 +112,6 @@ def post(
     kind: str,
     legs: Sequence[Leg],
     memo: str = "",
-    label: bytes = b"",
     *,
     value_date: date | None = None,
     reverses: UUID | None = None,

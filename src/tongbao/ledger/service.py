@@ -6,7 +6,7 @@ decline's code. Nobody is authenticated here: whoever offers these methods to so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import asyncpg
 
-from tongbao.engine.api import Command, Decider, Decision, Declined, Engine, Key, accepted
+from tongbao.engine.api import Command, Decider, Decision, Declined, Engine, accepted
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import MAX_AMOUNT_MINOR, places
@@ -33,7 +33,7 @@ from tongbao.ledger.bounds import (
     sound_postings,
 )
 from tongbao.ledger.commands import FreezeReason, PlaceName
-from tongbao.ledger.rehearsal import Preview, rehearse, would_post
+from tongbao.ledger.rehearsal import Preview, rehearse, rows_for, would_post
 from tongbao.ledger.rules import account_keys
 from tongbao.ledger.types import QUERIES, Account, Hold
 
@@ -69,27 +69,15 @@ class LedgerService:
 
     async def freeze(
         self, command_id: UUID, account: UUID | PlaceName, *, debits: bool, credits: bool, reason: FreezeReason,
-        note: str = "", by: UUID | None = None,
+        note: str = "", by: UUID | None = None, lift: bool = False,
     ) -> UUID:  # fmt: skip
-        """Declines `account_not_found`, `account_closed`, `freeze_exists`."""
+        """Freeze sides of an account for one reason more, or `lift` the freezes of that reason. Declines `account_not_found`;
+        `account_closed` and `freeze_exists`, or `freeze_not_found`."""
         at = await self._place_of(account)
         a_side(debits, credits)
+        wish = wishes.UnfreezeAccount if lift else wishes.FreezeAccount
         return await self._change(
-            wishes.FreezeAccount(
-                command_id=command_id, code=at.code, currency=at.currency, owner_id=at.owner_id, debits=debits, credits=credits,
-                reason=reason, note=short_text(note), by=by,
-            )
-        )  # fmt: skip
-
-    async def unfreeze(
-        self, command_id: UUID, account: UUID | PlaceName, *, debits: bool, credits: bool, reason: FreezeReason,
-        note: str = "", by: UUID | None = None,
-    ) -> UUID:  # fmt: skip
-        """Declines `account_not_found`, `freeze_not_found`."""
-        at = await self._place_of(account)
-        a_side(debits, credits)
-        return await self._change(
-            wishes.UnfreezeAccount(
+            wish(
                 command_id=command_id, code=at.code, currency=at.currency, owner_id=at.owner_id, debits=debits, credits=credits,
                 reason=reason, note=short_text(note), by=by,
             )
@@ -203,12 +191,12 @@ class LedgerService:
         sound_journals(wished)
         drafts = [journals.draft_of("ledger.post", each) for each in wished]
         keys = account_keys({leg.place for draft in drafts for leg in draft.legs})
-        return would_post(await self._rows(keys), drafts, self._clock.now())
+        return would_post(await rows_for(self._pool, keys), drafts, self._clock.now())
 
     async def would(self, command: Command) -> tuple[Decision, Preview]:
         """The decision that a command of accounts, holds, journals or bulk postings would have now, and what it would post."""
         decider = _DECIDERS[type(command)]
-        return rehearse(await self._rows(decider.keys(command)), decider, command, self._clock.now())
+        return rehearse(await rows_for(self._pool, decider.keys(command)), decider, command, self._clock.now())
 
     async def move_up_to(
         self, command_id: UUID, source: PlaceName, target: PlaceName, amount_minor: int, memo: str = "",
@@ -351,16 +339,3 @@ class LedgerService:
 
     async def _place_of_hold(self, hold_id: UUID) -> PlaceName:
         return await self._place_of((await self.hold_row(hold_id)).account_id)
-
-    async def _rows(self, keys: Iterable[Key]) -> dict[Key, Any]:
-        """The rows that a decider would be given, read without any lock."""
-        wanted = list(keys)
-        rows: dict[Key, Any] = dict.fromkeys(wanted)
-        by_relation: dict[Any, set[Any]] = {}
-        for relation, key in wanted:
-            by_relation.setdefault(relation, set()).add(key)
-        for relation, several in by_relation.items():
-            for record in await self._pool.fetch(relation.load_sql, *relation.key_arguments(list(several))):
-                row = relation.row(*tuple(record)[: len(relation.fields)])
-                rows[Key(relation, relation.key_of(row))] = row
-        return rows

@@ -13,7 +13,9 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.api import Relation
+from tongbao.kernel.errors import Refusal
 from tongbao.kernel.sql import Queries
+from tongbao.ledger.errors import LEDGER_DAY_FULL
 
 QUERIES = Queries("tongbao.ledger")
 
@@ -166,7 +168,8 @@ class ColourMerchant(msgspec.Struct, frozen=True, gc=False):
 
 class LedgerDay(msgspec.Struct, frozen=True, gc=False):
     """What was debited and credited to one line of the chart in one currency on one value date, kept up as entries are made.
-    Both sums are positive; the day's change of the line is `credit_minor - debit_minor`."""
+    Both sums are positive; the day's change of the line is `credit_minor - debit_minor`. A sum that no column takes is refused as
+    `ledger_day_full`: the engine adds up after it has decided, so that cannot be a decline."""
 
     day: date
     code: str
@@ -174,6 +177,10 @@ class LedgerDay(msgspec.Struct, frozen=True, gc=False):
     debit_minor: int
     credit_minor: int
     entries: int
+
+    def __post_init__(self) -> None:
+        if self.debit_minor >= 2**63 or self.credit_minor >= 2**63:
+            raise Refusal(LEDGER_DAY_FULL, day=str(self.day), line=self.code, currency=self.currency)
 
 
 REVERSAL: Relation[Reversal] = Relation("reversal", Reversal, key=("journal_id",), rank=780)

@@ -20,6 +20,7 @@ from tongbao.kernel.errors import Refusal
 from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.sql import Queries
+from tongbao.kernel.texts import plain
 from tongbao.merchants import errors
 from tongbao.merchants.rules import MOST_FEE_PPM, MerchantOpened
 from tongbao.merchants.types import ApiKey, IssueApiKey, Merchant, NewStore, OpenMerchant, Store
@@ -65,10 +66,10 @@ class MerchantService:
         stores: Sequence[NewStore],
         owner: Enrolment | None = None,
     ) -> MerchantOpened:
-        """Take on a merchant. Refuses `merchant_name_format`, `mcc_format`, `fee_out_of_range`, `stores_count`; declines
-        `login_taken`."""
+        """Take on a merchant. Refuses `control_characters`, `merchant_name_format`, `mcc_format`, `fee_out_of_range`,
+        `stores_count`; declines `login_taken`."""
         texts = [name, city, *(text for store in stores for text in (store.name, store.city))]
-        if not all(1 <= len(text.strip()) <= 60 and text.isprintable() for text in texts):
+        if not all(1 <= len(text.strip()) <= 60 and plain(text).isprintable() for text in texts):
             raise Refusal(errors.MERCHANT_NAME_FORMAT)
         if not re.fullmatch(r"[0-9]{4}", mcc, re.ASCII):
             raise Refusal(errors.MCC_FORMAT)

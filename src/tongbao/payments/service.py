@@ -20,6 +20,7 @@ from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import Money
 from tongbao.kernel.sql import Queries
+from tongbao.kernel.texts import plain
 from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import Account
 from tongbao.merchants.service import MerchantService
@@ -113,11 +114,11 @@ class PaymentService:
         amount: Money,
         expires_in_s: int,
     ) -> Payment:
-        """Refuses `out_trade_no_format`, `subject_format`, `expiry_range`, `currency_unsupported`; declines
+        """Refuses `out_trade_no_format`, `control_characters`, `subject_format`, `expiry_range`, `currency_unsupported`; declines
         `store_not_found`, `out_trade_no_used`."""
         self._own_currency(amount)
         number = self._number(out_trade_no, "T", command_id)
-        subject = subject.strip()
+        subject = plain(subject.strip())
         if not 1 <= len(subject) <= 127 or not subject.isprintable():
             raise Refusal(errors.SUBJECT_FORMAT)
         if not 30 <= expires_in_s <= 86_400:
@@ -145,11 +146,12 @@ class PaymentService:
     async def refund(
         self, command_id: UUID, merchant_id: UUID, out_trade_no: str, out_refund_no: str | None, amount: Money, reason: str
     ) -> tuple[Payment, Refund]:
-        """Refuses `out_trade_no_format`, `reason_too_long`; declines `payment_not_found`, `order_not_paid`,
+        """Refuses `out_trade_no_format`, `reason_too_long`, `control_characters`; declines `payment_not_found`, `order_not_paid`,
         `currency_unsupported`, `refund_exceeds_paid`, `out_refund_no_used`, `too_many_refunds`, `merchant_funds_insufficient`."""
         number = self._number(out_refund_no, "R", command_id)
         if len(reason) > 80:
             raise Refusal(errors.REASON_TOO_LONG)
+        reason = plain(reason.strip())
         payment = await self.order(merchant_id, out_trade_no)
         if payment.payer_id is None:
             raise Refusal(errors.ORDER_NOT_PAID)
@@ -157,7 +159,7 @@ class PaymentService:
             raise Refusal(CURRENCY_UNSUPPORTED, currency=amount.currency, supported=payment.currency)
         command = RefundPayment(
             command_id=command_id, payment_id=payment.payment_id, merchant_id=merchant_id, payer_id=payment.payer_id,
-            currency=payment.currency, out_refund_no=number, amount_minor=amount.minor, reason=reason.strip(),
+            currency=payment.currency, out_refund_no=number, amount_minor=amount.minor, reason=reason,
         )  # fmt: skip
         done = cast(Refunded, accepted(await self._engine.submit(command)))
         row = await self._pool.fetchrow(QUERIES["refund"], done.refund_id)

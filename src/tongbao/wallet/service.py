@@ -24,6 +24,7 @@ from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
 from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.money import Money
+from tongbao.kernel.texts import plain
 from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import Account
 from tongbao.wallet import errors
@@ -99,14 +100,14 @@ class WalletService:
 
     async def link_bank_account(self, command_id: UUID, caller: Caller, bank: str, number: str, holder_name: str) -> BankAccount:
         """Ask the bank whether number and name belong together, then link. Refuses `bank_unsupported`,
-        `bank_account_format`, `bank_unavailable`; declines `bank_account_not_found`, `bank_holder_mismatch`,
-        `bank_account_linked`."""
+        `bank_account_format`, `control_characters`, `bank_unavailable`; declines `bank_account_not_found`,
+        `bank_holder_mismatch`, `bank_account_linked`."""
         number = number.replace(" ", "")
         if bank not in BANKS:
             raise Refusal(errors.BANK_UNSUPPORTED)
         if not (12 <= len(number) <= 19 and number.isascii() and number.isdigit()):
             raise Refusal(errors.BANK_ACCOUNT_FORMAT)
-        matches = await self._bank.holder_matches(number, holder_name)
+        matches = await self._bank.holder_matches(number, plain(holder_name))
         if matches is None:
             raise Refusal(errors.BANK_ACCOUNT_NOT_FOUND)
         if not matches:
@@ -241,10 +242,12 @@ class WalletService:
         return payee
 
     async def transfer(self, command_id: UUID, caller: Caller, payee_id: UUID, amount: Money, note: str, pin: str) -> Bill:
-        """Send money. Declines `payee_is_payer`, `payee_not_found`, `pin_…`, `insufficient_funds`."""
+        """Send money. Refuses `control_characters`; declines `payee_is_payer`, `payee_not_found`, `pin_…`,
+        `insufficient_funds`."""
         command = Transfer(
             command_id=command_id, payer_id=caller.principal_id, payee_id=payee_id, amount_minor=amount.minor,
-            currency=amount.currency, note=note.strip(), confirmation=self._identity.confirmation(caller.principal_id, pin),
+            currency=amount.currency, note=plain(note.strip()),
+            confirmation=self._identity.confirmation(caller.principal_id, pin),
         )  # fmt: skip
         done = cast(Transferred, accepted(await self._engine.submit(command)))
         return await self.statement.bill(caller.principal_id, done.bill_id)

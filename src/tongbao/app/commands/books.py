@@ -1,4 +1,4 @@
-"""`tongbao books`: the books on a terminal. Tables for people, `--json` for programs."""
+"""`tongbao books`: the books on a terminal. How they are shown stands in `books_tables.py`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,29 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import click
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from tongbao.app import logs, runtime
 from tongbao.app.audit import Audit
-from tongbao.app.books import Books, Trial
-from tongbao.app.commands.books_words import HEADINGS
+from tongbao.app.books import Books
+from tongbao.app.commands.books_tables import (
+    Said,
+    answer,
+    general_ledger,
+    line_by_day,
+    say_json,
+    show,
+    show_period,
+    trial_json,
+    trial_table,
+    words,
+)
+from tongbao.app.commands.books_words import LEVELS
 from tongbao.app.settings import Settings
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.database import open_pool
@@ -30,9 +40,6 @@ from tongbao.kernel.money import format_minor
 from tongbao.ledger.api import CHART
 from tongbao.ledger.exchange import opening
 from tongbao.ledger.exchange.export import WHATS, Export, What, export
-from tongbao.ledger.periods import Period
-
-Language = Literal["zh", "en"]
 
 #: Who acts when it is done on a terminal.
 TERMINAL = named_id("operator", "command line")
@@ -51,24 +58,28 @@ class _Day(click.DateTime):
 _DAY = _Day()
 
 
-class Said(NamedTuple):
-    """How to answer: in which language, and whether for a program."""
-
-    language: Language
-    as_json: bool
+def _say(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    said = context.obj or Said("en", False)
+    context.obj = said if not value else said._replace(**{str(parameter.name): value})
 
 
-def words(zh: str, en: str, language: Language) -> str:
-    """One of two spellings."""
-    return zh if language == "zh" else en
+def _how_to_say() -> list[click.Parameter]:
+    """The options that stand before the report or behind it."""
+    return [
+        click.Option(
+            ["--lang", "language"], type=click.Choice(["zh", "en"]), expose_value=False, callback=_say,
+            help="Language of what is said.  [default: en]",
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, expose_value=False, callback=_say,
+            help="Answer one line of JSON: amounts are decimal strings, counts are numbers.",
+        ),
+    ]  # fmt: skip
 
 
 @click.group("books", help="Read the books, write them out, bring balances in, close periods.")
-@click.option("--lang", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Language of headings.")
-@click.option("--json", "as_json", is_flag=True, help="Answer one line of JSON.")
-@click.pass_context
-def command(context: click.Context, lang: Language, as_json: bool) -> None:
-    context.obj = Said(lang, as_json)
+def command() -> None:
+    pass
 
 
 @command.command("trial-balance", help="Every line of the chart as debit or credit, now or when a day ended (value date).")
@@ -77,10 +88,10 @@ def command(context: click.Context, lang: Language, as_json: bool) -> None:
 def trial_balance(said: Said, day: datetime | None) -> None:
     trials = _run(lambda books: books.trial(_date(day)))
     if said.as_json:
-        _json([_trial_json(trial) for trial in trials])
+        say_json([trial_json(trial) for trial in trials])
         return
     for trial in trials:
-        _show(_trial_table(trial, said.language))
+        show(trial_table(trial, said.language))
     if not trials:
         click.echo(words("截至该日没有任何分录。", "Nothing had been posted by then.", said.language), err=True)
 
@@ -94,32 +105,12 @@ def trial_balance(said: Said, day: datetime | None) -> None:
 def ledger(said: Said, first: datetime, last: datetime, code: str | None, currency: str) -> None:
     _in_order(first, last)
     if code is None:
-        rows = _run(lambda books: books.reports.general_ledger(first.date(), last.date()))
-        table = [
-            (
-                row.code, words(CHART[row.code].zh, CHART[row.code].en, said.language), row.currency,
-                *(
-                    _amount(minor, row.currency)
-                    for minor in (row.opening_minor, row.debit_minor, row.credit_minor, row.closing_minor)
-                ),
-                str(row.entries),
-            )
-            for row in rows
-        ]  # fmt: skip
-        _answer(said, ("code", "account", "currency", "opening", "debit", "credit", "closing", "entries"), table)
+        general_ledger(said, _run(lambda books: books.reports.general_ledger(first.date(), last.date())))
         return
     if code not in CHART:
         raise click.ClickException(f"the chart has no line {code}")
     days = _run(lambda books: books.reports.line_days(code, currency, first.date(), last.date(), 10_000))
-    table = [
-        (
-            str(row.day),
-            *(_amount(minor, currency) for minor in (row.debit_minor, row.credit_minor, row.balance_minor)),
-            str(row.entries),
-        )
-        for row in days
-    ]  # fmt: skip
-    _answer(said, ("date", "debit", "credit", "balance", "entries"), table)
+    line_by_day(said, days, currency)
 
 
 @command.command("statement", help="Entries of an account with the running balance.")
@@ -146,12 +137,12 @@ def statement(
     currency, rows = _run(read)
     table = [
         (
-            str(row.version), f"{at:%Y-%m-%d %H:%M:%S}", str(row.value_date), row.kind, _amount(row.amount_minor, currency),
-            _amount(row.balance_minor, currency), str(row.journal_id), row.memo,
+            row.version, f"{at:%Y-%m-%d %H:%M:%S}", str(row.value_date), row.kind, format_minor(row.amount_minor, currency),
+            format_minor(row.balance_minor, currency), str(row.journal_id), row.memo,
         )
         for row, at in rows
     ]  # fmt: skip
-    _answer(said, ("version", "posted", "date", "kind", "amount", "balance", "journal", "memo"), table)
+    answer(said, ("version", "posted", "date", "kind", "amount", "balance", "journal", "memo"), table)
 
 
 @command.command("export", help="Write the books to a file: Beancount, or CSV.")
@@ -181,7 +172,7 @@ def write_out(said: Said, what: What, output: Path | None, first: datetime | Non
     written = _run(write)
     if str(target) != "-":
         if said.as_json:
-            _json({"file": str(target), "bytes": written})
+            say_json({"file": str(target), "bytes": written})
         else:
             click.echo(f"{target}: {written:,} B", err=True)
 
@@ -201,57 +192,64 @@ def bring_in(said: Said, file: Path, day: datetime, format_: opening.Format | No
     except UnicodeDecodeError:
         raise click.ClickException(f"{file} is not a text in UTF-8") from None
     read = opening.read(content, kind)
-    trials, moved = _run(lambda books: books.opening_dry_run(read, day.date()))
-    journal_id, repeated = None, False
+    trial = _run(lambda books: books.opening_dry_run(read, day.date()))
+    findings, journal_id, repeated = trial.findings, None, False
     if post and not read.findings:
+        # Whether it can be posted is the posting's to say: this very file may have been posted already.
         journal_id, repeated = _run(lambda books: books.post_opening(read, day.date()))
+        findings = []
     if said.as_json:
-        _json(
+        say_json(
             {
-                "lines": len(read.lines), "moved": len(moved), "journal_id": journal_id, "repeated": repeated,
-                "findings": [{"line": each.number, "zh": each.zh, "en": each.en} for each in read.findings],
-                "trial_balance": [_trial_json(trial) for trial in trials],
+                "lines": len(read.lines), "moved": trial.moved, "journal_id": journal_id, "repeated": repeated,
+                "findings": [{"line": each.number, "zh": each.zh, "en": each.en} for each in findings],
+                "trial_balance": [trial_json(each) for each in trial.trials],
             }
         )  # fmt: skip
     else:
-        for finding in read.findings:
+        for finding in findings:
             line = f":{finding.number}" if finding.number else ""
             click.echo(f"{file.name}{line}: {words(finding.zh, finding.en, said.language)}", err=True)
-        if moved and not repeated:
-            zh = f"其中 {len(moved)} 个账户已有分录，请确认不是重复导入。"
-            en = f"{len(moved)} of its accounts have entries already: make sure that this is no second import."
+        if trial.moved and not repeated:
+            zh = f"其中 {trial.moved} 个账户已有分录，请确认不是重复导入。"
+            en = f"{trial.moved} of its accounts have entries already: make sure that this is no second import."
             click.echo(words(zh, en, said.language), err=True)
         if not repeated:
-            for trial in trials:
-                _show(_trial_table(trial, said.language))
+            for each in trial.trials:
+                show(trial_table(each, said.language))
         if journal_id:
             again = words("（此前已入账）", " (posted before)", said.language) if repeated else ""
             click.echo(f"{words('凭证', 'journal', said.language)} {journal_id}{again}")
-        elif not read.findings:
+        elif not findings:
             click.echo(
                 words("以上为试算，加 --post 入账。", "This is what it would come to; --post posts it.", said.language), err=True
             )
-    sys.exit(1 if read.findings else 0)
+    sys.exit(1 if findings else 0)
 
 
 @command.command("close", help="Close the books through a day and carry the result into retained earnings.")
 @click.argument("through", type=_DAY)
 @click.option("--check", is_flag=True, help="Only say what speaks against it.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
 @click.pass_obj
-def close(said: Said, through: datetime, check: bool) -> None:
+def close(said: Said, through: datetime, check: bool, yes: bool) -> None:
     day = through.date()
     findings = _run(lambda books: books.closing.look(day))
     errors = [each for each in findings if each.level == "error"]
     if not said.as_json:
         for each in findings:
-            click.echo(f"{each.level}: {words(each.zh, each.en, said.language)}", err=True)
+            click.echo(f"{words(*LEVELS[each.level], said.language)}: {words(each.zh, each.en, said.language)}", err=True)
     if check or errors:
         if said.as_json:
-            _json({"through": day, "findings": findings})
+            say_json({"through": day, "findings": findings})
         elif not findings:
             click.echo(words("没有发现问题，可以关账。", "Nothing speaks against it.", said.language), err=True)
         sys.exit(1 if errors else 0)
-    _period(said, _run(lambda books: books.closing.close(_command_id(), day, TERMINAL)))
+    zh = f"关账至 {day}？此后不能再记入该日及之前的日期。"
+    en = f"Close the books through {day}? Nothing more can be posted for that day or before."
+    if not yes:
+        click.confirm(words(zh, en, said.language), abort=True, err=True)
+    show_period(said, _run(lambda books: books.closing.close(_command_id(), day, TERMINAL)))
 
 
 @command.command("reopen", help="Open the period closed last again.")
@@ -261,7 +259,7 @@ def close(said: Said, through: datetime, check: bool) -> None:
 def reopen(said: Said, through: datetime, reason: str) -> None:
     if not reason.strip():
         raise click.ClickException("a reason is needed")
-    _period(said, _run(lambda books: books.closing.reopen(_command_id(), through.date(), reason.strip(), TERMINAL)))
+    show_period(said, _run(lambda books: books.closing.reopen(_command_id(), through.date(), reason.strip(), TERMINAL)))
 
 
 # ── how it runs and how it is said ──────────────────────────────────────────────────────────────────────────────────────
@@ -270,7 +268,7 @@ def reopen(said: Said, through: datetime, reason: str) -> None:
 def _run(act: Callable[[Books], Awaitable[Any]]) -> Any:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json)
-    if why := runtime.no_database(settings):
+    if why := runtime.nothing_to_audit(settings):
         raise click.ClickException(why)
 
     async def main() -> Any:
@@ -311,62 +309,5 @@ def _date(day: datetime | None) -> date | None:
     return day.date() if day else None
 
 
-def _amount(minor: int, currency: str) -> str:
-    return format_minor(minor, currency)
-
-
-def _json(value: Any) -> None:
-    click.echo(msgspec.json.encode(value).decode())
-
-
-def _show(table: Table) -> None:
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-
-
-def _answer(said: Said, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if said.as_json:
-        _json([dict(zip(columns, row, strict=True)) for row in rows])
-        return
-    table = Table()
-    numbers = {"opening", "debit", "credit", "closing", "entries", "amount", "balance", "version"}
-    for column in columns:
-        table.add_column(words(*HEADINGS[column], said.language), justify="right" if column in numbers else "left")
-    for row in rows:
-        table.add_row(*row)
-    _show(table)
-
-
-def _trial_table(trial: Trial, language: Language) -> Table:
-    currency = trial.currency
-    table = Table(title=currency, show_footer=True)
-    table.add_column(words(*HEADINGS["code"], language), words(*HEADINGS["total"], language))
-    table.add_column(words(*HEADINGS["account"], language))
-    for column, total in (("debit", trial.debit_minor), ("credit", trial.credit_minor)):
-        table.add_column(words(*HEADINGS[column], language), _amount(total, currency), justify="right")
-    for row in trial.rows:
-        line = CHART[row.code]
-        debit = _amount(-row.posted_minor, currency) if row.posted_minor < 0 else ""
-        credit = _amount(row.posted_minor, currency) if row.posted_minor > 0 else ""
-        table.add_row(row.code, words(line.zh, line.en, language), debit, credit)
-    return table
-
-
-def _trial_json(trial: Trial) -> dict[str, Any]:
-    rows = [
-        {"code": row.code, "debit": _amount(max(0, -row.posted_minor), trial.currency),
-         "credit": _amount(max(0, row.posted_minor), trial.currency)}
-        for row in trial.rows
-    ]  # fmt: skip
-    return {"currency": trial.currency, "rows": rows, "balanced": trial.debit_minor == trial.credit_minor}
-
-
-def _period(said: Said, period: Period) -> None:
-    if said.as_json:
-        _json(period)
-        return
-    table = Table(show_header=False)
-    table.add_row(words(*HEADINGS["through"], said.language), str(period.through))
-    table.add_row(words(*HEADINGS["state"], said.language), period.state)
-    if period.journal_id and period.state == "CARRIED":
-        table.add_row(words(*HEADINGS["journal"], said.language), str(period.journal_id))
-    _show(table)
+for _each in (command, *command.commands.values()):
+    _each.params += _how_to_say()

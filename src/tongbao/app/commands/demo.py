@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import asyncpg
 import click
@@ -48,6 +49,19 @@ def _alone(settings: Settings) -> Iterator[None]:
                 f"a demonstration is running already on {settings.data_dir}: stop it, or set TONGBAO_DATA_DIR"
             ) from None
         yield
+
+
+def is_running(data_dir: Path) -> bool:
+    """Whether a demonstration holds its folder, `data_dir`."""
+    lock = data_dir.parent / "demo.lock"
+    if not lock.exists():
+        return False
+    with lock.open() as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 async def _main(settings: Settings, console: Console, fresh: bool) -> None:

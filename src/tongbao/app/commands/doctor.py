@@ -14,6 +14,7 @@ from rich.table import Column, Table
 
 from tongbao import __version__
 from tongbao.app import frontends, logs, runtime
+from tongbao.app.commands import demo
 from tongbao.app.registry import MIGRATIONS, open_bank
 from tongbao.app.settings import Settings
 from tongbao.engine.anchors import AnchorKey
@@ -89,11 +90,17 @@ async def _database(settings: Settings) -> Finding:
 
 
 async def _bank(settings: Settings) -> Finding:
+    if not settings.bank_url and (settings.data_dir / "bank").exists():
+        # The demonstration's own bank listens where the demonstration says, which nobody else knows.
+        if demo.is_running(settings.data_dir):
+            return ("ok", "bank", "simulated: runs with the demonstration")
+        return ("note", "bank", "simulated: it runs with `tongbao demo`, which is not running")
     bank = open_bank(settings, runtime.keys(settings))
     try:
         await bank.reserve_minor(settings.currency)
     except Refusal as refusal:
-        return ("note", "bank", f"does not answer ({refusal.code.name}): top-ups and withdrawals wait")
+        where = "" if settings.bank_url else ", and TONGBAO_BANK_URL names none"
+        return ("note", "bank", f"does not answer ({refusal.code.name}){where}: top-ups and withdrawals wait")
     finally:
         await bank.close()
     return ("ok", "bank", "answers")

@@ -59,8 +59,9 @@ def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
     runtime.calm_collector()
     app = application(settings, dsn)
     config = uvicorn.Config(
-        app, loop="uvloop", http=protocol(app, settings), lifespan="on", log_level="warning", access_log=False,
-        server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=_MOST_CONNECTIONS,
+        app, loop="uvloop", http=protocol(app, settings), ws="none", lifespan="on", log_level="warning",
+        access_log=False, server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=5,
+        limit_concurrency=_MOST_CONNECTIONS,
     )  # fmt: skip
     # The loop accepts one connection a turn from each listening descriptor, and a turn under load takes milliseconds: with one
     # descriptor a crowd that arrives together waited two seconds for its first word, with sixteen of the same socket a third.

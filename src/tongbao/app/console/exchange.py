@@ -12,7 +12,7 @@ from litestar import get, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from tongbao.app.books import Books
+from tongbao.app.books import Books, OpeningTrial
 from tongbao.app.console.books import TrialCurrency, trial_currency
 from tongbao.app.console.wire import BOOKKEEPERS, FirstDay, LastDay, day
 from tongbao.identity.http import require_role
@@ -102,19 +102,18 @@ async def opening_balances(operator: Caller, books: Books, data: OpeningBody, ke
     require_role(operator, *(BOOKKEEPERS if data.dry_run else ("admin",)))
     value_date = day(data.value_date)
     read = opening.read(data.content, data.format)
-    journal_id, repeated, moved = None, False, 0
+    journal_id, repeated = None, False
     if not data.dry_run and not read.findings:
         journal_id, repeated = await books.post_opening(read, value_date)
-        trials = await books.trial(value_date)
+        trial = OpeningTrial(await books.trial(value_date), 0, [])
     else:
-        trials, accounts = await books.opening_dry_run(read, value_date)
-        moved = len(accounts)
+        trial = await books.opening_dry_run(read, value_date)
     return OpeningAnswer(
         value_date=value_date,
         lines=len(read.lines),
-        findings=[OpeningFinding(each.number, web.Words(each.zh, each.en)) for each in read.findings],
-        currencies=[trial_currency(trial) for trial in trials],
-        moved=moved,
+        findings=[OpeningFinding(each.number, web.Words(each.zh, each.en)) for each in trial.findings],
+        currencies=[trial_currency(each) for each in trial.trials],
+        moved=trial.moved,
         journal_id=str(journal_id) if journal_id else None,
         repeated=repeated,
     )

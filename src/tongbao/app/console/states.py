@@ -77,13 +77,7 @@ async def freeze_account(
     operator: Caller, ledger: LedgerService, books: Books, account: PathId, data: FreezeBody, key: web.IdempotencyKey
 ) -> AccountAnswer:
     """Let nothing leave the account, nothing arrive in it, or neither, for one reason more."""
-    require_role(operator, *BOOKKEEPERS)
-    found = web.parse_id(account, ACCOUNT_NOT_FOUND)
-    await ledger.freeze(
-        command_id_for(operator, key), found, debits=data.debits, credits=data.credits, reason=data.reason, note=data.note,
-        by=operator.principal_id,
-    )  # fmt: skip
-    return account_answer(await books.account(found))
+    return await _freeze(operator, ledger, books, account, data, key, lift=False)
 
 
 @post("/v1/console/accounts/{account:str}/unfreeze", tags=["Console"], status_code=200)
@@ -91,11 +85,17 @@ async def unfreeze_account(
     operator: Caller, ledger: LedgerService, books: Books, account: PathId, data: FreezeBody, key: web.IdempotencyKey
 ) -> AccountAnswer:
     """Lift the freezes of one reason on the sides named."""
+    return await _freeze(operator, ledger, books, account, data, key, lift=True)
+
+
+async def _freeze(
+    operator: Caller, ledger: LedgerService, books: Books, account: str, data: FreezeBody, key: str, *, lift: bool
+) -> AccountAnswer:
     require_role(operator, *BOOKKEEPERS)
     found = web.parse_id(account, ACCOUNT_NOT_FOUND)
-    await ledger.unfreeze(
+    await ledger.freeze(
         command_id_for(operator, key), found, debits=data.debits, credits=data.credits, reason=data.reason, note=data.note,
-        by=operator.principal_id,
+        by=operator.principal_id, lift=lift,
     )  # fmt: skip
     return account_answer(await books.account(found))
 

@@ -2,7 +2,8 @@
 
 CSV: a header, then `code,owner_id,currency,debit,credit`, in any order and with other columns ignored; `colour` may be one.
 Beancount: every `balance` directive on an account named as our own export names it; other directives are passed over.
-The command's id is made of the file and the day, so that the same file cannot be brought in twice.
+The command's id is made of the file, the day, and how often that was declined before: so the same file cannot be brought in
+twice, and what was declined can be tried again when the books have been put right.
 """
 
 from __future__ import annotations
@@ -82,9 +83,10 @@ class Opened(msgspec.Struct, frozen=True):
     journal_id: UUID
 
 
-def opening_command(opening: Opening, value_date: date) -> PostOpening:
-    """The command that posts a file without findings; the same for the same file and day."""
-    command_id = named_id("opening balances", opening.file_hash, value_date.isoformat())
+def opening_command(opening: Opening, value_date: date, declined: int = 0) -> PostOpening:
+    """The command that posts a file without findings; the same for the same file and day, until it was declined once more."""
+    tried = (str(declined),) if declined else ()
+    command_id = named_id("opening balances", opening.file_hash, value_date.isoformat(), *tried)
     return PostOpening(command_id=command_id, value_date=value_date, file_hash=opening.file_hash, lines=tuple(opening.lines))
 
 

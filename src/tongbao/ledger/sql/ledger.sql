@@ -12,14 +12,6 @@ from account
 where ($1::text is null or code = $1) and ($2::uuid is null or owner_id = $2) and ($3::uuid is null or account_id > $3)
 order by account_id limit $4;
 
--- name: statement
--- Entries of an account, newest first. $1 account, $2 below this version (or null), $3 from and $4 to (exclusive) or null, $5 limit.
-select e.account_id, e.version, e.journal_id, e.leg, e.currency, e.amount_minor, e.balance_minor, e.posted_at, j.kind, j.memo
-from entry e join journal j using (journal_id)
-where e.account_id = $1 and ($2::bigint is null or e.version < $2)
-  and ($3::timestamptz is null or e.posted_at >= $3) and ($4::timestamptz is null or e.posted_at < $4)
-order by e.version desc limit $5;
-
 -- name: journal
 -- One journal with the place of its command in the chain. $1 journal id.
 select j.journal_id, j.command_id, j.kind, j.memo, j.posted_at, j.value_date, j.reverses, r.reversed_by, c.writer, c.sequence
@@ -34,16 +26,6 @@ from entry e join account a using (account_id) where e.journal_id = $1 order by 
 -- Posted sums by chart line and currency, now.
 select code, currency, count(*) as accounts, sum(posted_minor)::bigint as posted_minor
 from account group by code, currency order by currency, code;
-
--- name: trial_balance_at
--- Posted sums by chart line and currency as of a moment: each account's last entry up to it. $1 moment (inclusive).
-select a.code, a.currency, count(*) as accounts, sum(last.balance_minor)::bigint as posted_minor
-from account a
-cross join lateral (
-    select e.balance_minor from entry e
-    where e.account_id = a.account_id and e.posted_at <= $1 order by e.version desc limit 1
-) last
-group by a.code, a.currency order by a.currency, a.code;
 
 -- name: unsound_accounts
 -- Accounts whose entries do not follow from each other (versions without a gap, running balances), that have entries but no
@@ -178,13 +160,6 @@ select account_id, code, owner_id, currency, floor_minor, ceiling_minor from acc
 -- One hold. $1 hold id.
 select hold_id, account_id, amount_minor, agreed_minor, captured_minor, state, expires_at, created_at, ended_at
 from hold where hold_id = $1;
-
--- name: holds
--- Holds of an account, newest first. $1 account or null, $2 state or null, $3 before this moment or null, $4 limit.
-select hold_id, account_id, amount_minor, agreed_minor, captured_minor, state, expires_at, created_at, ended_at
-from hold
-where ($1::uuid is null or account_id = $1) and ($2::text is null or state = $2) and ($3::timestamptz is null or created_at < $3)
-order by created_at desc, hold_id desc limit $4;
 
 -- name: journal_head
 -- What a journal is, without its entries. $1 journal id.

@@ -45,11 +45,12 @@ select version_before($1, $2) + 1 as first, version_before($1, $3) as last;
 
 -- name: general_ledger
 -- Every line of the chart in every currency: what it stood at before a period and what moved in it. $1 first and $2 last day.
+-- The sums are numeric: what many days turned over need not fit into 64 bits.
 select code, currency,
-       coalesce(sum(credit_minor - debit_minor) filter (where day < $1), 0)::bigint as opening_minor,
-       coalesce(sum(debit_minor) filter (where day >= $1), 0)::bigint as debit_minor,
-       coalesce(sum(credit_minor) filter (where day >= $1), 0)::bigint as credit_minor,
-       coalesce(sum(entries) filter (where day >= $1), 0)::bigint as entries
+       coalesce(sum(credit_minor - debit_minor) filter (where day < $1), 0) as opening_minor,
+       coalesce(sum(debit_minor) filter (where day >= $1), 0) as debit_minor,
+       coalesce(sum(credit_minor) filter (where day >= $1), 0) as credit_minor,
+       coalesce(sum(entries) filter (where day >= $1), 0) as entries
 from ledger_day where day <= $2
 group by code, currency order by currency, code;
 
@@ -57,7 +58,7 @@ group by code, currency order by currency, code;
 -- One line by day, newest first, with the balance after each. $1 code, $2 currency, $3 first and $4 last day, $5 limit.
 select day, debit_minor, credit_minor, entries, balance_minor from (
     select day, debit_minor, credit_minor, entries,
-           sum(credit_minor - debit_minor) over (order by day)::bigint as balance_minor
+           sum(credit_minor - debit_minor) over (order by day) as balance_minor
     from ledger_day where code = $1 and currency = $2 and day <= $4
 ) walked
 where day >= $3 order by day desc limit $5;

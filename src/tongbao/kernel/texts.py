@@ -1,0 +1,33 @@
+"""Words that people write for other people: notes, subjects, reasons, names.
+
+They are shown on pages, printed, exported and read aloud to support. A control character in one makes up lines or hides some, and
+a direction override turns `3.00` after it into `00.3`; neither says anything that anybody would want to say.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tongbao.kernel.errors import Refusal, refusal
+
+CONTROL_CHARACTERS = refusal(
+    "control_characters",
+    "文字中不能有换行、控制字符或改变书写方向的字符。",
+    "A text cannot have line breaks, control characters or characters that turn the writing round.",
+)
+
+#: General category Cc, and the embeddings, overrides and isolates of the bidirectional algorithm.
+#: Source: Unicode Standard, 23.1 (control codes) and UAX #9, 2 (directional formatting characters).
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text shows all that it says."""
+    return text.isprintable() or _HIDDEN.search(text) is None  # the first is quick, and nearly always so
+
+
+def plain(text: str) -> str:
+    """The text itself. Refuses `control_characters`."""
+    if not is_plain(text):
+        raise Refusal(CONTROL_CHARACTERS)
+    return text

@@ -1,0 +1,37 @@
+"""What a text that people read may hold."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+import pytest
+
+from tongbao.kernel.errors import Refusal
+from tongbao.kernel.texts import CONTROL_CHARACTERS, is_plain, plain
+
+#: Bidirectional classes of the characters that embed, override or isolate, and of those that end it.
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def test_refused_are_the_control_characters_and_those_that_turn_the_writing_round_and_no_others() -> None:
+    refused = {sign for sign in map(chr, range(sys.maxunicode + 1)) if not is_plain(f"a{sign}b")}
+    assert refused == {
+        sign
+        for sign in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(sign) == "Cc" or unicodedata.bidirectional(sign) in _TURNING
+    }
+    assert len(refused) == 65 + 9
+
+
+@pytest.mark.parametrize("text", ["", "饭钱 🍜", "👩\u200d👧 lunch", "شكرا", "a\u200fb", "全角\u3000空格", "naïve “quotes”"])
+def test_ordinary_writing_is_itself(text: str) -> None:
+    assert plain(text) == text
+
+
+def test_the_refusal_has_a_stable_code_and_both_languages() -> None:
+    with pytest.raises(Refusal) as refused:
+        plain("note\nfake line")
+    assert refused.value.code is CONTROL_CHARACTERS
+    assert (CONTROL_CHARACTERS.name, CONTROL_CHARACTERS.status) == ("control_characters", 400)
+    assert "换行" in CONTROL_CHARACTERS.zh and "line breaks" in CONTROL_CHARACTERS.en
