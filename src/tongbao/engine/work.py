@@ -110,7 +110,7 @@ class Work:
         view = View(self.rows, self._ids)
         try:
             answer = waiting.decider.decide(command, view, self.now)
-            decision = (yield from answer) if isinstance(answer, Generator) else answer
+            decision = answer if isinstance(answer, Accepted | Declined) else (yield from answer)
             if self._ids.spent(position):
                 raise InvariantBroken(f"{command.kind} appends more rows than there are identifiers")
             if isinstance(decision, Declined) and decision.detail:
