@@ -73,9 +73,9 @@ class Stage:
         finally:
             await connection.close()
 
-    async def check(self, query: str, expected: int) -> None:
-        """Fail unless the audit chain and every balance agree and `query` counts `expected`."""
-        connection = await asyncpg.connect(self.dsn)
+    async def check(self, query: str, expected: int, dsn: str | None = None) -> None:
+        """Fail unless the audit chain and every balance agree and `query` counts `expected`, in our database or in `dsn`."""
+        connection = await asyncpg.connect(dsn or self.dsn)
         try:
             found = await connection.fetchval(query)
             assert found == expected, f"{expected} were acknowledged, the database has {found}: {query}"
