@@ -106,10 +106,9 @@ class _Newcomers(PostgresStore):
 async def open_book(dsn: str, sealer: Sealer, accounts: int) -> None:
     """So many wallets with their endowment in an empty book."""
     async with _without_indexes(dsn), Engine(_Newcomers(dsn, sealer=sealer), [ENDOW], SystemClock()) as engine:
-        await _all(
-            f"{accounts:,} accounts", engine, accounts,
-            (Endow(command_id=fresh_id(), first=first, count=min(AT_ONCE, accounts - first)) for first in range(0, accounts, AT_ONCE)),
-        )  # fmt: skip
+        firsts = range(0, accounts, AT_ONCE)
+        several = (Endow(command_id=fresh_id(), first=first, count=min(AT_ONCE, accounts - first)) for first in firsts)
+        await _all(f"{accounts:,} accounts", engine, accounts, several)
 
 
 async def write_history(dsn: str, sealer: Sealer, accounts: int, entries: int) -> int:
