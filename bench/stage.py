@@ -55,7 +55,7 @@ class Stage:
         """The baseline: median of the runs so far."""
         return median(self.baselines)
 
-    async def baseline(self, seconds: int = 4) -> float:
+    async def baseline(self, seconds: int = 3) -> float:
         """Run TPC-B, prepared, 16 clients."""
         said = await _program(self._pgbench_dsn, "-n", "-M", "prepared", "-c", "16", "-j", "2", "-T", str(seconds))
         match = _TPS.search(said)
