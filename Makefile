@@ -4,8 +4,10 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 WORKERS ?= 2
-BENCH ?= payments
+BENCH ?= ledger payments http
+ACCOUNTS ?=
 SEEDS ?= 10000
+KILLS ?= 200
 SOAK_MINUTES ?=
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
@@ -53,17 +55,15 @@ check: setup ## Lint, types, layers, front ends
 	cd web && npm run check --silent
 	$(BIN)/python tools/check_project.py
 
-bench: .make/python ## Measure: make bench BENCH=ledger|payments|http|statement|verify
-	@$(BIN)/python -m bench $(BENCH)
+bench: .make/python ## Measure: make bench BENCH="ledger payments http", or statement, verify, accounts (ACCOUNTS=10000000)
+	@for bench in $(BENCH); do \
+	  $(BIN)/python -m bench $$bench $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) || exit 1; done
 
 smoke: .make/python ## Tell one whole story over HTTP and check every figure
 	@$(BIN)/tongbao smoke
 
-soak: setup ## The long runs of what `make test` runs short: make soak SEEDS=10000 SOAK_MINUTES=30
-	$(BIN)/python -m tongbao.simulation --seeds 1..$(SEEDS) --json $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
-	$(BIN)/python -m tongbao.simulation --seeds 1..$$(( ($(SEEDS) + 49) / 50 )) --store postgres --json $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
-	$(BIN)/python -m tongbao.simulation.planted
-	TONGBAO_TEST_KILLS=200 $(BIN)/python -m pytest -q tests/faults --timeout 7200
+soak: setup ## The long runs of what `make test` runs short: make soak SEEDS=10000 KILLS=200 SOAK_MINUTES=30
+	@$(BIN)/python tools/soak.py --seeds $(SEEDS) --kills $(KILLS) $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES))
 
 mutate: .make/python ## Try every small fault in the rules: a test must notice each
 	@$(BIN)/python -m tests.mutation $(if $(ONLY),--only "$(ONLY)")

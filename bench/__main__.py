@@ -1,4 +1,4 @@
-"""`python -m bench ledger|payments|http|statement|verify`: progress on standard error, the result as the last line of output."""
+"""`python -m bench NAME`: progress on standard error, the result as the last line of output."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import asyncio
 import importlib
 import sys
 
+import click
 import msgspec
 import structlog
 import uvloop
 
-BENCHES = ("ledger", "payments", "http", "statement", "verify")
+BENCHES = ("ledger", "payments", "http", "statement", "verify", "accounts")
 
 
-def main(arguments: list[str]) -> int:
-    """Run one bench. Exits 2 for a wrong call; a payment lost or a chain that does not verify raises."""
-    if len(arguments) != 1 or arguments[0] not in BENCHES:
-        print(f"usage: python -m bench {'|'.join(BENCHES)}", file=sys.stderr)
-        return 2
+@click.command(help="Run one bench. A payment lost or a chain that does not verify ends it with an error.")
+@click.argument("bench", type=click.Choice(BENCHES))
+@click.option("--accounts", type=click.IntRange(1_000), help="Of the largest book of `accounts`; ten million if not given.")
+def main(bench: str, accounts: int | None) -> None:
+    if accounts is not None and bench != "accounts":
+        raise click.UsageError("--accounts is for the bench `accounts`")
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
-    module = importlib.import_module(f"bench.{arguments[0]}_bench")
+    module = importlib.import_module(f"bench.{bench}_bench")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        result = runner.run(module.run())
+        result = runner.run(module.run() if accounts is None else module.run(accounts))
     print(msgspec.json.encode(result).decode())
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

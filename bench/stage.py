@@ -55,7 +55,7 @@ class Stage:
         """The baseline: median of the runs so far."""
         return median(self.baselines)
 
-    async def baseline(self, seconds: int = 4) -> float:
+    async def baseline(self, seconds: int = 3) -> float:
         """Run TPC-B, prepared, 16 clients."""
         said = await _program(self._pgbench_dsn, "-n", "-M", "prepared", "-c", "16", "-j", "2", "-T", str(seconds))
         match = _TPS.search(said)
@@ -73,9 +73,9 @@ class Stage:
         finally:
             await connection.close()
 
-    async def check(self, query: str, expected: int) -> None:
-        """Fail unless the audit chain and every balance agree and `query` counts `expected`."""
-        connection = await asyncpg.connect(self.dsn)
+    async def check(self, query: str, expected: int, dsn: str | None = None) -> None:
+        """Fail unless the audit chain and every balance agree and `query` counts `expected`, in our database or in `dsn`."""
+        connection = await asyncpg.connect(dsn or self.dsn)
         try:
             found = await connection.fetchval(query)
             assert found == expected, f"{expected} were acknowledged, the database has {found}: {query}"

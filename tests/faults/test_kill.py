@@ -169,6 +169,7 @@ async def test_no_acknowledged_payment_is_lost_or_doubled_whoever_is_killed(file
             assert acknowledged - await paid_numbers(replay.server) == set()
         if victim in ("replay", "both"):
             replay.start()
+        print(f"kill {number + 1} of {KILLS}: {victim}", flush=True)
     assert replay.finish() == 0, replay.said()
     assert replay.count("batch_retried") >= 1, "no kill met a batch on its way"
 

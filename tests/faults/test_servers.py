@@ -153,14 +153,15 @@ async def test_nothing_acknowledged_is_lost_or_doubled_whatever_befalls_the_serv
     start = await balances(rig)
     rig.load.start(CLIENTS)
     looked_at = 0
-    for fault in itertools.islice(itertools.cycle(FAULTS), ROUNDS):
+    for number, fault in enumerate(itertools.islice(itertools.cycle(FAULTS), ROUNDS), 1):
         await asyncio.sleep(rig.chance.uniform(0.2, 0.8))
         await fault(rig)
         acknowledged = [told.answer for told in rig.load.told[looked_at:] if told.accepted and told.path.endswith("transfers")]
         looked_at = len(rig.load.told)
         assert set(acknowledged) <= await bills(rig, acknowledged), f"lost after {fault.__name__}"
-        for number in range(2):
-            await rig.load.goes_on(number, 5, BACK_S)
+        for server in range(2):
+            await rig.load.goes_on(server, 5, BACK_S)
+        print(f"round {number} of {ROUNDS}: {fault.__name__}", flush=True)
     await rig.load.stop()
     await check_everything(rig, start)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from datetime import date, timedelta
 from itertools import accumulate
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,7 +16,18 @@ from tests.ledger.books import DAY, NOON, RESERVE_ID, WALLET, Books, books, entr
 from tests.support.town import town
 from tongbao.engine.api import MemoryStore
 from tongbao.kernel.errors import Refusal
-from tongbao.ledger.api import CHART, CUSTOMER_WALLET, DraftJournal, DraftLeg, PlaceName, PostLinked, account_id
+from tongbao.ledger.api import (
+    CHART,
+    CUSTOMER_WALLET,
+    QUERIES,
+    DraftJournal,
+    DraftLeg,
+    PlaceName,
+    PostBulk,
+    Posting,
+    PostLinked,
+    account_id,
+)
 from tongbao.ledger.reports import LinePosting, Order, StatementRow, totals
 from tongbao.ledger.types import LARGEST_BALANCE_MINOR
 
@@ -188,3 +201,39 @@ async def test_without_a_database_a_full_day_is_refused_too() -> None:
 def _moving(command_id: UUID, owner: UUID, minor: int) -> PostLinked:
     legs = (DraftLeg(PlaceName("1001", "CNY"), -minor), DraftLeg(PlaceName(WALLET, "CNY", owner), minor))
     return PostLinked(command_id=command_id, journals=(DraftJournal(legs, "", None),))
+
+
+async def test_a_page_of_one_account_reads_as_many_entries_as_it_shows(database: str) -> None:
+    async with books(database) as here:
+        wallets = [owner for owner in (here.place.id() for _ in range(5)) if await here.post(WALLET, owner, 1)]
+        targets = [account_id(CUSTOMER_WALLET, "CNY", owner) for owner in wallets]
+        for _ in range(12):
+            here.at(here.place.clock.now() + DAY)
+            several = tuple(Posting(RESERVE_ID, target, 1) for target in targets * 200)
+            await here.place.happens(PostBulk(command_id=here.place.id(), postings=several))
+        asked = (await here.reports.book()).day_of(here.place.clock.now() - 3 * DAY)
+        await here.post(WALLET, wallets[0], 1, day=asked)
+        book = await here.reports.book()
+        begin, end = book.begin(asked), book.end(asked)
+        first, last = await here.pool.fetchrow(QUERIES["versions_between"], RESERVE_ID, begin, end)
+        long_ago = NOON - 1000 * DAY
+        pages = {
+            "statement_down": (RESERVE_ID, 1, 2**62, 50),
+            "statement_up": (RESERVE_ID, 5_000, 2**62, 50),
+            "displaced": (RESERVE_ID, asked, end),
+            "day_of_account": (RESERVE_ID, asked, first, last, begin, end, long_ago, -1, 50),
+        }
+        await here.pool.execute("analyze")
+        for name, arguments in pages.items():
+            (explained,) = await here.pool.fetchrow(f"explain (analyze, format json) {QUERIES[name]}", *arguments)
+            read = rows_read(json.loads(explained)[0]["Plan"], "entry")
+            # The page's, and both of the one journal that was posted on another day.
+            assert 1 <= read <= 50 + 2, f"{name} read {read} entries"
+
+
+def rows_read(plan: dict[str, Any], table: str) -> int:
+    """Rows that the scans of a table came across, those not wanted included."""
+    mine = 0
+    if plan.get("Relation Name") == table:
+        mine = round((plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"])
+    return mine + sum(rows_read(each, table) for each in plan.get("Plans", ()))

@@ -81,17 +81,32 @@ def test_another_seed_is_another_run() -> None:
     assert len({run(seed, actors=3, days=1).hash for seed in range(1, 6)}) == 5
 
 
-def test_the_command_tells_the_first_failing_seed_and_how_to_see_it_again() -> None:
+def broken(*options: str) -> subprocess.CompletedProcess[str]:
+    """The command over six seeds, every one of which fails at the first answer."""
     program = (
         "import sys; from tongbao.simulation import auditor, __main__ as command\n"
         "auditor.Auditor._told = lambda self, wish, outcome, record: self.must(False, 'nobody is ever told anything')\n"
-        "sys.argv = ['simulation', '--seeds', '1..6', '--workers', '1', '--json']; command.main()"
+        f"sys.argv = ['simulation', '--seeds', '1..6', '--workers', '1', '--json', *{options!r}]; command.main()"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(tongbao.__file__).parents[1])}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
+
+
+def test_the_command_tells_the_first_failing_seed_and_how_to_see_it_again() -> None:
+    done = broken()
     assert done.returncode == 1
     assert "BROKEN: nobody is ever told anything" in done.stdout
     assert "again: python -m tongbao.simulation --seed 1 --store memory" in done.stdout
     assert '"first_failing_seed": 1' in done.stdout
+
+
+def test_the_command_goes_on_after_a_failing_seed_if_it_is_to_write_them_down(tmp_path: Path) -> None:
+    failures = tmp_path / "failures"
+    done = broken("--failures", str(failures))
+    assert done.returncode == 1
+    lines = failures.read_text().splitlines()
+    again = [f"python -m tongbao.simulation --seed {seed} --store memory --trace  # " for seed in range(1, 7)]
+    assert len(lines) == 6
+    assert all(line.startswith(f"{how}nobody is ever told anything") for line, how in zip(lines, again, strict=True))

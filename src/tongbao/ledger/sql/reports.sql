@@ -12,7 +12,8 @@ left join entry e on e.account_id = $1 and e.version = found.version;
 
 -- name: displaced
 -- What must be added to an account's balance at the end of a day to make it the balance by value date: what was posted later for
--- that day or before, less what was posted by then for a later day. Looks only at journals posted across that midnight.
+-- that day or before, less what was posted by then for a later day. Looks only at journals posted across that midnight, and from
+-- each for the account's entries; `offset 0` because a planner that expects many of them would rather read all entries there are.
 -- $1 account, $2 day, $3 the end of that day.
 select coalesce(sum(case when j.value_date <= $2 then e.amount_minor else -e.amount_minor end), 0)::bigint
 from (select distinct day from ledger_day) d
@@ -23,7 +24,9 @@ cross join lateral (
     select early.journal_id, early.value_date from journal early
     where d.day > $2 and early.value_date = d.day and early.posted_at < $3
 ) j
-join entry e on e.journal_id = j.journal_id and e.account_id = $1;
+cross join lateral (
+    select amount_minor from entry where journal_id = j.journal_id and account_id = $1 offset 0
+) e;
 
 -- name: statement_down
 -- Entries of an account, newest first. $1 account, $2 first and $3 last version (inclusive), $4 limit.
@@ -75,21 +78,26 @@ order by j.posted_at, j.journal_id, e.leg limit $7;
 -- name: day_of_account
 -- The same for a line that is one account: those posted on other days for this one, and of its own entries of the day those that
 -- count for it. $1 account, $2 day, $3 and $4 its first and last version of that day, $5 when the day begins and $6 ends,
--- after $7 moment and $8 version, $9 limit.
+-- after $7 moment and $8 version, $9 limit. `offset 0` as above: a page looks into as many journals as it shows, not into a day's.
 select j.journal_id, j.kind, j.memo, e.posted_at, j.value_date, e.account_id, null::uuid as owner_id, e.amount_minor,
        e.version as place
 from (
     (
         select o.account_id, o.version, o.journal_id, o.posted_at, o.amount_minor
-        from journal moved join entry o on o.journal_id = moved.journal_id and o.account_id = $1
-        where moved.value_date = $2 and (moved.posted_at < $5 or moved.posted_at >= $6)
-          and (o.posted_at, o.version) > ($7::timestamptz, $8::bigint)
+        from (
+            select journal_id from journal where value_date = $2 and posted_at < $5
+            union all
+            select journal_id from journal where value_date = $2 and posted_at >= $6
+        ) moved
+        cross join lateral (select * from entry where journal_id = moved.journal_id and account_id = $1 offset 0) o
+        where (o.posted_at, o.version) > ($7::timestamptz, $8::bigint)
         order by o.posted_at, o.version limit $9
     )
     union all
     (
         select o.account_id, o.version, o.journal_id, o.posted_at, o.amount_minor
-        from entry o join journal same on same.journal_id = o.journal_id and same.value_date = $2
+        from entry o
+        cross join lateral (select from journal where journal_id = o.journal_id and value_date = $2 offset 0) same
         where o.account_id = $1 and o.version between greatest($3::bigint, case when $7 >= $5 then $8 + 1 else 0 end) and $4
         order by o.version limit $9
     )
