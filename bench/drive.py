@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from bench.stage import say
+from tongbao.app.runtime import calm_collector
 from tongbao.engine.api import Accepted, Command, Engine, Outcome
 
 
@@ -40,8 +40,7 @@ async def drive_commands(title: str, engine: Engine, take: Callable[[], Command]
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
-    gc.collect()
-    gc.freeze()
+    calm_collector()
     busy = users
     started = time.perf_counter()
     deadline = started + seconds
@@ -77,8 +76,7 @@ async def drive_commands(title: str, engine: Engine, take: Callable[[], Command]
 async def drive(title: str, act: Callable[[], Awaitable[None]], *, users: int, seconds: float) -> Measured:
     """Let `users` repeat `act` for `seconds`; every act that began is awaited and counted."""
     latencies: list[float] = []
-    gc.collect()
-    gc.freeze()
+    calm_collector()
     started = time.perf_counter()
     deadline = started + seconds
 

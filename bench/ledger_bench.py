@@ -1,6 +1,6 @@
 """Two-entry journals through the engine.
 
-in bulk       commands of 2,000 postings, as files and machines send them; each posting is decided and has its own outcome
+in bulk       commands of 500 postings, as files and machines send them; each posting is decided and has its own outcome
 one by one    a command and a caller for each journal, a thousand callers at once
 
 Over 100,000 accounts, and with ten accounts that everyone pays into. Wishes are made ahead, so that what is timed is the engine.
@@ -27,12 +27,12 @@ from tongbao.ledger.types import Journal
 ACCOUNTS = 100_000
 HOT = 10
 USERS = 1_000
-BULK = 2_000
-BULK_USERS = 4
-SECONDS = 3.0
+BULK = 500
+BULK_USERS = 16
+SECONDS = 2.0
 #: More than any stretch uses up; should it, the rest are made on the way.
 STOCK = 60_000
-BULK_STOCK = 120
+BULK_STOCK = 400
 
 
 class Move(Command, frozen=True, kw_only=True):
@@ -142,7 +142,7 @@ async def _measure(here: Stage, engine: Engine, wallets: list[UUID]) -> Result:
     await here.baseline()
     moved += sum(each.count for each in (*ones, *hot_ones))
     bulks += sum(each.count for each in (*uniform, *hot))
-    top = await ceiling(here, PostBulk.kind, ("journal", "entry", "command"), after, most=40, size=2, each=BULK)
+    top = await ceiling(here, PostBulk.kind, ("journal", "entry", "command"), after, most=160, size=8, each=BULK)
     top_of_ones = await ceiling(here, Move.kind, ("journal", "entry", "command"), after)
     await here.check("select count(*) from journal where kind in ('bench.move', 'bulk')", moved + bulks * BULK)
     rate, hot_rate = (BULK * median(each.rate for each in measured) for measured in (uniform, hot))

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from tongbao.engine.encoding import ARRAYS, column_type, encoder
+from tongbao.engine.encoding import ARRAYS, column_type, encoders
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -78,7 +78,9 @@ class Relation(Generic[Row]):
         self.composite = len(self.key_columns) > 1
         self.chain_order = tuple(chain_order) or self.key_columns
         self.origin = origin or self.chain_order[0]
-        self.encode: Callable[[Row], bytes] = encoder(row, self.columns)
+        self.encode: Callable[[Row], bytes]
+        self.encode_all: Callable[[Sequence[Row]], list[bytes]]
+        self.encode, self.encode_all = encoders(row, self.columns)
         #: Before a row where it is sealed, and where it is hashed into the chain.
         self.tag = name.encode() + b"\x00"
         self.row_tag = b"\x02" + self.tag

@@ -165,11 +165,11 @@ class Work:
         for relation in sorted(appended, key=_rank) if len(appended) > 1 else appended:
             rows = appended[relation]
             if len(rows) <= _STRETCH:
-                parts.append((relation, rows, list(map(relation.encode, rows))))
+                parts.append((relation, rows, _encoded(relation, rows)))
                 continue
             encoded: list[bytes] = []
             for stretch in _stretches(rows):
-                encoded += map(relation.encode, stretch)
+                encoded += relation.encode_all(stretch)
                 yield
             parts.append((relation, rows, encoded))
         if events:
@@ -180,7 +180,7 @@ class Work:
                 )
                 for number, (topic, kind, payload) in enumerate(events)
             ]  # fmt: skip
-            parts.append((OUTBOX, told, list(map(OUTBOX.encode, told))))
+            parts.append((OUTBOX, told, _encoded(OUTBOX, told)))
         count = sum(len(encoded) for _, _, encoded in parts)
         blinds = self._sealer.blinds(self._ids.prefix(record.position), count)
         hashes: list[bytes] = []
@@ -255,6 +255,11 @@ class Work:
                 row, **{name: getattr(row, name) + amount for name, amount in zip(relation.tally, sums, strict=True)}
             )
         self.rows[key] = self.written[key] = row
+
+
+def _encoded(relation: Relation[Any], rows: list[Any]) -> list[bytes]:
+    # For one or two rows it is not worth looking for what they have in common.
+    return relation.encode_all(rows) if len(rows) > 2 else [relation.encode(row) for row in rows]
 
 
 def _stretches(items: list[V]) -> Iterator[list[V]]:
