@@ -29,7 +29,7 @@ MODULES = (
 )
 #: Modules of which not every survivor has been looked at, with how many there are. The number may only fall.
 UNFINISHED: Mapping[str, int] = {
-    "tongbao.ledger.bulk": 32,
+    "tongbao.ledger.bulk": 17,
 }
 #: Where their tests are.
 FOLDERS = ("tests/payments", "tests/wallet", "tests/identity", "tests/merchants", "tests/ledger")
