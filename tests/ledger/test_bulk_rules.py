@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -12,11 +13,13 @@ from tests.support.books import bounding, bulk, freezing, funding, issuing, legs
 from tests.support.books import colour as defining
 from tests.support.leavings import rows
 from tests.support.town import NOON, Town, town
-from tongbao.engine.api import MemoryStore
+from tongbao.engine.api import Key, MemoryStore, View
 from tongbao.kernel.errors import InvariantBroken
-from tongbao.kernel.ids import named_id
-from tongbao.ledger.commands import ManyLegs, PlaceName, Posting
-from tongbao.ledger.types import LEDGER_DAY
+from tongbao.kernel.ids import RowIds, named_id
+from tongbao.ledger.book import BOOK_KEY
+from tongbao.ledger.bulk import post_bulk
+from tongbao.ledger.commands import ManyLegs, PlaceName, PostBulk, Posting
+from tongbao.ledger.types import ACCOUNT, JOURNAL, LEDGER_DAY, Account
 
 TODAY = NOON.date()
 FUNDS = PlaceName("2401", "CNY", named_id("colour", "canteen"))
@@ -118,10 +121,29 @@ async def test_postings_count_to_their_value_dates_on_the_side_where_they_were_e
     async with town(store) as place:
         one, other = await two(place)
         back = TODAY - timedelta(days=2)
-        wished = [
+        wished: list[Posting | ManyLegs] = [
             pair(reserve(), one, 7, value_date=back), pair(one, other, 5), legs((reserve(), -1), (other, 1), value_date=back),
         ]  # fmt: skip
         await place.happens(bulk(place, wished))
     assert {(row.day, row.code): (row.debit_minor, row.credit_minor, row.entries) for row in rows(store, LEDGER_DAY)} == {
         (TODAY, "1001"): (100, 0, 1), (TODAY, "2001"): (5, 105, 3), (back, "1001"): (8, 0, 2), (back, "2001"): (0, 8, 2),
     }  # fmt: skip
+
+
+async def test_a_chain_that_is_declined_counts_nowhere() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        one, other = await two(place)
+        await place.happens(bulk(place, [pair(reserve(), one, 60, linked=True), pair(other, one, 1), pair(reserve(), one, 5)]))
+    assert {row.code: (row.debit_minor, row.credit_minor, row.entries) for row in rows(store, LEDGER_DAY)} == {
+        "1001": (105, 0, 2), "2001": (0, 105, 2),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("postings", "turns"), [(1, 1), (64, 1), (65, 2), (128, 2), (129, 3)])
+def test_others_have_a_turn_after_every_64_postings(postings: int, turns: int) -> None:
+    one, other = (Account(UUID(int=each), "2001", None, "CNY", 9999, 0, 0, None, 1, NOON) for each in (1, 2))
+    view = View({BOOK_KEY: None, **{Key(ACCOUNT, each.account_id): each for each in (one, other)}}, RowIds(NOON, 1, 1))
+    command = PostBulk(command_id=UUID(int=3), postings=(Posting(one.account_id, other.account_id, 1),) * postings)
+    assert len(list(post_bulk(command, view, NOON))) == turns
+    assert len(view.changes(accepted=True).appended[JOURNAL]) == postings

@@ -13,7 +13,7 @@ from tests.ledger import test_ladder_colours as colours
 from tests.support.ladder import Row
 from tests.support.town import NOON, Town
 from tongbao.app.registry import DECIDERS
-from tongbao.engine.api import Command, Decider, Decision, Engine, Limits, MemoryStore, View
+from tongbao.engine.api import Command, Decider, Decision, Engine, Limits, MemoryStore, View, at_once
 from tongbao.kernel.clock import VirtualClock
 
 ROWS = [row for row in [*holds.ROWS, *accounts.ROWS, *colours.ROWS] if row.says == "ok"]
@@ -26,7 +26,7 @@ def watched(decider: Decider[Any]) -> Decider[Any]:
         return decider
 
     def decide(command: Command, view: View, now: datetime) -> Decision:
-        decision = decider.decide(command, view, now)
+        decision = at_once(decider.decide(command, view, now))
         unnamed = view.changes(accepted=True).written.keys() - set(decider.keys(command))
         assert not unnamed, f"{command.kind} writes {unnamed} unnamed"
         return decision
