@@ -47,6 +47,21 @@ def test_a_value_date_is_open_or_named_as_what_it_is(
 
 
 @pytest.mark.parametrize(
+    ("wished", "told"),
+    [
+        (date(2026, 1, 28), {"value_date": date(2026, 1, 28), "earliest": date(2026, 1, 29)}),
+        (date(2026, 3, 5), {"value_date": date(2026, 3, 5), "latest": date(2026, 3, 4)}),
+    ],
+)
+def test_who_names_a_day_that_is_not_open_is_told_the_nearest_that_is(wished: date, told: dict[str, date]) -> None:
+    book = Book("main", "Asia/Shanghai", None, 31, 3)
+    found = value_day(book, NOON, wished)
+    assert isinstance(found, Declined) and found.detail == told
+    (nearest,) = set(told.values()) - {wished}
+    assert value_day(book, NOON, nearest) == nearest
+
+
+@pytest.mark.parametrize(
     ("moment", "zone", "day"),
     [
         (datetime(2026, 3, 1, 15, 59, 59, 999999, UTC), "Asia/Shanghai", date(2026, 3, 1)),

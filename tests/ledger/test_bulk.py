@@ -40,7 +40,7 @@ class Asked(Command, frozen=True, kw_only=True):
 
 def accounts() -> dict[Key, Any]:
     """Plain ones, one each with a hold, a ceiling, a floor, frozen, closed; and one that is not there."""
-    opened = [replace(_account(place), posted_minor=10) for place in PLACES]
+    opened = [replace(_account(place), posted_minor=10, version=3) for place in PLACES]
     opened[1] = replace(opened[1], held_minor=7)
     opened[2] = replace(opened[2], ceiling_minor=12, floor_minor=5)
     opened[3] = replace(opened[3], debit_freeze="court")
@@ -186,6 +186,7 @@ def test_a_bulk_comes_to_what_its_postings_come_to_one_by_one(postings: list[Pos
         (each.kind, each.memo, each.value_date) for each in journals
     ]
     assert {**rows, **left.now} == slow
+    assert left.now.keys() == {(ACCOUNT, entry.account_id) for entry in entries}, "an account is left that nothing was posted to"
     assert result.first_journal_id == (mine[0].journal_id if mine else None)
     _sound(mine, left)
 

@@ -9,6 +9,7 @@ import pytest
 
 from tongbao.kernel.ids import named_id
 from tongbao.ledger.chart import CHART, AccountType, ChartLine, account_id, coloured
+from tongbao.ledger.colours import funds_of
 from tongbao.ledger.commands import PlaceName
 from tongbao.ledger.rules import Place, place_of
 
@@ -81,5 +82,7 @@ def test_an_account_is_named_by_line_currency_and_owner() -> None:
 def test_a_colour_is_part_of_the_currency() -> None:
     assert coloured("CNY", "canteen") == "CNY:canteen" and coloured("CNY", "") == "CNY"
     place = Place(CHART["2001"], "CNY", OWNER, "canteen")
-    assert place_of(PlaceName("2001", "CNY:canteen", OWNER)) == place
+    named = place_of(PlaceName("2001", "CNY:canteen", OWNER))
+    assert named == place and (named.currency, named.colour, named.money) == ("CNY", "canteen", "CNY:canteen")
     assert place.account_id == named_id("account", "2001", "CNY:canteen", str(OWNER))
+    assert funds_of("canteen", "CNY") == Place(CHART["2401"], "CNY", named_id("colour", "canteen"))

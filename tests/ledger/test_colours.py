@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 
 from tests.support.books import colour, freezing, issuing, journal, posting, reclaiming, reserve, wallet
+from tests.support.leavings import rows
 from tests.support.town import NOON, Town, town
 from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Engine, Key, Limits, MemoryStore, View
 from tongbao.kernel.clock import VirtualClock
+from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger.api import MERCHANT_BALANCE, Leg, Place, account_keys, funds_of, may_spend, post, spend, spend_keys
 from tongbao.ledger.commands import AllowColourAt, EndColour
-from tongbao.ledger.types import ACCOUNT, ENTRY
+from tongbao.ledger.types import ACCOUNT, COLOUR, ENTRY
 
 steady = settings(derandomize=True, database=None, deadline=None, max_examples=60)
 
@@ -61,8 +63,8 @@ def _town(store: MemoryStore) -> tuple[Engine, Town]:
 
 def balances(store: MemoryStore) -> dict[tuple[str, str, UUID | None], int]:
     """What is where, by line, currency and owner; empty accounts left out."""
-    rows = store.tables.table(ACCOUNT).values()
-    return {(row.code, row.currency, row.owner_id): row.posted_minor for row in rows if row.posted_minor}
+    accounts = store.tables.table(ACCOUNT).values()
+    return {(row.code, row.currency, row.owner_id): row.posted_minor for row in accounts if row.posted_minor}
 
 
 def buying(place: Town, payer: UUID, merchant: UUID, minor: int, *colours: str) -> Buy:
@@ -88,6 +90,52 @@ async def test_what_expires_first_pays_first_and_plain_money_pays_the_rest() -> 
         assert found["2001", "CNY", payer] == 1
         assert found["2101", "CNY", shop] == 109
         assert await place.says(buying(place, payer, shop, 2, "later", "sooner")) == "insufficient_funds"
+
+
+async def test_the_last_cent_of_restricted_money_pays_and_all_that_one_has_can_be_spent() -> None:
+    store = MemoryStore()
+    engine, place = _town(store)
+    async with engine:
+        payer, shop = await place.customer(9), place.id()
+        await place.happens(colour(place, "canteen"))
+        await place.happens(issuing(place, "canteen", reserve(), payer, 1))
+        await place.happens(buying(place, payer, shop, 10, "canteen"))
+        assert {at: minor for at, minor in balances(store).items() if at[0] in ("2001", "2101")} == {("2101", "CNY", shop): 10}
+
+
+async def test_who_cannot_pay_is_told_what_plain_and_restricted_money_come_to() -> None:
+    engine, place = _town(MemoryStore())
+    async with engine:
+        payer, shop = await place.customer(50), place.id()
+        for code, where in (("canteen", None), ("elsewhere", [])):
+            await place.happens(colour(place, code, where))
+            await place.happens(issuing(place, code, reserve(), payer, 30))
+        declined = (await place.submit(buying(place, payer, shop, 81, "canteen", "elsewhere"))).decision
+    assert isinstance(declined, Declined)
+    assert (declined.code.name, declined.detail) == ("insufficient_funds", {"available_minor": 80, "needed_minor": 81})
+
+
+@pytest.mark.parametrize("minor", [0, -5])
+async def test_a_payment_of_nothing_or_less_is_a_bug(minor: int) -> None:
+    engine, place = _town(MemoryStore())
+    async with engine:
+        with pytest.raises(InvariantBroken, match=f"an amount of {minor}"):
+            await place.submit(buying(place, await place.customer(50), place.id(), minor))
+
+
+async def test_the_last_cent_of_what_has_ended_is_taken_back() -> None:
+    store = MemoryStore()
+    engine, place = _town(store)
+    async with engine:
+        owner = place.id()
+        await place.happens(colour(place, "canteen"))
+        await place.happens(issuing(place, "canteen", reserve(), owner, 1))
+        place.clock.advance(timedelta(hours=1))
+        await place.happens(EndColour(command_id=place.id(), code="canteen"))
+        taken = await place.happens(reclaiming(place, "canteen", reserve(), owner))
+    assert taken.amount_minor == 1
+    assert [(row.state, row.ended_at) for row in rows(store, COLOUR)] == [("ENDED", NOON + timedelta(hours=1))]
+    assert balances(store) == {("9101", "CNY:canteen", None): -1, ("9102", "CNY:canteen", None): 1}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from tests.ledger import test_ladder_accounts as accounts
 from tests.ledger import test_ladder_colours as colours
-from tests.support.books import id_of, wallet
+from tests.support.books import colour, id_of, issuing, moving, wallet
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import Town, town
 from tongbao.engine.api import Command, MemoryStore, PostgresStore, Store
@@ -73,6 +73,12 @@ async def holding_under_the_name_of_an_ended_hold(place: Town) -> Command:
 @says("hold_expired")
 async def holding_until_now(place: Town) -> Command:
     return place.holding(await place.customer(500), place.id(), 1, timedelta(0))
+
+
+@says("line_not_by_hand")
+async def capturing_into_the_funds_behind_restricted_money(place: Town) -> Command:
+    owner, hold = await held(place)
+    return msgspec.structs.replace(place.capturing(owner, hold, place.id(), 1), to_code="2401")
 
 
 @says("ok")
@@ -145,6 +151,11 @@ async def agreed(place: Town, minor: int = 300, agreed_minor: int = 400) -> tupl
     owner, hold = await place.customer(500), place.id()
     await place.happens(msgspec.structs.replace(place.holding(owner, hold, minor), agreed_minor=agreed_minor))
     return owner, hold
+
+
+@says("ok")
+async def holding_just_what_was_agreed(place: Town) -> Command:
+    return msgspec.structs.replace(place.holding(await place.customer(500), place.id(), 300), agreed_minor=300)
 
 
 @says("ok")
@@ -228,6 +239,20 @@ async def spending_what_the_janitor_gave_back(place: Town) -> Command:
     return place.transferring(owner, await place.customer(), 500)
 
 
+@says("ok")
+async def spending_all_but_what_a_partial_capture_left_held(place: Town) -> Command:
+    owner, hold = await held(place)
+    await place.happens(place.capturing(owner, hold, await place.merchant(), 100, final=False))
+    return place.transferring(owner, await place.customer(), 200)
+
+
+@says("insufficient_funds")
+async def spending_what_a_partial_capture_left_held(place: Town) -> Command:
+    owner, hold = await held(place)
+    await place.happens(place.capturing(owner, hold, await place.merchant(), 100, final=False))
+    return place.transferring(owner, await place.customer(), 201)
+
+
 @says("insufficient_funds")
 async def spending_when_the_janitor_came_a_moment_too_early(place: Town) -> Command:
     owner, hold = await held(place)
@@ -296,7 +321,7 @@ async def test_a_repeated_hold_has_the_same_result() -> None:
 
 # ── amounts that no edge lets through must not get through here either ──────────────────────────────────────────────────
 
-_NEGATIVE = ("transfer", "withdrawal", "payment at once", "refund", "hold", "capture")
+_NEGATIVE = ("transfer", "withdrawal", "payment at once", "refund", "hold", "capture", "restricted money", "what there is")
 
 
 async def _negatives(place: Town) -> dict[str, Any]:
@@ -308,6 +333,8 @@ async def _negatives(place: Town) -> dict[str, Any]:
     hold = place.id()
     await place.happens(place.holding(customer, hold, 300))
     await place.happens(place.capturing(customer, hold, merchant, 100, final=False))
+    await place.happens(colour(place, "canteen"))
+    await place.happens(issuing(place, "canteen", wallet(customer), other, 100))
     return {
         "transfer": place.transferring(customer, other, -50),
         "withdrawal": place.starting(customer, await place.bank_account(customer), -50, "withdrawal"),
@@ -315,6 +342,8 @@ async def _negatives(place: Town) -> dict[str, Any]:
         "refund": place.refunding(merchant, "paid", customer, "refund", -50),
         "hold": place.holding(customer, place.id(), -50),
         "capture": place.capturing(customer, hold, merchant, -50, final=False),
+        "restricted money": issuing(place, "canteen", wallet(customer), other, -50),
+        "what there is": moving(place, wallet(customer), wallet(other), -50),
     }
 
 
@@ -335,3 +364,10 @@ async def _is_a_bug(store: Store, name: str) -> None:
         # Not just any failure: the decider says no before the database's constraints would have to.
         with pytest.raises(InvariantBroken, match="an amount of -50"):
             await place.submit(command)
+
+
+async def test_that_less_was_agreed_than_is_held_is_a_bug() -> None:
+    async with town() as place:
+        command = place.holding(await place.customer(500), place.id(), 300)
+        with pytest.raises(InvariantBroken, match="299 agreed for a hold of 300"):
+            await place.submit(msgspec.structs.replace(command, agreed_minor=299))

@@ -75,7 +75,7 @@ def spend(
     for colour in _in_order(view, now, currency, merchant_id, colours):
         holding = account_at(view, holding_of(colour.code, currency, payer_id), now)
         part = min(left, holding.debitable_minor)
-        if part <= 0 or holding.debit_freeze or holding.closed_at is not None:
+        if part <= 0 or holding.debit_freeze:  # a closed account has nothing in it
             continue
         legs += _redeeming(colour, payer_id, part)
         left -= part

@@ -15,6 +15,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger import errors
 from tongbao.ledger.commands import (
     Captured,
@@ -44,7 +45,8 @@ def place_hold(command: PlaceHold, view: View, now: datetime) -> Decision:
     amount = command.amount_minor
     require_positive(amount)
     agreed = amount if command.agreed_minor is None else command.agreed_minor
-    require_positive(agreed - amount + 1)
+    if agreed < amount:
+        raise InvariantBroken(f"{agreed} agreed for a hold of {amount}")
     place = _place(command)
     if (refused := not_by_hand((place,))) is not None:
         return refused

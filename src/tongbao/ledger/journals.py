@@ -10,11 +10,11 @@ from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger import errors
 from tongbao.ledger.book import BOOK_KEY
-from tongbao.ledger.chart import CHART
 from tongbao.ledger.commands import (
     DraftJournal,
     Moved,
     MoveUpTo,
+    PlaceName,
     Posted,
     PostLinked,
     Reversed,
@@ -23,7 +23,6 @@ from tongbao.ledger.commands import (
 from tongbao.ledger.rules import (
     Draft,
     Leg,
-    Place,
     account_at,
     account_keys,
     most_movable,
@@ -34,7 +33,7 @@ from tongbao.ledger.rules import (
     refusal_of,
     require_positive,
 )
-from tongbao.ledger.types import ACCOUNT, REVERSAL, Account, Reversal
+from tongbao.ledger.types import ACCOUNT, REVERSAL, Reversal
 
 
 def draft_of(kind: str, wished: DraftJournal) -> Draft:
@@ -63,9 +62,9 @@ def move_up_to(command: MoveUpTo, view: View, now: datetime) -> Decision:
     if (refused := not_by_hand((source, target))) is not None:
         return refused
     giving, taking = account_at(view, source, now), account_at(view, target, now)
-    for account, direction in ((giving, -1), (taking, 1)):
-        # Closed or frozen says more than "nothing".
-        if (refused := refusal_of(account, direction, account.posted_minor)) is not None and refused.code in _STANDING:
+    for account, wished in ((giving, -command.amount_minor), (taking, command.amount_minor)):
+        # Closed or frozen says more than "nothing". Where an account stands already, no bound is passed.
+        if (refused := refusal_of(account, wished, account.posted_minor)) is not None:
             return refused
     amount = most_movable(giving, taking, command.amount_minor)
     if amount == 0:
@@ -73,10 +72,6 @@ def move_up_to(command: MoveUpTo, view: View, now: datetime) -> Decision:
     legs = [Leg(source, -amount), Leg(target, amount)]
     journal = post(view, command, now, command.kind, legs, command.memo, value_date=command.value_date)
     return journal if isinstance(journal, Declined) else Accepted(Moved(journal.journal_id, amount))
-
-
-#: What is said of an account whatever the amount.
-_STANDING = (errors.ACCOUNT_CLOSED, errors.DEBITS_FROZEN, errors.CREDITS_FROZEN)
 
 
 def reverse_journal(command: ReverseJournal, view: View, now: datetime) -> Decision:
@@ -98,7 +93,7 @@ def reverse_journal(command: ReverseJournal, view: View, now: datetime) -> Decis
         account = view.need(ACCOUNT, leg.account_id)
         if account.currency != leg.currency:
             raise InvariantBroken(f"an entry in {leg.currency} on an account in {account.currency}")
-        legs.append(Leg(_place_of_account(account), -leg.amount_minor))
+        legs.append(Leg(place_of(PlaceName(account.code, account.currency, account.owner_id)), -leg.amount_minor))
     journal = post(
         view, command, now, command.kind, legs, command.reason, value_date=command.value_date, reverses=command.journal_id
     )
@@ -108,11 +103,6 @@ def reverse_journal(command: ReverseJournal, view: View, now: datetime) -> Decis
     told = {"journal_id": command.journal_id, "reversed_by": journal.journal_id, "reason": command.reason, "by": command.by}
     view.emit("ledger", "journal.reversed", told)
     return Accepted(Reversed(journal.journal_id))
-
-
-def _place_of_account(account: Account) -> Place:
-    currency, _, colour = account.currency.partition(":")
-    return Place(CHART[account.code], currency, account.owner_id, colour)
 
 
 def _post_keys(command: PostLinked) -> list[Key]:
