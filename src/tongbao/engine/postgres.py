@@ -260,13 +260,11 @@ class _PostgresSession:
             return
         count = relation.field_count
         if relation.sealed:
-            parts = [
-                part for encoded, seal in zip(written.encoded, written.seals, strict=True)
-                for part in (count, encoded, _SEAL_LENGTH, seal)
-            ]  # fmt: skip
+            rows = [encoded + _SEAL_LENGTH + seal for encoded, seal in zip(written.encoded, written.seals, strict=True)]
         else:
-            parts = [part for encoded in written.encoded for part in (count, encoded)]
-        data = b"".join((_COPY_HEAD, *parts, _COPY_TAIL))
+            rows = written.encoded
+        # Before each row stands how many fields it has.
+        data = count.join((_COPY_HEAD, *rows)) + _COPY_TAIL
         # A memoryview, because asyncpg takes bytes for the name of a file.
         await self._connection.copy_to_table(
             relation.name, source=memoryview(data), columns=relation.stored_columns, format="binary"

@@ -29,17 +29,18 @@ class Remembered(Generic[V]):
         """Put what is remembered into `into`, unless it is there; answer the keys that are not remembered."""
         young, old = self._young, self._old
         missing = []
+        put = into.setdefault
         for key in keys:
-            if key in into:
-                continue
             value = young.get(key, _MISSING)
             if value is _MISSING:
+                if key in into:
+                    continue
                 value = old.get(key, _MISSING)
                 if value is _MISSING:
                     missing.append(key)
                     continue
                 young[key] = value
-            into[key] = value
+            put(key, value)
         return missing
 
     def get(self, key: Any) -> V | None:

@@ -37,7 +37,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         return self
 
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.msgpack.Encoder(order="deterministic", uuid_format="bytes").encode
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
@@ -137,7 +137,7 @@ class View:
         if key in self._written:
             self._written[key] = row
 
-    def derive_all(self, relation: Relation[Row], rows: Mapping[Hashable, Row]) -> None:
+    def derive_all(self, relation: Relation[Row], rows: Mapping[Any, Row]) -> None:
         """As `derive`, for many rows by their keys."""
         if self._written:
             for row in rows.values():

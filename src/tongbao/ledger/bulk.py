@@ -20,7 +20,7 @@ from tongbao.ledger import errors
 from tongbao.ledger.book import BOOK_KEY, the_book, value_day
 from tongbao.ledger.chart import CHART
 from tongbao.ledger.commands import BulkPosted, ManyLegs, PostBulk, Posting, PostingDeclined
-from tongbao.ledger.rules import require_positive
+from tongbao.ledger.rules import refusal_of, require_positive
 from tongbao.ledger.types import ACCOUNT, ENTRY, JOURNAL, LARGEST_BALANCE_MINOR, LEDGER_DAY, Account, Entry, Journal
 
 
@@ -52,6 +52,7 @@ def post_bulk(command: PostBulk, view: View, now: datetime) -> Generator[None, N
     return Accepted(BulkPosted(len(batch.journals), tuple(declined), first))
 
 
+_HIGHEST, _LOWEST = LARGEST_BALANCE_MINOR, -LARGEST_BALANCE_MINOR
 #: Postings decided at a stretch before others have a turn: about a third of a millisecond.
 _STRETCH = 64
 
@@ -77,28 +78,14 @@ def _chain(batch: _Batch, postings: Sequence[Posting | ManyLegs], first: int, de
     return last + 1
 
 
-class _Totals(msgspec.Struct, gc=False, eq=False):
-    """What is debited and credited to a line of the chart in a currency on one day, by so many entries."""
+class _Line(msgspec.Struct, gc=False, eq=False):
+    """A line of the chart in a currency on one day: what the command debits and credits to it, by so many entries; and why it may
+    not, if it may not."""
 
+    refused: Code | None
     debited: int = 0
     credited: int = 0
     entries: int = 0
-
-
-class _State(msgspec.Struct, gc=False, eq=False):
-    """An account on its way through the batch: `lowest` and `highest` are how far its posted balance may go, `today` is where
-    its entries of today are summed up."""
-
-    account: Account
-    account_id: UUID
-    currency: str
-    posted: int
-    version: int
-    lowest: int
-    highest: int
-    debits_refused: Code | None
-    credits_refused: Code | None
-    today: _Totals
 
 
 class _Batch:
@@ -111,11 +98,12 @@ class _Batch:
         self._book = the_book(view)
         self._today = value_day(self._book, now)
         self._days: dict[date | None, date | Declined] = {None: self._today}
-        self._states: dict[UUID, _State] = {}
-        self._totals: dict[tuple[date | Declined, str, str], _Totals] = {}
+        #: Accounts with entries, as these leave them.
+        self._accounts: dict[UUID, Account] = {}
+        self._lines: dict[tuple[date | Declined, str], dict[str, _Line]] = {}
         self._entries: list[Entry] = []
-        #: Where a chain is under way: what it changed, as it was before.
-        self._log: list[tuple[_State, int, int, _Totals, int]] | None = None
+        #: Where a chain is under way: the accounts that it changed as they were before (None: without entries), line and amount.
+        self._log: list[tuple[UUID, Account | None, _Line, int]] | None = None
         self._marks = (0, 0)
         self.journals: list[Journal] = []
 
@@ -127,9 +115,10 @@ class _Batch:
 
         A loop with everything at hand: a call for each of two entries of each posting would take half as long again.
         """
-        find, load, new_id, log = self._states.get, self._load, self._view.new_id, self._log
+        accounts, stored, new_id, log = self._accounts, self._view.get, self._view.new_id, self._log
+        find, enter, journalise = self._accounts.get, self._entries.append, self.journals.append
         command_id, now, today = self._command_id, self._now, self._today
-        enter, journalise = self._entries.append, self.journals.append
+        lines, lines_currency = {}, ""
         while at < stop:
             posting = postings[at]
             if posting.linked and not chained:
@@ -142,11 +131,11 @@ class _Batch:
             debit_id, credit_id, amount = posting.debit_account_id, posting.credit_account_id, posting.amount_minor
             if amount <= 0:
                 require_positive(amount)
-            debit = find(debit_id) or load(debit_id)
-            credit = find(credit_id) or load(credit_id)
+            debit = find(debit_id) or stored(ACCOUNT, debit_id)
+            credit = find(credit_id) or stored(ACCOUNT, credit_id)
             if debit is None or credit is None:
                 return at, errors.ACCOUNT_NOT_FOUND
-            if debit is credit:
+            if debit_id == credit_id:
                 return at, errors.SAME_ACCOUNT
             currency = debit.currency
             if currency != credit.currency:
@@ -154,89 +143,97 @@ class _Batch:
             day = today if posting.value_date is None else self._day(posting.value_date)
             if day.__class__ is Declined:
                 return at, day.code
-            if debit.debits_refused is not None:
-                return at, debit.debits_refused
+            if currency != lines_currency:
+                lines, lines_currency = self._lines_of(today, currency), currency
+            out = lines.get(debit.code) or _line(lines, debit.code)
+            into = lines.get(credit.code) or _line(lines, credit.code)
+            if out.refused is not None or debit.closed_at is not None or debit.debit_freeze:
+                return at, out.refused or (errors.ACCOUNT_CLOSED if debit.closed_at is not None else errors.DEBITS_FROZEN)
+            refused = None
+            if into.refused is not None or credit.closed_at is not None or credit.credit_freeze:
+                refused = into.refused or (errors.ACCOUNT_CLOSED if credit.closed_at is not None else errors.CREDITS_FROZEN)
             if posting.at_most:
-                if credit.credits_refused is not None:
-                    return at, credit.credits_refused
-                amount = min(amount, debit.posted - debit.lowest, credit.highest - credit.posted)
+                if refused is not None:
+                    return at, refused
+                amount = min(amount, debit.debitable_minor, credit.creditable_minor)
                 if amount <= 0:
                     return at, errors.NOTHING_TO_MOVE
-            less = debit.posted - amount
-            if less < debit.lowest:
+            less, more = debit.posted_minor - amount, credit.posted_minor + amount
+            floor, ceiling = debit.floor_minor, credit.ceiling_minor
+            if less - debit.held_minor < (_LOWEST if floor is None else floor):
                 return at, errors.INSUFFICIENT_FUNDS
-            if credit.credits_refused is not None:
-                return at, credit.credits_refused
-            more = credit.posted + amount
-            if more > credit.highest:
+            if refused is not None:
+                return at, refused
+            if more > (_HIGHEST if ceiling is None else ceiling):
                 return at, errors.BALANCE_CEILING
-            journal_id = new_id()
-            out, into = debit.today, credit.today
+            debit_id, credit_id, journal_id = debit.account_id, credit.account_id, new_id()
             if day is not today:
-                out, into = self._totals_of(day, debit.account), self._totals_of(day, credit.account)
+                dated = self._lines_of(day, currency)
+                out = dated.get(debit.code) or _line(dated, debit.code)
+                into = dated.get(credit.code) or _line(dated, credit.code)
             if log is not None:
-                log.append((debit, debit.posted, debit.version, out, -amount))
-                log.append((credit, credit.posted, credit.version, into, amount))
-            debit.posted, credit.posted = less, more
-            debit.version = debit_version = debit.version + 1
-            credit.version = credit_version = credit.version + 1
+                log.append((debit_id, find(debit_id), out, -amount))
+                log.append((credit_id, find(credit_id), into, amount))
             out.debited += amount
             out.entries += 1
             into.credited += amount
             into.entries += 1
-            enter(Entry(debit.account_id, debit_version, journal_id, 0, currency, -amount, less, now))
-            enter(Entry(credit.account_id, credit_version, journal_id, 1, currency, amount, more, now))
+            debit_version, credit_version = debit.version + 1, credit.version + 1
+            accounts[debit_id] = replace(debit, posted_minor=less, version=debit_version)
+            accounts[credit_id] = replace(credit, posted_minor=more, version=credit_version)
+            enter(Entry(debit_id, debit_version, journal_id, 0, currency, -amount, less, now))
+            enter(Entry(credit_id, credit_version, journal_id, 1, currency, amount, more, now))
             journalise(Journal(journal_id, command_id, posting.kind, posting.memo, now, day))  # type: ignore[arg-type]
             at += 1
         return at, None
 
     def _legs(self, posting: ManyLegs) -> Code | None:
         """Post it, or say why not and leave nothing."""
-        touched: list[tuple[_State, int]] = []
+        touched: list[tuple[Account, int]] = []
         sums: dict[str, int] = {}
         for leg in posting.legs:
-            state = self._states.get(leg.account_id) or self._load(leg.account_id)
-            if state is None:
+            account = self._accounts.get(leg.account_id) or self._view.get(ACCOUNT, leg.account_id)
+            if account is None:
                 return errors.ACCOUNT_NOT_FOUND
-            touched.append((state, leg.amount_minor))
-            sums[state.currency] = sums.get(state.currency, 0) + leg.amount_minor
+            touched.append((account, leg.amount_minor))
+            sums[account.currency] = sums.get(account.currency, 0) + leg.amount_minor
         if not touched or any(sums.values()) or not all(amount for _, amount in touched):
             return errors.LEGS_UNBALANCED
         day = self._day(posting.value_date)
         if isinstance(day, Declined):
             return day.code
-        after: dict[UUID, int] = {}
-        for state, amount in touched:
-            posted = after.get(state.account_id, state.posted) + amount
-            refused = state.debits_refused if amount < 0 else state.credits_refused
-            if refused is not None:
-                return refused
-            if amount < 0 and posted < state.lowest:
-                return errors.INSUFFICIENT_FUNDS
-            if amount > 0 and posted > state.highest:
-                return errors.BALANCE_CEILING
-            after[state.account_id] = posted
+        after: dict[UUID, Account] = {}
+        left: list[tuple[Account, int]] = []
+        for account, amount in touched:
+            account = after.get(account.account_id, account)
+            posted = account.posted_minor + amount
+            if not CHART[account.code].by_hand:
+                return errors.LINE_NOT_BY_HAND
+            if (refused := refusal_of(account, amount, posted)) is not None:
+                return refused.code
+            account = after[account.account_id] = replace(account, posted_minor=posted, version=account.version + 1)
+            left.append((account, amount))
         journal_id = self._view.new_id()
-        for number, (state, amount) in enumerate(touched):
-            self._enter(state, amount, journal_id, number, day)
+        for number, (account, amount) in enumerate(left):
+            self._enter(account, amount, journal_id, number, day)
         self.journals.append(Journal(journal_id, self._command_id, posting.kind, posting.memo, self._now, day))
         return None
 
-    def _enter(self, state: _State, amount: int, journal_id: UUID, leg: int, day: date) -> None:
-        """One entry, which nothing stands against any more."""
-        totals = state.today
-        if day is not self._today:
-            totals = self._totals_of(day, state.account)
+    def _enter(self, account: Account, amount: int, journal_id: UUID, leg: int, day: date) -> None:
+        """One entry, which nothing stands against any more, and the account as it leaves it."""
+        where, lines = account.account_id, self._lines_of(day, account.currency)
+        line = lines.get(account.code) or _line(lines, account.code)
         if self._log is not None:
-            self._log.append((state, state.posted, state.version, totals, amount))
-        posted = state.posted = state.posted + amount
-        version = state.version = state.version + 1
-        totals.entries += 1
+            self._log.append((where, self._accounts.get(where), line, amount))
+        line.entries += 1
         if amount < 0:
-            totals.debited -= amount
+            line.debited -= amount
         else:
-            totals.credited += amount
-        self._entries.append(Entry(state.account_id, version, journal_id, leg, state.currency, amount, posted, self._now))
+            line.credited += amount
+        self._accounts[where] = account
+        self._entries.append(
+            Entry(where, account.version, journal_id, leg, account.currency, amount, account.posted_minor, self._now)
+        )
 
     # ── chains ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -248,11 +245,14 @@ class _Batch:
     def undo(self) -> None:
         """As it was at `remember`."""
         assert self._log is not None
-        for state, posted, version, totals, amount in reversed(self._log):
-            state.posted, state.version = posted, version
-            totals.entries -= 1
-            totals.debited -= max(0, -amount)
-            totals.credited -= max(0, amount)
+        for where, before, line, amount in reversed(self._log):
+            if before is None:
+                del self._accounts[where]
+            else:
+                self._accounts[where] = before
+            line.entries -= 1
+            line.debited -= max(0, -amount)
+            line.credited -= max(0, amount)
         entries, journals = self._marks
         del self._entries[entries:], self.journals[journals:]
         self._log = None
@@ -263,32 +263,8 @@ class _Batch:
 
     # ── what the view gives and gets ────────────────────────────────────────────────────────────────────────────────────
 
-    def _load(self, account_id: UUID) -> _State | None:
-        account = self._view.get(ACCOUNT, account_id)
-        if account is None:
-            return None
-        floor, ceiling = account.floor_minor, account.ceiling_minor
-        debits_refused = credits_refused = None
-        if not CHART[account.code].by_hand:
-            debits_refused = credits_refused = errors.LINE_NOT_BY_HAND
-        elif account.closed_at is not None:
-            debits_refused = credits_refused = errors.ACCOUNT_CLOSED
-        else:
-            if account.debit_freeze:
-                debits_refused = errors.DEBITS_FROZEN
-            if account.credit_freeze:
-                credits_refused = errors.CREDITS_FROZEN
-        state = self._states[account_id] = _State(
-            account, account.account_id, account.currency, account.posted_minor, account.version,
-            (-LARGEST_BALANCE_MINOR if floor is None else floor) + account.held_minor,
-            LARGEST_BALANCE_MINOR if ceiling is None else ceiling,
-            debits_refused, credits_refused, self._totals_of(self._today, account),
-        )  # fmt: skip
-        return state
-
-    def _totals_of(self, day: date | Declined, account: Account) -> _Totals:
-        place = (day, account.code, account.currency)
-        return self._totals.get(place) or self._totals.setdefault(place, _Totals())
+    def _lines_of(self, day: date | Declined, currency: str) -> dict[str, _Line]:
+        return self._lines.setdefault((day, currency), {})
 
     def _day(self, wished: date | None) -> date | Declined:
         day = self._days.get(wished)
@@ -298,22 +274,18 @@ class _Batch:
 
     def keep(self) -> None:
         """Leave everything in the view."""
-        if not self.journals:
-            return
         view = self._view
-        view.derive_all(
-            ACCOUNT,
-            {
-                account_id: replace(state.account, posted_minor=state.posted, version=state.version)
-                for account_id, state in self._states.items()
-                if state.version != state.account.version
-            },
-        )
+        view.derive_all(ACCOUNT, self._accounts)
         view.append(JOURNAL, self.journals)
         view.append(ENTRY, self._entries)
-        for place, totals in self._totals.items():
-            if totals.entries:
-                view.tally(LEDGER_DAY, place, totals.debited, totals.credited, totals.entries)
+        for (day, currency), lines in self._lines.items():
+            for code, line in lines.items():
+                if line.entries:
+                    view.tally(LEDGER_DAY, (day, code, currency), line.debited, line.credited, line.entries)
+
+
+def _line(lines: dict[str, _Line], code: str) -> _Line:
+    return lines.setdefault(code, _Line(None if CHART[code].by_hand else errors.LINE_NOT_BY_HAND))
 
 
 def _bulk_keys(command: PostBulk) -> list[Key]:
