@@ -7,18 +7,19 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
-from tests.ledger.test_bulk import two
+from tests.ledger.test_bulk import PLACES, accounts, two
 from tests.support.books import bounding, bulk, freezing, funding, issuing, legs, opening, pair, reserve, wallet
 from tests.support.books import colour as defining
 from tests.support.leavings import rows
 from tests.support.town import NOON, Town, town
-from tongbao.engine.api import Key, MemoryStore, View
+from tongbao.engine.api import Accepted, Key, MemoryStore, View, at_once
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.ids import RowIds, named_id
 from tongbao.ledger.book import BOOK_KEY
 from tongbao.ledger.bulk import post_bulk
-from tongbao.ledger.commands import ManyLegs, PlaceName, PostBulk, Posting
+from tongbao.ledger.commands import AccountLeg, ManyLegs, PlaceName, PostBulk, Posting
 from tongbao.ledger.types import ACCOUNT, JOURNAL, LEDGER_DAY, Account
 
 TODAY = NOON.date()
@@ -94,6 +95,27 @@ async def test_the_money_behind_restricted_money_is_not_for_bulk(posting: Callab
         await place.happens(defining(place, "canteen"))
         await place.happens(issuing(place, "canteen", reserve(), place.id(), 50))
         assert await said(place, posting(one)) == "line_not_by_hand"
+
+
+async def test_each_posting_finds_the_accounts_as_those_before_it_left_them() -> None:
+    async with town() as place:
+        one, other = await two(place)
+        done = await place.happens(bulk(place, [pair(one, other, 30), pair(one, other, 40), pair(other, one, 70)]))
+        assert done.declined == ()
+        assert await said(place, pair(other, one, 1)) == "insufficient_funds"
+        assert await said(place, pair(one, other, 100)) == "ok"
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["pair", "legs"])
+def test_a_closed_account_gives_nothing_even_where_it_might_owe(several: bool) -> None:
+    rows = accounts()
+    closed = next(row for key, row in rows.items() if key.relation is ACCOUNT and row and row.closed_at)
+    rows[Key(ACCOUNT, closed.account_id)] = replace(closed, floor_minor=None)
+    one, other = closed.account_id, PLACES[0].account_id
+    wished = ManyLegs((AccountLeg(one, -5), AccountLeg(other, 5)), "") if several else Posting(one, other, 5)
+    decision = at_once(post_bulk(PostBulk(command_id=UUID(int=1), postings=(wished,)), View(rows, RowIds(NOON, 1, 1)), NOON))
+    assert isinstance(decision, Accepted)
+    assert [each.code for each in decision.result.declined] == ["account_closed"]
 
 
 async def test_no_more_is_moved_than_there_is_room_for() -> None:

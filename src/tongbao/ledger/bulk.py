@@ -40,11 +40,9 @@ def post_bulk(command: PostBulk, view: View, now: datetime) -> Generator[None, N
     while at < end:
         stop = min(at + _STRETCH, end)
         while at < stop:
-            at, code = batch.post(postings, at, stop)
-            if code is not None:
-                declined.append(PostingDeclined(at, code.name))
-                at += 1
-            elif at < stop:
+            at, _ = batch.post(postings, at, stop)
+            if at < stop:
+                # A posting that cannot be is a chain of one, and so is told as one.
                 at = _chain(batch, postings, at, declined)
         yield
     batch.keep()
@@ -88,6 +86,14 @@ class _Line(msgspec.Struct, gc=False, eq=False):
     entries: int = 0
 
 
+class _Lines(dict[str, _Line]):
+    """The lines of a day and currency, by code."""
+
+    def __missing__(self, code: str) -> _Line:
+        line = self[code] = _Line(None if CHART[code].by_hand else errors.LINE_NOT_BY_HAND)
+        return line
+
+
 class _Batch:
     """The accounts, journals and entries of one bulk command."""
 
@@ -100,11 +106,11 @@ class _Batch:
         self._days: dict[date | None, date | Declined] = {None: self._today}
         #: Accounts with entries, as these leave them.
         self._accounts: dict[UUID, Account] = {}
-        self._lines: dict[tuple[date | Declined, str], dict[str, _Line]] = {}
+        self._lines: dict[tuple[date | Declined, str], _Lines] = {}
         self._entries: list[Entry] = []
         #: Where a chain is under way: the accounts that it changed as they were before (None: without entries), line and amount.
         self._log: list[tuple[UUID, Account | None, _Line, int]] | None = None
-        self._marks = (0, 0)
+        self._marks: tuple[int, int]
         self.journals: list[Journal] = []
 
     def post(
@@ -118,7 +124,7 @@ class _Batch:
         accounts, stored, new_id, log = self._accounts, self._view.get, self._view.new_id, self._log
         find, enter, journalise = self._accounts.get, self._entries.append, self.journals.append
         command_id, now, today = self._command_id, self._now, self._today
-        lines, lines_currency = {}, ""
+        lines, lines_currency = _Lines(), ""
         while at < stop:
             posting = postings[at]
             if posting.linked and not chained:
@@ -145,8 +151,7 @@ class _Batch:
                 return at, day.code
             if currency != lines_currency:
                 lines, lines_currency = self._lines_of(today, currency), currency
-            out = lines.get(debit.code) or _line(lines, debit.code)
-            into = lines.get(credit.code) or _line(lines, credit.code)
+            out, into = lines[debit.code], lines[credit.code]
             if out.refused is not None or debit.closed_at is not None or debit.debit_freeze:
                 return at, out.refused or (errors.ACCOUNT_CLOSED if debit.closed_at is not None else errors.DEBITS_FROZEN)
             refused = None
@@ -169,8 +174,7 @@ class _Batch:
             debit_id, credit_id, journal_id = debit.account_id, credit.account_id, new_id()
             if day is not today:
                 dated = self._lines_of(day, currency)
-                out = dated.get(debit.code) or _line(dated, debit.code)
-                into = dated.get(credit.code) or _line(dated, credit.code)
+                out, into = dated[debit.code], dated[credit.code]
             if log is not None:
                 log.append((debit_id, find(debit_id), out, -amount))
                 log.append((credit_id, find(credit_id), into, amount))
@@ -221,8 +225,7 @@ class _Batch:
 
     def _enter(self, account: Account, amount: int, journal_id: UUID, leg: int, day: date) -> None:
         """One entry, which nothing stands against any more, and the account as it leaves it."""
-        where, lines = account.account_id, self._lines_of(day, account.currency)
-        line = lines.get(account.code) or _line(lines, account.code)
+        where, line = account.account_id, self._lines_of(day, account.currency)[account.code]
         if self._log is not None:
             self._log.append((where, self._accounts.get(where), line, amount))
         line.entries += 1
@@ -263,8 +266,8 @@ class _Batch:
 
     # ── what the view gives and gets ────────────────────────────────────────────────────────────────────────────────────
 
-    def _lines_of(self, day: date | Declined, currency: str) -> dict[str, _Line]:
-        return self._lines.setdefault((day, currency), {})
+    def _lines_of(self, day: date | Declined, currency: str) -> _Lines:
+        return self._lines.setdefault((day, currency), _Lines())
 
     def _day(self, wished: date | None) -> date | Declined:
         day = self._days.get(wished)
@@ -282,10 +285,6 @@ class _Batch:
             for code, line in lines.items():
                 if line.entries:
                     view.tally(LEDGER_DAY, (day, code, currency), line.debited, line.credited, line.entries)
-
-
-def _line(lines: dict[str, _Line], code: str) -> _Line:
-    return lines.setdefault(code, _Line(None if CHART[code].by_hand else errors.LINE_NOT_BY_HAND))
 
 
 def _bulk_keys(command: PostBulk) -> list[Key]:
