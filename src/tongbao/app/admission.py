@@ -92,8 +92,9 @@ class Admission:
         self.reading = 0
         self.read = 0
         self._writes = Gate(self._written, most_wait_s, clock)
-        #: Whether the last write that came was turned away.
+        #: Whether one of the last writes that came was turned away, so that the next may well be too.
         self.turning_away = False
+        self._let_in = 0
         self._reads = Gate(lambda: (self.reading, self.read), most_wait_s * _READS_PATIENCE, clock)
 
     def _written(self) -> tuple[int, int]:
@@ -107,7 +108,9 @@ class Admission:
         if not url.startswith(b"/v1/") or method not in _WRITES:
             return 0
         closed_for_s = self._writes.closed_for_s()
-        self.turning_away = closed_for_s > 0
+        self._let_in = 0 if closed_for_s else self._let_in + 1
+        if closed_for_s or self._let_in == _ALWAYS:
+            self.turning_away = closed_for_s > 0
         return closed_for_s
 
 
