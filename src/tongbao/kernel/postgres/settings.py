@@ -71,7 +71,7 @@ _NOT_DURABLE = {
 def postgresql_conf(*, socket_directory: Path, socket_port: int, tcp: bool, durable: bool) -> str:
     """The text of postgresql.conf. Without `tcp` the server listens on its socket alone; with it, on 127.0.0.1 too."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MEGABYTE
-    buffers = min(512 if durable else 128, max(memory // 4, 16))
+    buffers = min(4096 if durable else 128, max(memory // 4, 16))
     settings = {
         "listen_addresses": "127.0.0.1" if tcp else "",
         "port": str(socket_port),
