@@ -33,8 +33,6 @@ def main() -> int:
     verdict = judge(trial, chosen, explained(), whole=not wanted.only and not wanted.sample)
     for name in verdict.unexplained:
         print(f"survives, unexplained: {name}")
-    for name in verdict.unfinished:
-        print(f"survives, not looked at yet: {name}")
     for name in verdict.killed_though_explained:
         print(f"explained as a survivor, but a test notices it: {name}")
     for name in verdict.unheard_of:
@@ -42,7 +40,7 @@ def main() -> int:
     spent = time.process_time() - started
     print(
         f"{len(chosen)} mutants against {len(trial.tests)} tests: {verdict.killed} killed, {verdict.explained} survive and are"
-        f" explained, {len(verdict.unexplained)} are not, {len(verdict.unfinished)} have not been looked at;"
+        f" explained, {len(verdict.unexplained)} are not;"
         f" {spent:.1f} s, {1000 * spent / max(1, len(chosen)):.0f} ms each"
     )
     return 0 if verdict.well else 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import tomllib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -27,8 +26,6 @@ MODULES = (
     "tongbao.ledger.holds",
     "tongbao.ledger.journals",
 )
-#: Modules of which not every survivor has been looked at, with how many there are. The number may only fall.
-UNFINISHED: Mapping[str, int] = {}
 #: Where their tests are.
 FOLDERS = ("tests/payments", "tests/wallet", "tests/identity", "tests/merchants", "tests/ledger")
 #: Files whose tests draw their examples, or are too slow to be run for each mutant.
@@ -42,7 +39,6 @@ class Verdict(NamedTuple):
     killed: int
     explained: int
     unexplained: list[str]
-    unfinished: list[str]
     killed_though_explained: list[str]
     unheard_of: list[str]
 
@@ -69,17 +65,12 @@ def sampled(mutants: Sequence[Mutant], number: int, seed: int) -> list[Mutant]:
 
 def judge(trial: Trial, mutants: Sequence[Mutant], reasons: Mapping[str, str], *, whole: bool) -> Verdict:
     """Try each. `whole`: these are all there are, so an explanation of any other is out of date."""
-    living = [mutant for mutant in mutants if trial.killer(mutant) is None]
-    survivors = [mutant.name for mutant in living]
+    survivors = [mutant.name for mutant in mutants if trial.killer(mutant) is None]
     names = {mutant.name for mutant in mutants}
-    unexplained = [mutant for mutant in living if mutant.name not in reasons]
-    by_module = Counter(mutant.module for mutant in unexplained)
-    tolerated = {module for module, number in by_module.items() if number <= UNFINISHED.get(module, 0)}
     return Verdict(
         killed=len(mutants) - len(survivors),
         explained=sum(name in reasons for name in survivors),
-        unexplained=[mutant.name for mutant in unexplained if mutant.module not in tolerated],
-        unfinished=[mutant.name for mutant in unexplained if mutant.module in tolerated],
+        unexplained=[name for name in survivors if name not in reasons],
         killed_though_explained=[name for name in reasons if name in names and name not in survivors],
         unheard_of=[name for name in reasons if whole and name not in names],
     )
