@@ -108,7 +108,7 @@ class World:
         self.bank.clear_faults()
         for process in self.slots:
             if process is not None:
-                process.skew = timedelta(0)
+                process.set_clock(timedelta(0))
         for slot in range(len(self.slots)):
             self.start(slot)
 
@@ -196,6 +196,11 @@ class Process:
         except Exception as bug:
             self.world.auditor.must(False, "no process ends of itself", repr(bug))
 
+    def set_clock(self, skew: timedelta) -> None:
+        """How wrong the clock is from now on. Real janitors look each second: ours, who sleep until something is due, look anew."""
+        self.skew = skew
+        self.news.set()
+
     async def _janitors(self, engine: Engine) -> None:
         """The worker's rounds, whenever something may be due."""
         pool, witnessed = cast(Any, _Pool(self.world.tables)), cast(Any, _Witnessed(self, engine))
@@ -236,7 +241,7 @@ class Process:
         """A command arrives."""
         assert self.engine is not None
         if self.chance(self.weather.p_jump):
-            self.skew = timedelta(seconds=self.world.random.choice(_SKEWS_S))
+            self.set_clock(timedelta(seconds=self.world.random.choice(_SKEWS_S)))
             self.note("clock", self.skew)
         if self.chance(self.weather.p_killed):
             self._later(self.span(0.05), self.die, "killed")
