@@ -197,7 +197,7 @@ class Process:
             self.world.auditor.must(False, "no process ends of itself", repr(bug))
 
     def set_clock(self, skew: timedelta) -> None:
-        """How wrong the clock is from now on. Real janitors look each second: ours, who sleep until something is due, look anew."""
+        """Be so wrong from now on. Real janitors look each second; ours, who sleep until something is due, look anew."""
         self.skew = skew
         self.news.set()
 
