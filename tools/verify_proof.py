@@ -147,4 +147,5 @@ def main(arguments: list) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]) if len(sys.argv) in (2, 3) else f"usage: {sys.argv[0]} PROOF.json [PUBLIC_KEY]")
+    asked = len(sys.argv) in (2, 3) and sys.argv[1] not in ("-h", "--help")
+    sys.exit(main(sys.argv[1:]) if asked else f"usage: {sys.argv[0]} PROOF.json [PUBLIC_KEY]")
