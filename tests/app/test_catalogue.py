@@ -70,6 +70,23 @@ CHANGES = [
     Change("a table that is not logged", "alter table session_seen set unlogged", "table session_seen", "session_seen", "not logged"),
     Change("a table more", "create table more (one int not null primary key)", "table more", "more", "was made by no migration"),
     Change("a table fewer", "drop table session_seen", "table session_seen", "session_seen", "is missing"),
+    Change("an operator that fits better", "create schema other; create function other.no(numeric, int) returns boolean language sql as 'select false';"
+           "create operator <> (leftarg = numeric, rightarg = int, function = other.no)", "operator <>(numeric,integer)", None, "other.no"),
+    Change("an operator elsewhere on the path", "create schema other; create function other.no(numeric, int) returns boolean language sql as 'select false';"
+           "create operator other.<> (leftarg = numeric, rightarg = int, function = other.no)", "operator other.<>(numeric,integer)", None, "other.no"),
+    Change("a cast", "create cast (text as bigint) with inout as implicit", "cast text as bigint", None, "was made by no migration"),
+    Change("an event trigger put into an extension",
+           "create schema other; create function other.quiet() returns event_trigger language plpgsql as 'begin end';"
+           "create event trigger quiet on ddl_command_end execute function other.quiet(); alter extension plpgsql add event trigger quiet",
+           "event trigger quiet", None, "other.quiet"),
+    Change("a function put into an extension", "create function more() returns int language sql as 'select 1'; alter extension plpgsql add function more()",
+           "function more()", None, "was made by no migration"),
+    Change("triggers that the server is told not to look for", "update pg_class set relhastriggers = false where oid = 'entry'::regclass",
+           "table entry", "entry", "triggers that are passed over"),
+    Change("checks that it is told not to look for", "update pg_class set relchecks = 0 where oid = 'hold'::regclass",
+           "table hold", "hold", "checks that are passed over"),
+    Change("a primary key that is not kept", "update pg_index set indisunique = false, indisprimary = false where indexrelid = 'command_pk'::regclass",
+           "constraint command.command_pk", "command", "(not kept)"),
     Change("triggers that do not fire", "set session_replication_role = replica", "setting session_replication_role", None, "`replica`"),
 ]  # fmt: skip
 
