@@ -138,14 +138,14 @@ def main(arguments: list) -> int:
         print(f"{part['table']}:")
         for name, value in part["row"].items():
             print(f"    {name:<18} {value if str(value).isprintable() else ascii(value)}")
-    link, key, at, number = proof["link"], proof["public_key"], said["at"], said["anchor"]
-    print(f"证明成立：以上内容于 {link['decided_at']} 记入账本（第 {link['sequence']} 批），此后一字未改。")
+    key, at, number, then = proof["public_key"], said["at"], said["anchor"], proof["link"]["decided_at"]
+    batch = f"{proof['link']['writer']}:{proof['link']['sequence']}"
+    print(f"证明成立：以上内容于 {then} 记入账本（批次 {batch}），此后一字未改。")
     print(f"公钥 {key} 的持有者已于 {at} 签名确认（第 {number} 号锚点）。")
-    print(f"THE PROOF HOLDS: this was committed at {link['decided_at']} (batch {link['sequence']}), not one letter was changed.")
+    print(f"THE PROOF HOLDS: this was committed at {then} (batch {batch}), and not one letter of it was changed.")
     print(f"The holder of key {key} signed for that at {at} (anchor {number}).")
     return 0
 
 
 if __name__ == "__main__":
-    asked = len(sys.argv) in (2, 3) and sys.argv[1] not in ("-h", "--help")
-    sys.exit(main(sys.argv[1:]) if asked else f"usage: {sys.argv[0]} PROOF.json [PUBLIC_KEY]")
+    sys.exit(main(sys.argv[1:]) if len(sys.argv) in (2, 3) and sys.argv[1][:1] != "-" else "usage: PROOF.json [PUBLIC_KEY]")

@@ -14,14 +14,14 @@ from tongbao.kernel.texts import CONTROL_CHARACTERS, is_plain, plain
 _TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
-def test_refused_are_the_control_characters_and_those_that_turn_the_writing_round_and_no_others() -> None:
+def test_refused_are_control_characters_separators_of_lines_and_those_that_turn_the_writing_round_and_no_others() -> None:
     refused = {sign for sign in map(chr, range(sys.maxunicode + 1)) if not is_plain(f"a{sign}b")}
     assert refused == {
         sign
         for sign in map(chr, range(sys.maxunicode + 1))
-        if unicodedata.category(sign) == "Cc" or unicodedata.bidirectional(sign) in _TURNING
+        if unicodedata.category(sign) in ("Cc", "Zl", "Zp") or unicodedata.bidirectional(sign) in _TURNING
     }
-    assert len(refused) == 65 + 9
+    assert len(refused) == 65 + 2 + 9
 
 
 @pytest.mark.parametrize("text", ["", "饭钱 🍜", "👩\u200d👧 lunch", "شكرا", "a\u200fb", "全角\u3000空格", "naïve “quotes”"])

@@ -19,7 +19,8 @@ from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.ids import RowIds, named_id
 from tongbao.ledger.book import BOOK_KEY
 from tongbao.ledger.bulk import post_bulk
-from tongbao.ledger.commands import AccountLeg, ManyLegs, PlaceName, PostBulk, Posting
+from tongbao.ledger.commands import AccountLeg, ManyLegs, PlaceName, PostBulk, Posting, SetBook
+from tongbao.ledger.periods import ClosePeriod
 from tongbao.ledger.types import ACCOUNT, JOURNAL, LEDGER_DAY, Account
 
 TODAY = NOON.date()
@@ -169,3 +170,16 @@ def test_others_have_a_turn_after_every_64_postings(postings: int, turns: int) -
     command = PostBulk(command_id=UUID(int=3), postings=(Posting(one.account_id, other.account_id, 1),) * postings)
     assert len(list(post_bulk(command, view, NOON))) == turns
     assert len(view.changes(accepted=True).appended[JOURNAL]) == postings
+
+
+async def test_where_today_is_closed_an_open_day_is_posted_to_all_the_same() -> None:
+    async with town() as place:
+        one, other = await two(place)
+        # East of the date line a day is over, and is closed, that has not ended in the west.
+        await place.happens(SetBook(command_id=place.id(), zone="Pacific/Kiritimati", backdating_days=0, forward_days=3))
+        await place.happens(ClosePeriod(command_id=place.id(), through=TODAY, after=None, operator_id=place.id()))
+        await place.happens(SetBook(command_id=place.id(), zone="Pacific/Pago_Pago", backdating_days=0, forward_days=3))
+        tomorrow = TODAY + timedelta(days=1)
+        assert await said(place, pair(one, other, 5)) == "period_closed"
+        assert await said(place, pair(one, other, 5, value_date=tomorrow)) == "ok"
+        assert await said(place, legs((one, -5), (other, 5), value_date=tomorrow)) == "ok"

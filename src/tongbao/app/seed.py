@@ -72,7 +72,7 @@ SHOPS = (
     ),
 )  # fmt: skip
 OPERATORS = (
-    ("admin@example.com", "运营管理员", "admin"),
+    ("admin@example.com", "运营管理员 Admin", "admin"),
     ("finance@example.com", "财务", "finance"),
 )
 

@@ -16,9 +16,9 @@ CONTROL_CHARACTERS = refusal(
     "A text cannot have line breaks, control characters or characters that turn the writing round.",
 )
 
-#: General category Cc, and the embeddings, overrides and isolates of the bidirectional algorithm.
-#: Source: Unicode Standard, 23.1 (control codes) and UAX #9, 2 (directional formatting characters).
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: General categories Cc, Zl and Zp, and the embeddings, overrides and isolates of the bidirectional algorithm.
+#: Source: Unicode Standard, 5.8 (line and paragraph separators), 23.1 (control codes); UAX #9, 2 (directional formatting).
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def is_plain(text: str) -> bool:

@@ -106,7 +106,7 @@ class _Batch:
         self._days: dict[date | None, date | Declined] = {None: self._today}
         #: Accounts with entries, as these leave them.
         self._accounts: dict[UUID, Account] = {}
-        self._lines: dict[tuple[date | Declined, str], _Lines] = {}
+        self._lines: dict[tuple[date | None, str], _Lines] = {}
         self._entries: list[Entry] = []
         #: Where a chain is under way: the accounts that it changed as they were before (None: without entries), line and amount.
         self._log: list[tuple[UUID, Account | None, _Line, int]] | None = None
@@ -267,7 +267,8 @@ class _Batch:
     # ── what the view gives and gets ────────────────────────────────────────────────────────────────────────────────────
 
     def _lines_of(self, day: date | Declined, currency: str) -> _Lines:
-        return self._lines.setdefault((day, currency), _Lines())
+        """Where today is closed, nothing is ever added to its lines; but they say what is not by hand."""
+        return self._lines.setdefault((None if isinstance(day, Declined) else day, currency), _Lines())
 
     def _day(self, wished: date | None) -> date | Declined:
         day = self._days.get(wished)

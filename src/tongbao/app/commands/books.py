@@ -30,16 +30,17 @@ from tongbao.app.commands.books_tables import (
     trial_table,
     words,
 )
-from tongbao.app.commands.books_words import LEVELS
+from tongbao.app.commands.books_words import KINDS, LEVELS
 from tongbao.app.settings import Settings
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.database import open_pool
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id, new_id
-from tongbao.kernel.money import format_minor
+from tongbao.kernel.money import CURRENCIES, format_minor
 from tongbao.ledger.api import CHART
 from tongbao.ledger.exchange import opening
 from tongbao.ledger.exchange.export import WHATS, Export, What, export
+from tongbao.ledger.reports import DayRow, LedgerRow, StatementRow
 
 #: Who acts when it is done on a terminal.
 TERMINAL = named_id("operator", "command line")
@@ -53,6 +54,12 @@ class _Day(click.DateTime):
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         return "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        day = super().convert(value, param, ctx)
+        if not 1900 <= day.year <= 2999:
+            self.fail(f"{value!r} is not in the years 1900 to 2999", param, ctx)
+        return day
 
 
 _DAY = _Day()
@@ -97,23 +104,38 @@ def trial_balance(said: Said, day: datetime | None) -> None:
 
 
 @command.command("ledger", help="The general ledger over a period of value dates; with --code, one line by day.")
-@click.option("--from", "first", type=_DAY, required=True)
-@click.option("--to", "last", type=_DAY, required=True)
+@click.option("--from", "first", type=_DAY, help="[default: the first of this month]")
+@click.option("--to", "last", type=_DAY, help="[default: today]")
 @click.option("--code", help="One line of the chart.")
 @click.option("--currency", default="CNY", show_default=True, help="With --code: its currency, and colour.")
 @click.pass_obj
-def ledger(said: Said, first: datetime, last: datetime, code: str | None, currency: str) -> None:
+def ledger(said: Said, first: datetime | None, last: datetime | None, code: str | None, currency: str) -> None:
     _in_order(first, last)
-    if code is None:
-        general_ledger(said, _run(lambda books: books.reports.general_ledger(first.date(), last.date())))
-        return
-    if code not in CHART:
+    if code is not None and code not in CHART:
         raise click.ClickException(f"the chart has no line {code}")
-    days = _run(lambda books: books.reports.line_days(code, currency, first.date(), last.date(), 10_000))
-    line_by_day(said, days, currency)
+    if currency.partition(":")[0] not in CURRENCIES:
+        raise click.ClickException(f"there is no currency {currency}")
+
+    async def period(books: Books) -> tuple[date, date]:
+        today = SystemClock().now().astimezone((await books.reports.book()).zone).date()
+        end = last.date() if last else today
+        return first.date() if first else end.replace(day=1), end
+
+    if code is None:
+
+        async def whole(books: Books) -> Sequence[LedgerRow]:
+            return await books.reports.general_ledger(*await period(books))
+
+        general_ledger(said, _run(whole))
+        return
+
+    async def by_day(books: Books) -> Sequence[DayRow]:
+        return await books.reports.line_days(code, currency, *await period(books), 10_000)
+
+    line_by_day(said, _run(by_day), currency)
 
 
-@command.command("statement", help="Entries of an account with the running balance.")
+@command.command("statement", help="Entries of an account, by its id (`books export accounts`), with the running balance.")
 @click.argument("account", type=click.UUID)
 @click.option("--from", "first", type=_DAY)
 @click.option("--to", "last", type=_DAY)
@@ -137,12 +159,20 @@ def statement(
     currency, rows = _run(read)
     table = [
         (
-            row.version, f"{at:%Y-%m-%d %H:%M:%S}", str(row.value_date), row.kind, format_minor(row.amount_minor, currency),
+            row.version, *_told(said, row, at), format_minor(row.amount_minor, currency),
             format_minor(row.balance_minor, currency), str(row.journal_id), row.memo,
         )
         for row, at in rows
     ]  # fmt: skip
     answer(said, ("version", "posted", "date", "kind", "amount", "balance", "journal", "memo"), table)
+
+
+def _told(said: Said, row: StatementRow, at: datetime) -> tuple[str, str, str]:
+    """When it was posted, the day it counts to, and the kind of its journal: for a program, with the zone and as a code."""
+    if said.as_json:
+        return at.isoformat(timespec="seconds"), str(row.value_date), row.kind
+    zh, en = KINDS.get(row.kind, (row.kind, row.kind))
+    return f"{at:%Y-%m-%d %H:%M:%S}", str(row.value_date), words(zh, en, said.language)
 
 
 @command.command("export", help="Write the books to a file: Beancount, or CSV.")

@@ -32,6 +32,25 @@ HEADINGS: dict[str, tuple[str, str]] = {
 #: On which side a balance stands.
 SIDES: dict[str, tuple[str, str]] = {"none": ("平", "–"), "debit": ("借", "Dr"), "credit": ("贷", "Cr")}
 
+#: Kinds of journals.
+KINDS: dict[str, tuple[str, str]] = {
+    "payment": ("支付", "Payment"),
+    "refund": ("退款", "Refund"),
+    "transfer": ("转账", "Transfer"),
+    "wallet.transfer": ("转账", "Transfer"),
+    "topup.succeeded": ("充值到账", "Top-up received"),
+    "withdrawal.start": ("提现发起", "Withdrawal started"),
+    "withdrawal.succeeded": ("提现到账", "Withdrawal paid out"),
+    "withdrawal.failed": ("提现退回", "Withdrawal returned"),
+    "ledger.post": ("记账", "Posting"),
+    "ledger.opening": ("期初余额", "Opening balances"),
+    "ledger.reverse": ("冲正", "Reversal"),
+    "ledger.carry_forward": ("结转损益", "Result carried forward"),
+    "ledger.capture": ("冻结扣款", "Hold captured"),
+    "ledger.move_up_to": ("划转", "Movement"),
+    "bulk": ("批量入账", "Bulk posting"),
+}
+
 LEVELS: dict[str, tuple[str, str]] = {"error": ("错误", "error"), "warning": ("提醒", "warning")}
 
 STATES: dict[str, tuple[str, str]] = {
