@@ -138,13 +138,11 @@ def main(arguments: list) -> int:
         print(f"{part['table']}:")
         for name, value in part["row"].items():
             print(f"    {name:<18} {value if str(value).isprintable() else ascii(value)}")
-    link, key = proof["link"], proof["public_key"]
-    print(f"证明成立：以上内容于 {link['decided_at']} 记入账本（批次 {link['writer']}:{link['sequence']}），此后一字未改。")
-    print(f"公钥 {key} 的持有者已于 {said['at']} 签名确认（第 {said['anchor']} 号锚点）。")
-    print(
-        f"THE PROOF HOLDS: this was committed at {link['decided_at']} (batch {link['writer']}:{link['sequence']}) and not changed since."
-    )
-    print(f"The holder of key {key} signed for that at {said['at']} (anchor {said['anchor']}).")
+    link, key, at, number = proof["link"], proof["public_key"], said["at"], said["anchor"]
+    print(f"证明成立：以上内容于 {link['decided_at']} 记入账本（批次 {link['writer']}:{link['sequence']}），此后未改。")
+    print(f"公钥 {key} 的持有者已于 {at} 签名确认（第 {number} 号锚点）。")
+    print(f"THE PROOF HOLDS: committed at {link['decided_at']} (batch {link['writer']}:{link['sequence']}), not changed since.")
+    print(f"The holder of key {key} signed for that at {at} (anchor {number}).")
     return 0
 
 
