@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tongbao.app import protocol
+from tongbao.app.admission import Admission
 from tongbao.app.commands.serve import listening_socket
 from tongbao.app.protocol import BoundedProtocol
 
@@ -132,3 +134,39 @@ async def test_a_request_that_dawdles_is_cut_off(port: int, parts: tuple[bytes, 
     started = asyncio.get_running_loop().time()
     assert b"200 OK" not in await _says(port, *parts, pause_s=0.1)
     assert asyncio.get_running_loop().time() - started < 1.5
+
+
+async def test_a_read_whose_asker_hangs_up_is_under_way_until_its_work_is_done(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admission, go_on = Admission(_Idle, 1.0), asyncio.Event()
+    monkeypatch.setattr(BoundedProtocol, "admission", admission)
+
+    async def waiting(*_: Any) -> None:
+        await go_on.wait()
+
+    begin = HttpToolsProtocol.on_headers_complete
+
+    def headed(self: BoundedProtocol) -> None:
+        self.app = waiting
+        begin(self)
+
+    monkeypatch.setattr(HttpToolsProtocol, "on_headers_complete", headed)
+    async with asyncio.timeout(10):
+        for number in range(1, 4):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /v1/wallet/bills HTTP/1.1\r\nhost: x\r\n\r\n")
+            while admission.reading < number:
+                await asyncio.sleep(0.01)
+            writer.close()
+            await writer.wait_closed()
+        await asyncio.sleep(0.1)
+        assert (admission.reading, admission.read) == (3, 0), "the work goes on, although nobody waits for it"
+        go_on.set()
+        while admission.reading:
+            await asyncio.sleep(0.01)
+    assert admission.read == 3
+
+
+class _Idle:
+    backlog = decided = 0

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+
 from tongbao.app.answers import Answer, error_answer
 from tongbao.kernel.errors import OVERLOADED
 
@@ -112,6 +114,19 @@ class Admission:
         if closed_for_s or self._let_in == _ALWAYS:
             self.turning_away = closed_for_s > 0
         return closed_for_s
+
+    def counted(self, app: ASGI3Application) -> ASGI3Application:
+        """`app`, under way from now until its work is done: who hangs up before takes nothing off it."""
+        self.reading += 1
+
+        async def reading(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            try:
+                await app(scope, receive, send)
+            finally:
+                self.reading -= 1
+                self.read += 1
+
+        return reading
 
 
 _WRITES = {b"POST", b"DELETE", b"PUT", b"PATCH"}

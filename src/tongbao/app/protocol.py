@@ -78,7 +78,6 @@ class BoundedProtocol(HttpToolsProtocol):
     _arriving = True
     _begin: Begin | None = None
     _closed_for_s = 0
-    _reading = False
     _body = b""
     _short: _ShortCycle
 
@@ -90,7 +89,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._watch is not None:
             self._watch.cancel()
-        self._has_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -161,7 +159,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        self._has_read()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -198,8 +195,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if closed_for_s := self.admission.closed_for_s(method, path):
                 app = _closed(closed_for_s)
             elif is_read(method, path):
-                self.admission.reading += 1
-                self._reading = True
+                app = self.admission.counted(app)
         super()._start_asgi_task(cycle, app)
 
     def _turn_away(self, data: bytes) -> bool:
@@ -224,12 +220,6 @@ class BoundedProtocol(HttpToolsProtocol):
         english = b"\r\naccept-language: en" in fields
         self._write(closed_answer(closed_for_s, [(b"accept-language", b"en")] if english else []), True)
         return True
-
-    def _has_read(self) -> None:
-        if self._reading and self.admission is not None:
-            self._reading = False
-            self.admission.reading -= 1
-            self.admission.read += 1
 
     def _hand_on(self) -> None:
         """Let uvicorn have the request after all, as far as it has arrived."""
