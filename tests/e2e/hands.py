@@ -10,6 +10,13 @@ from playwright.sync_api import Page, expect
 from tests.e2e.product import PASSWORD, PIN, Person
 
 
+def choose(page: Page, testid: str) -> None:
+    """Choose one of several: by its label, which is what people see and hit."""
+    choice = page.get_by_test_id(testid)
+    choice.locator("xpath=ancestor::label | following-sibling::label").first.click()
+    expect(choice).to_be_checked()
+
+
 def tap(page: Page, name: str) -> None:
     """Click what carries this test id."""
     page.get_by_test_id(name).click()

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.browsers import PHONE, Language, Windows
 from tests.e2e.hands import (
+    choose,
     enter_pin,
     expect_balance,
     expect_result,
@@ -86,7 +87,7 @@ def test_elder_mode_makes_type_larger_by_35_percent(product: Product, windows: W
     wallet_log_in(phone, product.customer("张小明"))
     ordinary = _type_sizes(phone)
     tap(phone, "tab-me")
-    phone.get_by_test_id("elder-on").check(force=True)
+    choose(phone, "elder-on")
     tap(phone, "tab-home")
     expect(phone.get_by_test_id("balance")).to_be_visible()
     large = _type_sizes(phone)
