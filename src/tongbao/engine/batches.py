@@ -131,9 +131,7 @@ class BatchReader:
 
 def _base(link: Link) -> int:
     """What the prefixes of a link's commands begin from."""
-    ids = RowIds(link.decided_at, link.writer, link.sequence)
-    ids.begin(0)
-    return int(ids.next().int) >> 16
+    return int.from_bytes(RowIds(link.decided_at, link.writer, link.sequence).prefix(0), "big")
 
 
 def _origin_of(relation: Relation[Any]) -> Callable[[bytes, int], bytes]:

@@ -139,7 +139,8 @@ def encoders(row: type[msgspec.Struct], columns: Sequence[str]) -> tuple[Encode,
         one += [f" now = row.{name}", *(f" {line}" for line in converted)]
         several += [f"  now = row.{name}", f"  if now is not was_{name}:", f"   was_{name} = now"]
         several += [f"   {line}" for line in converted]
-        several += [f"   {'pack = None' if f'len_{name}' in lengths else 'pass'}"]
+        if f"len_{name}" in lengths:
+            several.append("   pack = None")
     if find:
         one.append(f" {find}")
         several += ["  if pack is None:", f"   {find}"]
