@@ -82,7 +82,7 @@ screenshots: setup browser ## Take the screenshots in docs/screenshots
 
 lock: ## Pin the newest versions that fit pyproject.toml (needs uv)
 	uv pip compile --quiet --no-emit-index-url --no-header --no-annotate --python-version 3.11 --generate-hashes \
-	  pyproject.toml --extra replay --group dev -o requirements.lock
+	  pyproject.toml --extra replay --extra hsm --group dev -o requirements.lock
 
 clean: ## Forget what was built
 	rm -rf .make .venv web/node_modules web/dist .mypy_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ from tongbao.engine.verify import Check
 from tongbao.identity import rules as identity_rules
 from tongbao.identity import types as identity_types
 from tongbao.identity.service import IdentityService
+from tongbao.identity.standing import STANDING
 from tongbao.ledger import api as ledger
 from tongbao.ledger import periods
 from tongbao.ledger import types as ledger_types
@@ -66,7 +67,7 @@ CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_payments)
 
 #: Every table that commands write.
 RELATIONS: tuple[Relation[Any], ...] = (
-    identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION,
+    identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION, STANDING,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,

@@ -56,3 +56,19 @@ create table session_seen (
 );
 create unique index session_by_token on session (token_hash);
 create index session_by_principal on session (principal_id, session_id);
+
+-- How well a customer is known and what stands in the way of their paying. Nothing here says who they are.
+create table standing (
+    customer_id   uuid        not null,
+    level         bigint      not null,
+    verified_at   timestamptz,
+    expires_on    date,
+    visitor       boolean     not null,
+    minor         boolean     not null,
+    suspended     text        not null,
+    cooling_until timestamptz,
+    opened_at     timestamptz not null,
+    seal          bytea       not null,
+    constraint standing_pk primary key (customer_id),
+    constraint standing_level check (level between 0 and 3)
+);
