@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -186,6 +187,8 @@ def write_out(said: Said, what: What, output: Path | None, first: datetime | Non
     _in_order(first, last)
     wish = Export(what, _date(first), _date(last), bom)
     target = output or Path(wish.file_name)
+    # What was exported before stays until all of the new is there.
+    draft = None if str(target) == "-" else target.with_name(f".{target.name}.{os.getpid()}")
     columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
     async def write(books: Books) -> int:
@@ -193,13 +196,19 @@ def write_out(said: Said, what: What, output: Path | None, first: datetime | Non
             task = bar.add_task("exporting", total=None)
             pieces = export(books.pool, wish, lambda done, total: bar.update(task, completed=done, total=total))
             written = 0
-            with sys.stdout.buffer if str(target) == "-" else target.open("wb") as file:
+            with sys.stdout.buffer if draft is None else draft.open("wb") as file:
                 async with aclosing(pieces) as open_pieces:
                     async for piece in open_pieces:
                         written += file.write(piece)
         return written
 
-    written = _run(write)
+    try:
+        written = _run(write)
+        if draft is not None:
+            draft.replace(target)
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
     if str(target) != "-":
         if said.as_json:
             say_json({"file": str(target), "bytes": written})
