@@ -110,6 +110,13 @@ class Replay:
             assert time.monotonic() < deadline, f"the replay does not go on:\n{self.said()}"
             time.sleep(0.005)
 
+    def wait_for_database(self) -> None:
+        """Return when the database runs, which a replay that has just begun starts again."""
+        deadline = time.monotonic() + 60
+        while self.server.pid() is None:
+            assert time.monotonic() < deadline, f"the database is not started again:\n{self.said()}"
+            time.sleep(0.005)
+
     def numbers(self) -> set[str]:
         return set(self.acknowledged.read_text().splitlines()) if self.acknowledged.exists() else set()
 
@@ -158,6 +165,8 @@ async def test_no_acknowledged_payment_is_lost_or_doubled_whoever_is_killed(file
         # Somewhere in its own share of the rows, so that there is work before and after every kill.
         replay.wait_for(int((number + chance.uniform(0.2, 0.8)) * (ROWS * 0.9 / KILLS)))
         acknowledged = replay.numbers()
+        if victim in ("database", "both"):
+            replay.wait_for_database()
         if victim in ("replay", "both"):
             replay.kill()
             acknowledged = replay.numbers()
