@@ -44,7 +44,7 @@ class Place:
         town = Town(engine, VirtualClock(self.services.clock.now()))
         merchant = await town.merchant()
         payer = await town.customer(1_000_000)
-        pin = SetPin(command_id=town.id(), customer_id=payer, mac=identity.confirmation(payer, PIN).mac)
+        pin = SetPin(command_id=town.id(), customer_id=payer, mac=identity.pin_mac(payer, PIN))
         await town.happens(pin)
         clerk = (await town.happens(town.registering("+8613900000001", "merchant", merchant))).principal_id
         self.wallet, self.till = [await _token(identity, town, who) for who in (payer, clerk)]

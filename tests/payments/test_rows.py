@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tests.support.leavings import events, rows
 from tests.support.town import CURRENCY, NOON, Town, order_id, town
 from tongbao.engine.api import Declined, MemoryStore
+from tongbao.identity.factors import KNOWLEDGE
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger.api import ENTRY, JOURNAL
 from tongbao.ledger.commands import FreezeAccount
@@ -27,7 +28,7 @@ def order_of(merchant: UUID) -> Payment:
     """An order of 10.00 made at noon, with a fee of six in a thousand and five minutes to live."""
     return Payment(
         order_id(merchant, "order"), merchant, None, "order", "牛肉面", 1000, CURRENCY, 6, "CREATED", "order", None, 0, 0, 0,
-        NOON, NOON + timedelta(minutes=5), None, None, None, None,
+        NOON, NOON + timedelta(minutes=5), None, None, None, None, None,
     )  # fmt: skip
 
 
@@ -82,12 +83,19 @@ async def test_a_paid_order_says_who_paid_when_and_by_what_and_has_its_bill() ->
         paid: Paid = await place.happens(place.paying(merchant, "order", payer))
     order, at = order_of(merchant), NOON + LATER
     expected = replace(
-        order, state="PAID", method="qr", payer_id=payer, paid_at=at, journal_id=paid.journal_id, bill_id=paid.bill_id
+        order,
+        state="PAID",
+        method="qr",
+        payer_id=payer,
+        paid_at=at,
+        journal_id=paid.journal_id,
+        bill_id=paid.bill_id,
+        factors=KNOWLEDGE,
     )
     assert paid.payment_id == order.payment_id and rows(store, PAYMENT) == [expected]
     assert rows(store, BILL)[-1] == Bill(
         payer, paid.bill_id, "payment", "out", 1000, CURRENCY, "merchant", merchant, "牛肉面", "", at, 500, paid.journal_id,
-        order.payment_id,
+        order.payment_id, KNOWLEDGE,
     )  # fmt: skip
     journal = rows(store, JOURNAL)[-1]
     assert (journal.journal_id, journal.kind, journal.memo, journal.posted_at) == (paid.journal_id, "payment", "order", at)
@@ -104,7 +112,7 @@ async def test_a_payment_at_once_leaves_an_order_that_is_paid_already() -> None:
     assert rows(store, PAYMENT) == [
         replace(
             order_of(merchant), state="PAID", method="static_code", payer_id=payer, created_at=at, expires_at=at, paid_at=at,
-            journal_id=paid.journal_id, bill_id=paid.bill_id,
+            journal_id=paid.journal_id, bill_id=paid.bill_id, factors=KNOWLEDGE,
         )
     ]  # fmt: skip
     assert events(store, "merchant") == [told(merchant, "payment.paid", "PAID", "2026-03-01T12:00:07Z")]
@@ -208,7 +216,7 @@ async def test_refunds_give_the_fee_back_in_proportion_and_are_billed_and_told_t
         )  # fmt: skip
         assert bill == Bill(
             payer, bill.bill_id, "refund", "in", minor, CURRENCY, "merchant", merchant, "牛肉面", "太咸", at, balance,
-            result.journal_id, paid.payment_id,
+            result.journal_id, paid.payment_id, 0,
         )  # fmt: skip
         at_text = f"2026-03-01T12:00:{seconds:02}Z"
         refunded = {"out_refund_no": number, "refund_minor": minor}

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tests.support.leavings import events, rows
 from tests.support.town import CURRENCY, NOON, Town, town
 from tongbao.engine.api import Declined, MemoryStore
+from tongbao.identity.factors import KNOWLEDGE
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger.api import JOURNAL, PlaceHold
 from tongbao.ledger.commands import FreezeAccount
@@ -58,7 +59,7 @@ async def test_a_top_up_begins_with_a_bill_that_moves_nothing_yet() -> None:
     bill = rows(store, BILL)[-1]
     assert bill == Bill(
         expected.customer_id, bill.bill_id, "topup", "in", 100, CURRENCY, "bank", expected.bank_account_id, "", "", NOON + LATER,
-        None, None, expected.bank_transfer_id,
+        None, None, expected.bank_transfer_id, KNOWLEDGE,
     )  # fmt: skip
 
 
@@ -71,7 +72,7 @@ async def test_a_withdrawal_begins_with_a_bill_and_the_money_on_its_way() -> Non
     bill = rows(store, BILL)[-1]
     assert bill == Bill(
         expected.customer_id, bill.bill_id, "withdrawal", "out", 100, CURRENCY, "bank", expected.bank_account_id, "", "",
-        NOON + LATER, 400, journal.journal_id, expected.bank_transfer_id,
+        NOON + LATER, 400, journal.journal_id, expected.bank_transfer_id, KNOWLEDGE,
     )  # fmt: skip
 
 
@@ -151,8 +152,9 @@ async def test_money_that_a_frozen_wallet_cannot_take_waits_and_is_asked_for_aga
 
 def _bill(mine: UUID, other: UUID, bill_id: UUID, journal_id: UUID, direction: Any, balance: int) -> Bill:
     return Bill(
-        mine, bill_id, "transfer", direction, 30, CURRENCY, "customer", other, "", "午饭", NOON + LATER, balance, journal_id, None
-    )
+        mine, bill_id, "transfer", direction, 30, CURRENCY, "customer", other, "", "午饭", NOON + LATER, balance, journal_id,
+        None, KNOWLEDGE if direction == "out" else 0,
+    )  # fmt: skip
 
 
 async def test_a_transfer_leaves_two_bills_of_one_number_and_a_word_to_the_payee() -> None:

@@ -32,6 +32,19 @@ _STRENGTHS: tuple[Strength, ...] = tuple(
 )
 
 
+#: What the kinds are called on the wire, in the order of their numbers.
+Kind = Literal["knowledge", "possession", "inherence", "signature"]
+_NAMES: tuple[Kind, ...] = ("knowledge", "possession", "inherence", "signature")
+_NAMED: tuple[tuple[Kind, ...], ...] = tuple(
+    tuple(name for number, name in enumerate(_NAMES) if factors >> number & 1) for factors in range(16)
+)
+
+
+def kinds(factors: Factors) -> tuple[Kind, ...]:
+    """The names of these factors."""
+    return _NAMED[factors]
+
+
 def strength(factors: Factors) -> Strength:
     """The strength that these factors have together."""
     return _STRENGTHS[factors]

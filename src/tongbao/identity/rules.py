@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity import errors
+from tongbao.identity.factors import KNOWLEDGE, POSSESSION, Factors
 from tongbao.identity.types import (
     LOGIN,
     PIN,
@@ -77,13 +78,14 @@ def check_pin_choice(pin: str) -> None:
         raise Refusal(errors.PIN_TOO_SIMPLE)
 
 
-def confirmation_keys(customer_id: UUID) -> list[Key]:
+def confirmation_keys(customer_id: UUID, confirmation: Confirmation) -> list[Key]:
     """The rows `confirm` needs."""
     return [Key(PIN, customer_id)]
 
 
-def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: datetime) -> Declined | None:
-    """Did the customer agree? None if so. Declines `pin_not_set`, `pin_locked`, `wrong_pin` (detail: attempts_left).
+def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: datetime) -> Declined | Factors:
+    """Did the customer agree? If so, the factors by which it was shown. Declines `pin_not_set`, `pin_locked`, `wrong_pin`
+    (detail: attempts_left).
 
     A wrong PIN is counted even though the command is declined; five in a row lock it, whichever device or process they
     came from, for the counter is changed in the same commit.
@@ -96,7 +98,7 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
     if hmac.compare_digest(pin.mac, confirmation.mac):
         if pin.wrong:
             view.put(PIN, replace(pin, wrong=0, locked_until=None))
-        return None
+        return KNOWLEDGE | POSSESSION if confirmation.on_device else KNOWLEDGE
     wrong = (0 if pin.locked_until is not None else pin.wrong) + 1
     locked_until = now + PIN_LOCK if wrong >= MOST_WRONG_PINS else None
     view.mark(PIN, replace(pin, wrong=wrong, locked_until=locked_until))

@@ -60,7 +60,7 @@ _SEEN_EVERY_S = 300.0
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who is asking, and through which session."""
+    """Who is asking, and through which session. `on_device`: a device of theirs, which proves with every change that it is."""
 
     principal_id: UUID
     session_id: UUID | None
@@ -71,6 +71,7 @@ class Caller(msgspec.Struct, frozen=True):
     roles: frozenset[str]
     merchant_id: UUID | None
     created_at: datetime
+    on_device: bool = False
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
@@ -278,20 +279,22 @@ class IdentityService:
 
     # ── PIN ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def confirmation(self, customer_id: UUID, pin: str) -> PinConfirmation:
+    def confirmation(self, customer: Caller, pin: str) -> PinConfirmation:
         """What a typed PIN comes to. Refuses `pin_format`."""
+        return PinConfirmation(self.pin_mac(customer.principal_id, pin), customer.on_device)
+
+    def pin_mac(self, customer_id: UUID, pin: str) -> bytes:
+        """How a PIN is kept. Refuses `pin_format`."""
         if len(pin) != 6 or not (pin.isascii() and pin.isdigit()):
             raise Refusal(errors.PIN_FORMAT)
-        return PinConfirmation(mac(self._keys.pin, customer_id.bytes, pin.encode()))
+        return mac(self._keys.pin, customer_id.bytes, pin.encode())
 
     async def set_pin(self, command_id: UUID, caller: Caller, pin: str, password: str) -> None:
         """Set or replace the PIN. Refuses `pin_format`, `pin_too_simple`; declines `wrong_credentials`, `login_locked`."""
         check_pin_choice(pin)
         principal = await self.need(caller.principal_id)
         await self._vouch(principal, password)
-        command = SetPin(
-            command_id=command_id, customer_id=caller.principal_id, mac=self.confirmation(caller.principal_id, pin).mac
-        )
+        command = SetPin(command_id=command_id, customer_id=caller.principal_id, mac=self.pin_mac(caller.principal_id, pin))
         accepted(await self._engine.submit(command))
 
     async def has_pin(self, customer_id: UUID) -> bool:

@@ -70,12 +70,16 @@ SESSION: Relation[Session] = Relation("session", Session, key=("session_id",), r
 
 
 class PinConfirmation(msgspec.Struct, frozen=True, tag="pin"):
-    """The customer typed their PIN. `mac` is what it comes to under the installation's key. Factor: knowledge."""
+    """The customer typed their PIN. `mac` is what it comes to under the installation's key. Factor: knowledge.
+
+    `on_device`: the request was proved to come from a device of the customer's, by a secret that only it has. Factor: possession.
+    """
 
     mac: bytes
+    on_device: bool = False
 
 
-#: How a customer confirms an act. Passkeys and device signatures join this union in part 3.
+#: How a customer confirms an act.
 Confirmation = PinConfirmation
 
 

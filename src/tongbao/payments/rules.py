@@ -57,6 +57,7 @@ class Paid(msgspec.Struct, frozen=True, gc=False):
     fee_minor: int
     bill_id: UUID
     journal_id: UUID
+    factors: int
 
 
 class Refunded(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +108,7 @@ def ordered(command: CreateOrder, fee_minor: int, now: datetime) -> Payment:
     return Payment(
         command.payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
         command.currency, fee_minor, "CREATED", "order", None, 0, 0, 0, now, now + timedelta(seconds=command.expires_in_s),
-        None, None, None, None,
+        None, None, None, None, None,
     )  # fmt: skip
 
 
@@ -146,21 +147,22 @@ def unpaid(command: PayMerchant, fee_minor: int, now: datetime) -> Payment:
     """What a payment without an order before it begins from."""
     return Payment(
         command.payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
-        command.currency, fee_minor, "CREATED", command.method, None, 0, 0, 0, now, now, None, None, None, None,
+        command.currency, fee_minor, "CREATED", command.method, None, 0, 0, 0, now, now, None, None, None, None, None,
     )  # fmt: skip
 
 
-def paid(command: PayOrder | PayMerchant, payment: Payment, journal_id: UUID, bill_id: UUID, now: datetime) -> Payment:
+def paid(command: PayOrder | PayMerchant, payment: Payment, done: Paid, now: datetime) -> Payment:
     """The payment that an accepted command left behind, of the unpaid one it found."""
     return replace(
-        payment, state="PAID", method=command.method, payer_id=command.payer_id, paid_at=now, journal_id=journal_id,
-        bill_id=bill_id,
+        payment, state="PAID", method=command.method, payer_id=command.payer_id, paid_at=now, journal_id=done.journal_id,
+        bill_id=done.bill_id, factors=done.factors,
     )  # fmt: skip
 
 
 def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: datetime) -> Decision:
-    if refused := confirm(view, command.payer_id, command.confirmation, now):
-        return refused
+    factors = confirm(view, command.payer_id, command.confirmation, now)
+    if isinstance(factors, Declined):
+        return factors
     wallet = wallet_of(command.payer_id, payment.currency)
     legs = [Leg(wallet, -payment.amount_minor)]
     if payment.amount_minor > payment.fee_minor:
@@ -171,17 +173,19 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
     if isinstance(journal, Declined):
         return journal
     bill_id = view.new_id()
-    done = paid(command, payment, journal.journal_id, bill_id, now)
-    view.put(PAYMENT, done)
+    done = Paid(payment.payment_id, payment.fee_minor, bill_id, journal.journal_id, factors)
+    left = paid(command, payment, done, now)
+    view.put(PAYMENT, left)
     view.put(
         BILL,
         Bill(
             command.payer_id, bill_id, "payment", "out", payment.amount_minor, payment.currency, "merchant", payment.merchant_id,
             payment.subject, "", now, account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id,
+            factors,
         ),
     )  # fmt: skip
-    _tell_merchant(view, done, "payment.paid", now)
-    return Accepted(Paid(payment.payment_id, payment.fee_minor, bill_id, journal.journal_id))
+    _tell_merchant(view, left, "payment.paid", now)
+    return Accepted(done)
 
 
 def close_order(command: CloseOrder, view: View, now: datetime) -> Decision:
@@ -267,7 +271,7 @@ def _refund(command: RefundPayment, payment: Payment, refund_id: UUID, view: Vie
         Bill(
             command.payer_id, view.new_id(), "refund", "in", command.amount_minor,
             payment.currency, "merchant", payment.merchant_id, payment.subject, command.reason, now,
-            account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id,
+            account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id, 0,
         ),
     )  # fmt: skip
     _tell_merchant(view, payment, "payment.refunded", now, refund)
@@ -301,7 +305,7 @@ def _create_keys(command: CreateOrder) -> list[Key]:
 
 def _pay_order_keys(command: PayOrder) -> list[Key]:
     money = _money_keys(command.payer_id, command.merchant_id, command.currency)
-    return [Key(PAYMENT, command.payment_id), *confirmation_keys(command.payer_id), *money]
+    return [Key(PAYMENT, command.payment_id), *confirmation_keys(command.payer_id, command.confirmation), *money]
 
 
 def _pay_merchant_keys(command: PayMerchant) -> list[Key]:
@@ -309,7 +313,7 @@ def _pay_merchant_keys(command: PayMerchant) -> list[Key]:
     return [
         Key(MERCHANT_TERMS, command.merchant_id),
         Key(PAYMENT, command.payment_id),
-        *confirmation_keys(command.payer_id),
+        *confirmation_keys(command.payer_id, command.confirmation),
         *money,
     ]
 

@@ -216,14 +216,14 @@ class PaymentService:
         command = PayOrder(
             command_id=command_id, payment_id=payment_id, merchant_id=order.merchant_id, payer_id=payer.principal_id,
             amount_minor=amount.minor, currency=amount.currency, method="qr_dynamic",
-            confirmation=self._identity.confirmation(payer.principal_id, pin),
+            confirmation=self._identity.confirmation(payer, pin),
         )  # fmt: skip
         outcome = await self._engine.submit(command)
         done = cast(Paid, accepted(outcome))
         self._unpaid.pop(payment_id, None)
         if outcome.repeated:
             return await self.payment(payment_id)
-        return paid(command, order, done.journal_id, done.bill_id, outcome.decided_at)
+        return paid(command, order, done, outcome.decided_at)
 
     async def pay_merchant(
         self, command_id: UUID, payer: Caller, merchant_id: UUID, store_id: UUID | None, amount: Money, pin: str
@@ -237,14 +237,14 @@ class PaymentService:
             command_id=command_id, payment_id=self._id(merchant_id, number), merchant_id=merchant_id, store_id=store_id,
             out_trade_no=number, subject="扫码付款 · Paid by code",
             payer_id=payer.principal_id, amount_minor=amount.minor, currency=amount.currency, method="qr_static",
-            confirmation=self._identity.confirmation(payer.principal_id, pin),
+            confirmation=self._identity.confirmation(payer, pin),
         )  # fmt: skip
         outcome = await self._engine.submit(command)
         done = cast(Paid, accepted(outcome))
         if outcome.repeated:
             return await self.payment(done.payment_id)
         found = unpaid(command, done.fee_minor, outcome.decided_at)
-        return paid(command, found, done.journal_id, done.bill_id, outcome.decided_at)
+        return paid(command, found, done, outcome.decided_at)
 
     async def payment_for(self, viewer: Caller, payment_id: UUID) -> Payment:
         """A payment as a customer may see it: an unpaid order to anybody who has its code, a paid one to its payer only."""

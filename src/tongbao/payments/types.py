@@ -22,7 +22,8 @@ PaymentState = Literal["CREATED", "PAID", "CLOSED", "EXPIRED"]
 
 
 class Payment(msgspec.Struct, frozen=True, gc=False):
-    """An order and what became of it. `fee_minor` is fixed when the order is made; it is kept from the merchant's side."""
+    """An order and what became of it. `fee_minor` is fixed when the order is made; it is kept from the merchant's side.
+    `factors`: by which the payer was shown to agree (`identity.factors`), once it is paid."""
 
     payment_id: UUID
     merchant_id: UUID
@@ -44,6 +45,7 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     closed_at: datetime | None
     journal_id: UUID | None
     bill_id: UUID | None
+    factors: int | None
 
     def state_at(self, now: datetime) -> PaymentState:
         """The state as of `now`: an unpaid order past its time is EXPIRED even before the janitor comes by."""

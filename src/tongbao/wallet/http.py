@@ -10,6 +10,7 @@ import msgspec
 from litestar import get, post
 from litestar.params import PathParameter, QueryParameter
 
+from tongbao.identity.factors import Kind, Strength, kinds, strength
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
@@ -67,7 +68,8 @@ class CounterpartyAnswer(msgspec.Struct, frozen=True):
 
 
 class BillAnswer(msgspec.Struct, frozen=True):
-    """One line of the statement. A payment's state says what was refunded since."""
+    """One line of the statement. A payment's state says what was refunded since; `factors` and `strength`, by what this customer
+    was shown to agree, where it was theirs to."""
 
     bill_id: str
     kind: BillKind
@@ -83,6 +85,8 @@ class BillAnswer(msgspec.Struct, frozen=True):
     journal_id: str | None = None
     payment_id: str | None = None
     bank_transfer_id: str | None = None
+    factors: tuple[Kind, ...] = ()
+    strength: Strength | None = None
 
 
 class DayAnswer(msgspec.Struct, frozen=True):
@@ -126,6 +130,8 @@ def _bill_answer(bill: Bill, states: dict[UUID, BillState], people: dict[UUID, C
         journal_id=str(bill.journal_id) if bill.journal_id else None,
         payment_id=reference if paid else None,
         bank_transfer_id=None if paid else reference,
+        factors=kinds(bill.factors),
+        strength=strength(bill.factors) if bill.factors else None,
     )
 
 

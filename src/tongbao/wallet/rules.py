@@ -99,8 +99,9 @@ def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -
     require_positive(command.amount_minor)
     if _linked(view, command.bank_account_id, command.customer_id) is None:
         return Declined(errors.BANK_ACCOUNT_UNKNOWN)
-    if refused := confirm(view, command.customer_id, command.confirmation, now):
-        return refused
+    factors = confirm(view, command.customer_id, command.confirmation, now)
+    if isinstance(factors, Declined):
+        return factors
     journal: Journal | None = None
     wallet = wallet_of(command.customer_id, command.currency)
     if command.transfer_kind == "withdrawal":
@@ -123,7 +124,7 @@ def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -
             command.customer_id, view.new_id(), command.transfer_kind,
             "in" if command.transfer_kind == "topup" else "out", command.amount_minor, command.currency, "bank",
             command.bank_account_id, "", "", now, account_at(view, wallet, now).posted_minor if journal else None,
-            journal.journal_id if journal else None, transfer_id,
+            journal.journal_id if journal else None, transfer_id, factors,
         ),
     )  # fmt: skip
     return Accepted(BankTransferStarted(transfer_id))
@@ -193,8 +194,9 @@ def transfer(command: Transfer, view: View, now: datetime) -> Decision:
     payee = view.get(CUSTOMER, command.payee_id)
     if payee is None or payee.audience != "wallet":
         return Declined(errors.PAYEE_NOT_FOUND)
-    if refused := confirm(view, command.payer_id, command.confirmation, now):
-        return refused
+    factors = confirm(view, command.payer_id, command.confirmation, now)
+    if isinstance(factors, Declined):
+        return factors
     payer_wallet, payee_wallet = wallet_of(command.payer_id, command.currency), wallet_of(command.payee_id, command.currency)
     journal = post(
         view, command, now, "transfer", [Leg(payer_wallet, -command.amount_minor), Leg(payee_wallet, command.amount_minor)]
@@ -212,7 +214,7 @@ def transfer(command: Transfer, view: View, now: datetime) -> Decision:
             BILL,
             Bill(
                 mine, bill_id, "transfer", direction, command.amount_minor, command.currency, "customer", other, "",
-                command.note, now, balance, journal.journal_id, None,
+                command.note, now, balance, journal.journal_id, None, factors if direction == "out" else 0,
             ),
         )  # fmt: skip
     view.emit(f"customer:{command.payee_id}", "transfer.received", {"bill_id": bill_id})
@@ -223,7 +225,8 @@ def _start_keys(command: StartBankTransfer) -> list[Key]:
     places = [wallet_of(command.customer_id, command.currency)]
     if command.transfer_kind == "withdrawal":
         places.append(Place(WITHDRAWALS_IN_TRANSIT, command.currency))
-    return [Key(BANK_ACCOUNT, command.bank_account_id), *confirmation_keys(command.customer_id), *account_keys(places)]
+    agreed = confirmation_keys(command.customer_id, command.confirmation)
+    return [Key(BANK_ACCOUNT, command.bank_account_id), *agreed, *account_keys(places)]
 
 
 def _settle_keys(command: SettleBankTransfer) -> list[Key]:
@@ -237,7 +240,7 @@ def _settle_keys(command: SettleBankTransfer) -> list[Key]:
 
 def _transfer_keys(command: Transfer) -> list[Key]:
     places = [wallet_of(command.payer_id, command.currency), wallet_of(command.payee_id, command.currency)]
-    return [Key(CUSTOMER, command.payee_id), *confirmation_keys(command.payer_id), *account_keys(places)]
+    return [Key(CUSTOMER, command.payee_id), *confirmation_keys(command.payer_id, command.confirmation), *account_keys(places)]
 
 
 DECIDERS = (

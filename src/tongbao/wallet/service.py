@@ -149,7 +149,7 @@ class WalletService:
         command = StartBankTransfer(
             command_id=command_id, customer_id=caller.principal_id, bank_account_id=bank_account_id, transfer_kind=kind,
             amount_minor=amount.minor, currency=amount.currency,
-            confirmation=self._identity.confirmation(caller.principal_id, pin),
+            confirmation=self._identity.confirmation(caller, pin),
         )  # fmt: skip
         outcome = await self._engine.submit(command)
         started = cast(BankTransferStarted, accepted(outcome))
@@ -247,7 +247,7 @@ class WalletService:
         command = Transfer(
             command_id=command_id, payer_id=caller.principal_id, payee_id=payee_id, amount_minor=amount.minor,
             currency=amount.currency, note=plain(note.strip()),
-            confirmation=self._identity.confirmation(caller.principal_id, pin),
+            confirmation=self._identity.confirmation(caller, pin),
         )  # fmt: skip
         done = cast(Transferred, accepted(await self._engine.submit(command)))
         return await self.statement.bill(caller.principal_id, done.bill_id)

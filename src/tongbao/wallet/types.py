@@ -62,7 +62,7 @@ class Bill(msgspec.Struct, frozen=True, gc=False):
     """A line in a customer's statement. Never changed: what became of it is read from what `reference_id` names.
 
     `counterparty_id`: a customer, merchant or bank account, by `counterparty_kind`. `balance_minor`: the wallet after it, if
-    it moved money at once.
+    it moved money at once. `factors`: by which this customer was shown to agree (`identity.factors`); 0 where nobody asked them.
     """
 
     customer_id: UUID
@@ -79,6 +79,7 @@ class Bill(msgspec.Struct, frozen=True, gc=False):
     balance_minor: int | None
     journal_id: UUID | None
     reference_id: UUID | None
+    factors: int
 
 
 BANK_ACCOUNT: Relation[BankAccount] = Relation("bank_account", BankAccount, key=("bank_account_id",), rank=300)

@@ -13,6 +13,7 @@ from litestar.params import QueryParameter
 from tongbao.app.books import Books
 from tongbao.app.console.journals import JournalAnswer, journal_answer
 from tongbao.app.console.wire import READERS, FirstDay, LastDay, PathId, Search
+from tongbao.identity.factors import Kind, Strength, kinds, strength
 from tongbao.identity.http import require_role
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.identity.types import Principal
@@ -40,9 +41,11 @@ class PersonAnswer(msgspec.Struct, frozen=True):
 
 
 class ConsolePayment(OrderAnswer, frozen=True, kw_only=True):
-    """A payment as an operator sees it."""
+    """A payment as an operator sees it. `factors` and `strength`: by what the payer was shown to agree."""
 
     payer: PersonAnswer | None = None
+    factors: tuple[Kind, ...] = ()
+    strength: Strength | None = None
 
 
 class EventAnswer(msgspec.Struct, frozen=True):
@@ -133,7 +136,8 @@ async def _console_payments(rows: list[Payment], cards: Cards, identity: Identit
     answers = []
     for row, card in zip(rows, await cards.orders(rows), strict=True):
         payer = payers.get(row.payer_id) if row.payer_id else None
-        answers.append({**msgspec.structs.asdict(card), "payer": _person(payer) if payer else None})
+        shown = {"factors": kinds(row.factors), "strength": strength(row.factors)} if row.factors else {}
+        answers.append({**msgspec.structs.asdict(card), "payer": _person(payer) if payer else None, **shown})
     return answers
 
 

@@ -21,13 +21,16 @@ create table payment (
     closed_at          timestamptz,
     journal_id         uuid,
     bill_id            uuid,
+    factors            bigint,
     seal               bytea       not null,
     constraint payment_pk primary key (payment_id),
     constraint payment_state check (state in ('CREATED', 'PAID', 'CLOSED', 'EXPIRED')),
     constraint payment_amount check (amount_minor > 0 and fee_minor between 0 and amount_minor),
     constraint payment_refunded check (refunded_minor between 0 and amount_minor and fee_returned_minor between 0 and fee_minor),
     constraint payment_paid_is_whole check (
-        (state = 'PAID') = (payer_id is not null and paid_at is not null and journal_id is not null and bill_id is not null))
+        (state = 'PAID') = (payer_id is not null and paid_at is not null and journal_id is not null and bill_id is not null
+                              and factors is not null)),
+    constraint payment_factors check (factors between 1 and 15)
 ) with (fillfactor = 85);
 create index payment_by_merchant on payment (merchant_id, created_at, payment_id);
 create index payment_to_expire on payment (expires_at) where state = 'CREATED';

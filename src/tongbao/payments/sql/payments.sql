@@ -1,7 +1,7 @@
 -- name: payments
 -- Several payments. $1 ids.
 select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, currency, fee_minor, state, method, payer_id,
-       refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id
+       refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id, factors
 from payment where payment_id = any($1::uuid[]);
 
 -- name: payment_states
@@ -22,7 +22,7 @@ from refund where refund_id = $1;
 -- A merchant's orders, newest first. $1 merchant, $2 state or null, $3 out_trade_no prefix or null, $4 from and $5 to or null,
 -- $6 and $7 place (created_at, payment_id) or null, $8 limit, $9 now.
 select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, currency, fee_minor, state, method, payer_id,
-       refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id
+       refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id, factors
 from payment
 where merchant_id = $1
   and ($2::text is null or (case when state = 'CREATED' and expires_at <= $9 then 'EXPIRED' else state end) = $2)
@@ -35,7 +35,7 @@ order by created_at desc, payment_id desc limit $8;
 -- For the console, newest first. $1 state or null, $2 payment id or null, $3 out_trade_no or null, $4 payers (by their
 -- bills) or null, $5 merchants or null, $6 from and $7 to or null, $8 and $9 place or null, $10 limit, $11 now.
 select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, currency, fee_minor, state, method, payer_id,
-       refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id
+       refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id, factors
 from payment
 where ($1::text is null or (case when state = 'CREATED' and expires_at <= $11 then 'EXPIRED' else state end) = $1)
   and ($2::uuid is null or payment_id = $2) and ($3::text is null or out_trade_no = $3)

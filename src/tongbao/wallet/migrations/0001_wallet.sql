@@ -52,10 +52,12 @@ create table bill (
     balance_minor     bigint,
     journal_id        uuid,
     reference_id      uuid,
+    factors           bigint      not null,
     constraint bill_pk primary key (customer_id, bill_id),
     constraint bill_kind check (kind in ('payment', 'refund', 'topup', 'withdrawal', 'transfer')),
     constraint bill_direction check (direction in ('in', 'out')),
-    constraint bill_amount check (amount_minor > 0)
+    constraint bill_amount check (amount_minor > 0),
+    constraint bill_factors check (factors between 0 and 15)
 );
 -- In the order in which they were written, for whoever goes through all of them batch by batch.
 create index bill_by_batch on bill using brin (bill_id) with (pages_per_range = 16);

@@ -45,7 +45,7 @@ where customer_id = $1 and currency = $2 and kind = 'withdrawal' and state in ('
 -- A customer's statement, newest first. $1 customer, $2 from and $3 to (exclusive) or null, $4 kind or null, $5 direction or null,
 -- $6 below this id or null, $7 limit.
 select customer_id, bill_id, kind, direction, amount_minor, currency, counterparty_kind, counterparty_id, title, note, at,
-       balance_minor, journal_id, reference_id
+       balance_minor, journal_id, reference_id, factors
 from bill
 where customer_id = $1 and ($2::timestamptz is null or at >= $2) and ($3::timestamptz is null or at < $3)
   and ($4::text is null or kind = $4) and ($5::text is null or direction = $5) and ($6::uuid is null or bill_id < $6)
@@ -54,7 +54,7 @@ order by bill_id desc limit $7;
 -- name: bill
 -- One bill of a customer. $1 customer, $2 bill.
 select customer_id, bill_id, kind, direction, amount_minor, currency, counterparty_kind, counterparty_id, title, note, at,
-       balance_minor, journal_id, reference_id
+       balance_minor, journal_id, reference_id, factors
 from bill where customer_id = $1 and bill_id = $2;
 
 -- name: bill_of_reference
