@@ -28,6 +28,7 @@ from bench.population import CURRENCY, FUND, Fund, fresh_id, open_merchants
 from bench.stage import Result, Stage, say, stage
 from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Command, Engine, PostgresStore, Sealer, accepted
+from tongbao.identity.binding import binding_of, written
 from tongbao.identity.types import OpenSession, Register, SetPin
 from tongbao.kernel.clock import SystemClock
 from tongbao.methods.qr.api import Payee, static_code
@@ -175,8 +176,8 @@ async def _populate(here: Stage) -> Plan:
     store = PostgresStore(here.dsn, sealer=here.sealer)
     async with Engine(store, [*DECIDERS, FUND], SystemClock()) as engine:
         merchants = await open_merchants(engine, MERCHANTS, FEE_PPM)
-        wallets = await _log_in(engine, "wallet", [None] * CUSTOMERS)
-        staff = await _log_in(engine, "merchant", merchants)
+        wallets = await _log_in(engine, keys.session, "wallet", [None] * CUSTOMERS)
+        staff = await _log_in(engine, keys.session, "merchant", merchants)
         customers = [customer for customer, _ in wallets]
         accepted(await engine.submit(Fund(command_id=fresh_id(), owners=tuple(customers))))
         pins = [mac(keys.pin, customer.bytes, PIN_TEXT.encode()) for customer in customers]
@@ -202,8 +203,8 @@ def _payee(row: asyncpg.Record) -> Payee:
     )  # fmt: skip
 
 
-async def _log_in(engine: Engine, audience: str, people: Sequence[UUID | None]) -> list[tuple[UUID, str]]:
-    """Somebody for each, of that merchant if one is named, with a live session: who, and the token."""
+async def _log_in(engine: Engine, key: bytes, audience: str, people: Sequence[UUID | None]) -> list[tuple[UUID, str]]:
+    """Somebody for each, of that merchant if one is named, with a live session: who, and the token with its binding."""
 
     async def one(number: int, merchant_id: UUID | None) -> tuple[UUID, str]:
         who = await _happens(
@@ -216,13 +217,13 @@ async def _log_in(engine: Engine, audience: str, people: Sequence[UUID | None]) 
         )  # fmt: skip
         token = os.urandom(18).hex()
         hashed = hashlib.sha256(token.encode()).digest()
-        await _happens(
+        opened = await _happens(
             engine,
             OpenSession(
                 command_id=fresh_id(), principal_id=who.principal_id, token_hash=hashed, device_name="bench", lifetime_s=3600
             ),
         )
-        return who.principal_id, token
+        return who.principal_id, f"{token} {written(binding_of(key, opened.session_id))}"
 
     return await asyncio.gather(*(one(number, merchant_id) for number, merchant_id in enumerate(people)))
 

@@ -21,11 +21,14 @@ from typing import cast
 import msgspec
 import uvloop
 
+from tongbao.identity.binding import proof, read
+
 
 class Plan(msgspec.Struct):
     """What to send. `ping`: do nothing; `static`: pay a printed code; `order`: the merchant orders, the payer confirms.
 
-    `rate`: acts a second, of one request each, on at most `connections`; 0: as fast as `connections` users are answered.
+    `customers`, `staff`: a session's token and its binding, with a blank between them. `rate`: acts a second, of one request each,
+    on at most `connections`; 0: as fast as `connections` users are answered.
     """
 
     port: int
@@ -67,10 +70,13 @@ _numbers = itertools.count()
 _run = os.urandom(6).hex()
 
 
-def _post(path: str, token: str, body: bytes) -> bytes:
+def _post(path: str, session: str, body: bytes) -> bytes:
+    token, _, binding = session.partition(" ")
+    key = f"{_run}-{next(_numbers)}"
+    proved = proof(read(binding), "POST", path, int(time.time()), key)
     return (
         f"POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
-        f"Idempotency-Key: {_run}-{next(_numbers)}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Idempotency-Key: {key}\r\nX-Tongbao-Proof: {proved}\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
 
 

@@ -27,6 +27,7 @@ from tongbao.app.stack import Stack, answering, ended, free_port, running, spawn
 from tongbao.channels.api import DEMO_ACCOUNTS, Fault, HttpBank, Match, NotFound, StatementLine
 from tongbao.channels.simulated.faults import FaultKind, Operation
 from tongbao.channels.simulated.process import BankProcess
+from tongbao.identity.binding import BoundSession
 from tongbao.kernel.ids import new_id
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
@@ -108,7 +109,7 @@ class Town:
             )
         self.operator = self._client("console")
         session = await self.operator.post("login", json={"login": "ops@example.com", "password": PASSWORD})
-        self.operator.headers["authorization"] = f"Bearer {session.json()['token']}"
+        self.operator.auth = BoundSession(session.json()["token"], session.json()["binding"])
 
     def _client(self, audience: str) -> httpx.AsyncClient:
         client = httpx.AsyncClient(base_url=f"{self.stack.url}/v1/{audience}", trust_env=False, timeout=20.0)
@@ -127,7 +128,7 @@ class Town:
 
         async with self._hashing:
             session = await post("register", login=f"137000{number:05}", password=PASSWORD, name=account.holder_name)
-            http.headers["authorization"] = f"Bearer {session['token']}"
+            http.auth = BoundSession(session["token"], session["binding"])
             http.cookies.clear()
             await post("pin", pin=PIN, password=PASSWORD)
         linked = await post("bank-accounts", bank="simbank", account_number=account.number, holder_name=account.holder_name)

@@ -21,6 +21,7 @@ from tongbao.app.asgi import Services, application, protocol
 from tongbao.app.commands.serve import listening_socket
 from tongbao.app.settings import Settings
 from tongbao.engine.types import OutboxRow
+from tongbao.identity.binding import BoundSession
 from tongbao.identity.service import IdentityService
 from tongbao.identity.types import SetPin
 from tongbao.kernel.clock import VirtualClock
@@ -38,6 +39,7 @@ class Place:
         self.admission = admission
         self.framework = 0
         self.wallet = self.till = self.code = self.shop = ""
+        self.sessions: dict[str, BoundSession] = {}
 
     async def settle(self) -> None:
         engine, identity = self.services.engine, self.services.identity
@@ -47,35 +49,42 @@ class Place:
         pin = SetPin(command_id=town.id(), customer_id=payer, mac=identity.pin_mac(payer, PIN))
         await town.happens(pin)
         clerk = (await town.happens(town.registering("+8613900000001", "merchant", merchant))).principal_id
-        self.wallet, self.till = [await _token(identity, town, who) for who in (payer, clerk)]
+        self.wallet, self.till = [await self._token(identity, town, who) for who in (payer, clerk)]
         store = (await self.services.merchants.stores(merchant))[0]
         self.code = static_code(Payee(merchant_id=merchant, store_id=store.store_id, name="面馆", city="上海"), "CNY")
         self.shop = str(merchant)
 
     async def both(
-        self, path: str, body: Any, *, token: str | None, key: str | None = None, **headers: str
+        self, path: str, body: Any, *, token: str | None, carried: str = "", key: str | None = None, **headers: str
     ) -> tuple[httpx.Response, httpx.Response]:
         """The same request the short way, then through the framework, which a charset is enough to call for. Each with a key of
         its own, unless `key` makes the second a repeat."""
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
         sent = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
-        if token is not None:
-            sent["authorization"] = f"Bearer {token}"
-        before = self.framework
-        quick = await self.client.post(path, content=content, headers=sent | {"idempotency-key": key or uuid4().hex})
-        assert self.framework == before, "this did not go the short way"
-        sent["content-type"] = "application/json; charset=utf-8"
-        slow = await self.client.post(path, content=content, headers=sent | {"idempotency-key": key or uuid4().hex})
-        assert self.framework == before + 1
+        answers = []
+        for content_type, way in (("application/json", 0), ("application/json; charset=utf-8", 1)):
+            chosen, before = key or uuid4().hex, self.framework
+            mine = self.shown(token or carried, path, chosen) if token or carried else {"idempotency-key": chosen}
+            if token is None:
+                mine.pop("authorization", None)
+            answers.append(await self.client.post(path, content=content, headers=mine | sent | {"content-type": content_type}))
+            assert self.framework == before + way, "this did not go the way it should"
+        quick, slow = answers
         return quick, slow
+
+    async def _token(self, identity: IdentityService, town: Town, who: Any) -> str:
+        opened = await identity.open_session(town.id(), await identity.need(who), "phone")
+        self.sessions[opened.token] = BoundSession(opened.token, opened.binding)
+        return opened.token
+
+    def shown(self, token: str, path: str, key: str) -> dict[str, str]:
+        """The headers of a request that changes something."""
+        proof = self.sessions[token].proof("POST", path, key) if token in self.sessions else "0.0"
+        return {"authorization": f"Bearer {token}", "x-tongbao-proof": proof, "idempotency-key": key}
 
     async def pay(self, **other: Any) -> tuple[httpx.Response, httpx.Response]:
         body = {"code": self.code, "amount": "12.50", "currency": "CNY", "pin": PIN} | other
         return await self.both("/v1/wallet/payments", body, token=self.wallet)
-
-
-async def _token(identity: IdentityService, town: Town, who: Any) -> str:
-    return (await identity.open_session(town.id(), await identity.need(who), "phone")).token
 
 
 @asynccontextmanager
@@ -197,7 +206,7 @@ async def test_strangers_are_refused_alike(place: Place) -> None:
 async def test_a_cookie_needs_the_header_that_no_form_can_send(place: Place) -> None:
     body = {"code": place.code, "amount": "12.50", "currency": "CNY", "pin": PIN}
     cookie = f"other=1; tongbao_session={place.wallet}"
-    same(*await place.both("/v1/wallet/payments", body, token=None, cookie=cookie, x_tongbao_app="1"), 201)
+    same(*await place.both("/v1/wallet/payments", body, token=None, carried=place.wallet, cookie=cookie, x_tongbao_app="1"), 201)
     same(*await place.both("/v1/wallet/payments", body, token=None, cookie=cookie), 403)
 
 
@@ -213,7 +222,7 @@ async def test_a_bug_is_answered_alike_and_tells_nothing(place: Place, monkeypat
 
 async def test_whatever_is_not_in_good_order_is_the_framework_s_to_refuse(place: Place) -> None:
     good = msgspec.json.encode({"code": place.code, "amount": "1.00", "currency": "CNY", "pin": PIN})
-    headers = {"authorization": f"Bearer {place.wallet}", "content-type": "application/json", "idempotency-key": uuid4().hex}
+    headers = {**place.shown(place.wallet, "/v1/wallet/payments", uuid4().hex), "content-type": "application/json"}
     cases: list[tuple[bytes, dict[str, str], str]] = [
         (b"", {}, "malformed_json"),
         (b"{", {}, "malformed_json"),
@@ -288,9 +297,11 @@ async def _exchange(place: Place, *parts: bytes, answers: int, pause_s: float = 
 
 def _bare(place: Place, amount: str, *headers: str) -> bytes:
     body = msgspec.json.encode({"code": place.code, "amount": amount, "currency": "CNY", "pin": PIN})
+    key = uuid4().hex
     lines = [
         "POST /v1/wallet/payments HTTP/1.1", "Host: x", f"Authorization: Bearer {place.wallet}",
-        f"Idempotency-Key: {uuid4().hex}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers,
+        f"X-Tongbao-Proof: {place.sessions[place.wallet].proof('POST', '/v1/wallet/payments', key)}",
+        f"Idempotency-Key: {key}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers,
     ]  # fmt: skip
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 

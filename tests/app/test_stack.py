@@ -22,6 +22,7 @@ import tongbao
 from tongbao.app import runtime, seed
 from tongbao.app.settings import Settings
 from tongbao.app.stack import answering, ended, free_port, running, spawn
+from tongbao.identity.binding import BoundSession
 from tongbao.kernel.postgres import EmbeddedPostgres
 
 pytestmark = [pytest.mark.timeout(150), pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")]
@@ -274,7 +275,7 @@ async def demonstration(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
 async def logged_in(client: httpx.AsyncClient, audience: str, login: str) -> None:
     answer = await client.post(f"/v1/{audience}/login", json={"login": login, "password": seed.PASSWORD})
     assert answer.status_code == 200, answer.text
-    client.headers["authorization"] = f"Bearer {answer.json()['token']}"
+    client.auth = BoundSession(answer.json()["token"], answer.json()["binding"])
 
 
 async def seen(client: httpx.AsyncClient) -> dict[str, Any]:

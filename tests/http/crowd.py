@@ -39,10 +39,11 @@ async def _connect(asked: Asked) -> tuple[asyncio.StreamReader, asyncio.StreamWr
 
 
 def _message(asked: Asked) -> bytes:
-    body = msgspec.json.encode(asked.body)
+    body, chosen = msgspec.json.encode(asked.body), asked.key or key()
     head = (
         f"POST {asked.path} HTTP/1.1\r\nhost: town\r\nauthorization: Bearer {asked.who.token}\r\nconnection: close\r\n"
-        f"idempotency-key: {asked.key or key()}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"x-tongbao-proof: {asked.who.session.proof('POST', asked.path, chosen)}\r\n"
+        f"idempotency-key: {chosen}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -21,6 +21,7 @@ from tongbao.app.console.session import OperatorAnswer
 from tongbao.channels.api import DEMO_ACCOUNTS
 from tongbao.channels.simulated.faults import Fault, Match
 from tongbao.identity import http as identity
+from tongbao.identity.binding import BoundSession
 from tongbao.kernel import web
 from tongbao.merchants import http as merchants
 from tongbao.methods.qr import http as qr
@@ -61,8 +62,9 @@ async def test_a_customers_first_day(town: Town) -> None:
     bills = exact(await town.here.get("/v1/wallet/bills", headers=headers), wallet.BillsAnswer)
     assert (bills.items, bills.next_cursor, bills.days) == ([], None, [])
     pin = await town.here.post(
-        "/v1/wallet/pin", json={"pin": PIN, "password": PASSWORD}, headers={**headers, "idempotency-key": key()}
-    )
+        "/v1/wallet/pin", json={"pin": PIN, "password": PASSWORD}, headers={"idempotency-key": key()},
+        auth=BoundSession(session.token, session.binding),
+    )  # fmt: skip
     assert (pin.status_code, pin.content) == (204, b"")
     assert exact(await town.here.get("/v1/wallet/me", headers=headers), identity.Me).has_pin
     sessions = exact(await town.here.get("/v1/wallet/sessions", headers=headers), web.Page[identity.SessionLine])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
@@ -81,12 +82,16 @@ async def test_refused_and_nothing_moved(stage: Town, given: Row) -> None:
     method, _, path = stage.filled(given.request).partition(" ")
     headers: dict[str, str] = {"idempotency-key": key()} if method == "POST" else {}
     if given.who:
-        headers["authorization"] = f"Bearer {getattr(stage, given.who).token}"
+        who = getattr(stage, given.who)
+        headers["authorization"] = f"Bearer {who.token}"
     for name, value in stage.filled({name: value or "" for name, value in given.headers.items()}).items():
         if given.headers[name] is None:
             headers.pop(name, None)
         else:
             headers[name] = value
+    if given.who and "x-tongbao-proof" not in headers:
+        plain = path.partition("?")[0]
+        headers["x-tongbao-proof"] = who.session.proof(method, quote(plain, safe="/%"), headers.get("idempotency-key", ""))
     before = await stage.moved()
     if given.raw is not None:
         answer = await stage.here.request(

@@ -26,11 +26,12 @@ from schemathesis.checks import (
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 
-from tests.http.town import PASSWORD, PIN, Person, Town, ok
+from tests.http.town import PASSWORD, PIN, Person, Town, ok, session_of
 from tongbao.app.asgi import application
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
 from tongbao.channels.api import DEMO_ACCOUNTS
+from tongbao.identity.binding import BoundSession
 from tongbao.wallet.rules import wallet_of
 
 DOCUMENT = document(application(Settings()))
@@ -60,9 +61,26 @@ class Callers:
         self.session = requests.Session()
         self.session.trust_env = False
 
-    def headers(self, path: str) -> dict[str, str]:
+    def auth(self, path: str) -> Shown | None:
         audience = path.split("/")[2] if path.count("/") > 2 else ""
-        return {"Authorization": f"Bearer {self.people[audience].token}"} if audience in self.people else {}
+        return Shown(self.people[audience].session) if audience in self.people else None
+
+
+class Shown(requests.auth.AuthBase):
+    """A session, shown with whatever path and key the request turned out to have."""
+
+    def __init__(self, session: BoundSession) -> None:
+        self.session = session
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.session.token}"
+        path, key = request.path_url.partition("?")[0], request.headers.get("Idempotency-Key") or ""
+        request.headers["X-Tongbao-Proof"] = self.session.proof(request.method or "", path, _text(key))
+        return request
+
+
+def _text(header: str | bytes) -> str:
+    return header if isinstance(header, str) else header.decode("latin-1")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -74,7 +92,7 @@ async def callers(town: Town) -> Callers:
     paid = await town.pay(payer, await town.order(shop, "2.00"))
     bill = ok(await payer.get("/v1/wallet/bills", limit=1))["items"][0]
     login = {"login": "admin@tongbao.test", "password": PASSWORD}
-    admin = Person(town.here, ok(await town.here.post("/v1/console/login", json=login))["token"])
+    admin = Person(town.here, session_of(await town.here.post("/v1/console/login", json=login)))
     ids = {
         "payment_id": paid["payment_id"], "out_trade_no": order["out_trade_no"], "bill_id": bill["bill_id"],
         "store_id": shop.store_id, "journal_id": bill["journal_id"],
@@ -107,9 +125,7 @@ def test_the_server_does_what_the_document_says(callers: Callers, operation: Any
             case.path_parameters.update({name: value for name, value in callers.ids.items() if name in case.path_parameters})
             if isinstance(case.body, dict):
                 case.body.update({name: value for name, value in callers.fields.items() if isinstance(case.body.get(name), str)})
-        case.call_and_validate(
-            base_url=callers.url, session=callers.session, headers=callers.headers(operation.path), checks=CHECKS
-        )
+        case.call_and_validate(base_url=callers.url, session=callers.session, auth=callers.auth(operation.path), checks=CHECKS)
 
     answered()
 

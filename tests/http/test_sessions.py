@@ -8,7 +8,8 @@ import time
 import msgspec
 import pytest
 
-from tests.http.town import PASSWORD, Person, Town, ok, refused
+from tests.http.refusals import SHOP
+from tests.http.town import PASSWORD, PIN, Person, Town, key, ok, refused, session_of
 from tongbao.identity.http import SessionAnswer, SessionLine
 from tongbao.kernel import web
 
@@ -17,8 +18,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def log_in(town: Town, who: Person, device: str) -> Person:
     body = {"login": who.login, "password": PASSWORD, "device_name": device}
-    session = ok(await town.here.post("/v1/wallet/login", json=body), SessionAnswer)
-    return Person(town.here, session.token, session_id=session.session_id)
+    answer = await town.here.post("/v1/wallet/login", json=body)
+    return Person(town.here, session_of(answer), session_id=ok(answer, SessionAnswer).session_id)
 
 
 async def test_another_device_is_logged_out_at_once_in_both_processes(town: Town) -> None:
@@ -92,3 +93,36 @@ async def test_sessions_come_in_pages(town: Town) -> None:
         if cursor is None:
             break
     assert seen == ["device 3", "device 2", "device 1", "device 0", "first"]
+
+
+async def test_a_leaked_token_or_cookie_changes_nothing(town: Town) -> None:
+    """Neither without a proof, nor with one that another session made, nor with one for another request."""
+    eve, sue = await town.customer("Eve"), await town.customer("Sue", pin=False)
+    body, path = {"pin": PIN, "password": PASSWORD}, "/v1/wallet/pin"
+    ways = [{"authorization": f"Bearer {sue.token}"}, {"cookie": f"tongbao_session={sue.token}", "x-tongbao-app": "1"}]
+    for carried in ways:
+        once = {**carried, "idempotency-key": key()}
+        refused(await town.here.post(path, json=body, headers=once), 401, "device_proof_missing")
+        wrong = {
+            "another session": eve.session.proof("POST", path, once["idempotency-key"]),
+            "another key": sue.session.proof("POST", path, key()),
+            "another path": sue.session.proof("POST", "/v1/wallet/logout", once["idempotency-key"]),
+            "nothing": "0.0",
+        }
+        for given in wrong.values():
+            said = refused(
+                await town.here.post(path, json=body, headers={**once, "x-tongbao-proof": given}), 401, "device_proof_wrong"
+            )
+            assert abs(int(str(said.detail["now"])) - time.time()) < 60
+        gone = await town.here.delete(f"/v1/wallet/sessions/{sue.session_id}", headers=carried)
+        refused(gone, 401, "device_proof_missing")
+    assert not ok(await sue.get("/v1/wallet/me"))["has_pin"]
+    assert (await sue.post(path, body)).status_code == 204
+
+
+@pytest.mark.parametrize(("who", "path"), [("shop", "/v1/merchant/orders"), ("admin", "/v1/console/merchants")])
+async def test_staff_and_operators_prove_their_device_too(town: Town, who: str, path: str) -> None:
+    headers = {"authorization": f"Bearer {getattr(town, who).token}", "idempotency-key": key()}
+    refused(await town.here.post(path, json={}, headers=headers), 400, "invalid_request")
+    body = {"amount": "1.00", "currency": "CNY", "subject": "x"} if who == "shop" else SHOP
+    refused(await town.here.post(path, json=body, headers=headers), 401, "device_proof_missing")

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.http.town import PASSWORD, PIN, WRONG_PIN, Person, Town, key, ok, refused
+from tongbao.identity.binding import BoundSession
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -160,7 +161,8 @@ async def test_a_cookie_is_as_good_as_a_token_with_the_apps_header(town: Town) -
     assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/v1/wallet")), cookie
     carried = {"cookie": cookie.split(";")[0]}
     ok(await town.here.get("/v1/wallet/me", headers=carried))
-    ended = await town.here.post("/v1/wallet/logout", headers={**carried, "x-tongbao-app": "1"})
+    proof = BoundSession(None, answer.json()["binding"])
+    ended = await town.here.post("/v1/wallet/logout", headers={**carried, "x-tongbao-app": "1"}, auth=proof)
     assert ended.status_code == 204
     refused(await town.here.get("/v1/wallet/me", headers=carried), 401, "unauthenticated")
 

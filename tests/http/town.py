@@ -18,6 +18,7 @@ from tongbao.app.asgi import open_services
 from tongbao.app.stack import Stack
 from tongbao.channels.api import DEMO_ACCOUNTS
 from tongbao.engine.api import Sealer
+from tongbao.identity.binding import BoundSession
 from tongbao.identity.http import SessionAnswer
 from tongbao.kernel.ids import named_id
 from tongbao.merchants.http import StaffSessionAnswer
@@ -40,12 +41,17 @@ def key() -> str:
 
 
 class Person:
-    """Somebody with a bearer token: `await ann.post("/v1/wallet/transfers", {...})`."""
+    """Somebody with a session: `await ann.post("/v1/wallet/transfers", {...})`."""
 
-    def __init__(self, client: httpx.AsyncClient, token: str, **facts: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, session: BoundSession, **facts: str) -> None:
         self.client = client
-        self.token = token
+        self.session = session
         self.facts = facts
+
+    @property
+    def token(self) -> str:
+        assert self.session.token is not None
+        return self.session.token
 
     def __getattr__(self, name: str) -> str:
         try:
@@ -54,18 +60,18 @@ class Person:
             raise AttributeError(name) from None
 
     async def get(self, path: str, **query: str | int) -> httpx.Response:
-        return await self.client.get(path, params=query or None, headers={"authorization": f"Bearer {self.token}"})
+        return await self.client.get(path, params=query or None, auth=self.session)
 
     async def delete(self, path: str) -> httpx.Response:
-        return await self.client.delete(path, headers={"authorization": f"Bearer {self.token}"})
+        return await self.client.delete(path, auth=self.session)
 
     async def post(self, path: str, body: Any = None, *, key: str | None = None) -> httpx.Response:
-        headers = {"authorization": f"Bearer {self.token}", "idempotency-key": key or uuid4().hex}
-        return await self.client.post(path, json=body if body is not None else {}, headers=headers)
+        headers = {"idempotency-key": key or uuid4().hex}
+        return await self.client.post(path, json=body if body is not None else {}, headers=headers, auth=self.session)
 
     def elsewhere(self, client: httpx.AsyncClient) -> Person:
         """The same person asking another process."""
-        return Person(client, self.token, **self.facts)
+        return Person(client, self.session, **self.facts)
 
 
 class Town:
@@ -109,7 +115,7 @@ class Town:
 
     async def _operator(self, role: str) -> Person:
         answer = await self.here.post("/v1/console/login", json={"login": f"{role}@tongbao.test", "password": PASSWORD})
-        return Person(self.here, ok(answer)["token"])
+        return Person(self.here, session_of(answer))
 
     def login(self) -> str:
         """A phone number that nobody has yet."""
@@ -122,7 +128,7 @@ class Town:
         answer = await self.here.post("/v1/wallet/register", json=body, headers={"idempotency-key": key()})
         session = ok(answer, SessionAnswer, 201)
         person = Person(
-            self.here, session.token, login=login, customer_id=session.customer.customer_id, session_id=session.session_id
+            self.here, session_of(answer), login=login, customer_id=session.customer.customer_id, session_id=session.session_id
         )
         if pin:
             assert (await person.post("/v1/wallet/pin", {"pin": PIN, "password": PASSWORD})).status_code == 204
@@ -161,7 +167,7 @@ class Town:
         session = ok(answer, StaffSessionAnswer)
         staff = session.staff
         return Person(
-            self.here, session.token, login=login, merchant_id=staff.merchant.merchant_id, store_id=staff.stores[0].store_id
+            self.here, session_of(answer), login=login, merchant_id=staff.merchant.merchant_id, store_id=staff.stores[0].store_id
         )
 
     async def order(self, merchant: Person, amount: str = "12.50", **more: Any) -> dict[str, Any]:
@@ -204,6 +210,13 @@ class Town:
         if isinstance(value, list):
             return [self.filled(each) for each in value]
         return value
+
+
+def session_of(answer: httpx.Response) -> BoundSession:
+    """The session that a log-in or a registration answered."""
+    assert answer.status_code in (200, 201), answer.text
+    opened = answer.json()
+    return BoundSession(opened["token"], opened["binding"])
 
 
 @overload

@@ -98,7 +98,20 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     anonymous = path.endswith(("/login", "/register")) or not path.startswith(("/v1/wallet", "/v1/merchant", "/v1/console"))
     operation["security"] = [] if anonymous else [{"session": []}, {"bearer": []}]
     if method != "get" and not anonymous:
-        operation.setdefault("parameters", []).append(
+        parameters = operation.setdefault("parameters", [])
+        parameters.append(
+            {
+                "name": "X-Tongbao-Proof",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "maxLength": 100},
+                "description": (
+                    "`<unix seconds>.<hex HMAC-SHA-256>` over method, path, seconds and Idempotency-Key, a line each, with the "
+                    "session's `binding`: the request comes from its device. Needed with a session, not with an API key."
+                ),
+            }
+        )
+        parameters.append(
             {
                 "name": "X-Tongbao-App",
                 "in": "header",

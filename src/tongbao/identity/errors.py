@@ -38,6 +38,18 @@ CSRF = refusal(
     "The origin of this request cannot be confirmed: the header X-Tongbao-App is missing.",
     status=403,
 )
+DEVICE_PROOF_MISSING = refusal(
+    "device_proof_missing",
+    "无法确认该请求来自您登录的设备，请重新登录。",
+    "This request does not show that it comes from the device you logged in on. Please log in again.",
+    status=401,
+)
+DEVICE_PROOF_WRONG = refusal(
+    "device_proof_wrong",
+    "设备验证未通过，请检查设备时间后重试。",
+    "The proof of your device is not right. Please check the device's clock and try again.",
+    status=401,
+)
 LOGIN_FORMAT = refusal("login_format", "请填写正确的手机号或邮箱。", "Please give a valid phone number or email address.")
 NAME_FORMAT = refusal("name_format", "请填写 1 至 60 个字的姓名。", "Please give a name of 1 to 60 characters.")
 PASSWORD_TOO_SHORT = refusal("password_too_short", "登录密码至少 8 个字符。", "The password needs at least 8 characters.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,7 @@ from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 from litestar.params import PathParameter
 
-from tongbao.identity import errors
+from tongbao.identity import binding, errors
 from tongbao.identity.service import SESSION_LIFETIME_S, Caller, IdentityService, LoggedIn, command_id_for
 from tongbao.identity.types import Audience, Locale
 from tongbao.kernel import web
@@ -26,19 +26,26 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 async def caller_of(request: web.Asking, identity: IdentityService, audience: Audience) -> Caller:
     """The session behind a request: a bearer token, or the cookie, which for a change needs the header X-Tongbao-App that
-    no other site's form can send. Refuses `unauthenticated`, `csrf`."""
+    no other site's form can send. Either way a change needs the proof that it comes from the session's device (`binding`).
+    Refuses `unauthenticated`, `csrf`, `device_proof_missing`, `device_proof_wrong` (detail: now, in seconds)."""
     authorization = request.headers.get("authorization", "")
+    changes = request.method not in _SAFE
     if authorization:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Refusal(errors.UNAUTHENTICATED)
-        return await identity.authenticate(token, audience)
-    token = request.cookies.get(COOKIE, "")
-    if not token:
-        raise Refusal(errors.UNAUTHENTICATED)
-    if request.method not in _SAFE and not request.headers.get("x-tongbao-app"):
-        raise Refusal(errors.CSRF)
-    return await identity.authenticate(token, audience)
+    else:
+        token = request.cookies.get(COOKIE, "")
+        if not token:
+            raise Refusal(errors.UNAUTHENTICATED)
+        if changes and not request.headers.get("x-tongbao-app"):
+            raise Refusal(errors.CSRF)
+    caller = await identity.authenticate(token, audience)
+    if changes:
+        path = cast(bytes, request.scope["raw_path"]).decode("latin-1")
+        key = request.headers.get("idempotency-key", "")
+        identity.check_proof(caller, request.headers.get(binding.HEADER, ""), request.method, path, key)
+    return caller
 
 
 async def customer(request: web.Asking, identity: IdentityService) -> Caller:
@@ -95,10 +102,12 @@ class Me(msgspec.Struct, frozen=True):
 
 
 class SessionAnswer(msgspec.Struct, frozen=True):
-    """A fresh session. Browsers get it as a cookie too."""
+    """A fresh session. Browsers get the token as a cookie too. `binding`: the secret with which the device proves itself in every
+    request that changes something (X-Tongbao-Proof): base64url, to be kept where nothing can read it out."""
 
     session_id: str
     token: str
+    binding: str
     customer: Me
 
 
@@ -139,7 +148,7 @@ async def _answer(logged_in: LoggedIn, identity: IdentityService, secure: bool, 
     )
     me = _me(caller, await identity.has_pin(who.principal_id))
     return Response(
-        SessionAnswer(str(logged_in.session_id), logged_in.token, me),
+        SessionAnswer(str(logged_in.session_id), logged_in.token, logged_in.binding, me),
         status_code=status,
         cookies=[session_cookie("wallet", logged_in.token, secure)],
     )

@@ -24,6 +24,7 @@ import structlog
 
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors
+from tongbao.identity.binding import binding_of, proves, written
 from tongbao.identity.rules import Registered, SessionOpened, check_pin_choice, normal_login
 from tongbao.identity.types import (
     Audience,
@@ -75,10 +76,11 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
-    """A fresh session: the token leaves the server here and nowhere else."""
+    """A fresh session: the token and the device's secret leave the server here and nowhere else."""
 
     session_id: UUID
     token: str
+    binding: str
     expires_at: datetime
     principal: Principal
 
@@ -199,7 +201,8 @@ class IdentityService:
             )
         )
         opened = cast(SessionOpened, accepted(outcome))
-        return LoggedIn(opened.session_id, token, opened.expires_at, principal)
+        binding = written(binding_of(self._keys.session, opened.session_id))
+        return LoggedIn(opened.session_id, token, binding, opened.expires_at, principal)
 
     # ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -225,6 +228,15 @@ class IdentityService:
             self._callers[key] = (now + _CACHED_S, caller)
         self._touch(row["session_id"], now)
         return caller
+
+    def check_proof(self, caller: Caller, given: str, method: str, path: str, key: str) -> None:
+        """Does the request come from the session's own device? Refuses `device_proof_missing`, `device_proof_wrong`."""
+        if not given:
+            raise Refusal(errors.DEVICE_PROOF_MISSING)
+        assert caller.session_id is not None
+        now_s = self._clock.now().timestamp()
+        if not proves(given, binding_of(self._keys.session, caller.session_id), method, path, now_s, key):
+            raise Refusal(errors.DEVICE_PROOF_WRONG, now=int(now_s))
 
     def _touch(self, session_id: UUID, now: float) -> None:
         if now - self._touched.get(session_id, -_SEEN_EVERY_S) >= _SEEN_EVERY_S:

@@ -50,7 +50,7 @@ IdempotencyKey = Annotated[
 
 
 class Asking(Protocol):
-    """The parts of a request by which its caller is known. Names of headers are in lower case."""
+    """The parts of a request by which its caller is known. Names of headers are in lower case; `scope` has `raw_path`."""
 
     @property
     def method(self) -> str: ...
@@ -58,6 +58,8 @@ class Asking(Protocol):
     def headers(self) -> Mapping[str, str]: ...
     @property
     def cookies(self) -> Mapping[str, str]: ...
+    @property
+    def scope(self) -> Mapping[str, object]: ...
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

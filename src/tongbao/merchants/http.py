@@ -59,10 +59,11 @@ class StaffAnswer(msgspec.Struct, frozen=True):
 
 
 class StaffSessionAnswer(msgspec.Struct, frozen=True):
-    """A fresh session. Browsers get it as a cookie too."""
+    """A fresh session. Browsers get the token as a cookie too; `binding` is as in a wallet's."""
 
     session_id: str
     token: str
+    binding: str
     staff: StaffAnswer
 
 
@@ -91,7 +92,9 @@ async def log_in(
     """Log in at the cashier."""
     logged_in = await identity.log_in("merchant", data.login, data.password, device_name(data.device_name, request))
     caller = await identity.authenticate(logged_in.token, "merchant")
-    answer = StaffSessionAnswer(str(logged_in.session_id), logged_in.token, await _staff_answer(caller, merchants))
+    answer = StaffSessionAnswer(
+        str(logged_in.session_id), logged_in.token, logged_in.binding, await _staff_answer(caller, merchants)
+    )
     return Response(answer, status_code=200, cookies=[session_cookie("merchant", logged_in.token, secure_cookies)])
 
 

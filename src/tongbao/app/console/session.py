@@ -23,10 +23,11 @@ class OperatorAnswer(msgspec.Struct, frozen=True):
 
 
 class OperatorSessionAnswer(msgspec.Struct, frozen=True):
-    """A fresh session."""
+    """A fresh session; `binding` is as in a wallet's."""
 
     session_id: str
     token: str
+    binding: str
     operator: OperatorAnswer
 
 
@@ -43,7 +44,7 @@ async def log_in(
     """Log in at the console."""
     logged_in = await identity.log_in("console", data.login, data.password, device_name(data.device_name, request))
     caller = await identity.authenticate(logged_in.token, "console")
-    answer = OperatorSessionAnswer(str(logged_in.session_id), logged_in.token, _operator(caller))
+    answer = OperatorSessionAnswer(str(logged_in.session_id), logged_in.token, logged_in.binding, _operator(caller))
     return Response(answer, status_code=200, cookies=[session_cookie("console", logged_in.token, secure_cookies)])
 
 

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import httpx
 
+from tongbao.identity.binding import BoundSession
+
 
 class Difference(Exception):
     """The product said something else than it should have. The text names what, the expected and the found."""
@@ -41,7 +43,7 @@ class Client:
         session = await self.post(path, body, expect=expect)
         if self._audience != "wallet":
             self._http.cookies.clear()
-            self._http.headers["authorization"] = f"Bearer {session['token']}"
+        self._http.auth = BoundSession(None if self._audience == "wallet" else session["token"], session["binding"])
         return session
 
     async def get(self, path: str, **query: str | int) -> Any:

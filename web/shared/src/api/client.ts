@@ -6,8 +6,11 @@
  *
  * A server that has too much to do says when to come back (Retry-After). We do, a little later each of us, with the same
  * key; if it asks for more than people wait at a screen, the person is told instead.
+ *
+ * Whatever changes something carries the proof that it comes from the device that logged in (see device.ts).
  */
 import { language } from '../i18n/language.ts'
+import { keepBinding, proofOf, reread } from './device.ts'
 import { ApiError, type ErrorBody } from './error.ts'
 
 export type Audience = 'wallet' | 'merchant' | 'console'
@@ -34,6 +37,8 @@ export interface ApiClient {
 const TIMEOUT = 15_000
 const PAUSES = [400, 1_200]
 const LONGEST_PAUSE = 5_000
+/** What a session cannot go on after, on this device. */
+const ENDED = new Set(['unauthenticated', 'device_proof_missing', 'device_proof_wrong'])
 
 /** A client of /v1/<audience>. `onUnauthenticated` runs when the session has ended, before the error is thrown. */
 export function createClient(audience: Audience, onUnauthenticated?: () => void): ApiClient {
@@ -41,12 +46,18 @@ export function createClient(audience: Audience, onUnauthenticated?: () => void)
     const acted = method !== 'GET'
     const pauses = acted && !options.key ? [] : PAUSES
     let unheard = false
+    let mended = false
     for (let round = 0; ; round += 1) {
       try {
-        return await once<T>(method, `/v1/${audience}${path}`, options)
+        return await once<T>(audience, method, `/v1/${audience}${path}`, options)
       } catch (thrown) {
         if (!(thrown instanceof ApiError)) throw thrown
-        if (thrown.code === 'unauthenticated') onUnauthenticated?.()
+        if (thrown.code === 'device_proof_wrong' && !mended) {
+          mended = true
+          reread(audience, thrown.detail['now'])
+          continue
+        }
+        if (ENDED.has(thrown.code)) onUnauthenticated?.()
         // What an earlier try came to is not known, and a server that did not look at this one cannot know it either.
         unheard ||= thrown.unknownOutcome
         const failure = unheard && thrown.retryable ? thrown.unsettled() : thrown
@@ -64,7 +75,7 @@ export function createClient(audience: Audience, onUnauthenticated?: () => void)
   }
 }
 
-async function once<T>(method: string, path: string, options: CallOptions): Promise<T> {
+async function once<T>(audience: Audience, method: string, path: string, options: CallOptions): Promise<T> {
   const acted = options.money ?? (method !== 'GET' && options.key !== undefined)
   const limit = new AbortController()
   const timer = setTimeout(() => limit.abort(), options.timeout ?? TIMEOUT)
@@ -78,7 +89,7 @@ async function once<T>(method: string, path: string, options: CallOptions): Prom
       credentials: 'same-origin',
       cache: 'no-store',
       signal: limit.signal,
-      headers: headersOf(method, options),
+      headers: await headersOf(audience, method, path, options),
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
     })
     text = await answer.text()
@@ -94,12 +105,18 @@ async function once<T>(method: string, path: string, options: CallOptions): Prom
     const later = Number(answer.headers.get('Retry-After') ?? Number.NaN)
     throw ApiError.fromAnswer(answer.status, (body as { error?: ErrorBody } | undefined)?.error, acted, later >= 0 ? later * 1000 : null)
   }
+  const { binding } = (body ?? {}) as { binding?: unknown }
+  if (typeof binding === 'string') await keepBinding(audience, binding)
   return body as T
 }
 
-function headersOf(method: string, options: CallOptions): Record<string, string> {
+async function headersOf(audience: Audience, method: string, path: string, options: CallOptions): Promise<Record<string, string>> {
   const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': language.value }
-  if (method !== 'GET') headers['X-Tongbao-App'] = '1'
+  if (method !== 'GET') {
+    headers['X-Tongbao-App'] = '1'
+    const proof = await proofOf(audience, method, path, options.key ?? '')
+    if (proof) headers['X-Tongbao-Proof'] = proof
+  }
   if (options.body !== undefined) headers['Content-Type'] = 'application/json'
   if (options.key) headers['Idempotency-Key'] = options.key
   return headers

@@ -1,0 +1,57 @@
+/**
+ * What shows the server that a request comes from the device that logged in. At log-in the server gives a secret; it is kept in
+ * IndexedDB as a key that can sign and cannot be read out, not even by this page's own scripts. So a session that leaked (from a
+ * log, a proxy, a copied cookie) can change nothing from elsewhere.
+ */
+import type { Audience } from './client.ts'
+import { hmac } from './sha256.ts'
+
+type Secret = CryptoKey | Uint8Array<ArrayBuffer>
+
+const STORE = 'bindings'
+/** What was read lately; `null`: there is none. Another tab may have logged in since: see `reread`. */
+const known = new Map<Audience, Secret | null>()
+/** Seconds by which the server's clock is ahead of this device's. */
+let ahead = 0
+
+const subtle = (): SubtleCrypto | undefined => (globalThis.crypto as Crypto | undefined)?.subtle
+
+/** Keep the secret of a fresh session, base64url. */
+export async function keepBinding(audience: Audience, binding: string): Promise<void> {
+  const bytes = Uint8Array.from(atob(binding.replace(/-/g, '+').replace(/_/g, '/')), (letter) => letter.charCodeAt(0))
+  const secret = (await subtle()?.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])) ?? bytes
+  known.set(audience, secret)
+  await stored('readwrite', (store) => store.put(secret, audience))
+}
+
+/** The header's value for a request, or null where this device has no session. `path`: without the query. */
+export async function proofOf(audience: Audience, method: string, path: string, key: string): Promise<string | null> {
+  if (!known.has(audience)) known.set(audience, (await stored<Secret>('readonly', (store) => store.get(audience) as IDBRequest<Secret>)) ?? null)
+  const secret = known.get(audience)
+  if (!secret) return null
+  const seconds = Math.floor(Date.now() / 1000) + ahead
+  const message = new TextEncoder().encode(`${method}\n${path}\n${seconds}\n${key}`)
+  const code = secret instanceof Uint8Array ? hmac(secret, message) : new Uint8Array(await (subtle() as SubtleCrypto).sign('HMAC', secret, message))
+  return `${seconds}.${Array.from(code, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+}
+
+/** A proof was found wrong: the clock may be off (`now`: the server's, in seconds), or another tab has logged in. */
+export function reread(audience: Audience, now: unknown): void {
+  if (typeof now === 'number') ahead = now - Math.floor(Date.now() / 1000)
+  if (typeof indexedDB !== 'undefined') known.delete(audience)
+}
+
+/** One act on the store; undefined where the browser keeps nothing (private windows of some): then the secret lives as long as the page. */
+function stored<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T> | IDBRequest<IDBValidKey>): Promise<T | undefined> {
+  return new Promise((done) => {
+    if (typeof indexedDB === 'undefined') return done(undefined)
+    const opening = indexedDB.open('tongbao', 1)
+    opening.onupgradeneeded = (): void => void opening.result.createObjectStore(STORE)
+    opening.onerror = opening.onblocked = (): void => done(undefined)
+    opening.onsuccess = (): void => {
+      const acting = act(opening.result.transaction(STORE, mode).objectStore(STORE))
+      acting.onsuccess = (): void => done(acting.result as T)
+      acting.onerror = (): void => done(undefined)
+    }
+  })
+}
