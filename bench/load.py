@@ -27,8 +27,8 @@ from tongbao.identity.binding import proof, read
 class Plan(msgspec.Struct):
     """What to send. `ping`: do nothing; `static`: pay a printed code; `order`: the merchant orders, the payer confirms.
 
-    `customers`, `staff`: a session's token and its binding, with a blank between them. `rate`: acts a second, of one request each,
-    on at most `connections`; 0: as fast as `connections` users are answered.
+    `customers`, `staff`: a session's token and its binding, with a blank between them. `rate`: acts a second, of one request
+    each, on at most `connections`; 0: as fast as `connections` users are answered.
     """
 
     port: int

@@ -71,17 +71,14 @@ def wallet_places(wallet: Page, merchant: Page, payee: str, pin: str) -> Places:
 
 #: As the till itself would: with the proof of its device, which only the page can make.
 _POST = """async ([path, body]) => {
-  const opened = await new Promise((done) => { const opening = indexedDB.open('tongbao'); opening.onsuccess = () => done(opening.result) })
-  const secret = await new Promise((done) => {
-    const reading = opened.transaction('bindings').objectStore('bindings').get('merchant')
-    reading.onsuccess = () => done(reading.result)
-  })
+  const done = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result) })
+  const opened = await done(indexedDB.open('tongbao'))
+  const secret = await done(opened.transaction('bindings').objectStore('bindings').get('merchant'))
   const [key, seconds] = [`tour-${crypto.randomUUID()}`, Math.floor(Date.now() / 1000)]
   const message = new TextEncoder().encode(`POST\\n${path}\\n${seconds}\\n${key}`)
-  const code = Array.from(new Uint8Array(await crypto.subtle.sign('HMAC', secret, message)), (byte) => byte.toString(16).padStart(2, '0'))
-  const headers = {
-    'Content-Type': 'application/json', 'X-Tongbao-App': '1', 'Idempotency-Key': key, 'X-Tongbao-Proof': `${seconds}.${code.join('')}`,
-  }
+  const code = new Uint8Array(await crypto.subtle.sign('HMAC', secret, message))
+  const proof = `${seconds}.${Array.from(code, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+  const headers = { 'Content-Type': 'application/json', 'X-Tongbao-App': '1', 'Idempotency-Key': key, 'X-Tongbao-Proof': proof }
   const answer = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) })
   if (!answer.ok) throw new Error(await answer.text())
   return answer.json()
