@@ -29,10 +29,13 @@ from bench.stage import Result, Stage, say, stage
 from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Command, Engine, PostgresStore, Sealer, accepted
 from tongbao.identity.binding import binding_of, written
+from tongbao.identity.enrolment import DEVICE, sealed
 from tongbao.identity.types import OpenSession, Register, SetPin
 from tongbao.kernel.clock import SystemClock
 from tongbao.methods.qr.api import Payee, static_code
-from tongbao.security.keys import Keys, mac
+from tongbao.security.keyring import KeyRing
+from tongbao.security.keys import mac
+from tongbao.security.personal import Vault
 
 CUSTOMERS = 1_000
 MERCHANTS = 50
@@ -171,13 +174,14 @@ async def _echo(stream: asyncio.StreamReader) -> None:
 
 async def _populate(here: Stage) -> Plan:
     """Customers with money, PIN and session; merchants with a cashier's session and a printed code. All by commands."""
-    keys = Keys.open(here.directory / "keys.json")
+    ring = KeyRing.open(here.directory / "keys.json")
+    keys, vault = ring.keys, Vault(ring, _nobody_else)
     here.sealer = Sealer(keys.seal)
     store = PostgresStore(here.dsn, sealer=here.sealer)
     async with Engine(store, [*DECIDERS, FUND], SystemClock()) as engine:
         merchants = await open_merchants(engine, MERCHANTS, FEE_PPM)
-        wallets = await _log_in(engine, keys.session, "wallet", [None] * CUSTOMERS)
-        staff = await _log_in(engine, keys.session, "merchant", merchants)
+        wallets = await _log_in(engine, vault, keys.session, "wallet", [None] * CUSTOMERS)
+        staff = await _log_in(engine, vault, keys.session, "merchant", merchants)
         customers = [customer for customer, _ in wallets]
         accepted(await engine.submit(Fund(command_id=fresh_id(), owners=tuple(customers))))
         pins = [mac(keys.pin, customer.bytes, PIN_TEXT.encode()) for customer in customers]
@@ -203,24 +207,28 @@ def _payee(row: asyncpg.Record) -> Payee:
     )  # fmt: skip
 
 
-async def _log_in(engine: Engine, key: bytes, audience: str, people: Sequence[UUID | None]) -> list[tuple[UUID, str]]:
+async def _nobody_else(people: list[UUID]) -> dict[UUID, bytes]:
+    return {}  # everybody was made here, by this vault
+
+
+async def _log_in(
+    engine: Engine, vault: Vault, key: bytes, audience: str, people: Sequence[UUID | None]
+) -> list[tuple[UUID, str]]:
     """Somebody for each, of that merchant if one is named, with a live session: who, and the token with its binding."""
 
     async def one(number: int, merchant_id: UUID | None) -> tuple[UUID, str]:
-        who = await _happens(
-            engine,
-            Register(
-                command_id=fresh_id(), audience=audience, merchant_id=merchant_id, login=f"{audience}{number}@bench.example",
-                name=f"Bench {number}", locale="en", password_hash="!",  # noqa: S106 (nobody logs in with it)
-                roles="cashier" if merchant_id else "",
-            ),
+        who = await sealed(
+            vault, fresh_id(), f"{audience}{number}@bench.example", f"Bench {number}", "en",
+            "!", "cashier" if merchant_id else "",  # (nobody logs in with that)
         )  # fmt: skip
+        await _happens(engine, Register(command_id=fresh_id(), audience=audience, merchant_id=merchant_id, who=who))
+        device = await vault.seal(who.principal_id, DEVICE, "bench")
         token = os.urandom(18).hex()
         hashed = hashlib.sha256(token.encode()).digest()
         opened = await _happens(
             engine,
             OpenSession(
-                command_id=fresh_id(), principal_id=who.principal_id, token_hash=hashed, device_name="bench", lifetime_s=3600
+                command_id=fresh_id(), principal_id=who.principal_id, token_hash=hashed, device_name=device, lifetime_s=3600
             ),
         )
         return who.principal_id, f"{token} {written(binding_of(key, opened.session_id))}"

@@ -43,12 +43,12 @@ class Place:
 
     async def settle(self) -> None:
         engine, identity = self.services.engine, self.services.identity
-        town = Town(engine, VirtualClock(self.services.clock.now()))
+        town = Town(engine, VirtualClock(self.services.clock.now()), vault=self.services.vault)
         merchant = await town.merchant()
         payer = await town.customer(1_000_000)
         pin = SetPin(command_id=town.id(), customer_id=payer, mac=identity.pin_mac(payer, PIN))
         await town.happens(pin)
-        clerk = (await town.happens(town.registering("+8613900000001", "merchant", merchant))).principal_id
+        clerk = await town.registered("+8613900000001", "merchant", merchant)
         self.wallet, self.till = [await self._token(identity, town, who) for who in (payer, clerk)]
         store = (await self.services.merchants.stores(merchant))[0]
         self.code = static_code(Payee(merchant_id=merchant, store_id=store.store_id, name="面馆", city="上海"), "CNY")

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.identity.test_ladder import opening, wrong_passwords, wrong_pins
 from tests.support.leavings import events, rows
-from tests.support.town import NOON, RIGHT, WRONG, Town, mac_of, town
+from tests.support.town import NOON, RIGHT, WRONG, Town, enrolled, mac_of, town
 from tongbao.engine.api import Declined, MemoryStore
 from tongbao.identity.rules import normal_login
 from tongbao.identity.types import (
@@ -28,6 +28,7 @@ from tongbao.identity.types import (
     SetPin,
 )
 from tongbao.kernel.errors import Refusal
+from tongbao.security.people import PERSON_KEY, PersonKey
 
 LATER = timedelta(seconds=7)
 PASSWORD_LOCK, PIN_LOCK = timedelta(minutes=15), timedelta(hours=3)
@@ -48,14 +49,16 @@ async def test_a_registration_leaves_a_principal_and_its_login() -> None:
     store = MemoryStore()
     async with town(store) as place:
         merchant = place.id()
-        wish = replace(place.registering("wang@example.com", "merchant", merchant), roles="owner")
-        who: UUID = (await place.happens(wish)).principal_id
-    assert rows(store, LOGIN) == [LoginName("merchant", "wang@example.com", who)]
+        who = enrolled(place.id(), "wang@example.com", "owner")
+        wish = replace(place.registering("wang@example.com", "merchant", merchant), who=who)
+        assert (await place.happens(wish)).principal_id == who.principal_id
+    assert rows(store, LOGIN) == [LoginName("merchant", who.login_index, who.principal_id)]
     assert rows(store, PRINCIPAL) == [
         Principal(
-            who, "merchant", "张小明", "wang@example.com", "zh", "owner", merchant, "argon2", 0, None, NOON,
+            who.principal_id, "merchant", who.name, who.name_index, who.login, "zh", "owner", merchant, "argon2", 0, None, NOON
         )
-    ]  # fmt: skip
+    ]
+    assert rows(store, PERSON_KEY) == [PersonKey(who.principal_id, 1, 1, who.person_key, None)]
 
 
 async def test_a_login_is_taken_at_once_for_everybody_after() -> None:
@@ -76,7 +79,7 @@ async def test_a_session_is_kept_with_its_end_and_its_token_as_a_hash() -> None:
         opened = await place.happens(wish)
         at = NOON + LATER
         assert opened.expires_at == at + timedelta(seconds=3600)
-        expected = Session(opened.session_id, customer, wish.token_hash, "phone", at, at + timedelta(hours=1), None)
+        expected = Session(opened.session_id, customer, wish.token_hash, wish.device_name, at, at + timedelta(hours=1), None)
         assert rows(store, SESSION) == [expected]
         place.clock.advance(LATER)
         await place.happens(EndSession(command_id=place.id(), principal_id=customer, session_id=opened.session_id))
@@ -192,7 +195,10 @@ def test_logins_at_the_edge_of_their_form(login: str, taken: bool) -> None:
         normal_login(login)
 
 
-def test_what_is_salted_anew_is_no_part_of_the_wish() -> None:
-    wish = Register(command_id=UUID(int=1), audience="wallet", login="a@b.cn", name="A", locale="zh", password_hash="salted")
-    assert wish.fingerprint() == replace(wish, password_hash="salted anew").fingerprint()
-    assert wish.fingerprint() != replace(wish, name="B").fingerprint()
+def test_what_is_made_anew_for_each_sending_is_no_part_of_the_wish() -> None:
+    who = enrolled(UUID(int=2), "a@b.cn")
+    wish = Register(command_id=UUID(int=1), audience="wallet", who=who)
+    anew = {"principal_id": UUID(int=3), "person_key": b"k", "login": b"l", "name": b"n", "password_hash": "salted anew"}
+    assert wish.fingerprint() == replace(wish, who=replace(who, **anew)).fingerprint()
+    for other in ({"login_index": b"l"}, {"name_index": b"n"}, {"locale": "en"}, {"roles": "owner"}):
+        assert wish.fingerprint() != replace(wish, who=replace(who, **other)).fingerprint()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from tests.support.leavings import rows
-from tests.support.town import NOON, Town, town
+from tests.support.town import NOON, Town, enrolled, town
 from tongbao.engine.api import MemoryStore
 from tongbao.identity.types import LOGIN, PRINCIPAL, Enrolment, LoginName, Principal
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.merchants.types import API_KEY, MERCHANT, STORE, ApiKey, IssueApiKey, Merchant, NewStore, OpenMerchant, Store
+from tongbao.security.people import PERSON_KEY, PersonKey
 
-OWNER = Enrolment("wang@example.com", "王掌柜", "zh", "argon2", "owner")
+OWNER = enrolled(UUID(int=7), "wang@example.com", "owner")
 
 
 def opening(place: Town, owner: Enrolment | None = OWNER) -> OpenMerchant:
@@ -33,11 +36,14 @@ async def test_a_merchant_is_opened_with_its_stores_and_an_owner_who_can_log_in(
         Store(second, merchant_id, "二店", "苏州", NOON),
     ]
     (login,) = rows(store, LOGIN)
-    owner_id = login.principal_id
-    assert login == LoginName("merchant", "wang@example.com", owner_id) and owner_id != merchant_id
+    owner_id = OWNER.principal_id
+    assert login == LoginName("merchant", OWNER.login_index, owner_id)
     assert rows(store, PRINCIPAL) == [
-        Principal(owner_id, "merchant", "王掌柜", "wang@example.com", "zh", "owner", merchant_id, "argon2", 0, None, NOON)
+        Principal(
+            owner_id, "merchant", OWNER.name, OWNER.name_index, OWNER.login, "zh", "owner", merchant_id, "argon2", 0, None, NOON
+        )
     ]
+    assert rows(store, PERSON_KEY) == [PersonKey(owner_id, 1, 1, OWNER.person_key, None)]
 
 
 async def test_a_merchant_whose_owners_login_is_taken_is_not_opened() -> None:
@@ -45,7 +51,7 @@ async def test_a_merchant_whose_owners_login_is_taken_is_not_opened() -> None:
     async with town(store) as place:
         await place.happens(opening(place))
         assert await place.says(opening(place)) == "login_taken"
-        await place.happens(place.registering(OWNER.login, "wallet"))
+        await place.happens(place.registering("wang@example.com", "wallet"))
     assert len(rows(store, MERCHANT)) == 1 and len(rows(store, STORE)) == 2
 
 

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.leavings import events, rows
-from tests.support.town import CURRENCY, NOON, Town, order_id, town
+from tests.support.town import CURRENCY, NOON, Town, order_id, sealed, town
 from tongbao.engine.api import Declined, MemoryStore
 from tongbao.identity.factors import KNOWLEDGE
 from tongbao.kernel.errors import InvariantBroken
@@ -94,7 +94,7 @@ async def test_a_paid_order_says_who_paid_when_and_by_what_and_has_its_bill() ->
     )
     assert paid.payment_id == order.payment_id and rows(store, PAYMENT) == [expected]
     assert rows(store, BILL)[-1] == Bill(
-        payer, paid.bill_id, "payment", "out", 1000, CURRENCY, "merchant", merchant, "牛肉面", "", at, 500, paid.journal_id,
+        payer, paid.bill_id, "payment", "out", 1000, CURRENCY, "merchant", merchant, "牛肉面", b"", at, 500, paid.journal_id,
         order.payment_id, KNOWLEDGE,
     )  # fmt: skip
     journal = rows(store, JOURNAL)[-1]
@@ -215,7 +215,7 @@ async def test_refunds_give_the_fee_back_in_proportion_and_are_billed_and_told_t
             result.refund_id, paid.payment_id, number, minor, CURRENCY, fee, "太咸", at, result.journal_id
         )  # fmt: skip
         assert bill == Bill(
-            payer, bill.bill_id, "refund", "in", minor, CURRENCY, "merchant", merchant, "牛肉面", "太咸", at, balance,
+            payer, bill.bill_id, "refund", "in", minor, CURRENCY, "merchant", merchant, "牛肉面", sealed("太咸"), at, balance,
             result.journal_id, paid.payment_id, 0,
         )  # fmt: skip
         at_text = f"2026-03-01T12:00:{seconds:02}Z"

@@ -32,15 +32,15 @@ def mode(path: Path) -> int:
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077], ids=oct)
-def test_only_the_owner_reads_the_file_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+def test_only_the_owner_reads_the_files_whatever_the_umask(tmp_path: Path, mask: int) -> None:
     with umask(mask):
         Keys.open(tmp_path / "keys.json")
-    assert mode(tmp_path / "keys.json") == 0o600
+    assert mode(tmp_path / "keys.json") == mode(tmp_path / "master.key") == 0o600
 
 
-def test_the_directory_is_made_and_nothing_is_left_in_it_but_the_keys(tmp_path: Path) -> None:
+def test_the_directory_is_made_and_nothing_is_left_in_it_but_the_ring_and_its_master_key(tmp_path: Path) -> None:
     Keys.open(tmp_path / "new" / "data" / "keys.json")
-    assert [path.name for path in (tmp_path / "new" / "data").iterdir()] == ["keys.json"]
+    assert {path.name for path in (tmp_path / "new" / "data").iterdir()} == {"keys.json", "master.key"}
 
 
 def test_a_second_start_has_the_keys_of_the_first(tmp_path: Path) -> None:
@@ -60,6 +60,7 @@ def test_every_purpose_of_every_installation_has_a_key_of_its_own() -> None:
 def test_a_damaged_file_is_an_error_and_never_replaced_by_new_keys(tmp_path: Path, content: bytes) -> None:
     """New keys would make every PIN wrong and every code in print false."""
     path = tmp_path / "keys.json"
+    Keys.open(path)
     path.write_bytes(content)
     with pytest.raises(msgspec.DecodeError):
         Keys.open(path)
@@ -95,7 +96,7 @@ def test_processes_that_start_at_once_have_the_same_keys(tmp_path: Path) -> None
             answers = [process.stdout.readline() for process in processes if process.stdout is not None]
             assert len(answers) == 2 and answers[0].strip() and answers[0] == answers[1]
             assert msgspec.json.decode(answers[0], type=Keys) == Keys.open(path)
-            assert [each.name for each in path.parent.iterdir()] == ["keys.json"] and mode(path) == 0o600
+            assert {each.name for each in path.parent.iterdir()} == {"keys.json", "master.key"} and mode(path) == 0o600
 
 
 # ── the keyed MAC ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,13 +10,18 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Accepted, Command, Declined, Engine, Limits, MemoryStore, Outcome, Store
-from tongbao.identity.types import PinConfirmation, Register, SetPin
+from tongbao.identity.enrolment import sealed as really_sealed
+from tongbao.identity.types import Enrolment, PinConfirmation, Register, SetPin
 from tongbao.kernel.clock import VirtualClock
 from tongbao.ledger.api import CaptureHold, PlaceHold, VoidHold
 from tongbao.merchants.types import NewStore, OpenMerchant
 from tongbao.payments.types import CloseOrder, CreateOrder, PayMerchant, PayOrder, RefundPayment, payment_id_of
+from tongbao.security.people import WRAPPED
+from tongbao.security.personal import Vault
 from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankTransfer, Transfer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -26,6 +31,19 @@ CURRENCY = "CNY"
 def mac_of(pin: str) -> bytes:
     """Stands for the keyed MAC of a PIN: deciders only compare it."""
     return sha256(pin.encode()).digest()
+
+
+def sealed(text: str) -> bytes:
+    """Stands for a text sealed for somebody: deciders only pass it on."""
+    return b"sealed: " + text.encode()
+
+
+def enrolled(principal_id: UUID, login: str, roles: str = "") -> Enrolment:
+    """Somebody called 张小明 who logs in by this."""
+    return Enrolment(
+        principal_id, b"\x01\x00\x01".ljust(WRAPPED, b"k") * 2, b"index: " + login.encode(), sealed(login), b"index: name",
+        sealed("张小明"), "zh", "argon2", roles,
+    )  # fmt: skip
 
 
 RIGHT = PinConfirmation(mac_of("right"))
@@ -38,11 +56,13 @@ def order_id(merchant: UUID, out_trade_no: str) -> UUID:
 
 
 class Town:
-    """Builds commands and people. Ids come from a seed, so that a run can be told again."""
+    """Builds commands and people. Ids come from a seed, so that a run can be told again. With a vault what is known of people is
+    really sealed, for those who open it."""
 
-    def __init__(self, engine: Engine, clock: VirtualClock, seed: int = 1) -> None:
+    def __init__(self, engine: Engine, clock: VirtualClock, seed: int = 1, vault: Vault | None = None) -> None:
         self.engine = engine
         self.clock = clock
+        self._vault = vault
         self._random = random.Random(seed)
 
     def id(self) -> UUID:
@@ -66,14 +86,20 @@ class Town:
     # ── people and shops ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def registering(self, login: str, audience: str = "wallet", merchant_id: UUID | None = None) -> Register:
-        return Register(
-            command_id=self.id(), audience=audience, login=login, name="张小明", locale="zh", password_hash="argon2",
-            merchant_id=merchant_id,
-        )  # fmt: skip
+        return Register(command_id=self.id(), audience=audience, who=enrolled(self.id(), login), merchant_id=merchant_id)
+
+    async def registered(self, login: str, audience: str = "wallet", merchant_id: UUID | None = None) -> UUID:
+        """Somebody who logs in."""
+        wish = self.registering(login, audience, merchant_id)
+        if self._vault is not None:
+            who = await really_sealed(self._vault, wish.who.principal_id, login, "张小明", "zh", "argon2")
+            wish = msgspec.structs.replace(wish, who=who)
+        principal_id: UUID = (await self.happens(wish)).principal_id
+        return principal_id
 
     async def customer(self, minor: int = 0, *, pin: bool = True) -> UUID:
         """A customer with a PIN (`RIGHT`) and a balance."""
-        customer_id: UUID = (await self.happens(self.registering(f"+86138{self._random.randrange(10**8):08}"))).principal_id
+        customer_id = await self.registered(f"+86138{self._random.randrange(10**8):08}")
         if pin or minor:
             await self.happens(SetPin(command_id=self.id(), customer_id=customer_id, mac=RIGHT.mac))
         if minor:
@@ -88,7 +114,7 @@ class Town:
         await self.happens(
             LinkBankAccount(
                 command_id=self.id(), customer_id=customer_id, bank_account_id=bank_account_id, bank="ICBC",
-                number="6222020000000000", holder_name="张小明",
+                number=sealed("6222020000000000"), holder_name=sealed("张小明"), holder_index=b"",
             )
         )  # fmt: skip
         return bank_account_id
@@ -123,8 +149,8 @@ class Town:
 
     def transferring(self, payer: UUID, payee: UUID, minor: int, confirmation: PinConfirmation = RIGHT) -> Transfer:
         return Transfer(
-            command_id=self.id(), payer_id=payer, payee_id=payee, amount_minor=minor, currency=CURRENCY, note="午饭",
-            confirmation=confirmation,
+            command_id=self.id(), payer_id=payer, payee_id=payee, amount_minor=minor, currency=CURRENCY,
+            note=sealed("payer: 午饭"), payee_note=sealed("payee: 午饭"), note_index=b"", confirmation=confirmation,
         )  # fmt: skip
 
     def ordering(self, merchant: UUID, out_trade_no: str, minor: int = 1000, **other: Any) -> CreateOrder:
@@ -165,7 +191,7 @@ class Town:
     def refunding(
         self, merchant: UUID, out_trade_no: str, payer: UUID, refund_no: str, minor: int, **other: Any
     ) -> RefundPayment:
-        wish: dict[str, Any] = {"currency": CURRENCY, "reason": "太咸"} | other
+        wish: dict[str, Any] = {"currency": CURRENCY, "reason": "太咸", "note": sealed("太咸")} | other
         return RefundPayment(
             command_id=self.id(), payment_id=order_id(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
             out_refund_no=refund_no, amount_minor=minor, **wish,

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
-from tests.support.town import WRONG, Town, town
+from tests.support.town import WRONG, Town, sealed, town
 from tongbao.engine.api import Command, MemoryStore
 from tongbao.wallet import errors
 from tongbao.wallet.types import BANK_TRANSFER, BILL, LinkBankAccount, UnlinkBankAccount
@@ -24,8 +24,9 @@ def linking(place: Town, customer: UUID, bank_account: UUID) -> LinkBankAccount:
         customer_id=customer,
         bank_account_id=bank_account,
         bank="ICBC",
-        number="6222020000000000",
-        holder_name="张",
+        number=sealed("6222020000000000"),
+        holder_name=sealed("张"),
+        holder_index=b"",
     )
 
 

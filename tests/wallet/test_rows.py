@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.leavings import events, rows
-from tests.support.town import CURRENCY, NOON, Town, town
+from tests.support.town import CURRENCY, NOON, Town, sealed, town
 from tongbao.engine.api import Declined, MemoryStore
 from tongbao.identity.factors import KNOWLEDGE
 from tongbao.kernel.errors import InvariantBroken
@@ -43,7 +43,7 @@ async def test_a_bank_account_is_linked_as_it_was_confirmed_and_unlinked_with_it
     async with town(store) as place:
         customer = await place.customer()
         linked = await place.bank_account(customer)
-        expected = BankAccount(linked, customer, "ICBC", "6222020000000000", "张小明", NOON, None)
+        expected = BankAccount(linked, customer, "ICBC", sealed("6222020000000000"), sealed("张小明"), NOON, None)
         assert rows(store, BANK_ACCOUNT) == [expected]
         place.clock.advance(LATER)
         await place.happens(UnlinkBankAccount(command_id=place.id(), customer_id=customer, bank_account_id=linked))
@@ -58,7 +58,7 @@ async def test_a_top_up_begins_with_a_bill_that_moves_nothing_yet() -> None:
     assert rows(store, BANK_TRANSFER)[-1] == expected and journals == 1
     bill = rows(store, BILL)[-1]
     assert bill == Bill(
-        expected.customer_id, bill.bill_id, "topup", "in", 100, CURRENCY, "bank", expected.bank_account_id, "", "", NOON + LATER,
+        expected.customer_id, bill.bill_id, "topup", "in", 100, CURRENCY, "bank", expected.bank_account_id, "", b"", NOON + LATER,
         None, None, expected.bank_transfer_id, KNOWLEDGE,
     )  # fmt: skip
 
@@ -71,7 +71,7 @@ async def test_a_withdrawal_begins_with_a_bill_and_the_money_on_its_way() -> Non
     assert rows(store, BANK_TRANSFER)[-1] == expected and journal.kind == "withdrawal.start"
     bill = rows(store, BILL)[-1]
     assert bill == Bill(
-        expected.customer_id, bill.bill_id, "withdrawal", "out", 100, CURRENCY, "bank", expected.bank_account_id, "", "",
+        expected.customer_id, bill.bill_id, "withdrawal", "out", 100, CURRENCY, "bank", expected.bank_account_id, "", b"",
         NOON + LATER, 400, journal.journal_id, expected.bank_transfer_id, KNOWLEDGE,
     )  # fmt: skip
 
@@ -151,8 +151,9 @@ async def test_money_that_a_frozen_wallet_cannot_take_waits_and_is_asked_for_aga
 
 
 def _bill(mine: UUID, other: UUID, bill_id: UUID, journal_id: UUID, direction: Any, balance: int) -> Bill:
+    note = sealed("payer: 午饭" if direction == "out" else "payee: 午饭")
     return Bill(
-        mine, bill_id, "transfer", direction, 30, CURRENCY, "customer", other, "", "午饭", NOON + LATER, balance, journal_id,
+        mine, bill_id, "transfer", direction, 30, CURRENCY, "customer", other, "", note, NOON + LATER, balance, journal_id,
         None, KNOWLEDGE if direction == "out" else 0,
     )  # fmt: skip
 
@@ -164,10 +165,10 @@ async def test_a_transfer_leaves_two_bills_of_one_number_and_a_word_to_the_payee
         heard = len(events(store))
         place.clock.advance(LATER)
         sent = await place.happens(place.transferring(payer, payee, 30))
-    assert rows(store, BILL)[-2:] == [
-        _bill(payer, payee, sent.bill_id, sent.journal_id, "out", 470),
-        _bill(payee, payer, sent.bill_id, sent.journal_id, "in", 100),
-    ]
+    assert {bill.customer_id: bill for bill in rows(store, BILL)[-2:]} == {
+        payer: _bill(payer, payee, sent.bill_id, sent.journal_id, "out", 470),
+        payee: _bill(payee, payer, sent.bill_id, sent.journal_id, "in", 100),
+    }
     journal = rows(store, JOURNAL)[-1]
     assert (journal.journal_id, journal.kind, journal.memo) == (sent.journal_id, "transfer", "")
     assert events(store)[heard:] == [(f"customer:{payee}", "transfer.received", {"bill_id": str(sent.bill_id)})]

@@ -49,7 +49,8 @@ from tongbao.methods.qr.api import CodeSigner
 from tongbao.payments import http as payments_http
 from tongbao.payments.cards import Cards
 from tongbao.payments.service import PaymentService
-from tongbao.security.keys import Keys
+from tongbao.security.keyring import KeyRing
+from tongbao.security.personal import Vault
 from tongbao.wallet import http as wallet_http
 from tongbao.wallet.service import WalletService
 
@@ -60,8 +61,9 @@ class Services:
     """Everything a request may need, made once a process."""
 
     def __init__(
-        self, settings: Settings, keys: Keys, dsn: str, pool: asyncpg.Pool, engine: Engine, bank: BankAdapter, clock: Clock
+        self, settings: Settings, ring: KeyRing, dsn: str, pool: asyncpg.Pool, engine: Engine, bank: BankAdapter, clock: Clock
     ) -> None:
+        keys = ring.keys
         zone = ZoneInfo(settings.time_zone)
         hasher = argon2.PasswordHasher(time_cost=settings.argon2_time, memory_cost=settings.argon2_memory_kib, parallelism=1)
         self.settings = settings
@@ -70,15 +72,17 @@ class Services:
         self.pool = pool
         self.engine = engine
         self.bank = bank
-        self.identity = IdentityService(engine, pool, keys, clock, hasher)
+        self.ring = ring
+        self.vault = Vault.over(pool, ring)
+        self.identity = IdentityService(engine, pool, keys, self.vault, clock, hasher)
         self.merchants = MerchantService(
             engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country
         )
         self.payments = PaymentService(
-            engine, pool, self.identity, self.merchants, keys, clock, currency=settings.currency, zone=zone
+            engine, pool, self.identity, self.merchants, keys, self.vault, clock, currency=settings.currency, zone=zone
         )
         self.wallet = WalletService(
-            engine, pool, self.identity, bank, clock, currency=settings.currency, zone=zone,
+            engine, pool, self.identity, self.vault, bank, clock, currency=settings.currency, zone=zone,
             states={"payment": self.payments.bill_states},
             counterparties=counterparties(self.identity, self.merchants, lambda ids: self.wallet.bank_accounts_by_id(ids)),
         )  # fmt: skip
@@ -89,6 +93,7 @@ class Services:
         self.ledger = LedgerService(engine, pool, clock, undone_elsewhere=UNDONE_ELSEWHERE)
         self.listener = OutboxListener(dsn)
         self.listener.watch("sessions", self._session_ended)
+        self.listener.watch("people", lambda row: self.identity.forget_person(self.vault.told(row)))
 
     def _session_ended(self, row: OutboxRow) -> None:
         self.identity.forget_session(msgspec.json.decode(row.payload, type=_SessionEnded).session_id)
@@ -102,12 +107,13 @@ class _SessionEnded(msgspec.Struct):
 async def open_services(settings: Settings, dsn: str, clock: Clock | None = None) -> AsyncIterator[Services]:
     """Services over a database that is up and migrated, with their background tasks."""
     clock = clock or SystemClock()
-    keys = runtime.keys(settings)
+    ring = runtime.ring(settings)
+    keys = ring.keys
     pool = await open_pool(dsn)
     bank = open_bank(settings, keys)
     try:
         async with runtime.open_engine(dsn, keys, clock) as engine:
-            services = Services(settings, keys, dsn, pool, engine, bank, clock)
+            services = Services(settings, ring, dsn, pool, engine, bank, clock)
             listening = asyncio.create_task(services.listener.run(), name="listener")
             try:
                 yield services

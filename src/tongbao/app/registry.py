@@ -26,17 +26,19 @@ from tongbao.merchants.service import MerchantService
 from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
+from tongbao.security import people
 from tongbao.security.keys import Keys
 from tongbao.security.masking import mask_card, mask_login, mask_name
 from tongbao.wallet import rules as wallet_rules
 from tongbao.wallet import types as wallet_types
 from tongbao.wallet.statement import CounterpartiesOf, Counterparty
-from tongbao.wallet.types import BankAccount, BankTransfer
+from tongbao.wallet.types import BankTransfer, LinkedAccount
 
 #: Packages with a `migrations/` folder, in the order in which they may rely on each other.
 MIGRATIONS = (
     "tongbao.engine",
     "tongbao.ledger",
+    "tongbao.security",
     "tongbao.identity",
     "tongbao.merchants",
     "tongbao.wallet",
@@ -48,6 +50,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *ledger.DECIDERS,
     *periods.DECIDERS,
     *opening.DECIDERS,
+    *people.DECIDERS,
     *identity_rules.DECIDERS,
     *merchant_rules.DECIDERS,
     *wallet_rules.DECIDERS,
@@ -67,7 +70,7 @@ CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_payments)
 
 #: Every table that commands write.
 RELATIONS: tuple[Relation[Any], ...] = (
-    identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION, STANDING,
+    people.PERSON_KEY, identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION, STANDING,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,
@@ -82,7 +85,7 @@ class BankAdapter:
     def __init__(self, channel: BankChannel) -> None:
         self._channel = channel
 
-    async def submit(self, transfer: BankTransfer, account: BankAccount) -> wallet_types.BankAnswer:
+    async def submit(self, transfer: BankTransfer, account: LinkedAccount) -> wallet_types.BankAnswer:
         kind: Literal["debit", "credit"] = "debit" if transfer.kind == "topup" else "credit"
         return _answer(
             await self._channel.submit(
@@ -124,7 +127,7 @@ def open_bank(settings: Settings, keys: Keys) -> BankAdapter:
 def counterparties(
     identity: IdentityService,
     merchants: MerchantService,
-    bank_accounts: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, BankAccount]]],
+    bank_accounts: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, LinkedAccount]]],
 ) -> dict[str, CounterpartiesOf]:
     """How each kind of counterparty of a bill is named."""
 

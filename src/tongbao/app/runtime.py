@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 
@@ -15,7 +16,9 @@ from tongbao.engine.api import Engine, Limits, PostgresStore, Sealer
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.migrations import migrate
 from tongbao.kernel.postgres import EmbeddedPostgres, wait_until_ready
+from tongbao.security.keyring import KeyRing
 from tongbao.security.keys import Keys
+from tongbao.security.master import FileMaster, GivenMaster, MasterKey, MasterKeyError, parse
 
 _log = structlog.get_logger("tongbao.app")
 
@@ -38,7 +41,24 @@ def calm_collector() -> None:
 
 def keys(settings: Settings) -> Keys:
     """The installation's keys."""
-    return Keys.open(settings.data_dir / "keys.json")
+    return ring(settings).keys
+
+
+def ring(settings: Settings) -> KeyRing:
+    """The installation's key ring, made on first use. Raises SystemExit saying what to do where its master key is not there."""
+    try:
+        return KeyRing.open(settings.data_dir / "keys.json", _master(settings), settings.cipher)
+    except MasterKeyError as error:
+        raise SystemExit(str(error)) from None
+
+
+def _master(settings: Settings) -> MasterKey | None:
+    """Where the settings say that the master key is; None: in a file beside the ring."""
+    if settings.master_key:
+        return GivenMaster(parse(settings.master_key))
+    if settings.master_key_file:
+        return FileMaster(Path(settings.master_key_file).expanduser())
+    return None
 
 
 def no_database(settings: Settings) -> str | None:

@@ -82,8 +82,8 @@ _DAYS = 7
 def caller(principal: Principal) -> Caller:
     """Somebody as a service sees them after log-in."""
     return Caller(
-        principal.principal_id, None, principal.audience, principal.name, principal.login, principal.locale,
-        frozenset(principal.roles.split(",")), principal.merchant_id, principal.created_at,
+        principal.principal_id, None, principal.audience, principal.locale, frozenset(principal.roles.split(",")),
+        principal.merchant_id, principal.created_at,
     )  # fmt: skip
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
+
+
+class Secret(str):
+    """A setting that is nobody's to read: it is shown as a dash of dots."""
+
+    def __repr__(self) -> str:
+        return "…" if self else "''"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     anchor_every_s how often the worker signs, when there is news; 0: never
     verify_every_s how often the worker verifies what is new since the last time; 0: never
     verify_hour    at which hour of the local day the worker verifies everything, 0 to 23; -1: never
+    master_key     the master key itself, base64 of 32 bytes; several during a rotation, the new one first
+    master_key_file  the file (mode 0600) that holds it, if the environment does not; by default master.key in data_dir
+    cipher         what new values are sealed with: AES-256-GCM, or SM4-GCM where the law asks for it
     """
 
     data_dir: Path = Path("~/.local/share/tongbao")
@@ -50,6 +61,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     anchor_every_s: int = 60
     verify_every_s: int = 600
     verify_hour: int = 3
+    master_key: Secret = Secret("")
+    master_key_file: str = ""
+    cipher: Literal["AES-256-GCM", "SM4-GCM"] = "AES-256-GCM"
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:

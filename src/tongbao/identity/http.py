@@ -134,19 +134,16 @@ def session_cookie(audience: Audience, token: str, secure: bool) -> Cookie:
     )
 
 
-def _me(caller: Caller, has_pin: bool) -> Me:
+async def _me(principal_id: UUID, locale: Locale, identity: IdentityService) -> Me:
+    who = await identity.person(principal_id)
     return Me(
-        str(caller.principal_id), caller.name, mask_name(caller.name), mask_login(caller.login), has_pin, caller.locale,
-        caller.created_at,
+        str(principal_id), who.name, mask_name(who.name), mask_login(who.login), await identity.has_pin(principal_id), locale,
+        who.created_at,
     )  # fmt: skip
 
 
 async def _answer(logged_in: LoggedIn, identity: IdentityService, secure: bool, status: int) -> Response[SessionAnswer]:
-    who = logged_in.principal
-    caller = Caller(
-        who.principal_id, logged_in.session_id, who.audience, who.name, who.login, who.locale, frozenset(), None, who.created_at
-    )
-    me = _me(caller, await identity.has_pin(who.principal_id))
+    me = await _me(logged_in.principal.principal_id, logged_in.principal.locale, identity)
     return Response(
         SessionAnswer(str(logged_in.session_id), logged_in.token, logged_in.binding, me),
         status_code=status,
@@ -196,7 +193,7 @@ async def log_out(customer: Caller, identity: IdentityService, secure_cookies: b
 @get("/v1/wallet/me", tags=["Identity"])
 async def me(customer: Caller, identity: IdentityService) -> Me:
     """The logged-in customer."""
-    return _me(customer, await identity.has_pin(customer.principal_id))
+    return await _me(customer.principal_id, customer.locale, identity)
 
 
 @get("/v1/wallet/sessions", tags=["Identity"])
@@ -205,13 +202,10 @@ async def sessions(
 ) -> web.Page[SessionLine]:
     """Where this customer is logged in, newest first."""
     before = web.decode_cursor(cursor, UUID)
-    rows, following = web.page(
-        await identity.sessions(customer.principal_id, before, limit), limit, lambda row: row["session_id"]
-    )
+    rows, following = web.page(await identity.sessions(customer.principal_id, before, limit), limit, lambda row: row.session_id)
     lines = [
         SessionLine(
-            str(row["session_id"]), row["device_name"], row["created_at"], row["last_seen_at"],
-            row["session_id"] == customer.session_id,
+            str(row.session_id), row.device_name, row.created_at, row.last_seen_at, row.session_id == customer.session_id
         )
         for row in rows
     ]  # fmt: skip

@@ -32,6 +32,7 @@ from tongbao.identity.types import (
 )
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import derived_id
+from tongbao.security.people import make_person
 
 MOST_WRONG_PINS = 5
 PIN_LOCK = timedelta(hours=3)
@@ -109,31 +110,29 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
 
 def register(command: Register, view: View, now: datetime) -> Decision:
     """Declines `login_taken`."""
-    who = Enrolment(command.login, command.name, command.locale, command.password_hash, command.roles)
-    principal_id = derived_id(now, command.command_id)
-    if refused := enrol(view, principal_id, command.audience, who, command.merchant_id, now):
+    if refused := enrol(view, command.audience, command.who, command.merchant_id, now):
         return refused
-    return Accepted(Registered(principal_id))
+    return Accepted(Registered(command.who.principal_id))
 
 
-def login_keys(audience: str, login: str) -> list[Key]:
+def login_keys(audience: str, login_index: bytes) -> list[Key]:
     """The rows `enrol` needs."""
-    return [Key(LOGIN, (audience, login))]
+    return [Key(LOGIN, (audience, login_index))]
 
 
-def enrol(
-    view: View, principal_id: UUID, audience: str, who: Enrolment, merchant_id: UUID | None, now: datetime
-) -> Declined | None:
-    """Make a principal as part of any command. Declines `login_taken`."""
-    if view.get(LOGIN, (audience, who.login)) is not None:
+def enrol(view: View, audience: str, who: Enrolment, merchant_id: UUID | None, now: datetime) -> Declined | None:
+    """Make a principal, with keys of their own, as part of any command. Declines `login_taken`."""
+    if view.get(LOGIN, (audience, who.login_index)) is not None:
         return Declined(errors.LOGIN_TAKEN)
-    view.put(LOGIN, LoginName(audience, who.login, principal_id))
+    make_person(view, who.principal_id, who.person_key)
+    view.put(LOGIN, LoginName(audience, who.login_index, who.principal_id))
     view.put(
         PRINCIPAL,
         Principal(
-            principal_id, audience, who.name, who.login, who.locale, who.roles, merchant_id, who.password_hash, 0, None, now
+            who.principal_id, audience, who.name, who.name_index, who.login, who.locale, who.roles, merchant_id,
+            who.password_hash, 0, None, now,
         ),
-    )
+    )  # fmt: skip
     return None
 
 
@@ -190,7 +189,7 @@ def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
 
 
 DECIDERS = (
-    Decider(Register, lambda command: login_keys(command.audience, command.login), register, Registered),
+    Decider(Register, lambda command: login_keys(command.audience, command.who.login_index), register, Registered),
     Decider(OpenSession, lambda command: [Key(PRINCIPAL, command.principal_id)], open_session, SessionOpened),
     Decider(CountWrongPassword, lambda command: [Key(PRINCIPAL, command.principal_id)], count_wrong_password),
     Decider(EndSession, lambda command: [Key(SESSION, command.session_id)], end_session),

@@ -11,7 +11,7 @@ import asyncio
 import base64
 import hashlib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, cast, get_args
@@ -25,6 +25,7 @@ import structlog
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors
 from tongbao.identity.binding import binding_of, proves, written
+from tongbao.identity.enrolment import DEVICE, LOGIN, NAME, login_index, name_index, sealed
 from tongbao.identity.rules import Registered, SessionOpened, check_pin_choice, normal_login
 from tongbao.identity.types import (
     Audience,
@@ -45,6 +46,7 @@ from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.sql import Queries
 from tongbao.kernel.texts import plain
 from tongbao.security.keys import Keys, mac
+from tongbao.security.personal import Vault
 
 _log = structlog.get_logger("tongbao.identity")
 
@@ -60,19 +62,38 @@ _MOST_HASHING = 64
 _SEEN_EVERY_S = 300.0
 
 
+class Person(msgspec.Struct, frozen=True):
+    """Somebody's name and log-in, opened to be shown. Both are empty for a person whose data was erased."""
+
+    principal_id: UUID
+    name: str
+    login: str
+    created_at: datetime
+
+
 class Caller(msgspec.Struct, frozen=True):
-    """Who is asking, and through which session. `on_device`: a device of theirs, which proves with every change that it is."""
+    """Who is asking, and through which session. What they are called is asked of `IdentityService.person`.
+
+    `on_device`: a device of theirs, which proves with every change that it is.
+    """
 
     principal_id: UUID
     session_id: UUID | None
     audience: str
-    name: str
-    login: str
     locale: Locale
     roles: frozenset[str]
     merchant_id: UUID | None
     created_at: datetime
     on_device: bool = False
+
+
+class LiveSession(msgspec.Struct, frozen=True):
+    """Where somebody is logged in."""
+
+    session_id: UUID
+    device_name: str
+    created_at: datetime
+    last_seen_at: datetime
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
@@ -88,10 +109,19 @@ class LoggedIn(msgspec.Struct, frozen=True):
 class IdentityService:
     """Who is who. Reads through a pool, changes through the engine."""
 
-    def __init__(self, engine: Engine, pool: asyncpg.Pool, keys: Keys, clock: Clock, hasher: argon2.PasswordHasher) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        pool: asyncpg.Pool,
+        keys: Keys,
+        vault: Vault,
+        clock: Clock,
+        hasher: argon2.PasswordHasher,
+    ) -> None:
         self._engine = engine
         self._pool = pool
         self._keys = keys
+        self._vault = vault
         self._clock = clock
         self._hasher = hasher
         self._hashing = asyncio.Semaphore(2)
@@ -103,7 +133,7 @@ class IdentityService:
         self._noting: asyncio.Task[None] | None = None
         self._principals = Gatherer(self._fetch_principals)
         # Names and logins never change; what does (locks, password hashes) is read with `need`.
-        self._names = Gatherer(self._fetch_principals, remember=_MOST_CACHED)
+        self._names = Gatherer(self._fetch_people, remember=_MOST_CACHED)
         self._sessions: dict[str, Gatherer[bytes, asyncpg.Record]] = {
             audience: Gatherer(partial(self._fetch_sessions, audience)) for audience in get_args(Audience)
         }
@@ -156,19 +186,14 @@ class IdentityService:
         """Make a principal; its id, and whether an earlier sending of this very command made it, in which case the password
         of this one has proved nothing. Refuses `login_format`, `name_format`, `password_…`; declines `login_taken`."""
         who = await self.enrolment(login, password, name, locale, roles)
-        outcome = await self._engine.submit(
-            Register(
-                command_id=command_id, audience=audience, merchant_id=merchant_id, login=who.login, name=who.name,
-                locale=who.locale, password_hash=who.password_hash, roles=who.roles,
-            )
-        )  # fmt: skip
+        outcome = await self._engine.submit(Register(command_id=command_id, audience=audience, merchant_id=merchant_id, who=who))
         return cast(Registered, accepted(outcome)).principal_id, outcome.repeated
 
     async def enrolment(self, login: str, password: str, name: str, locale: Locale, roles: str) -> Enrolment:
         """Somebody who is to log in, checked, the password hashed. Refuses `login_format`, `name_format`, `password_…`."""
         login, name = self._checked(login, password, name)
         password_hash = await self._in_thread(self._hasher.hash, password)
-        return Enrolment(login, name, locale, password_hash, roles)
+        return await sealed(self._vault, new_id(self._clock.now()), login, name, locale, password_hash, roles)
 
     async def log_in(self, audience: Audience, login: str, password: str, device_name: str) -> LoggedIn:
         """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""
@@ -196,7 +221,7 @@ class IdentityService:
                 command_id=command_id,
                 principal_id=principal.principal_id,
                 token_hash=hashlib.sha256(token.encode()).digest(),
-                device_name=device_name.strip()[:80] or "–",
+                device_name=await self._vault.seal(principal.principal_id, DEVICE, device_name.strip()[:80] or "–"),
                 lifetime_s=SESSION_LIFETIME_S[principal.audience],
             )
         )
@@ -219,8 +244,8 @@ class IdentityService:
             self._callers.pop(key, None)
             raise Refusal(errors.UNAUTHENTICATED)
         caller = Caller(
-            row["principal_id"], row["session_id"], row["audience"], row["name"], row["login"], row["locale"],
-            frozenset(row["roles"].split(",")) - {""}, row["merchant_id"], row["created_at"],
+            row["principal_id"], row["session_id"], row["audience"], row["locale"], frozenset(row["roles"].split(",")) - {""},
+            row["merchant_id"], row["created_at"],
         )  # fmt: skip
         if len(self._callers) >= _MOST_CACHED:
             self._callers.clear()
@@ -276,12 +301,14 @@ class IdentityService:
             self._ended.clear()
         self._callers = {key: cached for key, cached in self._callers.items() if cached[1].session_id != session_id}
 
-    async def sessions(self, principal_id: UUID, before: UUID | None, limit: int) -> list[asyncpg.Record]:
+    async def sessions(self, principal_id: UUID, before: UUID | None, limit: int) -> list[LiveSession]:
         """Live sessions, newest first, `limit` + 1 at most."""
-        return cast(
-            list[asyncpg.Record],
-            await self._pool.fetch(QUERIES["sessions"], principal_id, self._clock.now(), before, limit + 1),
-        )
+        rows = await self._pool.fetch(QUERIES["sessions"], principal_id, self._clock.now(), before, limit + 1)
+        names = await self._vault.open_many([(principal_id, DEVICE, row["device_name"]) for row in rows])
+        return [
+            LiveSession(row["session_id"], name, row["created_at"], row["last_seen_at"])
+            for row, name in zip(rows, names, strict=True)
+        ]
 
     async def end_session(self, principal_id: UUID, session_id: UUID) -> None:
         """Log out one session. Declines `session_not_found`."""
@@ -317,7 +344,7 @@ class IdentityService:
 
     async def find(self, audience: Audience, login: str) -> Principal | None:
         """The principal with this normal login, if any."""
-        row = await self._pool.fetchrow(QUERIES["principal_by_login"], audience, login)
+        row = await self._pool.fetchrow(QUERIES["principal_by_login"], audience, login_index(self._vault, login))
         return Principal(*row) if row else None
 
     async def need(self, principal_id: UUID) -> Principal:
@@ -327,27 +354,53 @@ class IdentityService:
             raise Refusal(errors.PRINCIPAL_NOT_FOUND)
         return principal
 
-    async def several(self, principal_ids: Collection[UUID]) -> dict[UUID, Principal]:
-        """Principals by id, for their names; unknown ids are left out."""
+    async def several(self, principal_ids: Collection[UUID]) -> dict[UUID, Person]:
+        """People by id, as they are shown; unknown ids are left out."""
         return await self._names.several(principal_ids)
+
+    async def person(self, principal_id: UUID) -> Person:
+        """One, as they are shown. Declines `principal_not_found`."""
+        person = await self._names.get(principal_id)
+        if person is None:
+            raise Refusal(errors.PRINCIPAL_NOT_FOUND)
+        return person
+
+    def forget_person(self, principal_id: UUID) -> None:
+        """Somebody's data was erased, here or in another process: they are not shown as they were."""
+        self._names.forget(principal_id)
 
     async def _fetch_principals(self, ids: list[UUID]) -> dict[UUID, Principal]:
         return {row["principal_id"]: Principal(*row) for row in await self._pool.fetch(QUERIES["principals"], ids)}
+
+    async def _fetch_people(self, ids: list[UUID]) -> dict[UUID, Person]:
+        return {person.principal_id: person for person in await self._opened(list((await self._fetch_principals(ids)).values()))}
+
+    async def _opened(self, rows: Sequence[Principal]) -> list[Person]:
+        values = [each for row in rows for each in ((row.principal_id, NAME, row.name), (row.principal_id, LOGIN, row.login))]
+        texts = await self._vault.open_many(values)
+        return [
+            Person(row.principal_id, name, login, row.created_at)
+            for row, name, login in zip(rows, texts[::2], texts[1::2], strict=True)
+        ]
 
     async def _fetch_sessions(self, audience: Audience, hashes: list[bytes]) -> dict[bytes, asyncpg.Record]:
         rows = await self._pool.fetch(QUERIES["sessions_by_token"], hashes, audience, self._clock.now())
         return {row["token_hash"]: row for row in rows}
 
-    async def search(self, audience: Audience, query: str, before: UUID | None, limit: int) -> list[Principal]:
-        """Newest first, by exact login or the beginning of a name; `limit` + 1 at most."""
+    async def search(self, audience: Audience, query: str, before: UUID | None, limit: int) -> list[Person]:
+        """Newest first, by id, exact login or whole name; `limit` + 1 at most. Names are sealed: their parts find nobody."""
+        wanted: UUID | None = None
         login = name = None
         if query:
             try:
-                login = normal_login(query)
-            except Refusal:
-                name = query.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        rows = await self._pool.fetch(QUERIES["search_principals"], audience, login, name, before, limit + 1)
-        return [Principal(*row) for row in rows]
+                wanted = UUID(query)
+            except ValueError:
+                try:
+                    login = login_index(self._vault, normal_login(query))
+                except Refusal:
+                    name = name_index(self._vault, query)
+        rows = await self._pool.fetch(QUERIES["search_principals"], audience, wanted, login, name, before, limit + 1)
+        return await self._opened([Principal(*row) for row in rows])
 
 
 def command_id_for(caller: Caller, key: str) -> UUID:

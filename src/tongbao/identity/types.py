@@ -17,13 +17,15 @@ Locale = Literal["zh", "en"]
 class Principal(msgspec.Struct, frozen=True, gc=False):
     """Someone who logs in: a customer (wallet), a merchant's staff (merchant), an operator (console).
 
+    `name` and `login` are sealed for this person (`security.personal`); `name_index` finds them by the whole name.
     `roles` is a comma-separated list; `merchant_id` is set for staff.
     """
 
     principal_id: UUID
     audience: str
-    name: str
-    login: str
+    name: bytes
+    name_index: bytes
+    login: bytes
     locale: Locale
     roles: str
     merchant_id: UUID | None
@@ -34,10 +36,10 @@ class Principal(msgspec.Struct, frozen=True, gc=False):
 
 
 class LoginName(msgspec.Struct, frozen=True, gc=False):
-    """A phone (E.164) or email (lower case) and whose it is in one audience."""
+    """The index of a phone (E.164) or email (lower case), and whose it is in one audience."""
 
     audience: str
-    login: str
+    login_index: bytes
     principal_id: UUID
 
 
@@ -57,13 +59,13 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     session_id: UUID
     principal_id: UUID
     token_hash: bytes
-    device_name: str
+    device_name: bytes
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None
 
 
-LOGIN: Relation[LoginName] = Relation("login_name", LoginName, key=("audience", "login"), rank=100)
+LOGIN: Relation[LoginName] = Relation("login_name", LoginName, key=("audience", "login_index"), rank=100)
 PRINCIPAL: Relation[Principal] = Relation("principal", Principal, key=("principal_id",), rank=110, marks=True)
 PIN: Relation[Pin] = Relation("pin", Pin, key=("customer_id",), rank=120, marks=True)
 SESSION: Relation[Session] = Relation("session", Session, key=("session_id",), rank=130)
@@ -88,17 +90,28 @@ UNSAID = PinConfirmation(b"")
 
 
 class Enrolment(msgspec.Struct, frozen=True):
-    """Who is to log in."""
+    """Who is to log in: as a principal of this id (random, used once), with these wrapped keys of their own.
 
-    login: str
-    name: str
+    Made by `enrolment.sealed`.
+    """
+
+    principal_id: UUID
+    person_key: bytes
+    login_index: bytes
+    login: bytes
+    name_index: bytes
+    name: bytes
     locale: Locale
     password_hash: str
     roles: str = ""
 
     def hashed(self) -> Enrolment:
-        """Without the password, which is salted anew each time: whoever repeats has to prove it apart."""
-        return msgspec.structs.replace(self, password_hash="")
+        """Without what is made anew each time: the id, the keys, what is sealed under them (the indexes stand for that) and the
+        salted password, which whoever repeats has to prove apart."""
+        return msgspec.structs.replace(self, principal_id=_NOBODY, person_key=b"", login=b"", name=b"", password_hash="")
+
+
+_NOBODY = UUID(int=0)
 
 
 class Register(Command, frozen=True, kw_only=True):
@@ -106,15 +119,11 @@ class Register(Command, frozen=True, kw_only=True):
 
     kind = "identity.register"
     audience: str
-    login: str
-    name: str
-    locale: Locale
-    password_hash: str
-    roles: str = ""
+    who: Enrolment
     merchant_id: UUID | None = None
 
     def hashed(self) -> Register:
-        return msgspec.structs.replace(self, password_hash="")
+        return msgspec.structs.replace(self, who=self.who.hashed())
 
 
 class OpenSession(Command, frozen=True, kw_only=True):
@@ -123,8 +132,12 @@ class OpenSession(Command, frozen=True, kw_only=True):
     kind = "identity.open_session"
     principal_id: UUID
     token_hash: bytes
-    device_name: str
+    device_name: bytes
     lifetime_s: int
+
+    def hashed(self) -> OpenSession:
+        """Without the device's name, which is sealed anew each time and is only a note."""
+        return msgspec.structs.replace(self, device_name=b"")
 
 
 class CountWrongPassword(Command, frozen=True, kw_only=True):

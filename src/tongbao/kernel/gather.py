@@ -27,6 +27,8 @@ class Gatherer(Generic[K, V]):
         self._remembered: dict[K, V] = {}
         self._waiting: dict[K, asyncio.Future[V | None]] = {}
         self._runner: asyncio.Task[None] | None = None
+        #: What was forgotten while the query of now is under way.
+        self._stale: set[K] = set()
 
     async def get(self, key: K) -> V | None:
         """What `key` names, or None. Raises what the query raised."""
@@ -48,6 +50,11 @@ class Gatherer(Generic[K, V]):
                 found[key] = value
         return found
 
+    def forget(self, key: K) -> None:
+        """What `key` names has changed after all: whoever asks from now on is told anew, by a query that begins after this."""
+        self._remembered.pop(key, None)
+        self._stale.add(key)
+
     def _ask(self, key: K) -> asyncio.Future[V | None]:
         answer = self._waiting.get(key)
         if answer is None:
@@ -66,6 +73,7 @@ class Gatherer(Generic[K, V]):
             self._runner = asyncio.create_task(self._run(), name="gatherer") if self._waiting else None
 
     async def _answer(self, asked: dict[K, asyncio.Future[V | None]]) -> None:
+        self._stale.clear()
         try:
             found = await self._fetch(list(asked))
         except BaseException as failure:
@@ -79,7 +87,9 @@ class Gatherer(Generic[K, V]):
         if self._remember:
             if len(self._remembered) + len(found) > self._remember:
                 self._remembered.clear()
-            self._remembered.update(found)
+            self._remembered.update(
+                {key: value for key, value in found.items() if key not in self._stale} if self._stale else found
+            )
         for key, answer in asked.items():
             if not answer.done():
                 answer.set_result(found.get(key))

@@ -67,13 +67,14 @@ class StaffSessionAnswer(msgspec.Struct, frozen=True):
     staff: StaffAnswer
 
 
-async def _staff_answer(caller: Caller, merchants: MerchantService) -> StaffAnswer:
+async def _staff_answer(caller: Caller, merchants: MerchantService, identity: IdentityService) -> StaffAnswer:
     assert caller.merchant_id is not None
     merchant = await merchants.merchant(caller.merchant_id)
     stores = await merchants.stores(caller.merchant_id)
     return StaffAnswer(
         staff_id=str(caller.principal_id),
-        name=caller.name,
+        # A server's key is nobody: it has no name.
+        name=(await identity.person(caller.principal_id)).name if caller.session_id else "",
         role=",".join(sorted(caller.roles)),
         merchant=MerchantAnswer(str(merchant.merchant_id), merchant.name, merchant.fee_ppm, merchant.currency),
         stores=[StoreAnswer(str(store.store_id), store.name, store.city) for store in stores],
@@ -93,7 +94,7 @@ async def log_in(
     logged_in = await identity.log_in("merchant", data.login, data.password, device_name(data.device_name, request))
     caller = await identity.authenticate(logged_in.token, "merchant")
     answer = StaffSessionAnswer(
-        str(logged_in.session_id), logged_in.token, logged_in.binding, await _staff_answer(caller, merchants)
+        str(logged_in.session_id), logged_in.token, logged_in.binding, await _staff_answer(caller, merchants, identity)
     )
     return Response(answer, status_code=200, cookies=[session_cookie("merchant", logged_in.token, secure_cookies)])
 
@@ -107,9 +108,9 @@ async def log_out(staff: Caller, identity: IdentityService, secure_cookies: bool
 
 
 @get("/v1/merchant/me", tags=["Merchant staff"])
-async def me(staff: Caller, merchants: MerchantService) -> StaffAnswer:
+async def me(staff: Caller, merchants: MerchantService, identity: IdentityService) -> StaffAnswer:
     """Who is logged in, for which merchant, with which stores."""
-    return await _staff_answer(staff, merchants)
+    return await _staff_answer(staff, merchants, identity)
 
 
 ROUTES = (log_in, log_out, me)

@@ -27,10 +27,8 @@ class MerchantOpened(msgspec.Struct, frozen=True):
 def open_merchant(command: OpenMerchant, view: View, now: datetime) -> Decision:
     """Declines `login_taken` (the owner's). Other fields were checked at the edge."""
     merchant_id = derived_id(now, command.command_id)
-    if command.owner is not None:
-        owner_id = derived_id(now, command.command_id, b"owner")
-        if refused := enrol(view, owner_id, "merchant", command.owner, merchant_id, now):
-            return refused
+    if command.owner is not None and (refused := enrol(view, "merchant", command.owner, merchant_id, now)):
+        return refused
     view.put(
         MERCHANT,
         Merchant(merchant_id, command.name, command.mcc, command.city, command.country, command.currency, command.fee_ppm, now),
@@ -55,7 +53,7 @@ def issue_api_key(command: IssueApiKey, view: View, now: datetime) -> Decision:
 
 
 def _open_keys(command: OpenMerchant) -> list[Key]:
-    return login_keys("merchant", command.owner.login) if command.owner else []
+    return login_keys("merchant", command.owner.login_index) if command.owner else []
 
 
 DECIDERS = (

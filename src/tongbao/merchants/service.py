@@ -100,7 +100,7 @@ class MerchantService:
         if known is None:
             raise Refusal(identity_errors.UNAUTHENTICATED)
         actor = named_id("api key", known.key_hash.hex())
-        return Caller(actor, None, "merchant", known.name, "", "zh", frozenset({"server"}), known.merchant_id, known.created_at)
+        return Caller(actor, None, "merchant", "zh", frozenset({"server"}), known.merchant_id, known.created_at)
 
     async def merchant(self, merchant_id: UUID) -> Merchant:
         """Declines `merchant_not_found`."""

@@ -9,8 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from tongbao.identity.service import IdentityService
-from tongbao.identity.types import Principal
+from tongbao.identity.service import IdentityService, Person
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.money import format_minor
 from tongbao.merchants.service import MerchantService
@@ -116,7 +115,7 @@ class _Facts(NamedTuple):
 
     merchants: Mapping[UUID, Merchant]
     stores: Mapping[UUID, Store]
-    payers: Mapping[UUID, Principal]
+    payers: Mapping[UUID, Person]
     refunds: Mapping[UUID, Sequence[Refund]]
     now: datetime
 

@@ -180,7 +180,7 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
         BILL,
         Bill(
             command.payer_id, bill_id, "payment", "out", payment.amount_minor, payment.currency, "merchant", payment.merchant_id,
-            payment.subject, "", now, account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id,
+            payment.subject, b"", now, account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id,
             factors,
         ),
     )  # fmt: skip
@@ -270,7 +270,7 @@ def _refund(command: RefundPayment, payment: Payment, refund_id: UUID, view: Vie
         BILL,
         Bill(
             command.payer_id, view.new_id(), "refund", "in", command.amount_minor,
-            payment.currency, "merchant", payment.merchant_id, payment.subject, command.reason, now,
+            payment.currency, "merchant", payment.merchant_id, payment.subject, command.note, now,
             account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id, 0,
         ),
     )  # fmt: skip

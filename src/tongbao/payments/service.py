@@ -38,6 +38,8 @@ from tongbao.payments.types import (
     payment_id_of,
 )
 from tongbao.security.keys import Keys
+from tongbao.security.personal import Vault
+from tongbao.wallet.statement import NOTE
 from tongbao.wallet.types import BillState
 
 QUERIES = Queries("tongbao.payments")
@@ -70,6 +72,7 @@ class PaymentService:
         identity: IdentityService,
         merchants: MerchantService,
         keys: Keys,
+        vault: Vault,
         clock: Clock,
         *,
         currency: str,
@@ -80,6 +83,7 @@ class PaymentService:
         self._identity = identity
         self._merchants = merchants
         self._secret = keys.ids
+        self._vault = vault
         self._clock = clock
         self.currency = currency
         self.zone = zone
@@ -160,10 +164,17 @@ class PaymentService:
         command = RefundPayment(
             command_id=command_id, payment_id=payment.payment_id, merchant_id=merchant_id, payer_id=payment.payer_id,
             currency=payment.currency, out_refund_no=number, amount_minor=amount.minor, reason=reason,
+            note=await self._note(payment.payer_id, reason),
         )  # fmt: skip
         done = cast(Refunded, accepted(await self._engine.submit(command)))
         row = await self._pool.fetchrow(QUERIES["refund"], done.refund_id)
         return await self.payment(payment.payment_id), Refund(*row)
+
+    async def _note(self, payer_id: UUID, reason: str) -> bytes:
+        try:
+            return await self._vault.seal(payer_id, NOTE, reason)
+        except Refusal:
+            return b""  # the payer's data was erased: they get their money, and nobody reads the note
 
     async def order(self, merchant_id: UUID, out_trade_no: str) -> Payment:
         """A merchant's own order by its number. Declines `payment_not_found`."""

@@ -149,7 +149,8 @@ class ExpireOrder(Command, frozen=True, kw_only=True):
 
 
 class RefundPayment(Command, frozen=True, kw_only=True):
-    """Give back part or all of a payment. `payer_id` and `currency` repeat the payment's, so that its rows are known."""
+    """Give back part or all of a payment. `payer_id` and `currency` repeat the payment's, so that its rows are known. `note`: the
+    reason, sealed for the payer's bill."""
 
     kind = "payments.refund"
     payment_id: UUID
@@ -159,3 +160,7 @@ class RefundPayment(Command, frozen=True, kw_only=True):
     out_refund_no: str
     amount_minor: int
     reason: str
+    note: bytes
+
+    def hashed(self) -> RefundPayment:
+        return msgspec.structs.replace(self, note=b"")

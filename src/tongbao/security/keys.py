@@ -1,14 +1,12 @@
-"""The installation's secret keys, in one file that only its owner can read.
+"""The installation's keys as services use them: one for each purpose, so that what leaks from one use says nothing of another.
 
-Each purpose has its own key: what leaks from one use says nothing about another. Envelope encryption, rotation and
-hardware modules come with part 3; until then the file is the master copy and `Keys.open` its only reader.
+They are kept wrapped, by `keyring.KeyRing`; this is what it comes to once it is open.
 """
 
 from __future__ import annotations
 
 import hmac
 import os
-import secrets
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,6 +23,7 @@ class Keys(msgspec.Struct, frozen=True):
     bank      authenticates us to the bank and the bank to us
     anchor    Ed25519 seed that signs the ends of the audit chain, for those outside
     seal      seals rows, so that whoever can write to the database but has not this key cannot change one unseen
+    index     finds personal data by what it is (a phone, a name) without the database saying what it is
     """
 
     pin: bytes
@@ -34,6 +33,10 @@ class Keys(msgspec.Struct, frozen=True):
     bank: bytes
     anchor: bytes
     seal: bytes
+    index: bytes
+
+    def __repr__(self) -> str:
+        return "Keys(…)"  # a trace or a log that shows one must not show it
 
     @classmethod
     def fresh(cls) -> Keys:
@@ -42,21 +45,10 @@ class Keys(msgspec.Struct, frozen=True):
 
     @classmethod
     def open(cls, path: Path) -> Keys:
-        """The keys in `path`, made on first use with mode 0600. Safe when several processes start at once."""
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(f".{secrets.token_hex(8)}")
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(cls.fresh()))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(draft, path)  # the first one wins; a later one reads what the first wrote
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return msgspec.json.decode(path.read_bytes(), type=cls)
+        """Those of the key ring in `path` whose master key lies beside it. Raises as `KeyRing.open`."""
+        from tongbao.security.keyring import KeyRing  # the ring is made of these
+
+        return KeyRing.open(path).keys
 
 
 def mac(key: bytes, *parts: bytes) -> bytes:

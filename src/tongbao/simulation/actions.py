@@ -56,7 +56,7 @@ def _transfer(payer: Person, payee: Person, amount: int, town: Town, pin: PinCon
     assert payee.customer_id is not None
     return Transfer(
         command_id=town.id(), payer_id=payer.customer_id, payee_id=payee.customer_id, amount_minor=amount, currency=CURRENCY,
-        note="午饭", confirmation=pin,
+        note="午饭".encode(), payee_note="午饭".encode(), note_index=b"", confirmation=pin,
     )  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def refunds(me: Person, town: Town) -> Wishes:
         RefundPayment(
             command_id=town.id(), payment_id=paid.payment_id, merchant_id=paid.merchant_id, payer_id=paid.payer_id,
             currency=paid.currency, out_refund_no=f"R{town.chance.randint(1, 4)}", amount_minor=town.chance.choice(amounts),
-            reason="太咸",
+            reason="太咸", note="太咸".encode(),
         )
         for _ in range(town.chance.choice((1, 1, 3)))
     ]  # fmt: skip

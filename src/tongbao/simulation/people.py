@@ -17,6 +17,7 @@ from tongbao.kernel.ids import named_id
 from tongbao.merchants.types import NewStore, OpenMerchant
 from tongbao.simulation.actions import ACTIONS
 from tongbao.simulation.office import amends
+from tongbao.simulation.open_vault import enrolled
 from tongbao.simulation.town import CURRENCY, Person, Town
 from tongbao.simulation.world import Answer, World
 from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankTransfer
@@ -92,9 +93,7 @@ class People:
 
     async def _taken_on(self, me: Person, number: int) -> None:
         town = self.town
-        registered = await self.ask(
-            Register(command_id=town.id(), audience="wallet", login=me.name, name="张小明", locale="zh", password_hash="-")  # noqa: S106
-        )
+        registered = await self.ask(Register(command_id=town.id(), audience="wallet", who=enrolled(town.id(), me.name, "张小明")))
         me.customer_id = _result(registered).principal_id
         await self.ask(SetPin(command_id=town.id(), customer_id=me.customer_id, mac=me.mac))
         for _ in range(self.world.random.choice((1, 1, 2))):
@@ -103,7 +102,7 @@ class People:
             await self.ask(
                 LinkBankAccount(
                     command_id=town.id(), customer_id=me.customer_id, bank_account_id=card, bank="simbank",
-                    number=account.number, holder_name="张小明",
+                    number=account.number.encode(), holder_name="张小明".encode(), holder_index=b"",
                 )
             )  # fmt: skip
             me.cards.append(card)

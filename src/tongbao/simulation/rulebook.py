@@ -113,7 +113,7 @@ class Rulebook:
         self.days: defaultdict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
         self.reversed: set[UUID] = set()
         self.colours: dict[str, Colour] = {}
-        self.logins: dict[tuple[str, str], UUID] = {}
+        self.logins: dict[tuple[str, bytes], UUID] = {}
         self.people: dict[UUID, str] = {}
         self.pins: dict[UUID, Pin] = {}
         self.shops: dict[UUID, tuple[str, int]] = {}
@@ -205,7 +205,7 @@ class Rulebook:
     # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _register(self, command: Register, now: datetime, result: Any) -> str:
-        name = (command.audience, command.login)
+        name = (command.audience, command.who.login_index)
         if name in self.logins:
             return "login_taken"
         person = UUID(result["principal_id"]) if result else command.command_id

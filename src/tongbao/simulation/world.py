@@ -25,6 +25,7 @@ from tongbao.simulation.auditor import Auditor
 from tongbao.simulation.bank import StrangeBank
 from tongbao.simulation.disturbed import DisturbedStore
 from tongbao.simulation.loop import PROCESS, SimulatedLoop
+from tongbao.simulation.open_vault import OpenVault
 from tongbao.simulation.tables import Tables
 from tongbao.simulation.trace import Trace
 from tongbao.simulation.weather import DAWN, Weather, calm
@@ -204,13 +205,13 @@ class Process:
     async def _janitors(self, engine: Engine) -> None:
         """The worker's rounds, whenever something may be due."""
         pool, witnessed = cast(Any, _Pool(self.world.tables)), cast(Any, _Witnessed(self, engine))
-        nothing = cast(Any, None)
+        nothing, vault = cast(Any, None), cast(Any, OpenVault())
         bank = StrangeBank(self.world.bank, self.world.random, lambda: self.weather.p_bank, self.note)
         wallet = WalletService(
-            witnessed, pool, nothing, BankAdapter(bank), self, currency="CNY", zone=nothing, states={}, counterparties={}
+            witnessed, pool, nothing, vault, BankAdapter(bank), self, currency="CNY", zone=nothing, states={}, counterparties={}
         )
         payments = PaymentService(
-            witnessed, pool, nothing, nothing, cast(Any, SimpleNamespace(ids=b"")), self, currency="CNY", zone=nothing
+            witnessed, pool, nothing, nothing, cast(Any, SimpleNamespace(ids=b"")), vault, self, currency="CNY", zone=nothing
         )
         services = cast(Any, SimpleNamespace(engine=witnessed, pool=pool, clock=self))
         rounds: list[Callable[[], Awaitable[int]]] = [wallet.settle_due, payments.expire_due, lambda: expire_holds(services)]

@@ -16,7 +16,7 @@ from tongbao.kernel.money import format_minor, parse
 from tongbao.security.masking import mask_card, mask_name
 from tongbao.wallet import errors
 from tongbao.wallet.service import BANKS, WalletService
-from tongbao.wallet.types import BankAccount, BankTransfer, BankTransferKind, BankTransferState
+from tongbao.wallet.types import BankTransfer, BankTransferKind, BankTransferState, LinkedAccount
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 PathId = Annotated[str, PathParameter(max_length=64)]
@@ -64,7 +64,7 @@ class BankTransferAnswer(msgspec.Struct, frozen=True):
     bill_id: str | None = None
 
 
-def bank_account_answer(account: BankAccount) -> BankAccountAnswer:
+def bank_account_answer(account: LinkedAccount) -> BankAccountAnswer:
     """A bank account as its owner sees it."""
     name = BANKS.get(account.bank, {"zh": account.bank, "en": account.bank})
     return BankAccountAnswer(
@@ -72,7 +72,7 @@ def bank_account_answer(account: BankAccount) -> BankAccountAnswer:
     )
 
 
-def bank_transfer_answer(transfer: BankTransfer, account: BankAccount, bill_id: UUID | None = None) -> BankTransferAnswer:
+def bank_transfer_answer(transfer: BankTransfer, account: LinkedAccount, bill_id: UUID | None = None) -> BankTransferAnswer:
     """A bank transfer as its owner sees it."""
     return BankTransferAnswer(
         str(transfer.bank_transfer_id), transfer.kind, transfer.state, format_minor(transfer.amount_minor, transfer.currency),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
@@ -18,7 +19,7 @@ from tongbao.kernel.money import format_minor, parse
 from tongbao.security.masking import mask_login, mask_name
 from tongbao.wallet import bank_http, errors
 from tongbao.wallet.service import WalletService
-from tongbao.wallet.statement import Counterparty
+from tongbao.wallet.statement import Counterparty, ShownBill
 from tongbao.wallet.types import Bill, BillKind, BillState, CounterpartyKind, Direction
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
@@ -106,12 +107,12 @@ class BillsAnswer(msgspec.Struct, frozen=True):
     zone: str
 
 
-async def _bill_answers(bills: list[Bill], wallet: WalletService) -> list[BillAnswer]:
-    states, people = await wallet.statement.details(bills)
-    return [_bill_answer(bill, states, people) for bill in bills]
+async def _bill_answers(bills: Sequence[ShownBill], wallet: WalletService) -> list[BillAnswer]:
+    states, people = await wallet.statement.details([bill.row for bill in bills])
+    return [_bill_answer(bill.row, bill.note, states, people) for bill in bills]
 
 
-def _bill_answer(bill: Bill, states: dict[UUID, BillState], people: dict[UUID, Counterparty]) -> BillAnswer:
+def _bill_answer(bill: Bill, note: str, states: dict[UUID, BillState], people: dict[UUID, Counterparty]) -> BillAnswer:
     other = people.get(bill.counterparty_id) or Counterparty("–", bill.counterparty_kind)
     reference = str(bill.reference_id) if bill.reference_id else None
     paid = bill.kind in ("payment", "refund")
@@ -123,7 +124,7 @@ def _bill_answer(bill: Bill, states: dict[UUID, BillState], people: dict[UUID, C
         currency=bill.currency,
         counterparty=CounterpartyAnswer(other.name, other.kind, other.login_masked),
         title=bill.title,
-        note=bill.note,
+        note=note,
         at=bill.at,
         state=states.get(bill.bill_id, "SUCCEEDED"),
         balance_after=None if bill.balance_minor is None else format_minor(bill.balance_minor, bill.currency),
@@ -178,13 +179,13 @@ async def bills(
     start, end = web.local_days(first_day, last_day, wallet.zone)
     before = web.decode_cursor(cursor, UUID)
     found = await wallet.statement.bills(customer.principal_id, start, end, kind, direction, before, limit)
-    rows, following = web.page(found, limit, lambda bill: bill.bill_id)
-    totals = await wallet.statement.daily_totals(customer.principal_id, rows)
+    rows, following = web.page(found, limit, lambda bill: bill.row.bill_id)
+    totals = await wallet.statement.daily_totals(customer.principal_id, [bill.row for bill in rows])
     days = [
         DayAnswer(day.day, format_minor(day.in_minor, wallet.currency), format_minor(day.out_minor, wallet.currency))
         for day in totals
     ]
-    return BillsAnswer(await _bill_answers(list(rows), wallet), following, days, str(wallet.zone))
+    return BillsAnswer(await _bill_answers(rows, wallet), following, days, str(wallet.zone))
 
 
 @get("/v1/wallet/bills/{bill_id:str}", tags=["Wallet"])

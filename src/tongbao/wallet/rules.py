@@ -123,7 +123,7 @@ def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -
         Bill(
             command.customer_id, view.new_id(), command.transfer_kind,
             "in" if command.transfer_kind == "topup" else "out", command.amount_minor, command.currency, "bank",
-            command.bank_account_id, "", "", now, account_at(view, wallet, now).posted_minor if journal else None,
+            command.bank_account_id, "", b"", now, account_at(view, wallet, now).posted_minor if journal else None,
             journal.journal_id if journal else None, transfer_id, factors,
         ),
     )  # fmt: skip
@@ -204,17 +204,17 @@ def transfer(command: Transfer, view: View, now: datetime) -> Decision:
     if isinstance(journal, Declined):
         return journal
     bill_id = view.new_id()
-    sides: tuple[tuple[UUID, Direction, UUID, Place], ...] = (
-        (command.payer_id, "out", command.payee_id, payer_wallet),
-        (command.payee_id, "in", command.payer_id, payee_wallet),
+    sides: tuple[tuple[UUID, Direction, UUID, Place, bytes], ...] = (
+        (command.payer_id, "out", command.payee_id, payer_wallet, command.note),
+        (command.payee_id, "in", command.payer_id, payee_wallet, command.payee_note),
     )
-    for mine, direction, other, place in sorted(sides):  # by customer: the chain order of the two bills
+    for mine, direction, other, place, note in sorted(sides):  # by customer: the chain order of the two bills
         balance = account_at(view, place, now).posted_minor
         view.put(
             BILL,
             Bill(
                 mine, bill_id, "transfer", direction, command.amount_minor, command.currency, "customer", other, "",
-                command.note, now, balance, journal.journal_id, None, factors if direction == "out" else 0,
+                note, now, balance, journal.journal_id, None, factors if direction == "out" else 0,
             ),
         )  # fmt: skip
     view.emit(f"customer:{command.payee_id}", "transfer.received", {"bill_id": bill_id})

@@ -18,8 +18,7 @@ import structlog
 
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity.rules import normal_login
-from tongbao.identity.service import Caller, IdentityService
-from tongbao.identity.types import Principal
+from tongbao.identity.service import Caller, IdentityService, Person
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
 from tongbao.kernel.ids import named_id, new_id
@@ -27,9 +26,10 @@ from tongbao.kernel.money import Money
 from tongbao.kernel.texts import plain
 from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import Account
+from tongbao.security.personal import Vault
 from tongbao.wallet import errors
 from tongbao.wallet.rules import BankTransferStarted, Transferred, wallet_of
-from tongbao.wallet.statement import CounterpartiesOf, Statement, StatesOf
+from tongbao.wallet.statement import NOTE, CounterpartiesOf, ShownBill, Statement, StatesOf
 from tongbao.wallet.types import (
     QUERIES,
     Bank,
@@ -37,9 +37,9 @@ from tongbao.wallet.types import (
     BankAnswer,
     BankTransfer,
     BankTransferKind,
-    Bill,
     BillState,
     LinkBankAccount,
+    LinkedAccount,
     SettleBankTransfer,
     StartBankTransfer,
     Transfer,
@@ -50,6 +50,9 @@ BANKS: dict[str, dict[str, str]] = {"simbank": {"zh": "通宝模拟银行", "en"
 
 _log = structlog.get_logger("tongbao.wallet")
 _LONGEST_RETRY_S = 300
+
+NUMBER = "bank_account.number"
+HOLDER = "bank_account.holder_name"
 
 
 class WalletService:
@@ -63,6 +66,7 @@ class WalletService:
         engine: Engine,
         pool: asyncpg.Pool,
         identity: IdentityService,
+        vault: Vault,
         bank: Bank,
         clock: Clock,
         *,
@@ -74,12 +78,13 @@ class WalletService:
         self._engine = engine
         self._pool = pool
         self._identity = identity
+        self._vault = vault
         self._bank = bank
         self._clock = clock
         self.currency = currency
         self.zone = zone
         states = {**states, "topup": self.bank_transfer_states, "withdrawal": self.bank_transfer_states}
-        self.statement = Statement(pool, currency=currency, zone=zone, states=states, counterparties=counterparties)
+        self.statement = Statement(pool, vault, currency=currency, zone=zone, states=states, counterparties=counterparties)
         self._settling: set[asyncio.Task[None]] = set()
 
     # ── balance ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -98,7 +103,9 @@ class WalletService:
 
     # ── bank accounts ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def link_bank_account(self, command_id: UUID, caller: Caller, bank: str, number: str, holder_name: str) -> BankAccount:
+    async def link_bank_account(
+        self, command_id: UUID, caller: Caller, bank: str, number: str, holder_name: str
+    ) -> LinkedAccount:
         """Ask the bank whether number and name belong together, then link. Refuses `bank_unsupported`,
         `bank_account_format`, `control_characters`, `bank_unavailable`; declines `bank_account_not_found`,
         `bank_holder_mismatch`, `bank_account_linked`."""
@@ -112,10 +119,14 @@ class WalletService:
             raise Refusal(errors.BANK_ACCOUNT_NOT_FOUND)
         if not matches:
             raise Refusal(errors.BANK_HOLDER_MISMATCH)
-        bank_account_id = named_id("bank account", str(caller.principal_id), bank, number)
+        customer_id = caller.principal_id
+        index = self._vault.index(NUMBER, number)
+        bank_account_id = named_id("bank account", str(customer_id), bank, index.hex())
         command = LinkBankAccount(
-            command_id=command_id, customer_id=caller.principal_id, bank_account_id=bank_account_id, bank=bank, number=number,
-            holder_name=holder_name,
+            command_id=command_id, customer_id=customer_id, bank_account_id=bank_account_id, bank=bank,
+            number=await self._vault.seal(customer_id, NUMBER, number),
+            holder_name=await self._vault.seal(customer_id, HOLDER, holder_name),
+            holder_index=self._vault.index(HOLDER, holder_name),
         )  # fmt: skip
         accepted(await self._engine.submit(command))
         return (await self.bank_accounts_by_id([bank_account_id]))[bank_account_id]
@@ -127,15 +138,25 @@ class WalletService:
         )
         accepted(await self._engine.submit(command))
 
-    async def bank_accounts(self, customer_id: UUID, before: UUID | None, limit: int) -> list[BankAccount]:
+    async def bank_accounts(self, customer_id: UUID, before: UUID | None, limit: int) -> list[LinkedAccount]:
         """Linked accounts; `limit` + 1 at most."""
         rows = await self._pool.fetch(QUERIES["bank_accounts"], customer_id, before, limit + 1)
-        return [BankAccount(*row) for row in rows]
+        return await self._opened([BankAccount(*row) for row in rows])
 
-    async def bank_accounts_by_id(self, ids: Sequence[UUID]) -> dict[UUID, BankAccount]:
+    async def bank_accounts_by_id(self, ids: Sequence[UUID]) -> dict[UUID, LinkedAccount]:
         """Bank accounts by id, unlinked ones too."""
         rows = await self._pool.fetch(QUERIES["bank_accounts_by_id"], list(ids))
-        return {row["bank_account_id"]: BankAccount(*row) for row in rows}
+        return {each.bank_account_id: each for each in await self._opened([BankAccount(*row) for row in rows])}
+
+    async def _opened(self, rows: Sequence[BankAccount]) -> list[LinkedAccount]:
+        values = [
+            each for row in rows for each in ((row.customer_id, NUMBER, row.number), (row.customer_id, HOLDER, row.holder_name))
+        ]
+        texts = await self._vault.open_many(values)
+        return [
+            LinkedAccount(row.bank_account_id, row.customer_id, row.bank, number, holder)
+            for row, number, holder in zip(rows, texts[::2], texts[1::2], strict=True)
+        ]
 
     # ── top-up and withdrawal ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -232,22 +253,27 @@ class WalletService:
 
     # ── transfers between customers ─────────────────────────────────────────────────────────────────────────────────
 
-    async def resolve_payee(self, caller: Caller, login: str) -> Principal:
+    async def resolve_payee(self, caller: Caller, login: str) -> Person:
         """The customer behind a phone or email. Declines `payee_not_found`, `payee_is_payer`."""
         payee = await self._identity.find("wallet", normal_login(login))
         if payee is None:
             raise Refusal(errors.PAYEE_NOT_FOUND)
         if payee.principal_id == caller.principal_id:
             raise Refusal(errors.PAYEE_IS_PAYER)
-        return payee
+        return await self._identity.person(payee.principal_id)
 
-    async def transfer(self, command_id: UUID, caller: Caller, payee_id: UUID, amount: Money, note: str, pin: str) -> Bill:
+    async def transfer(self, command_id: UUID, caller: Caller, payee_id: UUID, amount: Money, note: str, pin: str) -> ShownBill:
         """Send money. Refuses `control_characters`; declines `payee_is_payer`, `payee_not_found`, `pin_…`,
         `insufficient_funds`."""
+        payer_id, note = caller.principal_id, plain(note.strip())
+        confirmation = self._identity.confirmation(caller, pin)
+        try:
+            sealed = [await self._vault.seal(each, NOTE, note) for each in (payer_id, payee_id)]
+        except Refusal:
+            raise Refusal(errors.PAYEE_NOT_FOUND) from None  # nobody, or somebody whose data was erased
         command = Transfer(
-            command_id=command_id, payer_id=caller.principal_id, payee_id=payee_id, amount_minor=amount.minor,
-            currency=amount.currency, note=plain(note.strip()),
-            confirmation=self._identity.confirmation(caller, pin),
+            command_id=command_id, payer_id=payer_id, payee_id=payee_id, amount_minor=amount.minor, currency=amount.currency,
+            note=sealed[0], payee_note=sealed[1], note_index=self._vault.index(NOTE, note), confirmation=confirmation,
         )  # fmt: skip
         done = cast(Transferred, accepted(await self._engine.submit(command)))
         return await self.statement.bill(caller.principal_id, done.bill_id)

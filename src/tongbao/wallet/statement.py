@@ -12,9 +12,12 @@ import msgspec
 
 from tongbao.kernel.errors import Refusal
 from tongbao.ledger.api import QUERIES as LEDGER
+from tongbao.security.personal import Vault
 from tongbao.wallet import errors
 from tongbao.wallet.rules import wallet_of
 from tongbao.wallet.types import QUERIES, Bill, BillState, CounterpartyKind
+
+NOTE = "bill.note"
 
 
 class Counterparty(msgspec.Struct, frozen=True):
@@ -23,6 +26,13 @@ class Counterparty(msgspec.Struct, frozen=True):
     name: str
     kind: CounterpartyKind
     login_masked: str | None = None
+
+
+class ShownBill(msgspec.Struct, frozen=True):
+    """A bill, its note opened for its customer."""
+
+    row: Bill
+    note: str
 
 
 class DayTotals(msgspec.Struct, frozen=True):
@@ -44,6 +54,7 @@ class Statement:
     def __init__(
         self,
         pool: asyncpg.Pool,
+        vault: Vault,
         *,
         currency: str,
         zone: ZoneInfo,
@@ -51,17 +62,23 @@ class Statement:
         counterparties: Mapping[str, CounterpartiesOf],
     ) -> None:
         self._pool = pool
+        self._vault = vault
         self._currency = currency
         self._zone = zone
         self._states = states
         self._counterparties = counterparties
 
-    async def bill(self, customer_id: UUID, bill_id: UUID) -> Bill:
+    async def _shown(self, rows: Sequence[asyncpg.Record]) -> list[ShownBill]:
+        bills = [Bill(*row) for row in rows]
+        notes = await self._vault.open_many([(bill.customer_id, NOTE, bill.note) for bill in bills])
+        return [ShownBill(bill, note) for bill, note in zip(bills, notes, strict=True)]
+
+    async def bill(self, customer_id: UUID, bill_id: UUID) -> ShownBill:
         """One bill. Declines `bill_not_found`, also for somebody else's."""
         row = await self._pool.fetchrow(QUERIES["bill"], customer_id, bill_id)
         if row is None:
             raise Refusal(errors.BILL_NOT_FOUND)
-        return Bill(*row)
+        return (await self._shown([row]))[0]
 
     async def bills(
         self,
@@ -72,10 +89,10 @@ class Statement:
         direction: str | None,
         before: UUID | None,
         limit: int,
-    ) -> list[Bill]:
+    ) -> list[ShownBill]:
         """Newest first; `limit` + 1 at most."""
         rows = await self._pool.fetch(QUERIES["bills"], customer_id, start, end, kind, direction, before, limit + 1)
-        return [Bill(*row) for row in rows]
+        return await self._shown(rows)
 
     async def daily_totals(self, customer_id: UUID, bills: Sequence[Bill]) -> list[DayTotals]:
         """Totals of each local day that these bills span, from the entries themselves."""

@@ -23,15 +23,25 @@ BillKind = Literal["payment", "refund", "topup", "withdrawal", "transfer"]
 
 
 class BankAccount(msgspec.Struct, frozen=True, gc=False):
-    """A customer's account at a bank, linked after the bank confirmed the holder."""
+    """A customer's account at a bank, linked after the bank confirmed the holder. Number and holder are sealed."""
+
+    bank_account_id: UUID
+    customer_id: UUID
+    bank: str
+    number: bytes
+    holder_name: bytes
+    linked_at: datetime
+    unlinked_at: datetime | None
+
+
+class LinkedAccount(msgspec.Struct, frozen=True):
+    """A bank account, opened for its owner or for the bank."""
 
     bank_account_id: UUID
     customer_id: UUID
     bank: str
     number: str
     holder_name: str
-    linked_at: datetime
-    unlinked_at: datetime | None
 
 
 class BankTransfer(msgspec.Struct, frozen=True, gc=False):
@@ -61,8 +71,9 @@ class BankTransfer(msgspec.Struct, frozen=True, gc=False):
 class Bill(msgspec.Struct, frozen=True, gc=False):
     """A line in a customer's statement. Never changed: what became of it is read from what `reference_id` names.
 
-    `counterparty_id`: a customer, merchant or bank account, by `counterparty_kind`. `balance_minor`: the wallet after it, if
-    it moved money at once. `factors`: by which this customer was shown to agree (`identity.factors`); 0 where nobody asked them.
+    `counterparty_id`: a customer, merchant or bank account, by `counterparty_kind`. `note`: sealed for the customer whose bill
+    it is. `balance_minor`: the wallet after it, if it moved money at once. `factors`: by which this customer was shown to agree
+    (`identity.factors`); 0 where nobody asked them.
     """
 
     customer_id: UUID
@@ -74,7 +85,7 @@ class Bill(msgspec.Struct, frozen=True, gc=False):
     counterparty_kind: CounterpartyKind
     counterparty_id: UUID
     title: str
-    note: str
+    note: bytes
     at: datetime
     balance_minor: int | None
     journal_id: UUID | None
@@ -97,14 +108,21 @@ CUSTOMER: Relation[Principal] = Relation("principal", Principal, key=("principal
 
 
 class LinkBankAccount(Command, frozen=True, kw_only=True):
-    """Link a bank account whose holder the bank has confirmed. Its id is `bank_account_id` of customer, bank and number."""
+    """Link a bank account whose holder the bank has confirmed. Its id is that of customer, bank and the number's index.
+
+    `holder_index` stands for the sealed name where two sendings are compared.
+    """
 
     kind = "wallet.link_bank_account"
     customer_id: UUID
     bank_account_id: UUID
     bank: str
-    number: str
-    holder_name: str
+    number: bytes
+    holder_name: bytes
+    holder_index: bytes
+
+    def hashed(self) -> LinkBankAccount:
+        return msgspec.structs.replace(self, number=b"", holder_name=b"")
 
 
 class UnlinkBankAccount(Command, frozen=True, kw_only=True):
@@ -144,18 +162,21 @@ class SettleBankTransfer(Command, frozen=True, kw_only=True):
 
 
 class Transfer(Command, frozen=True, kw_only=True):
-    """Send money to another customer."""
+    """Send money to another customer. The note is sealed twice, for either's bill; `note_index` stands for it where two sendings
+    are compared."""
 
     kind = "wallet.transfer"
     payer_id: UUID
     payee_id: UUID
     amount_minor: int
     currency: str
-    note: str
+    note: bytes
+    payee_note: bytes
+    note_index: bytes
     confirmation: Confirmation
 
     def hashed(self) -> Transfer:
-        return msgspec.structs.replace(self, confirmation=UNSAID)
+        return msgspec.structs.replace(self, note=b"", payee_note=b"", confirmation=UNSAID)
 
 
 class BankAnswer(msgspec.Struct, frozen=True):
@@ -173,7 +194,7 @@ class Bank(Protocol):
     within its own time-out. Submitting the same reference again is safe.
     """
 
-    async def submit(self, transfer: BankTransfer, account: BankAccount) -> BankAnswer:
+    async def submit(self, transfer: BankTransfer, account: LinkedAccount) -> BankAnswer:
         """Ask the bank to move the money. Silence is UNKNOWN, never FAILED."""
         ...
 

@@ -16,7 +16,7 @@ from tongbao import __version__
 from tongbao.app import frontends, logs, runtime
 from tongbao.app.commands import demo
 from tongbao.app.registry import MIGRATIONS, open_bank
-from tongbao.app.settings import Settings
+from tongbao.app.settings import Secret, Settings
 from tongbao.engine.anchors import AnchorKey
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.migrations import pending
@@ -31,7 +31,9 @@ def command() -> None:
     console = Console()
     in_force = Table(title=f"tongbao {__version__} · Python {platform.python_version()}", show_header=False)
     for name, value in msgspec.structs.asdict(settings).items():
-        in_force.add_row(name, "…" if name == "database_url" and value else str(value))
+        in_force.add_row(
+            name, "…" if name == "database_url" and value else repr(value) if isinstance(value, Secret) else str(value)
+        )
     console.print(in_force)
     findings = asyncio.run(examine(settings))
     table = Table("", "", Column(overflow="fold"), show_header=False)  # a key is to be read whole

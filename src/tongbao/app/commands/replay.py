@@ -32,9 +32,11 @@ from tongbao.app.settings import Settings
 from tongbao.app.watch import database_watched, patiently
 from tongbao.engine.api import Engine, Limits
 from tongbao.engine.verify import Verification
+from tongbao.kernel.database import open_pool
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor
 from tongbao.ledger.chart import CHART
+from tongbao.security.personal import Vault
 
 _STRETCH = 2_000
 _OPENING_S = 10.0
@@ -130,7 +132,7 @@ async def _run(settings: Settings, source: Source, speed: float | None, concurre
             files.enter_context(bar)
             async with AsyncExitStack() as stack:
                 engine = await patiently(lambda: stack.enter_async_context(runtime.open_engine(dsn, keys)))
-                parties = await _prepare(settings, source, engine, concurrency, bar)
+                parties = await _prepare(settings, dsn, source, engine, concurrency, bar)
                 started = time.monotonic()
                 await _pay(source, parties, Flow(engine, concurrency, tally.count), tally, speed, bar)
                 seconds = time.monotonic() - started
@@ -141,13 +143,20 @@ async def _run(settings: Settings, source: Source, speed: float | None, concurre
     return Report(source, tally, seconds, comparison, balance, verification)
 
 
-async def _prepare(settings: Settings, source: Source, engine: Engine, concurrency: int, bar: Progress) -> Parties:
+async def _prepare(settings: Settings, dsn: str, source: Source, engine: Engine, concurrency: int, bar: Progress) -> Parties:
     funds, terminals = await asyncio.to_thread(source.funds), await asyncio.to_thread(source.terminals)
-    keys = runtime.keys(settings)
-    parties = Parties(engine, concurrency, source.name, keys=keys, country=settings.country, currency=settings.currency)
-    task = bar.add_task("preparing", total=5 * len(funds) + len(terminals), note="")
-    await parties.open_terminals(terminals, lambda: bar.advance(task))
-    await parties.open_customers(funds, lambda: bar.advance(task))
+    ring = runtime.ring(settings)
+    pool = await open_pool(dsn)
+    try:
+        parties = Parties(
+            engine, concurrency, source.name, keys=ring.keys, vault=Vault.over(pool, ring), country=settings.country,
+            currency=settings.currency,
+        )  # fmt: skip
+        task = bar.add_task("preparing", total=5 * len(funds) + len(terminals), note="")
+        await parties.open_terminals(terminals, lambda: bar.advance(task))
+        await parties.open_customers(funds, lambda: bar.advance(task))
+    finally:
+        await pool.close()
     return parties
 
 

@@ -15,8 +15,7 @@ from tongbao.app.console.journals import JournalAnswer, journal_answer
 from tongbao.app.console.wire import READERS, FirstDay, LastDay, PathId, Search
 from tongbao.identity.factors import Kind, Strength, kinds, strength
 from tongbao.identity.http import require_role
-from tongbao.identity.service import Caller, IdentityService
-from tongbao.identity.types import Principal
+from tongbao.identity.service import Caller, IdentityService, Person
 from tongbao.kernel import web
 from tongbao.merchants.service import MerchantService
 from tongbao.payments import errors
@@ -77,7 +76,7 @@ async def payments_found(
     first_day: FirstDay = None,
     last_day: LastDay = None,
 ) -> web.Page[ConsolePayment]:
-    """Find payments by id, out_trade_no, payer's login, or merchant's name."""
+    """Find payments by id, out_trade_no, payer's login or whole name, or merchant's name."""
     require_role(operator, *READERS)
     start, end = web.local_days(first_day, last_day, payments.zone)
     place = web.decode_cursor(cursor, tuple[datetime, UUID])
@@ -141,8 +140,8 @@ async def _console_payments(rows: list[Payment], cards: Cards, identity: Identit
     return answers
 
 
-def _person(principal: Principal) -> PersonAnswer:
-    return PersonAnswer(str(principal.principal_id), mask_name(principal.name), mask_login(principal.login))
+def _person(who: Person) -> PersonAnswer:
+    return PersonAnswer(str(who.principal_id), mask_name(who.name), mask_login(who.login))
 
 
 ROUTES = (payments_found, payment_detail)

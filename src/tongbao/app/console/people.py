@@ -86,7 +86,7 @@ async def customers(
     cursor: web.Cursor = None,
     q: Search = "",
 ) -> web.Page[CustomerLine]:
-    """Customers by phone, email or the beginning of a name."""
+    """Customers by phone, email, whole name or id."""
     require_role(operator, *READERS)
     found = await identity.search("wallet", q.strip(), web.decode_cursor(cursor, UUID), limit)
     rows, following = web.page(found, limit, lambda row: row.principal_id)

@@ -31,10 +31,9 @@ class OperatorSessionAnswer(msgspec.Struct, frozen=True):
     operator: OperatorAnswer
 
 
-def _operator(caller: Caller) -> OperatorAnswer:
-    return OperatorAnswer(
-        str(caller.principal_id), caller.name, [role for role in READERS if role in caller.roles], caller.locale
-    )
+async def _operator(caller: Caller, identity: IdentityService) -> OperatorAnswer:
+    name = (await identity.person(caller.principal_id)).name
+    return OperatorAnswer(str(caller.principal_id), name, [role for role in READERS if role in caller.roles], caller.locale)
 
 
 @post("/v1/console/login", tags=["Console"], status_code=200)
@@ -44,7 +43,9 @@ async def log_in(
     """Log in at the console."""
     logged_in = await identity.log_in("console", data.login, data.password, device_name(data.device_name, request))
     caller = await identity.authenticate(logged_in.token, "console")
-    answer = OperatorSessionAnswer(str(logged_in.session_id), logged_in.token, logged_in.binding, _operator(caller))
+    answer = OperatorSessionAnswer(
+        str(logged_in.session_id), logged_in.token, logged_in.binding, await _operator(caller, identity)
+    )
     return Response(answer, status_code=200, cookies=[session_cookie("console", logged_in.token, secure_cookies)])
 
 
@@ -57,9 +58,9 @@ async def log_out(operator: Caller, identity: IdentityService, secure_cookies: b
 
 
 @get("/v1/console/me", tags=["Console"])
-async def me(operator: Caller) -> OperatorAnswer:
+async def me(operator: Caller, identity: IdentityService) -> OperatorAnswer:
     """Who is logged in."""
-    return _operator(operator)
+    return await _operator(operator, identity)
 
 
 ROUTES = (log_in, log_out, me)

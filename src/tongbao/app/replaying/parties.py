@@ -5,18 +5,22 @@ Everything is done by commands whose ids follow from the file's content, so doin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from tongbao.app.replaying.flow import Flow
 from tongbao.app.replaying.source import Row
 from tongbao.engine.api import Command, Engine, Outcome, accepted
+from tongbao.identity.enrolment import sealed
 from tongbao.identity.types import PinConfirmation, Register, SetPin
-from tongbao.kernel.ids import named_id
+from tongbao.kernel.ids import named_id, new_id
 from tongbao.merchants.types import NewStore, OpenMerchant
 from tongbao.payments.types import PayMerchant, payment_id_of
 from tongbao.security.keys import Keys, mac
+from tongbao.security.personal import Vault
+from tongbao.wallet.service import HOLDER, NUMBER
 from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankTransfer
 
 #: All customers of a replay have this PIN; without a password nobody can log in as one of them.
@@ -49,14 +53,15 @@ def pin_confirmation(pin_key: bytes, customer_id: UUID) -> PinConfirmation:
 class Parties:
     """Brings the parties of one file into being, and makes its payments between them.
 
-    keys: the installation's. country, currency: of the merchants and the money.
+    keys, vault: the installation's. country, currency: of the merchants and the money.
     """
 
-    def __init__(self, engine: Engine, most: int, name: str, *, keys: Keys, country: str, currency: str) -> None:
+    def __init__(self, engine: Engine, most: int, name: str, *, keys: Keys, vault: Vault, country: str, currency: str) -> None:
         self._engine = engine
         self._most = most
         self._name = name
         self._pin_key, self._ids_key = keys.pin, keys.ids
+        self._vault = vault
         self._country = country
         self._currency = currency
         self.customers: dict[str, Customer] = {}
@@ -91,7 +96,9 @@ class Parties:
             amount_minor=row.amount_minor, currency=self._currency, method="replay", confirmation=customer.confirmation,
         )  # fmt: skip
 
-    async def _all(self, commands: Iterable[tuple[str, Command]], done: Callable[[], None]) -> dict[str, Any]:
+    async def _all(
+        self, commands: Iterable[tuple[str, Command | Awaitable[Command]]], done: Callable[[], None]
+    ) -> dict[str, Any]:
         """Send all; their results by name. A decline is raised: none is expected here."""
         results: dict[str, Any] = {}
 
@@ -101,7 +108,7 @@ class Parties:
 
         flow: Flow[str] = Flow(self._engine, self._most, answer)
         for name, command in commands:
-            await flow.send(name, command)
+            await flow.send(name, command if isinstance(command, Command) else await command)
         await flow.finish()
         return {name: accepted(outcome) for name, outcome in results.items()}
 
@@ -114,20 +121,22 @@ class Parties:
             currency=self._currency, fee_ppm=_FEE_PPM, stores=(NewStore(f"Terminal {name}", "Replay"),),
         )  # fmt: skip
 
-    def _register(self, name: str) -> Register:
-        return Register(
-            command_id=self._id("customer", name), audience="wallet", login=f"customer-{name}@{self._name}.replay.invalid",
-            name=f"Customer {name}", locale="en", password_hash="",
-        )  # fmt: skip
+    async def _register(self, name: str) -> Register:
+        who = await sealed(
+            self._vault, new_id(datetime.now(UTC)), f"customer-{name}@{self._name}.replay.invalid", f"Customer {name}", "en", ""
+        )
+        return Register(command_id=self._id("customer", name), audience="wallet", who=who)
 
     def _set_pin(self, name: str) -> SetPin:
         customer = self.customers[name]
         return SetPin(command_id=self._id("pin", name), customer_id=customer.customer_id, mac=customer.confirmation.mac)
 
-    def _link(self, name: str) -> LinkBankAccount:
+    async def _link(self, name: str) -> LinkBankAccount:
+        customer_id, holder = self.customers[name].customer_id, f"Customer {name}"
         return LinkBankAccount(
-            command_id=self._id("link", name), customer_id=self.customers[name].customer_id,
-            bank_account_id=self._id("bank account", name), bank="Replay", number=name, holder_name=f"Customer {name}",
+            command_id=self._id("link", name), customer_id=customer_id, bank_account_id=self._id("bank account", name),
+            bank="Replay", number=await self._vault.seal(customer_id, NUMBER, name),
+            holder_name=await self._vault.seal(customer_id, HOLDER, holder), holder_index=self._vault.index(HOLDER, holder),
         )  # fmt: skip
 
     def _top_up(self, name: str, amount_minor: int) -> StartBankTransfer:

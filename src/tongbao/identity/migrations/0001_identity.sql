@@ -3,8 +3,9 @@
 create table principal (
     principal_id    uuid        not null,
     audience        text        not null,
-    name            text        not null,
-    login           text        not null,
+    name            bytea       not null,
+    name_index      bytea       not null,
+    login           bytea       not null,
     locale          text        not null,
     roles           text        not null,
     merchant_id     uuid,
@@ -17,14 +18,14 @@ create table principal (
     constraint principal_audience check (audience in ('wallet', 'merchant', 'console')),
     constraint principal_staff_has_merchant check ((audience = 'merchant') = (merchant_id is not null))
 );
-create index principal_by_name on principal (audience, name);
+create index principal_by_name on principal (audience, name_index, principal_id);
 
 create table login_name (
     audience     text not null,
-    login        text not null,
+    login_index  bytea not null,
     principal_id uuid not null,
     seal         bytea not null,
-    constraint login_name_pk primary key (audience, login)
+    constraint login_name_pk primary key (audience, login_index)
 );
 
 create table pin (
@@ -41,7 +42,7 @@ create table session (
     session_id   uuid        not null,
     principal_id uuid        not null,
     token_hash   bytea       not null,
-    device_name  text        not null,
+    device_name  bytea       not null,
     created_at   timestamptz not null,
     expires_at   timestamptz not null,
     ended_at     timestamptz,

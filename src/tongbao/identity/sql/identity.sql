@@ -1,25 +1,28 @@
 -- name: principal_by_login
--- Who logs in by this name. $1 audience, $2 login.
-select p.principal_id, p.audience, p.name, p.login, p.locale, p.roles, p.merchant_id, p.password_hash, p.wrong_passwords,
-       p.locked_until, p.created_at
-from login_name l join principal p using (principal_id) where l.audience = $1 and l.login = $2;
+-- Who logs in by this name. $1 audience, $2 index of the login.
+select p.principal_id, p.audience, p.name, p.name_index, p.login, p.locale, p.roles, p.merchant_id, p.password_hash,
+       p.wrong_passwords, p.locked_until, p.created_at
+from login_name l join principal p using (principal_id) where l.audience = $1 and l.login_index = $2;
 
 -- name: principals
 -- Several principals. $1 ids.
-select principal_id, audience, name, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until, created_at
+select principal_id, audience, name, name_index, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until,
+       created_at
 from principal where principal_id = any($1::uuid[]);
 
 -- name: search_principals
--- Newest first. $1 audience, $2 login or null, $3 name prefix or null, $4 below this id or null, $5 limit.
-select principal_id, audience, name, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until, created_at
+-- Newest first. $1 audience, $2 id or null, $3 index of the login or null, $4 of the name or null, $5 below this id or null, $6 limit.
+select principal_id, audience, name, name_index, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until,
+       created_at
 from principal
-where audience = $1 and ($2::text is null or login = $2) and ($3::text is null or name like $3 || '%')
-  and ($4::uuid is null or principal_id < $4)
-order by principal_id desc limit $5;
+where audience = $1 and ($2::uuid is null or principal_id = $2)
+  and ($3::bytea is null or principal_id = (select l.principal_id from login_name l where l.audience = $1 and l.login_index = $3))
+  and ($4::bytea is null or name_index = $4) and ($5::uuid is null or principal_id < $5)
+order by principal_id desc limit $6;
 
 -- name: sessions_by_token
 -- Live sessions and their principals. $1 SHA-256 of the tokens, $2 audience, $3 now.
-select s.token_hash, s.session_id, p.principal_id, p.audience, p.name, p.login, p.locale, p.roles, p.merchant_id, p.created_at
+select s.token_hash, s.session_id, p.principal_id, p.audience, p.locale, p.roles, p.merchant_id, p.created_at
 from session s join principal p using (principal_id)
 where s.token_hash = any($1::bytea[]) and p.audience = $2 and s.ended_at is null and s.expires_at > $3;
 
