@@ -42,12 +42,13 @@ def wallet(person: Person) -> str:
     return str(account_id(CUSTOMER_WALLET, "CNY", UUID(person.customer_id)))
 
 
-async def opened(town: Town, code: str, minor: str, owner: str = "", day: str = "") -> OpeningAnswer:
-    """Credit a place from the reserve, by a file of opening balances that nobody has sent before."""
+async def opened(town: Town, code: str, minor: str, owner: str = "", day: str = "") -> str:
+    """Credit a place from the reserve, by a file of opening balances that nobody has sent before. Answers the journal."""
     nonce = new_id(datetime.now(UTC))
     content = f"code,owner_id,currency,debit,credit,{nonce}\n1001,,CNY,{minor},\n{code},{owner},CNY,,{minor}\n"
-    body = {"content": content, "value_date": day or today(), "dry_run": False}
-    return ok(await town.admin.post("/v1/console/opening-balances", body), OpeningAnswer)
+    ended = await town.agreed("books.opening", {"content": content, "value_date": day or today()})
+    assert ended["state"] == "DONE", ended
+    return str(ended["outcome"])
 
 
 async def test_a_statement_reads_the_same_from_both_ends(town: Town) -> None:
@@ -122,13 +123,21 @@ async def test_a_trial_balance_of_a_day_before_the_books_is_empty(town: Town) ->
 async def test_exports_are_files_with_a_name(town: Town) -> None:
     for what, kind in (("beancount", "text/plain"), ("journals", "text/csv"), ("entries", "text/csv"), ("accounts", "text/csv"),
                        ("trial-balance", "text/csv")):  # fmt: skip
-        answer = await town.finance.get(f"/v1/console/exports/{what}")
+        refused(await town.finance.get(f"/v1/console/exports/{what}"), 403, "approval_needed")
+        approval = (await town.agreed("books.export", {"what": what}))["proposal_id"]
+        answer = await town.finance.get(f"/v1/console/exports/{what}", approval=approval)
         assert (answer.status_code, answer.headers["content-type"]) == (200, f"{kind}; charset=utf-8"), answer.text[:200]
         assert f'filename="tongbao-{what}.' in answer.headers["content-disposition"]
         assert len(answer.text.splitlines()) > 1
-    rows = list(csv.DictReader(io.StringIO((await town.finance.get("/v1/console/exports/entries")).text, newline="")))
+        if what == "entries":
+            rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+        if what == "accounts":
+            answer = await town.finance.get(f"/v1/console/exports/{what}", approval=approval, bom="true")
+            assert answer.content.startswith(b"\xef\xbb\xbf")
+        refused(await town.admin.get(f"/v1/console/exports/{what}", approval=approval), 403, "approval_needed")
     assert sum(Decimal(row["debit"] or 0) - Decimal(row["credit"] or 0) for row in rows if row["currency"] == "CNY") == 0
-    assert (await town.finance.get("/v1/console/exports/accounts", bom="true")).content.startswith(b"\xef\xbb\xbf")
+    other = await town.finance.get("/v1/console/exports/trial-balance", approval=approval, **{"from": today()})
+    refused(other, 403, "approval_needed")
 
 
 async def test_files_and_acts_are_for_bookkeepers(town: Town) -> None:
@@ -151,31 +160,28 @@ async def test_opening_balances_are_tried_before_they_are_posted(town: Town) -> 
     tried = ok(await town.finance.post(path, {"content": content, "value_date": today()}), OpeningAnswer)
     assert (tried.lines, tried.findings, tried.journal_id) == (2, [], None)
     assert all(each.balanced for each in tried.currencies)
-    bad = ok(
-        await town.admin.post(path, {"content": content + "9,,CNY,1,\n", "value_date": today(), "dry_run": False}),
-        OpeningAnswer,
-    )
-    assert [finding.line for finding in bad.findings] == [4] and bad.journal_id is None
-    assert await town.moved() == before
     ahead = str(date.fromisoformat(today()) + timedelta(days=2))
     early = ok(await town.finance.post(path, {"content": content, "value_date": ahead}), OpeningAnswer)
     assert [(each.line, ahead in each.message.en) for each in early.findings] == [(0, True)]
-    declined = await town.admin.post(path, {"content": content, "value_date": ahead, "dry_run": False})
-    assert declined.json()["error"]["code"] == "value_date_ahead"
-    posted = ok(await town.admin.post(path, {"content": content, "value_date": today(), "dry_run": False}), OpeningAnswer)
-    again = ok(await town.admin.post(path, {"content": content, "value_date": today(), "dry_run": False}), OpeningAnswer)
-    assert posted.journal_id is not None
-    assert (again.journal_id, again.repeated, posted.repeated) == (posted.journal_id, True, False)
+    refused(await town.admin.post(path, {"content": content, "value_date": today(), "dry_run": False}), 403, "approval_needed")
+    wish = {"kind": "books.opening", "reason": "carried over"}
+    for body in ({"content": content + "9,,CNY,1,\n", "value_date": today()}, {"content": content, "value_date": ahead}):
+        refused(await town.finance.post("/v1/console/proposals", {**wish, "body": body}), 400, "act_malformed")
+    assert await town.moved() == before
+    posted = await town.agreed("books.opening", {"content": content, "value_date": today()})
+    again = await town.agreed("books.opening", {"content": content, "value_date": today()})
+    assert posted["state"] == "DONE" and posted["outcome"]
+    assert again["outcome"] == posted["outcome"]
     # The bank knows nothing of this money: tests to come compare the books with its own.
-    ok(await town.finance.post(f"/v1/console/journals/{posted.journal_id}/reverse", {"reason": "tried out"}), status=201)
+    ok(await town.finance.post(f"/v1/console/journals/{posted['outcome']}/reverse", {"reason": "tried out"}), status=201)
 
 
 async def test_a_journal_is_reversed_once(town: Town) -> None:
     posted = await opened(town, "3901", "2.00")
-    path = f"/v1/console/journals/{posted.journal_id}"
+    path = f"/v1/console/journals/{posted}"
     refused(await town.finance.post(f"{path}/reverse", {"reason": "  "}), 400, "reason_missing")
     undoing = ok(await town.finance.post(f"{path}/reverse", {"reason": "typed twice"}), JournalAnswer, 201)
-    assert (undoing.reverses, undoing.memo, undoing.reversible) == (posted.journal_id, "typed twice", False)
+    assert (undoing.reverses, undoing.memo, undoing.reversible) == (posted, "typed twice", False)
     original = ok(await town.support.get(path), JournalAnswer)
     assert (original.reversed_by, original.reversible) == (undoing.journal_id, False)
     assert sorted(entry.amount for entry in original.entries) == sorted(entry.amount for entry in undoing.entries)
@@ -208,10 +214,11 @@ async def test_a_frozen_wallet_pays_nothing_until_the_reason_is_lifted(town: Tow
     await town.gift(who, "1.00")
     for reason in ("fraud", "court"):
         refused(await who.post("/v1/wallet/transfers", send), 422, "account_frozen_debit")
-        thawed = ok(
-            await town.finance.post(f"{path}/unfreeze", {"debits": True, "credits": False, "reason": reason}), AccountAnswer
-        )
-    assert thawed.debit_freeze == []
+        sides = {"debits": True, "credits": False}
+        refused(await town.finance.post(f"{path}/unfreeze", {**sides, "reason": reason}), 403, "approval_needed")
+        thawing = {"account_id": wallet(who), "freeze_reason": reason, **sides}
+        assert (await town.agreed("account.unfreeze", thawing))["state"] == "DONE"
+    assert ok(await town.finance.get(path), AccountAnswer).debit_freeze == []
     ok(await who.post("/v1/wallet/transfers", send), status=201)
     body = {"debits": False, "credits": False, "reason": "fraud"}
     refused(await town.finance.post(f"{path}/freeze", body), 400, "freeze_without_side")
@@ -235,13 +242,21 @@ async def test_a_ceiling_is_set_and_taken_away(town: Town) -> None:
     who = await town.customer("Small")
     await town.gift(who, "5.00")
     path = f"{ACCOUNTS}/{wallet(who)}"
-    refused(await town.finance.post(f"{path}/limits", {"ceiling": "4.99"}), 422, "ceiling_below_balance")
-    assert ok(await town.finance.post(f"{path}/limits", {"ceiling": "5.50"}), AccountAnswer).ceiling == "5.50"
+    refused(await town.finance.post(f"{path}/limits", {"ceiling": "5.50"}), 403, "approval_needed")
+
+    async def bounded(ceiling: str | None) -> tuple[str, str, str | None]:
+        ended = await town.agreed("account.bound", {"account_id": wallet(who), "ceiling": ceiling})
+        code = ended["outcome"] if ended["state"] == "FAILED" else ""
+        return ended["state"], code, ok(await town.finance.get(path), AccountAnswer).ceiling
+
+    assert await bounded("4.99") == ("FAILED", "ceiling_below_balance", None)
+    assert await bounded("5.50") == ("DONE", "", "5.50")
     gift = {"payee_id": who.customer_id, "amount": "1.00", "currency": "CNY", "pin": PIN}
     refused(await town.ann.post("/v1/wallet/transfers", gift), 422, "balance_ceiling")
-    assert ok(await town.finance.post(f"{path}/limits", {"ceiling": None}), AccountAnswer).ceiling is None
+    assert await bounded(None) == ("DONE", "", None)
     ok(await town.ann.post("/v1/wallet/transfers", gift), status=201)
-    refused(await town.finance.post(f"{path}/limits", {"ceiling": "a lot"}), 400, "amount_malformed")
+    wish = {"kind": "account.bound", "body": {"account_id": wallet(who), "ceiling": "a lot"}, "reason": "no number"}
+    refused(await town.finance.post("/v1/console/proposals", wish), 400, "amount_malformed")
 
 
 async def test_a_hold_is_listed_and_voided_once(town: Town) -> None:
@@ -275,9 +290,11 @@ async def test_a_period_is_closed_after_a_look_and_reopened_with_a_reason(town: 
     assert (closed.state, closed.last, str(closed.through)) == ("CARRIED", True, "2020-01-31")
     refused(await town.finance.post("/v1/console/periods", {"through": "2020-01-31"}), 409, "period_out_of_order")
     path = "/v1/console/periods/2020-01-31/reopen"
-    refused(await town.admin.post(path, {"reason": " "}), 400, "reason_missing")
-    reopened = ok(await town.admin.post(path, {"reason": "a late invoice"}), PeriodLine)
-    assert (reopened.state, reopened.reason, reopened.last) == ("REOPENED", "a late invoice", False)
-    refused(await town.admin.post(path, {"reason": "again"}), 409, "period_not_closed")
+    refused(await town.admin.post(path, {"reason": "a late invoice"}), 403, "approval_needed")
+    assert (await town.agreed("period.reopen", {"through": "2020-01-31"}))["state"] == "DONE"
+    again = await town.agreed("period.reopen", {"through": "2020-01-31"})
+    assert (again["state"], again["outcome"]) == ("FAILED", "period_not_closed")
     listed = ok(await town.support.get("/v1/console/periods"), web.Page[PeriodLine])
-    assert [(str(each.through), each.state) for each in listed.items] == [("2020-01-31", "REOPENED")]
+    assert [(str(each.through), each.state, each.reason, each.last) for each in listed.items] == [
+        ("2020-01-31", "REOPENED", "as the test asks", False)
+    ]

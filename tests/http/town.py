@@ -79,7 +79,7 @@ class Town:
 
     ann    a customer with a PIN, a bank account and 1,000.00; ben another with his own; cat has neither PIN nor money
     shop   a merchant with a store; mart another
-    admin, finance, support   operators
+    admin, finance, support   operators; boss, another admin, approves what takes two
     names  what `$name` stands for in a table of requests
     """
 
@@ -99,19 +99,27 @@ class Town:
         self.admin: Person
         self.finance: Person
         self.support: Person
+        self.boss: Person
         self._numbers = iter(range(10_000))
 
     async def settle(self) -> None:
         """Bring everybody to town."""
         async with open_services(self.stack.settings, self.stack.dsn) as services:
-            for role in ("admin", "finance", "support"):
-                command_id = named_id("operator", role)
-                await services.identity.register(command_id, "console", f"{role}@tongbao.test", PASSWORD, role, "en", roles=role)
+            for name, role in (("admin", "admin"), ("finance", "finance"), ("support", "support"), ("boss", "admin")):
+                command_id = named_id("operator", name)
+                await services.identity.register(command_id, "console", f"{name}@tongbao.test", PASSWORD, name, "en", roles=role)
         self.admin, self.finance, self.support = [await self._operator(role) for role in ("admin", "finance", "support")]
+        self.boss = await self._operator("boss")
         self.shop, self.mart = await self.merchant("山前咖啡"), await self.merchant("Mart")
         self.ann = await self.customer("张小明", bank=0, funds="1000.00")
         self.ben = await self.customer("李雨桐", bank=1, funds="100.00")
         self.cat = await self.customer("Cat", pin=False)
+
+    async def agreed(self, kind: str, body: dict[str, Any], who: Person | None = None) -> dict[str, Any]:
+        """What came of an act that two operators agreed on: the proposal as it ended."""
+        wish = {"kind": kind, "body": body, "reason": "as the test asks"}
+        proposed = ok(await (who or self.finance).post("/v1/console/proposals", wish), status=201)
+        return ok(await self.boss.post(f"/v1/console/proposals/{proposed['proposal_id']}/approve"))
 
     async def _operator(self, role: str) -> Person:
         answer = await self.here.post("/v1/console/login", json={"login": f"{role}@tongbao.test", "password": PASSWORD})

@@ -26,6 +26,7 @@ from tongbao.app.admission import Admission
 from tongbao.app.answers import HEADERS, answer_error, answer_http_exception, answer_refusal, check_request
 from tongbao.app.audit import Audit
 from tongbao.app.books import Books
+from tongbao.app.console.kinds import KINDS
 from tongbao.app.frontends import frontends
 from tongbao.app.injection import CallerOf, with_services
 from tongbao.app.protocol import MOST_BODY_BYTES, BoundedProtocol, server_protocol
@@ -46,6 +47,7 @@ from tongbao.merchants import http as merchants_http
 from tongbao.merchants.service import MerchantService
 from tongbao.methods.qr import http as qr_http
 from tongbao.methods.qr.api import CodeSigner
+from tongbao.operators.api import OperatorService
 from tongbao.payments import http as payments_http
 from tongbao.payments.cards import Cards
 from tongbao.payments.service import PaymentService
@@ -91,6 +93,9 @@ class Services:
         self.audit = Audit(dsn, keys, settings, clock)
         self.books = Books(engine, pool, self.audit, clock)
         self.ledger = LedgerService(engine, pool, clock, undone_elsewhere=UNDONE_ELSEWHERE)
+        self.operators = OperatorService(
+            engine, pool, self.identity, clock, self.vault, KINDS, lambda: self, four_eyes=settings.four_eyes
+        )
         self.listener = OutboxListener(dsn)
         self.listener.watch("sessions", self._session_ended)
         self.listener.watch("people", lambda row: self.identity.forget_person(self.vault.told(row)))
@@ -184,6 +189,7 @@ PARTS = frozenset(
         "audit",
         "ledger",
         "listener",
+        "operators",
         "clock",
         "pool",
         "secure_cookies",
@@ -196,6 +202,9 @@ CALLERS: dict[str, CallerOf] = {
     "operator": lambda request, services: identity_http.operator(request, services.identity),
     "staff": lambda request, services: merchants_http.staff(request, services.identity, services.merchants),
 }
+
+#: What stands before a route: the permission it needs, and the record of it.
+GUARDS = {right.route: right.guard for right in console.RIGHTS}
 
 
 def protocol(app: Litestar, settings: Settings) -> type[BoundedProtocol]:
@@ -217,7 +226,7 @@ def application(settings: Settings, dsn: str | None = None) -> Litestar:
             yield
 
     return Litestar(
-        route_handlers=[*(with_services(route, PARTS, CALLERS) for route in ROUTES), *frontends()],
+        route_handlers=[*(with_services(route, PARTS, CALLERS, GUARDS.get(route)) for route in ROUTES), *frontends()],
         lifespan=[lifespan],
         exception_handlers={Refusal: answer_refusal, HTTPException: answer_http_exception, Exception: answer_error},
         before_request=check_request,
@@ -234,6 +243,7 @@ def application(settings: Settings, dsn: str | None = None) -> Litestar:
             contact=Contact(name="Tongbao"),
             path="/v1/openapi",  # the framework's own rendering; ours is /v1/openapi.json
             render_plugins=[],
+            use_handler_docstrings=True,
         ),
         logging_config=None,
         debug=False,

@@ -21,11 +21,16 @@ from tongbao.kernel import web
 AnyRequest = Request[Any, Any, Any]
 #: Who is asking: given the request and the services.
 CallerOf = Callable[[web.Asking, Any], Awaitable[Any]]
+#: Stands before and after a handler: (caller, services, the handler's arguments, the handler's work) -> its answer.
+Guard = Callable[[Any, Any, Mapping[str, Any], Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
 
-def with_services(route: HTTPRouteHandler, parts: frozenset[str], callers: Mapping[str, CallerOf]) -> HTTPRouteHandler:
+def with_services(
+    route: HTTPRouteHandler, parts: frozenset[str], callers: Mapping[str, CallerOf], guard: Guard | None = None
+) -> HTTPRouteHandler:
     """`route` with its parameters named in `parts` taken from the application's services, and those in `callers` from who is
-    asking. The rest (body, query, headers, path) stays the framework's, and so does the OpenAPI document."""
+    asking; `guard` stands before it. The rest (body, query, headers, path) stays the framework's, and so does the OpenAPI
+    document."""
     handler = inspect.unwrap(route.fn)
     signature = inspect.signature(handler)
     names = signature.parameters
@@ -46,6 +51,9 @@ def with_services(route: HTTPRouteHandler, parts: frozenset[str], callers: Mappi
             arguments[name] = getattr(services, name)
         if wants_request:
             arguments["request"] = request
+        if guard is not None:
+            assert caller is not None and is_async
+            return await guard(arguments[caller], services, arguments, lambda: handler(**arguments))
         return await handler(**arguments) if is_async else handler(**arguments)
 
     hints = typing.get_type_hints(handler, include_extras=True)

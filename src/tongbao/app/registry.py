@@ -23,6 +23,8 @@ from tongbao.ledger.verify import check_ledger
 from tongbao.merchants import rules as merchant_rules
 from tongbao.merchants import types as merchant_types
 from tongbao.merchants.service import MerchantService
+from tongbao.operators import rules as operator_rules
+from tongbao.operators import types as operator_types
 from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
@@ -40,6 +42,7 @@ MIGRATIONS = (
     "tongbao.ledger",
     "tongbao.security",
     "tongbao.identity",
+    "tongbao.operators",
     "tongbao.merchants",
     "tongbao.wallet",
     "tongbao.payments",
@@ -52,6 +55,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *opening.DECIDERS,
     *people.DECIDERS,
     *identity_rules.DECIDERS,
+    *operator_rules.DECIDERS,
     *merchant_rules.DECIDERS,
     *wallet_rules.DECIDERS,
     *payment_rules.DECIDERS,
@@ -71,6 +75,7 @@ CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_payments)
 #: Every table that commands write.
 RELATIONS: tuple[Relation[Any], ...] = (
     people.PERSON_KEY, identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION, STANDING,
+    operator_types.PROPOSAL, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,

@@ -12,8 +12,11 @@ from typing import Any
 
 from litestar import Litestar
 
+from tongbao.app.console import permission_of
+
 _PAGE = re.compile(r"Page_(?:[a-z_]+\.)*([A-Za-z]+)_")
 _MODULE = re.compile(r"^(?:[a-z]+_)+(?=[A-Z])")
+_SENTENCE = re.compile(r"(?<=\.)\s")
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 _ERROR_BODY = {
@@ -85,7 +88,18 @@ def _readable(name: str) -> str:
     return f"{page[1].removesuffix('Answer').removesuffix('Line')}Page" if page else _MODULE.sub("", name)
 
 
+def _tell(path: str, method: str, operation: dict[str, Any]) -> None:
+    """The handler's docstring: its first sentence is the summary, and what a console route needs stands at the end."""
+    said = " ".join(operation.get("description", "").split())
+    operation["summary"] = _SENTENCE.split(said, maxsplit=1)[0].rstrip(".")
+    if permission := permission_of(path, method):
+        said += f" Needs the permission `{permission}`."
+        operation["x-permission"] = str(permission)
+    operation["description"] = said
+
+
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    _tell(path, method, operation)
     statuses = _READING if method == "get" else tuple(_DESCRIPTIONS)
     for status in statuses:
         operation["responses"][status] = {

@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     country        ISO 3166 code printed into merchant codes
     log_json       structured logs as JSON lines instead of for a terminal
     secure_cookies cookies only over HTTPS; off for a laptop without TLS
+    four_eyes      sensitive acts of operators take two of them; off for an installation of one person
     argon2_time, argon2_memory_kib  cost of a password hash
     anchor_file    where signed ends of the audit chain are appended; empty: anchors.jsonl in data_dir. Keep copies elsewhere
     anchor_every_s how often the worker signs, when there is news; 0: never
@@ -55,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "Asia/Shanghai"
     log_json: bool = False
     secure_cookies: bool = False
+    four_eyes: bool = True
     argon2_time: int = 2
     argon2_memory_kib: int = 19_456
     anchor_file: str = ""

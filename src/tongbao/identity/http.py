@@ -58,12 +58,6 @@ async def operator(request: web.Asking, identity: IdentityService) -> Caller:
     return await caller_of(request, identity, "console")
 
 
-def require_role(caller: Caller, *roles: str) -> None:
-    """Refuses `forbidden` unless the caller has one of the roles."""
-    if not caller.roles & set(roles):
-        raise Refusal(errors.FORBIDDEN)
-
-
 class RegisterBody(web.Request, frozen=True, kw_only=True):
     """`login`: a phone (+86 assumed for Chinese mobiles) or an email."""
 

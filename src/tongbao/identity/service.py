@@ -195,6 +195,14 @@ class IdentityService:
         password_hash = await self._in_thread(self._hasher.hash, password)
         return await sealed(self._vault, new_id(self._clock.now()), login, name, locale, password_hash, roles)
 
+    async def enrol_operator(
+        self, command_id: UUID, login: str, name: str, locale: Locale, password_hash: str, roles: str
+    ) -> UUID:
+        """Make an operator whose password was hashed when they were proposed; their id. Declines `login_taken`."""
+        who = await sealed(self._vault, new_id(self._clock.now()), login, name, locale, password_hash, roles)
+        command = Register(command_id=command_id, audience="console", who=who)
+        return cast(Registered, accepted(await self._engine.submit(command))).principal_id
+
     async def log_in(self, audience: Audience, login: str, password: str, device_name: str) -> LoggedIn:
         """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""
         principal = await self.find(audience, normal_login(login))

@@ -30,6 +30,11 @@ const desk = defineMessages(
     'me.logout': '退出登录',
     'role.support': '客服',
     'role.finance': '财务',
+    'role.risk': '风控',
+    'role.compliance': '合规',
+    'role.kyc': '实名审核',
+    'role.security': '安全',
+    'role.auditor': '审计',
     'role.admin': '管理员',
 
     
@@ -288,6 +293,11 @@ const desk = defineMessages(
     'me.logout': 'Log out',
     'role.support': 'Support',
     'role.finance': 'Finance',
+    'role.risk': 'Risk',
+    'role.compliance': 'Compliance',
+    'role.kyc': 'Real names',
+    'role.security': 'Security',
+    'role.auditor': 'Auditor',
     'role.admin': 'Admin',
 
     

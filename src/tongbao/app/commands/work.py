@@ -82,6 +82,7 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("bank_transfers", services.wallet.settle_due),
         ("orders", services.payments.expire_due),
         ("holds", lambda: expire_holds(services)),
+        ("proposals", services.operators.carry_out_due),
         ("anchor", services.audit.anchor_when_due),
         ("verify", services.audit.verify_when_due),
     ]

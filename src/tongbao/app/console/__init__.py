@@ -1,5 +1,11 @@
-"""Routes of the operator's console. Reading needs any role; creating needs `admin`."""
+"""Routes of the operator's console, and the one table of who may use them. A route that is not in the table is not served."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tongbao.app import proofs
 from tongbao.app.console import (
     accounts,
     bank_transfers,
@@ -7,14 +13,111 @@ from tongbao.app.console import (
     chain,
     exchange,
     journals,
+    operators,
     payments,
     people,
     periods,
+    proposals,
     session,
     states,
 )
+from tongbao.app.console.guarding import Right
+from tongbao.operators.api import Permission, Subject
 
-ROUTES = (
-    *session.ROUTES, *payments.ROUTES, *journals.ROUTES, *accounts.ROUTES, *states.ROUTES, *books.ROUTES, *periods.ROUTES,
-    *exchange.ROUTES, *chain.ROUTES, *bank_transfers.ROUTES, *people.ROUTES,
-)  # fmt: skip
+_P = Permission
+
+_ACCOUNT = ("account", "account")
+_HOLD = ("hold", "hold")
+_JOURNAL = ("journal_id", "journal")
+_PAYMENT = ("payment_id", "payment")
+_PROPOSAL = ("proposal_id", "proposal")
+_INCIDENT = ("incident_id", "incident")
+_PERIOD = ("through", "period")
+
+
+def _owners(page: Any) -> Iterable[Subject]:
+    return {Subject("account", row.account_id) for row in page.items if row.owner}
+
+
+def _customers(page: Any) -> Iterable[Subject]:
+    return {Subject("customer", row.customer_id) for row in page.items}
+
+
+def _payers(page: Any) -> Iterable[Subject]:
+    return {Subject("customer", row.payer.customer_id) for row in page.items if row.payer}
+
+
+def _payer(detail: Any) -> Iterable[Subject]:
+    return {Subject("customer", detail.payer.customer_id)} if detail.payer else ()
+
+
+def _legs(journal: Any) -> Iterable[Subject]:
+    return {Subject("account", leg.account_id) for leg in journal.entries if leg.owner}
+
+
+#: Who may do what, and what is written down about it. Logging in is anybody's.
+RIGHTS: tuple[Right, ...] = (
+    Right(route=session.log_out, permission=_P.SELF),
+    Right(route=session.me, permission=_P.SELF),
+    Right(route=payments.payments_found, permission=_P.PAYMENTS_READ, shows=_payers),
+    Right(route=payments.payment_detail, permission=_P.PAYMENTS_READ, about=_PAYMENT, shows=_payer),
+    Right(route=bank_transfers.bank_transfers, permission=_P.PAYMENTS_READ, shows=_customers),
+    Right(route=journals.journal, permission=_P.BOOKS_READ, shows=_legs),
+    Right(route=accounts.accounts, permission=_P.ACCOUNTS_READ, shows=_owners),
+    Right(route=accounts.one_account, permission=_P.ACCOUNTS_READ, about=_ACCOUNT),
+    Right(route=accounts.balance, permission=_P.ACCOUNTS_READ, about=_ACCOUNT),
+    Right(route=accounts.statement, permission=_P.ACCOUNTS_READ, about=_ACCOUNT),
+    Right(route=states.freeze_account, permission=_P.ACCOUNTS_STOP, about=_ACCOUNT),
+    Right(route=states.unfreeze_account, permission=_P.ACCOUNTS_RELEASE, about=_ACCOUNT, takes_two="account.unfreeze"),
+    Right(route=states.close_account, permission=_P.BOOKS_ACT, about=_ACCOUNT),
+    Right(route=states.reopen_account, permission=_P.BOOKS_ACT, about=_ACCOUNT),
+    Right(route=states.limit_account, permission=_P.ACCOUNTS_BOUND, about=_ACCOUNT, takes_two="account.bound"),
+    Right(route=states.holds, permission=_P.ACCOUNTS_READ, shows=_owners),
+    Right(route=states.void_hold, permission=_P.BOOKS_ACT, about=_HOLD),
+    Right(route=states.reverse_journal, permission=_P.BOOKS_ACT, about=_JOURNAL),
+    Right(route=books.trial_balance, permission=_P.BOOKS_READ),
+    Right(route=books.general_ledger, permission=_P.BOOKS_READ),
+    Right(route=books.general_ledger_days, permission=_P.BOOKS_READ),
+    Right(route=books.general_ledger_entries, permission=_P.BOOKS_READ, shows=_owners),
+    Right(route=periods.periods, permission=_P.BOOKS_READ),
+    Right(route=periods.check_period, permission=_P.BOOKS_READ),
+    Right(route=periods.close_period, permission=_P.BOOKS_CLOSE),
+    Right(route=periods.reopen_period, permission=_P.BOOKS_REOPEN, about=_PERIOD, takes_two="period.reopen"),
+    Right(route=exchange.export_beancount, permission=_P.BOOKS_EXPORT, shows=lambda _: [Subject("books", "beancount")]),
+    Right(route=exchange.export_table, permission=_P.BOOKS_EXPORT, about=("what", "books")),
+    Right(route=exchange.opening_balances, permission=_P.BOOKS_TRY_OPENING),
+    Right(route=chain.chain, permission=_P.CHAIN_READ),
+    Right(route=chain.verify_chain, permission=_P.CHAIN_VERIFY),
+    Right(route=proofs.console_proof, permission=_P.BOOKS_READ),
+    Right(route=people.customers, permission=_P.PEOPLE_READ, shows=_customers),
+    Right(route=people.merchants_found, permission=_P.MERCHANTS_READ),
+    Right(route=people.open_merchant, permission=_P.MERCHANTS_OPEN, shows=lambda made: [Subject("merchant", made.merchant_id)]),
+    Right(route=operators.operators_found, permission=_P.OPERATORS_READ),
+    Right(route=operators.roles, permission=_P.SELF),
+    Right(route=operators.acts, permission=_P.ACTS_READ),
+    Right(route=proposals.kinds, permission=_P.PROPOSALS),
+    Right(route=proposals.waiting, permission=_P.PROPOSALS),
+    Right(route=proposals.proposals, permission=_P.PROPOSALS),
+    Right(route=proposals.one_proposal, permission=_P.PROPOSALS),
+    Right(route=proposals.propose, permission=_P.PROPOSALS, shows=lambda made: [Subject("proposal", made.proposal_id)]),
+    Right(route=proposals.approve, permission=_P.PROPOSALS, about=_PROPOSAL),
+    Right(route=proposals.reject, permission=_P.PROPOSALS, about=_PROPOSAL),
+    Right(route=proposals.withdraw, permission=_P.PROPOSALS, about=_PROPOSAL),
+    Right(route=proposals.incidents, permission=_P.INCIDENTS_READ),
+    Right(route=proposals.review, permission=_P.INCIDENTS_REVIEW, about=_INCIDENT),
+)
+
+ROUTES = (session.log_in, *(right.route for right in RIGHTS))
+
+
+def permission_of(path: str, method: str) -> Permission | None:
+    """What a console route needs; None: nothing, or there is no such route."""
+    return _PERMISSIONS.get((path, method.upper()))
+
+
+_PERMISSIONS = {
+    (path.replace(":str", ""), str(method)): right.permission
+    for right in RIGHTS
+    for path in right.route.paths
+    for method in right.route.http_methods
+}

@@ -14,18 +14,24 @@ from litestar.response import Stream
 
 from tongbao.app.books import Books, OpeningTrial
 from tongbao.app.console.books import TrialCurrency, trial_currency
-from tongbao.app.console.wire import BOOKKEEPERS, FirstDay, LastDay, day
-from tongbao.identity.http import require_role
+from tongbao.app.console.wire import FirstDay, LastDay, day
+from tongbao.identity.errors import FORBIDDEN
 from tongbao.identity.service import Caller
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 from tongbao.ledger.exchange import opening
 from tongbao.ledger.exchange.export import Export
+from tongbao.operators.api import OperatorService, Permission, permissions_of
+from tongbao.operators.errors import APPROVAL_NEEDED, PROPOSAL_NOT_FOUND
 
 Table = Literal["journals", "entries", "accounts", "trial-balance"]
 
+Approval = Annotated[
+    str | None, QueryParameter(max_length=64, description="The id of your approved proposal `books.export` for this very file.")
+]
+
 #: A file of opening balances; ten thousand lines are less than a megabyte.
-_MOST_FILE_BYTES = 2 * 1024 * 1024
+MOST_FILE_BYTES = 2 * 1024 * 1024
 
 
 class OpeningBody(web.Request, frozen=True, kw_only=True):
@@ -35,6 +41,14 @@ class OpeningBody(web.Request, frozen=True, kw_only=True):
     format: opening.Format = "csv"
     value_date: Annotated[str, msgspec.Meta(max_length=10)]
     dry_run: bool = True
+
+
+class ExportBody(web.Request, frozen=True, kw_only=True):
+    """What is to be written out: which file, of which value dates."""
+
+    what: Literal["beancount", "journals", "entries", "accounts", "trial-balance"]
+    first_day: Annotated[str, msgspec.Meta(max_length=10)] | None = None
+    last_day: Annotated[str, msgspec.Meta(max_length=10)] | None = None
 
 
 class OpeningFinding(msgspec.Struct, frozen=True):
@@ -58,9 +72,9 @@ class OpeningAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/v1/console/exports/beancount", tags=["Console"], media_type="text/plain")
-async def export_beancount(operator: Caller, books: Books) -> Stream:
-    """The whole books as a Beancount file."""
-    require_role(operator, *BOOKKEEPERS)
+async def export_beancount(operator: Caller, books: Books, operators: OperatorService, approval: Approval = None) -> Stream:
+    """The whole books as a Beancount file. Takes two people: propose `books.export`, then fetch it with the proposal's id."""
+    await _agreed(operators, operator, approval, ExportBody(what="beancount"))
     return await _file(books, Export("beancount"), "text/plain")
 
 
@@ -68,17 +82,34 @@ async def export_beancount(operator: Caller, books: Books) -> Stream:
 async def export_table(
     operator: Caller,
     books: Books,
+    operators: OperatorService,
     what: Table,
     first_day: FirstDay = None,
     last_day: LastDay = None,
     bom: Annotated[bool, QueryParameter(description="Begin with a byte order mark, by which Excel knows UTF-8.")] = False,
+    approval: Approval = None,
 ) -> Stream:
-    """Journals, entries, accounts or the trial balance as CSV. Days are value dates."""
-    require_role(operator, *BOOKKEEPERS)
+    """Journals, entries, accounts or the trial balance as CSV. Days are value dates. Takes two people, as the whole books do."""
+    first, last = export_days(first_day, last_day)
+    await _agreed(operators, operator, approval, ExportBody(what=what, first_day=first_day, last_day=last_day))
+    return await _file(books, Export(what, first, last, bom), "text/csv")
+
+
+def export_days(first_day: str | None, last_day: str | None) -> tuple[date | None, date | None]:
+    """Refuses `invalid_date`."""
     first, last = (day(text) if text is not None else None for text in (first_day, last_day))
     if first is not None and last is not None and first > last:
         raise Refusal(web.INVALID_DATE)
-    return await _file(books, Export(what, first, last, bom), "text/csv")
+    return first, last
+
+
+async def _agreed(operators: OperatorService, operator: Caller, approval: str | None, wish: ExportBody) -> None:
+    """Nothing leaves in bulk that a second operator did not agree to. Refuses `approval_needed`."""
+    if not operators.four_eyes:
+        return
+    if approval is None:
+        raise Refusal(APPROVAL_NEEDED, kind="books.export")
+    await operators.approved(operator.principal_id, web.parse_id(approval, PROPOSAL_NOT_FOUND), "books.export", wish)
 
 
 async def _file(books: Books, wish: Export, kind: str) -> Stream:
@@ -95,12 +126,18 @@ async def _all(begun: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncIterat
             yield piece
 
 
-@post("/v1/console/opening-balances", tags=["Console"], status_code=200, request_max_body_size=_MOST_FILE_BYTES)
-async def opening_balances(operator: Caller, books: Books, data: OpeningBody, key: web.IdempotencyKey) -> OpeningAnswer:
+@post("/v1/console/opening-balances", tags=["Console"], status_code=200, request_max_body_size=MOST_FILE_BYTES)
+async def opening_balances(
+    operator: Caller, books: Books, operators: OperatorService, data: OpeningBody, key: web.IdempotencyKey
+) -> OpeningAnswer:
     """Check a file of opening balances whole, and post it as one journal. The same file for the same day is posted once, and an
-    account of somebody's only while it has no entries. Posting is for admins: it makes money that people can spend."""
-    require_role(operator, *(BOOKKEEPERS if data.dry_run else ("admin",)))
+    account of somebody's only while it has no entries. Posting makes money that people can spend: it takes two people (propose
+    `books.opening`), unless four eyes are switched off."""
     value_date = day(data.value_date)
+    if not data.dry_run:
+        if Permission.BOOKS_OPENING not in permissions_of(operator.roles):
+            raise Refusal(FORBIDDEN)
+        operators.need_two("books.opening")
     read = opening.read(data.content, data.format)
     journal_id, repeated = None, False
     if not data.dry_run and not read.findings:
@@ -117,6 +154,3 @@ async def opening_balances(operator: Caller, books: Books, data: OpeningBody, ke
         journal_id=str(journal_id) if journal_id else None,
         repeated=repeated,
     )
-
-
-ROUTES = (export_beancount, export_table, opening_balances)

@@ -7,19 +7,21 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get, post
 
-from tongbao.app.console.wire import READERS, Role
 from tongbao.identity.http import LoginBody, device_name, session_cookie
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.identity.types import Locale
+from tongbao.operators.api import Role, permissions_of
+from tongbao.operators.permissions import ROLE_NAMES
 
 
 class OperatorAnswer(msgspec.Struct, frozen=True):
-    """Who is logged in."""
+    """Who is logged in, and what their roles let them do."""
 
     operator_id: str
     name: str
     roles: list[Role]
     locale: Locale
+    permissions: list[str]
 
 
 class OperatorSessionAnswer(msgspec.Struct, frozen=True):
@@ -33,7 +35,8 @@ class OperatorSessionAnswer(msgspec.Struct, frozen=True):
 
 async def _operator(caller: Caller, identity: IdentityService) -> OperatorAnswer:
     name = (await identity.person(caller.principal_id)).name
-    return OperatorAnswer(str(caller.principal_id), name, [role for role in READERS if role in caller.roles], caller.locale)
+    roles = [role for role in ROLE_NAMES if role in caller.roles]
+    return OperatorAnswer(str(caller.principal_id), name, roles, caller.locale, sorted(permissions_of(caller.roles)))
 
 
 @post("/v1/console/login", tags=["Console"], status_code=200)
@@ -61,6 +64,3 @@ async def log_out(operator: Caller, identity: IdentityService, secure_cookies: b
 async def me(operator: Caller, identity: IdentityService) -> OperatorAnswer:
     """Who is logged in."""
     return await _operator(operator, identity)
-
-
-ROUTES = (log_in, log_out, me)

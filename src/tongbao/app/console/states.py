@@ -13,8 +13,7 @@ from litestar.params import QueryParameter
 from tongbao.app.books import Books
 from tongbao.app.console.accounts import AccountAnswer, account_answer
 from tongbao.app.console.journals import JournalAnswer, journal_answer
-from tongbao.app.console.wire import BOOKKEEPERS, READERS, PathId, chart_name
-from tongbao.identity.http import require_role
+from tongbao.app.console.wire import PathId, chart_name
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.kernel import web
 from tongbao.kernel.money import format_minor, parse
@@ -91,7 +90,6 @@ async def unfreeze_account(
 async def _freeze(
     operator: Caller, ledger: LedgerService, books: Books, account: str, data: FreezeBody, key: str, *, lift: bool
 ) -> AccountAnswer:
-    require_role(operator, *BOOKKEEPERS)
     found = web.parse_id(account, ACCOUNT_NOT_FOUND)
     await ledger.freeze(
         command_id_for(operator, key), found, debits=data.debits, credits=data.credits, reason=data.reason, note=data.note,
@@ -105,7 +103,6 @@ async def close_account(
     operator: Caller, ledger: LedgerService, books: Books, account: PathId, data: NoteBody, key: web.IdempotencyKey
 ) -> AccountAnswer:
     """Close an owner's account: it must be empty, without holds and not frozen."""
-    require_role(operator, *BOOKKEEPERS)
     found = web.parse_id(account, ACCOUNT_NOT_FOUND)
     await ledger.close(command_id_for(operator, key), found, data.note, operator.principal_id)
     return account_answer(await books.account(found))
@@ -116,7 +113,6 @@ async def reopen_account(
     operator: Caller, ledger: LedgerService, books: Books, account: PathId, data: NoteBody, key: web.IdempotencyKey
 ) -> AccountAnswer:
     """Open a closed account again."""
-    require_role(operator, *BOOKKEEPERS)
     found = web.parse_id(account, ACCOUNT_NOT_FOUND)
     await ledger.reopen(command_id_for(operator, key), found, data.note, operator.principal_id)
     return account_answer(await books.account(found))
@@ -127,7 +123,6 @@ async def limit_account(
     operator: Caller, ledger: LedgerService, books: Books, account: PathId, data: LimitsBody, key: web.IdempotencyKey
 ) -> AccountAnswer:
     """Give an account a ceiling, or take it away; its floor stays."""
-    require_role(operator, *BOOKKEEPERS)
     found = await books.account(web.parse_id(account, ACCOUNT_NOT_FOUND))
     ceiling = None if data.ceiling is None else parse(data.ceiling, found.currency.partition(":")[0]).minor
     await ledger.set_limits(
@@ -146,7 +141,6 @@ async def holds(
     account: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> web.Page[HoldLine]:
     """Active holds, soonest to expire first; or every hold of one account, newest first."""
-    require_role(operator, *READERS)
     place = web.decode_cursor(cursor, tuple[datetime, UUID])
     if account:
         found = await books.reports.holds_of_account(web.parse_id(account, ACCOUNT_NOT_FOUND), place, limit + 1)
@@ -160,7 +154,6 @@ async def holds(
 @post("/v1/console/holds/{hold:str}/void", tags=["Console"], status_code=200)
 async def void_hold(operator: Caller, ledger: LedgerService, books: Books, hold: PathId, key: web.IdempotencyKey) -> HoldLine:
     """Give what is left of a hold back to its account."""
-    require_role(operator, *BOOKKEEPERS)
     found = web.parse_id(hold, HOLD_NOT_FOUND)
     await ledger.void(command_id_for(operator, key), found)
     ended = await books.reports.hold(found)
@@ -173,7 +166,6 @@ async def reverse_journal(
     operator: Caller, ledger: LedgerService, books: Books, journal_id: PathId, data: ReverseBody, key: web.IdempotencyKey
 ) -> JournalAnswer:
     """Undo a journal by its exact opposite, once. Answers the journal that undoes it."""
-    require_role(operator, *BOOKKEEPERS)
     original = web.parse_id(journal_id, JOURNAL_NOT_FOUND)
     undoing = await ledger.reverse(command_id_for(operator, key), original, data.reason, by=operator.principal_id)
     return await journal_answer(books, undoing.journal_id)
@@ -196,8 +188,3 @@ def _hold(row: HoldRow) -> HoldLine:
         expires_at=row.expires_at,
         ended_at=row.ended_at,
     )
-
-
-ROUTES = (
-    freeze_account, unfreeze_account, close_account, reopen_account, limit_account, holds, void_hold, reverse_journal,
-)  # fmt: skip

@@ -1,18 +1,16 @@
-"""What the console's routes share: who may read, and how a search, a path and a span of days are written."""
+"""What the console's routes share: how a search, a path and a span of days are written."""
 
 from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from litestar.params import PathParameter, QueryParameter
 
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 from tongbao.ledger.api import CHART
-
-Role = Literal["support", "finance", "admin"]
 
 PathId = Annotated[str, PathParameter(max_length=64)]
 Search = Annotated[str, QueryParameter(name="q", max_length=128)]
@@ -23,11 +21,6 @@ Code = Annotated[str, QueryParameter(max_length=8)]
 CurrencyText = Annotated[str, QueryParameter(max_length=40)]
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-#: Every role may read.
-READERS: tuple[Role, ...] = ("support", "finance", "admin")
-#: Who acts on the books.
-BOOKKEEPERS: tuple[Role, ...] = ("finance", "admin")
 
 
 def chart_name(code: str) -> web.Words:

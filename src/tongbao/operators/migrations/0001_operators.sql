@@ -1,0 +1,62 @@
+-- What two operators agree on, what each of them did, and what another is to look at.
+
+create table proposal (
+    proposal_id  uuid        not null,
+    kind         text        not null,
+    body         bytea       not null,
+    reason       text        not null,
+    subject_kind text        not null,
+    subject_id   text        not null,
+    proposed_by  uuid        not null,
+    proposed_at  timestamptz not null,
+    expires_at   timestamptz not null,
+    state        text        not null,
+    alone        boolean     not null,
+    decided_by   uuid,
+    decided_at   timestamptz,
+    note         text        not null,
+    outcome      text        not null,
+    ended_at     timestamptz,
+    seal         bytea       not null,
+    constraint proposal_pk primary key (proposal_id),
+    constraint proposal_state check (state in ('OPEN', 'APPROVED', 'REJECTED', 'WITHDRAWN', 'DONE', 'FAILED')),
+    constraint proposal_is_decided check ((state = 'OPEN') = (decided_by is null) and (decided_by is null) = (decided_at is null)),
+    -- Only a broken glass and a withdrawal have one pair of eyes.
+    constraint proposal_by_two check (alone or state in ('OPEN', 'WITHDRAWN') or decided_by <> proposed_by)
+);
+create index proposal_by_state on proposal (state, proposal_id);
+
+create table incident (
+    incident_id uuid        not null,
+    kind        text        not null,
+    subject_id  text        not null,
+    text        text        not null,
+    opened_by   uuid        not null,
+    opened_at   timestamptz not null,
+    due_at      timestamptz not null,
+    reviewed_by uuid,
+    reviewed_at timestamptz,
+    note        text        not null,
+    seal        bytea       not null,
+    constraint incident_pk primary key (incident_id),
+    constraint incident_by_another check (reviewed_by <> opened_by)
+);
+create index incident_to_review on incident (due_at) where reviewed_at is null;
+
+create table operator_act (
+    act_id       uuid        not null,
+    at           timestamptz not null,
+    operator_id  uuid        not null,
+    session_id   uuid,
+    act          text        not null,
+    changing     boolean     not null,
+    subject_kind text        not null,
+    subject_id   text        not null,
+    reason       text        not null,
+    outcome      text        not null,
+    constraint operator_act_pk primary key (act_id)
+);
+create index operator_act_by_subject on operator_act (subject_id, act_id);
+create index operator_act_by_operator on operator_act (operator_id, act_id);
+create trigger operator_act_is_append_only before update or delete or truncate on operator_act
+    for each statement execute function refuse_change();

@@ -1,0 +1,49 @@
+-- name: proposals
+-- Newest first. $1 states or null, $2 below this id or null, $3 limit.
+select proposal_id, kind, body, reason, subject_kind, subject_id, proposed_by, proposed_at, expires_at, state, alone, decided_by,
+       decided_at, note, outcome, ended_at
+from proposal where ($1::text[] is null or state = any($1)) and ($2::uuid is null or proposal_id < $2)
+order by proposal_id desc limit $3;
+
+-- name: proposal
+-- One. $1 id.
+select proposal_id, kind, body, reason, subject_kind, subject_id, proposed_by, proposed_at, expires_at, state, alone, decided_by,
+       decided_at, note, outcome, ended_at
+from proposal where proposal_id = $1;
+
+-- name: proposals_to_run
+-- Approved, and their act has not been reported: oldest first. $1 decided before, $2 limit.
+select proposal_id, kind, body, reason, subject_kind, subject_id, proposed_by, proposed_at, expires_at, state, alone, decided_by,
+       decided_at, note, outcome, ended_at
+from proposal where state = 'APPROVED' and decided_at < $1 order by proposal_id limit $2;
+
+-- name: incidents
+-- Newest first. $1 true: only those not reviewed, $2 below this id or null, $3 limit.
+select incident_id, kind, subject_id, text, opened_by, opened_at, due_at, reviewed_by, reviewed_at, note
+from incident where (not $1 or reviewed_at is null) and ($2::uuid is null or incident_id < $2)
+order by incident_id desc limit $3;
+
+-- name: incident
+-- One. $1 id.
+select incident_id, kind, subject_id, text, opened_by, opened_at, due_at, reviewed_by, reviewed_at, note
+from incident where incident_id = $1;
+
+-- name: unreviewed
+-- Whether there is one of this kind about this already that nobody has looked at. $1 kind, $2 subject.
+select exists (select from incident where reviewed_at is null and kind = $1 and subject_id = $2);
+
+-- name: waiting
+-- How much waits for somebody. $1 now.
+select (select count(*) from proposal where state = 'OPEN' and expires_at > $1) as proposals,
+       (select count(*) from incident where reviewed_at is null) as incidents,
+       (select count(*) from incident where reviewed_at is null and due_at < $1) as overdue;
+
+-- name: acts
+-- Newest first. $1 operator or null, $2 subjects or null, $3 act or null, $4 true: only changes, $5 from or null, $6 to or null (as
+-- ids), $7 below this id or null, $8 limit.
+select act_id, at, operator_id, session_id, act, changing, subject_kind, subject_id, reason, outcome
+from operator_act
+where ($1::uuid is null or operator_id = $1) and ($2::text[] is null or subject_id = any($2)) and ($3::text is null or act = $3)
+  and (not $4 or changing) and ($5::uuid is null or act_id >= $5) and ($6::uuid is null or act_id < $6)
+  and ($7::uuid is null or act_id < $7)
+order by act_id desc limit $8;

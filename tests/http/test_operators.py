@@ -1,0 +1,305 @@
+"""Operators over HTTP: least privilege, four eyes, the broken glass, and the record of what they did."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.http.town import PASSWORD, Person, Town, ok, refused, session_of
+from tongbao.app import console
+from tongbao.app.asgi import GUARDS, ROUTES, application, open_services
+from tongbao.app.schema import document
+from tongbao.app.settings import Settings
+from tongbao.ledger.api import CUSTOMER_WALLET, account_id
+from tongbao.operators.api import looks_at
+from tongbao.operators.permissions import ROLE_NAMES, ROLES
+
+on_the_town = pytest.mark.asyncio(loop_scope="session")
+
+
+def wallet(person: Person) -> str:
+    return str(account_id(CUSTOMER_WALLET, "CNY", UUID(person.customer_id)))
+
+
+async def hired(town: Town, roles: list[str], name: str = "Somebody") -> Person:
+    """An operator whom two others took on."""
+    body = {"login": f"{uuid4().hex}@tongbao.test", "name": name, "roles": roles, "password": PASSWORD}
+    made = await town.agreed("operator.create", body, town.admin)
+    assert made["state"] == "DONE", made
+    answer = await town.here.post("/v1/console/login", json={"login": body["login"], "password": PASSWORD})
+    return Person(town.here, session_of(answer), operator_id=made["outcome"])
+
+
+async def frozen(town: Town) -> Person:
+    who = await town.customer("Frozen")
+    await town.gift(who, "1.00")
+    body = {"debits": True, "credits": False, "reason": "lost"}
+    ok(await town.finance.post(f"/v1/console/accounts/{wallet(who)}/freeze", body))
+    return who
+
+
+def thawing(who: Person) -> dict[str, Any]:
+    return {"account_id": wallet(who), "debits": True, "credits": False, "freeze_reason": "lost"}
+
+
+def wish(who: Person, **more: Any) -> dict[str, Any]:
+    return {"kind": "account.unfreeze", "body": thawing(who), "reason": "the phone was found", **more}
+
+
+# ── least privilege ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_console_route_stands_behind_a_permission() -> None:
+    open_to_all = {"/v1/console/login"}
+    for route in ROUTES:
+        for path in route.paths:
+            if path.startswith("/v1/console") and path not in open_to_all:
+                assert route in GUARDS, f"{path} is not in the console's table"
+    told = document(application(Settings()))["paths"]
+    for path, item in told.items():
+        if path.startswith("/v1/console") and path not in open_to_all:
+            for operation in item.values():
+                assert operation["x-permission"] in operation["description"], path
+
+
+#: What one route or another must be asked with; the others look past it.
+_ASKED = {
+    "from": "2026-01-01", "to": "2026-01-31", "date": "2026-01-01", "through": "2026-01-01", "code": "2001", "currency": "CNY",
+    "command": str(UUID(int=1)),
+}  # fmt: skip
+
+
+@on_the_town
+@pytest.mark.parametrize("role", ROLE_NAMES)
+async def test_a_role_reads_what_its_permissions_say_and_nothing_else(town: Town, role: str) -> None:
+    who = await hired(town, [role])
+    readable = [right for right in console.RIGHTS if not right.changing]
+    assert len(readable) > 20
+    for right in readable:
+        (path,) = right.route.paths
+        for name in ("account", "payment_id", "journal_id", "proposal_id", "incident_id"):
+            path = path.replace(f"{{{name}:str}}", str(UUID(int=1)))
+        answer = await who.get(path.replace("{what:str}", "entries"), **_ASKED)
+        if right.permission in ROLES[role]:  # type: ignore[index]
+            assert answer.status_code in (200, 400, 404) or answer.json()["error"]["code"] == "approval_needed", path
+        else:
+            refused(answer, 403, "forbidden")
+
+
+@on_the_town
+async def test_an_operator_without_roles_may_do_nothing_any_more_and_is_logged_out(town: Town) -> None:
+    who = await hired(town, ["finance"])
+    ok(await who.get("/v1/console/customers"))
+    ended = await town.agreed("operator.roles", {"operator_id": who.operator_id, "roles": []}, town.admin)
+    assert ended["state"] == "DONE"
+    refused(await who.get("/v1/console/customers"), 401, "unauthenticated")
+
+
+@on_the_town
+async def test_nobody_gives_themselves_a_role(town: Town) -> None:
+    who = await hired(town, ["security"])
+    change = {"kind": "operator.roles", "body": {"operator_id": who.operator_id, "roles": ["admin"]}, "reason": "a promotion"}
+    mine = ok(await who.post("/v1/console/proposals", change), status=201)
+    refused(await who.post(f"/v1/console/proposals/{mine['proposal_id']}/approve"), 403, "own_proposal")
+    for_me = ok(await town.admin.post("/v1/console/proposals", change), status=201)
+    refused(await who.post(f"/v1/console/proposals/{for_me['proposal_id']}/approve"), 403, "own_proposal")
+    alone = {**change, "alone": True, "reason": "nobody else is here this whole night"}
+    refused(await who.post("/v1/console/proposals", alone), 403, "break_glass_not_allowed")
+
+
+# ── four eyes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@on_the_town
+async def test_what_one_proposes_another_approves_and_then_it_is_done(town: Town) -> None:
+    who = await frozen(town)
+    proposed = ok(await town.finance.post("/v1/console/proposals", wish(who)), status=201)
+    path = f"/v1/console/proposals/{proposed['proposal_id']}"
+    assert (proposed["state"], proposed["proposed_by"]["name"], proposed["decided_by"]) == ("OPEN", "finance", None)
+    refused(await town.finance.post(f"{path}/approve"), 403, "own_proposal")
+    refused(await town.support.post(f"{path}/approve"), 403, "not_permitted")
+    assert ok(await town.support.get(f"/v1/console/accounts/{wallet(who)}"))["debit_freeze"] == ["lost"]
+    done = ok(await town.boss.post(f"{path}/approve", {"note": "checked with the customer"}))
+    assert (done["state"], done["decided_by"]["name"], done["note"]) == ("DONE", "boss", "checked with the customer")
+    assert ok(await town.support.get(f"/v1/console/accounts/{wallet(who)}"))["debit_freeze"] == []
+    refused(await town.admin.post(f"{path}/reject"), 409, "proposal_decided")
+    assert ok(await town.support.get(path)) == done
+    listed = ok(await town.support.get("/v1/console/proposals", which="ended", limit=100))["items"]
+    assert proposed["proposal_id"] in {each["proposal_id"] for each in listed}
+
+
+@on_the_town
+async def test_a_repeat_of_either_half_changes_nothing(town: Town) -> None:
+    who, once = await frozen(town), uuid4().hex
+    first = ok(await town.finance.post("/v1/console/proposals", wish(who), key=once), status=201)
+    again = ok(await town.finance.elsewhere(town.there).post("/v1/console/proposals", wish(who), key=once), status=201)
+    assert again == first
+    path = f"/v1/console/proposals/{first['proposal_id']}/approve"
+    done = ok(await town.boss.post(path, key=once))
+    assert ok(await town.boss.elsewhere(town.there).post(path, key=once)) == done
+
+
+@on_the_town
+async def test_what_is_rejected_or_withdrawn_is_not_done(town: Town) -> None:
+    who = await frozen(town)
+    for act, by in (("reject", town.boss), ("withdraw", town.finance)):
+        proposed = ok(await town.finance.post("/v1/console/proposals", wish(who)), status=201)
+        path = f"/v1/console/proposals/{proposed['proposal_id']}"
+        assert ok(await by.post(f"{path}/{act}"))["state"] == {"reject": "REJECTED", "withdraw": "WITHDRAWN"}[act]
+        refused(await town.admin.post(f"{path}/approve"), 409, "proposal_decided")
+    refused(await town.admin.post(f"/v1/console/proposals/{uuid4()}/withdraw"), 404, "proposal_not_found")
+    assert ok(await town.support.get(f"/v1/console/accounts/{wallet(who)}"))["debit_freeze"] == ["lost"]
+
+
+@on_the_town
+async def test_what_the_ledger_declines_ends_failed_with_its_reason(town: Town) -> None:
+    who = await frozen(town)
+    ended = await town.agreed("account.unfreeze", {**thawing(who), "freeze_reason": "court"})
+    assert (ended["state"], ended["outcome"]) == ("FAILED", "freeze_not_found")
+
+
+@on_the_town
+async def test_an_approved_act_whose_server_died_is_done_by_the_worker(town: Town) -> None:
+    """Between the approval and the act there is a moment; here the act is held up in it, and comes twice."""
+    who = await frozen(town)
+    proposed = ok(await town.finance.post("/v1/console/proposals", wish(who)), status=201)
+    async with open_services(town.stack.settings, town.stack.dsn) as services:
+        operators = services.operators
+        boss = ok(await town.boss.get("/v1/console/me"))["operator_id"]
+        carried_out, operators.carry_out = operators.carry_out, _nothing  # type: ignore[method-assign]
+        proposal = await operators.decide(uuid4(), UUID(boss), UUID(proposed["proposal_id"]), True, "")
+        assert proposal.state == "APPROVED"
+        done = await carried_out(proposal)
+        assert (done.state, (await carried_out(proposal)).ended_at) == ("DONE", done.ended_at)
+    assert ok(await town.support.get(f"/v1/console/accounts/{wallet(who)}"))["debit_freeze"] == []
+
+
+async def _nothing(proposal: Any) -> Any:
+    return proposal
+
+
+WRONG_WISHES = [
+    ("an act we do not know", {"kind": "account.empty"}, 400, "act_unknown"),
+    ("a body with a field too many", {"body": {"x": 1}}, 400, "act_malformed"),
+    ("no reason to speak of", {"reason": " ?  "}, 400, "reason_too_short"),
+    ("an emergency in two words", {"alone": True, "reason": "it burns"}, 400, "reason_too_short"),
+    ("somebody new with a hash of their own", {"kind": "operator.create", "body": {
+        "login": "x@example.com", "name": "X", "roles": ["admin"], "password": PASSWORD, "password_hash": "x"}},
+     400, "act_malformed"),
+    ("somebody new in a role we do not have", {"kind": "operator.create", "body": {
+        "login": "x@example.com", "name": "X", "roles": ["owner"], "password": PASSWORD}}, 400, "role_unknown"),
+    ("somebody who is no operator", {"kind": "operator.roles", "body": {"operator_id": "$ann", "roles": []}}, 404,
+     "operator_not_found"),
+]  # fmt: skip
+
+
+@on_the_town
+@pytest.mark.parametrize(("more", "status", "code"), [row[1:] for row in WRONG_WISHES], ids=[row[0] for row in WRONG_WISHES])
+async def test_a_wish_that_makes_no_sense_is_refused(town: Town, more: dict[str, Any], status: int, code: str) -> None:
+    asked = {"kind": "account.unfreeze", "body": thawing(town.ann), "reason": "the phone was found", **more}
+    if asked["body"].get("operator_id") == "$ann":
+        asked["body"]["operator_id"] = town.ann.customer_id
+    refused(await town.admin.post("/v1/console/proposals", asked), status, code)
+
+
+@on_the_town
+async def test_a_first_password_is_shown_to_nobody(town: Town) -> None:
+    login = f"{uuid4().hex}@tongbao.test"
+    body = {"login": login, "name": "New", "roles": ["kyc"], "password": PASSWORD}
+    made = await town.agreed("operator.create", body, town.admin)
+    assert (made["body"]["password"], made["body"]["password_hash"]) == ("…", "…")
+    kept = await town.books.fetchval("select body from proposal where proposal_id = $1", UUID(made["proposal_id"]))
+    assert PASSWORD.encode() not in kept and login.encode() not in kept
+    async with open_services(town.stack.settings, town.stack.dsn) as services:
+        operators = services.operators
+        (text,) = await operators.bodies([await operators.proposal(UUID(made["proposal_id"]))])
+    assert PASSWORD not in text and "$argon2id$" in text and login in text
+
+
+@on_the_town
+async def test_a_merchants_payment_is_refunded_by_two_operators(town: Town) -> None:
+    paid = await town.pay(town.ann, await town.order(town.shop, "2.00"))
+    body = {"payment_id": paid["payment_id"], "amount": "0.50", "currency": "CNY"}
+    assert (await town.agreed("payment.refund", body))["state"] == "DONE"
+    assert ok(await town.support.get(f"/v1/console/payments/{paid['payment_id']}"))["refunded"] == "0.50"
+
+
+# ── the broken glass ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@on_the_town
+async def test_a_broken_glass_acts_at_once_and_another_must_look_at_it(town: Town) -> None:
+    who = await frozen(town)
+    before = ok(await town.support.get("/v1/console/waiting"))["incidents"]
+    alone = wish(who, alone=True, reason="the customer stands at the hospital's desk")
+    done = ok(await town.admin.post("/v1/console/proposals", alone), status=201)
+    assert (done["state"], done["alone"]) == ("DONE", True)
+    assert ok(await town.support.get(f"/v1/console/accounts/{wallet(who)}"))["debit_freeze"] == []
+    assert ok(await town.support.get("/v1/console/waiting"))["incidents"] == before + 1
+    found = ok(await town.support.get("/v1/console/incidents", unreviewed=True))["items"][0]
+    assert (found["kind"], found["subject_id"], found["overdue"]) == ("break_glass", done["proposal_id"], False)
+    path = f"/v1/console/incidents/{found['incident_id']}/review"
+    refused(await town.admin.post(path, {"note": "it was me"}), 403, "own_incident")
+    refused(await town.support.post(path, {"note": "looks fine"}), 403, "forbidden")
+    refused(await town.boss.post(path, {"note": " "}), 400, "reason_too_short")
+    assert ok(await town.boss.post(path, {"note": "called the hospital"}))["reviewed_by"]["name"] == "boss"
+    refused(await town.boss.post(path, {"note": "once more"}), 409, "incident_reviewed")
+    assert ok(await town.support.get("/v1/console/waiting"))["incidents"] == before
+
+
+# ── the record ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def recorded(town: Town, **query: Any) -> list[tuple[str, str, str]]:
+    page = ok(await town.admin.get("/v1/console/acts", limit=100, **query))
+    return [(each["act"], each["by"]["name"], each["outcome"]) for each in page["items"]]
+
+
+@on_the_town
+async def test_reading_somebodys_data_is_on_record_before_the_answer_leaves(town: Town) -> None:
+    who = await town.customer("Read")
+    await town.gift(who, "1.00")
+    assert await recorded(town, subject=wallet(who)) == []
+    ok(await town.support.get(f"/v1/console/accounts/{wallet(who)}/statement"))
+    assert await recorded(town, subject=wallet(who)) == [("statement", "support", "ok")]
+    ok(await town.support.get("/v1/console/customers", q=who.login))
+    assert await recorded(town, subject=who.customer_id) == [("customers", "support", "ok")]
+    paid = await town.pay(who, await town.order(town.shop, "1.00"))
+    ok(await town.finance.get(f"/v1/console/payments/{paid['payment_id']}"))
+    assert await recorded(town, subject=paid["payment_id"]) == [("payment_detail", "finance", "ok")]
+    assert (await recorded(town, subject=who.customer_id))[0] == ("payment_detail", "finance", "ok")
+    async with open_services(town.stack.settings, town.stack.dsn) as services:
+        seen = await looks_at(services.operators, services.identity, [who.customer_id, wallet(who)], None, 10)
+    assert [(each.act, each.changing) for each in seen] == [
+        ("payment_detail", False), ("customers", False), ("statement", False),
+    ]  # fmt: skip
+    assert all("*" in each.by_masked for each in seen)
+
+
+@on_the_town
+async def test_changes_are_on_record_with_their_reason_whether_they_happened_or_not(town: Town) -> None:
+    who = await town.customer("Acted on")
+    await town.gift(who, "1.00")
+    path, freeze = f"/v1/console/accounts/{wallet(who)}", {"debits": True, "credits": False, "reason": "fraud"}
+    refused(await town.support.post(f"{path}/freeze", freeze), 403, "forbidden")
+    ok(await town.finance.post(f"{path}/freeze", freeze))
+    refused(await town.finance.post(f"{path}/freeze", freeze), 409, "freeze_exists")
+    refused(await town.finance.post(f"{path}/unfreeze", freeze), 403, "approval_needed")
+    assert await recorded(town, subject=wallet(who), changes=True) == [
+        ("unfreeze_account", "finance", "approval_needed"), ("freeze_account", "finance", "freeze_exists"),
+        ("freeze_account", "finance", "ok"), ("freeze_account", "support", "forbidden"),
+    ]  # fmt: skip
+    page = ok(await town.admin.get("/v1/console/acts", subject=wallet(who), act="freeze_account", limit=1))
+    assert page["items"][0]["reason"] == "fraud" and page["next_cursor"]
+    operator_id = page["items"][0]["by"]["operator_id"]
+    assert set(await recorded(town, subject=wallet(who), by=operator_id)) == set(await recorded(town, subject=wallet(who))) - {
+        ("freeze_account", "support", "forbidden")
+    }
+
+
+@on_the_town
+async def test_what_an_auditor_may_see_others_may_not(town: Town) -> None:
+    refused(await town.finance.get("/v1/console/acts"), 403, "forbidden")
+    ok(await (await hired(town, ["auditor"])).get("/v1/console/acts"))

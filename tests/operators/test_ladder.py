@@ -1,0 +1,261 @@
+"""What becomes of operators' wishes, situation by situation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from msgspec.structs import replace
+
+from tests.support.ladder import Row, answer, declines_of, ladder, said_in
+from tests.support.town import Town
+from tongbao.engine.api import Command
+from tongbao.operators import errors
+from tongbao.operators.types import (
+    MACHINE,
+    DecideProposal,
+    FinishProposal,
+    OpenIncident,
+    Propose,
+    RecordAct,
+    ReviewIncident,
+    SetRoles,
+    Subject,
+    WithdrawProposal,
+)
+
+ROWS, says = ladder()
+
+RELEASE = "accounts.release"
+
+
+async def operator(place: Town, login: str, roles: str = "finance") -> UUID:
+    plain = place.registering(f"{login}@example.com", "console")
+    wish = replace(plain, who=replace(plain.who, roles=roles))
+    made: UUID = (await place.happens(wish)).principal_id
+    return made
+
+
+def proposing(place: Town, by: UUID, *, about: str = "", permission: str = RELEASE, alone: bool = False) -> Propose:
+    return Propose(
+        command_id=place.id(), act="account.unfreeze", body=b"sealed", said=b"hash", reason="found again", subject_kind="account",
+        subject_id=about, by=by, permission=permission, alone=alone,
+    )  # fmt: skip
+
+
+async def proposed(place: Town, by: UUID, **how: Any) -> UUID:
+    made: UUID = (await place.happens(proposing(place, by, **how))).proposal_id
+    return made
+
+
+def deciding(place: Town, proposal: UUID, by: UUID, *, approve: bool = True, permission: str = RELEASE) -> DecideProposal:
+    return DecideProposal(command_id=place.id(), proposal_id=proposal, by=by, permission=permission, approve=approve)
+
+
+async def incident(place: Town, by: UUID) -> UUID:
+    wish = OpenIncident(command_id=place.id(), incident_kind="break_glass", subject_id="x", text="x", by=by)
+    made: UUID = (await place.happens(wish)).incident_id
+    return made
+
+
+def reviewing(place: Town, incident_id: UUID, by: UUID) -> ReviewIncident:
+    return ReviewIncident(command_id=place.id(), incident_id=incident_id, by=by, note="as it should be")
+
+
+@says("operator_not_found")
+async def a_proposal_by_nobody(place: Town) -> Command:
+    return proposing(place, place.id())
+
+
+@says("operator_not_found")
+async def a_proposal_by_a_customer(place: Town) -> Command:
+    return proposing(place, await place.customer())
+
+
+@says("not_permitted")
+async def a_proposal_by_a_role_that_may_not(place: Town) -> Command:
+    return proposing(place, await operator(place, "a", "support"))
+
+
+@says("not_permitted")
+async def a_proposal_by_a_role_that_is_none(place: Town) -> Command:
+    return proposing(place, await operator(place, "a", "owner,"))
+
+
+@says("ok")
+async def a_proposal(place: Town) -> Command:
+    return proposing(place, await operator(place, "a"))
+
+
+@says("proposal_not_found")
+async def a_decision_on_nothing(place: Town) -> Command:
+    return deciding(place, place.id(), await operator(place, "a"))
+
+
+@says("own_proposal")
+async def an_approval_of_ones_own(place: Town) -> Command:
+    me = await operator(place, "a", "admin")
+    return deciding(place, await proposed(place, me), me)
+
+
+@says("own_proposal")
+async def a_rejection_of_ones_own(place: Town) -> Command:
+    me = await operator(place, "a", "admin")
+    return deciding(place, await proposed(place, me), me, approve=False)
+
+
+@says("own_proposal")
+async def an_approval_of_what_is_about_oneself(place: Town) -> Command:
+    me = await operator(place, "a", "admin")
+    return deciding(place, await proposed(place, await operator(place, "b"), about=str(me)), me)
+
+
+@says("not_permitted")
+async def an_approval_by_a_role_that_may_not(place: Town) -> Command:
+    return deciding(place, await proposed(place, await operator(place, "a")), await operator(place, "b", "support"))
+
+
+@says("not_permitted")
+async def an_approval_by_somebody_whose_role_was_taken_away_meanwhile(place: Town) -> Command:
+    other = await operator(place, "b")
+    wish = await proposed(place, await operator(place, "a"))
+    await place.happens(SetRoles(command_id=place.id(), operator_id=other, roles="", sessions=()))
+    return deciding(place, wish, other)
+
+
+@says("ok")
+async def an_approval(place: Town) -> Command:
+    return deciding(place, await proposed(place, await operator(place, "a")), await operator(place, "b"))
+
+
+@says("ok")
+async def an_approval_in_the_last_second(place: Town) -> Command:
+    wish = await proposed(place, await operator(place, "a"))
+    other = await operator(place, "b")
+    place.clock.advance(timedelta(hours=24) - timedelta(microseconds=1))
+    return deciding(place, wish, other)
+
+
+@says("proposal_expired")
+async def an_approval_a_day_later(place: Town) -> Command:
+    wish = await proposed(place, await operator(place, "a"))
+    other = await operator(place, "b")
+    place.clock.advance(timedelta(hours=24))
+    return deciding(place, wish, other)
+
+
+@says("proposal_decided")
+async def an_approval_after_a_rejection(place: Town) -> Command:
+    wish = await proposed(place, await operator(place, "a"))
+    await place.happens(deciding(place, wish, await operator(place, "b"), approve=False))
+    return deciding(place, wish, await operator(place, "c"))
+
+
+@says("proposal_decided")
+async def a_second_approval(place: Town) -> Command:
+    wish = await proposed(place, await operator(place, "a"))
+    await place.happens(deciding(place, wish, await operator(place, "b")))
+    return deciding(place, wish, await operator(place, "c"))
+
+
+@says("proposal_not_found")
+async def a_withdrawal_of_nothing(place: Town) -> Command:
+    return WithdrawProposal(command_id=place.id(), proposal_id=place.id(), by=await operator(place, "a"))
+
+
+@says("not_your_proposal")
+async def a_withdrawal_of_somebody_elses(place: Town) -> Command:
+    wish = await proposed(place, await operator(place, "a"))
+    return WithdrawProposal(command_id=place.id(), proposal_id=wish, by=await operator(place, "b"))
+
+
+@says("proposal_decided")
+async def a_withdrawal_after_the_approval(place: Town) -> Command:
+    me = await operator(place, "a")
+    wish = await proposed(place, me)
+    await place.happens(deciding(place, wish, await operator(place, "b")))
+    return WithdrawProposal(command_id=place.id(), proposal_id=wish, by=me)
+
+
+@says("proposal_expired")
+async def a_withdrawal_of_what_has_expired(place: Town) -> Command:
+    me = await operator(place, "a")
+    wish = await proposed(place, me)
+    place.clock.advance(timedelta(hours=25))
+    return WithdrawProposal(command_id=place.id(), proposal_id=wish, by=me)
+
+
+@says("ok")
+async def a_withdrawal(place: Town) -> Command:
+    me = await operator(place, "a")
+    return WithdrawProposal(command_id=place.id(), proposal_id=await proposed(place, me), by=me)
+
+
+@says("proposal_not_found")
+async def an_end_of_nothing(place: Town) -> Command:
+    return FinishProposal(command_id=place.id(), proposal_id=place.id(), happened=True, outcome="")
+
+
+@says("proposal_decided")
+async def an_end_before_anybody_approved(place: Town) -> Command:
+    wish = await proposed(place, await operator(place, "a"))
+    return FinishProposal(command_id=place.id(), proposal_id=wish, happened=True, outcome="")
+
+
+@says("ok")
+async def an_end_of_what_was_done_alone(place: Town) -> Command:
+    wish = await proposed(place, await operator(place, "a"), alone=True)
+    return FinishProposal(command_id=place.id(), proposal_id=wish, happened=True, outcome="")
+
+
+@says("proposal_decided")
+async def an_approval_of_what_was_done_alone(place: Town) -> Command:
+    wish = await proposed(place, await operator(place, "a"), alone=True)
+    return deciding(place, wish, await operator(place, "b"))
+
+
+@says("ok")
+async def a_record(place: Town) -> Command:
+    return RecordAct(
+        command_id=place.id(), by=MACHINE, session_id=None, act="statement", changing=False, subjects=(Subject("account", "x"),),
+        reason="", outcome="ok",
+    )  # fmt: skip
+
+
+@says("operator_not_found")
+async def roles_for_a_customer(place: Town) -> Command:
+    return SetRoles(command_id=place.id(), operator_id=await place.customer(), roles="admin", sessions=())
+
+
+@says("incident_not_found")
+async def a_review_of_nothing(place: Town) -> Command:
+    return reviewing(place, place.id(), await operator(place, "a", "admin"))
+
+
+@says("not_permitted")
+async def a_review_by_a_role_that_may_not(place: Town) -> Command:
+    return reviewing(place, await incident(place, MACHINE), await operator(place, "a", "finance"))
+
+
+@says("own_incident")
+async def a_review_of_ones_own(place: Town) -> Command:
+    me = await operator(place, "a", "admin")
+    return reviewing(place, await incident(place, me), me)
+
+
+@says("incident_reviewed")
+async def a_second_review(place: Town) -> Command:
+    found = await incident(place, MACHINE)
+    await place.happens(reviewing(place, found, await operator(place, "a", "admin")))
+    return reviewing(place, found, await operator(place, "b", "security"))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=repr)
+async def test_operators_says(row: Row) -> None:
+    assert await answer(row) == row.says
+
+
+def test_every_decline_of_operators_has_its_situation() -> None:
+    assert declines_of(errors) == said_in(ROWS)

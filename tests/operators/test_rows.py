@@ -1,0 +1,92 @@
+"""What operators' acts leave behind: whole rows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+from tests.operators.test_ladder import deciding, operator, proposed
+from tests.support.leavings import rows
+from tests.support.town import NOON, town
+from tongbao.engine.api import MemoryStore
+from tongbao.identity.types import PRINCIPAL, SESSION, OpenSession
+from tongbao.operators.permissions import ROLES, Permission, grants, permissions_of
+from tongbao.operators.types import INCIDENT, OPERATOR_ACT, PROPOSAL, FinishProposal, Incident, RecordAct, SetRoles, Subject
+
+DAY = timedelta(hours=24)
+
+
+async def test_a_proposal_keeps_who_wished_it_who_approved_it_and_what_came_of_it() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        one, other = await operator(place, "a"), await operator(place, "b")
+        wish = await proposed(place, one)
+        place.clock.advance(timedelta(hours=1))
+        await place.happens(deciding(place, wish, other))
+        await place.happens(FinishProposal(command_id=place.id(), proposal_id=wish, happened=False, outcome="account_closed"))
+    (row,) = rows(store, PROPOSAL)
+    assert (row.proposed_by, row.proposed_at, row.expires_at) == (one, NOON, NOON + DAY)
+    assert (row.decided_by, row.decided_at, row.alone) == (other, NOON + timedelta(hours=1), False)
+    assert (row.state, row.outcome, row.ended_at) == ("FAILED", "account_closed", NOON + timedelta(hours=1))
+    assert rows(store, INCIDENT) == []
+
+
+async def test_a_broken_glass_is_approved_at_once_and_asks_for_a_review_within_a_day() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        me = await operator(place, "a")
+        wish = await proposed(place, me, alone=True)
+    (row,) = rows(store, PROPOSAL)
+    assert (row.state, row.alone, row.decided_by) == ("APPROVED", True, me)
+    (incident,) = rows(store, INCIDENT)
+    assert incident == Incident(
+        incident.incident_id, "break_glass", str(wish), "found again", me, NOON, NOON + DAY, None, None, ""
+    )
+
+
+async def test_an_act_is_recorded_once_for_each_subject() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        me = await operator(place, "a")
+        subjects = (Subject("customer", "x"), Subject("customer", "y"))
+        await place.happens(
+            RecordAct(
+                command_id=place.id(), by=me, session_id=None, act="customers", changing=False, subjects=subjects, reason="",
+                outcome="ok",
+            )
+        )  # fmt: skip
+    found = rows(store, OPERATOR_ACT)
+    assert [(row.operator_id, row.act, row.subject_id, row.at) for row in found] == [
+        (me, "customers", "x", NOON),
+        (me, "customers", "y", NOON),
+    ]
+
+
+async def test_new_roles_end_the_operators_own_sessions_and_nobody_elses() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        me, other = await operator(place, "a"), await operator(place, "b")
+        opened = []
+        for who in (me, other):
+            wish = OpenSession(
+                command_id=place.id(), principal_id=who, token_hash=uuid4().bytes * 2, device_name=b"x", lifetime_s=60
+            )
+            opened.append((await place.happens(wish)).session_id)
+        await place.happens(SetRoles(command_id=place.id(), operator_id=me, roles="auditor", sessions=tuple(opened)))
+    ended = {row.session_id: row.ended_at for row in rows(store, SESSION)}
+    assert ended == {opened[0]: NOON, opened[1]: None}
+    assert {row.principal_id: row.roles for row in rows(store, PRINCIPAL)} == {me: "auditor", other: "finance"}
+
+
+def test_roles_are_sets_of_permissions() -> None:
+    assert permissions_of({"support", "kyc"}) == ROLES["support"] | ROLES["kyc"]
+    assert permissions_of({"owner", ""}) == frozenset()
+    assert grants("support,finance", "books.act") and not grants("support", "books.act") and not grants("", "self")
+
+
+def test_an_auditor_and_support_change_nothing() -> None:
+    reading = {each for each in Permission if each.endswith(".read")} | {
+        Permission.SELF, Permission.PROPOSALS, Permission.BOOKS_EXPORT, Permission.CHAIN_VERIFY,
+    }  # fmt: skip
+    assert ROLES["auditor"] <= reading
+    assert ROLES["support"] <= reading
