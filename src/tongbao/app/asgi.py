@@ -31,7 +31,7 @@ from tongbao.app.frontends import frontends
 from tongbao.app.injection import CallerOf, with_services
 from tongbao.app.protocol import MOST_BODY_BYTES, BoundedProtocol, server_protocol
 from tongbao.app.quick import QuickRoute, QuickRoutes
-from tongbao.app.registry import UNDONE_ELSEWHERE, BankAdapter, counterparties, open_bank
+from tongbao.app.registry import CLASSES, UNDONE_ELSEWHERE, BankAdapter, counterparties, open_bank
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
 from tongbao.engine.api import Engine
@@ -51,6 +51,7 @@ from tongbao.operators.api import OperatorService
 from tongbao.payments import http as payments_http
 from tongbao.payments.cards import Cards
 from tongbao.payments.service import PaymentService
+from tongbao.security.classes import sealed
 from tongbao.security.keyring import KeyRing
 from tongbao.security.personal import Vault
 from tongbao.wallet import http as wallet_http
@@ -75,7 +76,7 @@ class Services:
         self.engine = engine
         self.bank = bank
         self.ring = ring
-        self.vault = Vault.over(pool, ring)
+        self.vault = Vault.over(pool, ring, sealed(CLASSES, "C3"))
         self.identity = IdentityService(engine, pool, keys, self.vault, clock, hasher)
         self.merchants = MerchantService(
             engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country

@@ -28,7 +28,7 @@ from tongbao.operators import types as operator_types
 from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
-from tongbao.security import people
+from tongbao.security import classes, people
 from tongbao.security.keys import Keys
 from tongbao.security.masking import mask_card, mask_login, mask_name
 from tongbao.wallet import rules as wallet_rules
@@ -47,6 +47,9 @@ MIGRATIONS = (
     "tongbao.wallet",
     "tongbao.payments",
 )
+
+#: Which class of personal data each column is of.
+CLASSES = classes.read(MIGRATIONS)
 
 #: Everything the engine can decide.
 DECIDERS: tuple[Decider[Any], ...] = (

@@ -23,6 +23,7 @@ from rich.table import Table
 from tongbao.app import logs, runtime
 from tongbao.app.audit import Audit
 from tongbao.app.commands.verify import verify_with_progress
+from tongbao.app.registry import CLASSES
 from tongbao.app.replaying.comparison import Comparison, Line, compare_payments, trial_balance
 from tongbao.app.replaying.flow import Flow
 from tongbao.app.replaying.parties import Parties
@@ -36,6 +37,7 @@ from tongbao.kernel.database import open_pool
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor
 from tongbao.ledger.chart import CHART
+from tongbao.security.classes import sealed
 from tongbao.security.personal import Vault
 
 _STRETCH = 2_000
@@ -148,10 +150,10 @@ async def _prepare(settings: Settings, dsn: str, source: Source, engine: Engine,
     ring = runtime.ring(settings)
     pool = await open_pool(dsn)
     try:
+        vault = Vault.over(pool, ring, sealed(CLASSES, "C3"))
         parties = Parties(
-            engine, concurrency, source.name, keys=ring.keys, vault=Vault.over(pool, ring), country=settings.country,
-            currency=settings.currency,
-        )  # fmt: skip
+            engine, concurrency, source.name, keys=ring.keys, vault=vault, country=settings.country, currency=settings.currency
+        )
         task = bar.add_task("preparing", total=5 * len(funds) + len(terminals), note="")
         await parties.open_terminals(terminals, lambda: bar.advance(task))
         await parties.open_customers(funds, lambda: bar.advance(task))

@@ -104,3 +104,20 @@ create trigger chain_link_is_append_only before update or delete or truncate on 
     for each statement execute function refuse_change();
 create trigger anchor_is_append_only before update or delete or truncate on anchor
     for each statement execute function refuse_change();
+
+-- Which class each column is of (JR/T 0171-2020): what authenticates (C3), what identifies somebody or tells of their finances (C2),
+-- what is internal (C1), what is not personal (none). Sealed: encrypted under the person's own key.
+comment on table command is
+    'C1: command_id, outcome; none: kind, fingerprint, accepted, writer, sequence, position, decided_at';
+comment on table chain_link is
+    'none: writer, sequence, previous, root, seals, seal, hash, commands, decided_at';
+comment on table outbox is
+    'C1: topic, payload; none: writer, sequence, position, kind, at';
+comment on table anchor is
+    'none: number, statement, signature';
+comment on table verified_point is
+    'none: at, point, seal';
+comment on table engine_turn is
+    'none: only_row, writer';
+comment on table schema_migration is
+    'none: applied_at, name, number, package, sha256';

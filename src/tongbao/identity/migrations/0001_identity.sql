@@ -73,3 +73,19 @@ create table standing (
     constraint standing_pk primary key (customer_id),
     constraint standing_level check (level between 0 and 3)
 );
+
+-- Which class each column is of (JR/T 0171-2020): what authenticates (C3), what identifies somebody or tells of their finances (C2),
+-- what is internal (C1), what is not personal (none). Sealed: encrypted under the person's own key.
+comment on table principal is
+    'C3: password_hash; C2 sealed: name, login; C2: name_index; C1: principal_id, merchant_id, roles; none: audience, locale,
+     wrong_passwords, locked_until, created_at, seal';
+comment on table login_name is
+    'C2: login_index; C1: principal_id; none: audience, seal';
+comment on table pin is
+    'C3: mac; C1: customer_id; none: wrong, locked_until, set_at, seal';
+comment on table session is
+    'C3: token_hash; C2 sealed: device_name; C1: session_id, principal_id; none: created_at, expires_at, ended_at, seal';
+comment on table session_seen is
+    'C1: session_id; none: at';
+comment on table standing is
+    'C2: expires_on, visitor, minor; C1: customer_id, level, suspended; none: verified_at, cooling_until, opened_at, seal';

@@ -210,3 +210,28 @@ create table period (
     constraint period_state check (state in ('CLOSED', 'CARRIED', 'REOPENED')),
     constraint period_in_order check (after is null or after < through)
 );
+
+-- Which class each column is of (JR/T 0171-2020): what authenticates (C3), what identifies somebody or tells of their finances (C2),
+-- what is internal (C1), what is not personal (none). Sealed: encrypted under the person's own key.
+comment on table account_master is
+    'C2: held_minor, floor_minor, ceiling_minor, debit_freeze, credit_freeze; C1: account_id, owner_id; none: code, currency,
+     opened_at, closed_at, seal';
+comment on table journal is
+    'C1: journal_id, command_id, memo, reverses; none: kind, posted_at, value_date';
+comment on table entry is
+    'C2: amount_minor, balance_minor; C1: account_id, journal_id; none: version, leg, currency, posted_at';
+comment on table hold is
+    'C2: amount_minor, agreed_minor, captured_minor; C1: hold_id, account_id; none: state, expires_at, created_at, ended_at,
+     seal';
+comment on table reversal is
+    'C1: journal_id, reason, reversed_by; none: reversed_at, seal';
+comment on table book is
+    'none: name, zone, closed_through, backdating_days, forward_days, seal';
+comment on table colour is
+    'none: code, currency, title_zh, title_en, everywhere, valid_until, state, defined_at, ended_at, seal';
+comment on table colour_merchant is
+    'C1: merchant_id; none: code, allowed, seal';
+comment on table ledger_day is
+    'none: day, code, currency, debit_minor, credit_minor, entries, seal';
+comment on table period is
+    'C1: reason, closed_by, reopened_by, journal_id; none: through, state, after, closed_at, carried_at, reopened_at, seal';

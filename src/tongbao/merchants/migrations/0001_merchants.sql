@@ -34,3 +34,12 @@ create table api_key (
     seal        bytea       not null,
     constraint api_key_pk primary key (key_hash)
 );
+
+-- Which class each column is of (JR/T 0171-2020): what authenticates (C3), what identifies somebody or tells of their finances (C2),
+-- what is internal (C1), what is not personal (none). Sealed: encrypted under the person's own key.
+comment on table merchant is
+    'C1: merchant_id, fee_ppm; none: name, mcc, city, country, currency, created_at, seal';
+comment on table store is
+    'C1: store_id, merchant_id; none: name, city, created_at, seal';
+comment on table api_key is
+    'C3: key_hash; C1: name, merchant_id; none: created_at, seal';

@@ -60,3 +60,13 @@ create index operator_act_by_subject on operator_act (subject_id, act_id);
 create index operator_act_by_operator on operator_act (operator_id, act_id);
 create trigger operator_act_is_append_only before update or delete or truncate on operator_act
     for each statement execute function refuse_change();
+
+-- Which class each column is of (JR/T 0171-2020): what authenticates (C3), what identifies somebody or tells of their finances (C2),
+-- what is internal (C1), what is not personal (none).
+comment on table proposal is
+    'C2: body; C1: proposal_id, reason, subject_kind, subject_id, proposed_by, decided_by, note, outcome; none: kind, proposed_at,
+     expires_at, state, alone, decided_at, ended_at, seal';
+comment on table incident is
+    'C1: incident_id, subject_id, text, opened_by, reviewed_by, note; none: kind, opened_at, due_at, reviewed_at, seal';
+comment on table operator_act is
+    'C1: act_id, operator_id, session_id, subject_kind, subject_id, reason, outcome; none: at, act, changing';

@@ -53,3 +53,13 @@ create table refund (
     constraint refund_amount check (amount_minor > 0)
 );
 create index refund_by_payment on refund (payment_id, at);
+
+-- Which class each column is of (JR/T 0171-2020): what authenticates (C3), what identifies somebody or tells of their finances (C2),
+-- what is internal (C1), what is not personal (none). Sealed: encrypted under the person's own key.
+comment on table payment is
+    'C2: subject, amount_minor, fee_minor, fee_returned_minor, refunded_minor; C1: payment_id, merchant_id, store_id,
+     payer_id, out_trade_no, journal_id, bill_id, method; none: currency, state, refunds, created_at, expires_at, paid_at,
+     closed_at, factors, seal';
+comment on table refund is
+    'C2: amount_minor, fee_returned_minor; C1: refund_id, payment_id, out_refund_no, reason, journal_id; none: currency, at,
+     seal';

@@ -12,3 +12,8 @@ create table person_key (
 );
 -- Whose keys are wrapped by which version, for the rounds that wrap them anew.
 create index person_key_by_version on person_key (c2_version, c3_version) where shredded_at is null;
+
+-- Which class each column is of (JR/T 0171-2020): what authenticates (C3), what identifies somebody or tells of their finances (C2),
+-- what is internal (C1), what is not personal (none). Sealed: encrypted under the person's own key.
+comment on table person_key is
+    'C3: wrapped; C1: person_id; none: shredded_at, seal, c2_version, c3_version';

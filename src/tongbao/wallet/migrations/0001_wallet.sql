@@ -61,3 +61,14 @@ create table bill (
 );
 -- In the order in which they were written, for whoever goes through all of them batch by batch.
 create index bill_by_batch on bill using brin (bill_id) with (pages_per_range = 16);
+
+-- Which class each column is of (JR/T 0171-2020): what authenticates (C3), what identifies somebody or tells of their finances (C2),
+-- what is internal (C1), what is not personal (none). Sealed: encrypted under the person's own key.
+comment on table bank_account is
+    'C2 sealed: number, holder_name; C2: bank; C1: bank_account_id, customer_id; none: linked_at, unlinked_at, seal';
+comment on table bank_transfer is
+    'C2: amount_minor, bank_reference, failure_code; C1: bank_transfer_id, customer_id, bank_account_id; none: kind, state,
+     currency, attempts, next_attempt_at, created_at, finished_at, seal';
+comment on table bill is
+    'C2 sealed: note; C2: amount_minor, balance_minor, title; C1: customer_id, bill_id, counterparty_id, journal_id,
+     reference_id; none: kind, direction, currency, counterparty_kind, at, factors';
