@@ -126,3 +126,39 @@ async def test_staff_and_operators_prove_their_device_too(town: Town, who: str, 
     refused(await town.here.post(path, json={}, headers=headers), 400, "invalid_request")
     body = {"amount": "1.00", "currency": "CNY", "subject": "x"} if who == "shop" else SHOP
     refused(await town.here.post(path, json=body, headers=headers), 401, "device_proof_missing")
+
+
+async def test_a_device_is_known_by_what_it_was_given_and_a_removed_one_is_new_again(town: Town) -> None:
+    tom = await town.customer("Tom")
+    body = {"login": tom.login, "password": PASSWORD, "device_name": "tablet"}
+
+    async def enters(token: str = "") -> tuple[Person, str | None]:
+        answer = await town.here.post("/v1/wallet/login", json={**body, "device_token": token})
+        return Person(town.here, session_of(answer)), ok(answer, SessionAnswer).device_token
+
+    async def known() -> list[str]:
+        return [each["name"] for each in ok(await tom.get("/v1/wallet/devices"))["items"]]
+
+    tablet, token = await enters()
+    assert token is not None and await known() == ["tablet", "first"]
+    assert (await enters(token))[1] is None and (await enters("of somebody else"))[1] is not None
+    assert await known() == ["tablet", "tablet", "first"]
+    lines = ok(await tablet.get("/v1/wallet/devices"))["items"]
+    (mine,) = [each for each in lines if each["current"]]
+    renamed = await tom.post(f"/v1/wallet/devices/{mine['device_id']}/name", {"name": "kitchen"})
+    assert renamed.status_code == 204 and sorted(await known()) == ["first", "kitchen", "tablet"]
+    refused(await town.ben.delete(f"/v1/wallet/devices/{mine['device_id']}"), 404, "device_not_found")
+    assert (await tom.delete(f"/v1/wallet/devices/{mine['device_id']}")).status_code == 204
+    refused(await tablet.get("/v1/wallet/me"), 401, "unauthenticated")
+    assert (await enters(token))[1] not in (None, token)
+    told = ok(await tom.get("/v1/wallet/alerts"))["items"]
+    assert [each["kind"] for each in told] == ["device_added", "device_revoked", "device_added", "device_added"]
+    assert told[1]["facts"] == told[3]["facts"] == {"device_id": mine["device_id"]}
+
+
+async def test_a_payment_says_by_what_its_payer_was_shown_to_agree(town: Town) -> None:
+    paid = await town.pay(town.ann, await town.order(town.shop, "1.00"))
+    bill = ok(await town.ann.get(f"/v1/wallet/bills/{paid['bill_id']}"))
+    seen = ok(await town.support.get(f"/v1/console/payments/{paid['payment_id']}"))
+    for told in (bill, seen):
+        assert (told["factors"], told["strength"]) == (["knowledge", "possession"], "medium")

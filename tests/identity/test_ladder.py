@@ -13,6 +13,7 @@ from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import RIGHT, WRONG, Town, mac_of, sealed, town
 from tongbao.engine.api import Command
 from tongbao.identity import errors
+from tongbao.identity.devices import NameDevice, RevokeDevice
 from tongbao.identity.rules import check_pin_choice, normal_login
 from tongbao.identity.types import CountWrongPassword, EndSession, OpenSession, SetPin
 from tongbao.kernel.errors import Refusal
@@ -28,6 +29,13 @@ def opening(place: Town, principal: UUID, token: bytes = b"token") -> OpenSessio
         device_name=sealed("phone"),
         lifetime_s=3600,
     )
+
+
+async def on_a_device(place: Town) -> RevokeDevice:
+    """Somebody logged in on a device; the wish to remove it."""
+    customer, device = await place.customer(), place.id()
+    opened = await place.happens(replace(opening(place, customer), device_id=device))
+    return RevokeDevice(command_id=place.id(), principal_id=customer, device_id=device, session_ids=(opened.session_id,))
 
 
 async def wrong_passwords(place: Town, principal: UUID, times: int) -> None:
@@ -150,6 +158,65 @@ async def ending_a_session_twice(place: Town) -> Command:
     opened = await place.happens(opening(place, customer))
     await place.happens(EndSession(command_id=place.id(), principal_id=customer, session_id=opened.session_id))
     return EndSession(command_id=place.id(), principal_id=customer, session_id=opened.session_id)
+
+
+@says("ok")
+async def a_session_on_a_device_that_is_new(place: Town) -> Command:
+    return replace(opening(place, await place.customer()), device_id=place.id())
+
+
+@says("ok")
+async def a_session_on_a_device_that_is_known(place: Town) -> Command:
+    first = replace(opening(place, await place.customer()), device_id=place.id())
+    await place.happens(first)
+    return replace(opening(place, first.principal_id, b"again"), device_id=first.device_id)
+
+
+@says("device_revoked")
+async def a_session_on_a_device_that_was_removed(place: Town) -> Command:
+    revoking = await on_a_device(place)
+    await place.happens(revoking)
+    return replace(opening(place, revoking.principal_id, b"again"), device_id=revoking.device_id)
+
+
+@says("device_revoked")
+async def a_session_on_somebody_elses_device(place: Town) -> Command:
+    theirs = await on_a_device(place)
+    return replace(opening(place, await place.customer(), b"again"), device_id=theirs.device_id)
+
+
+@says("ok")
+async def removing_a_device(place: Town) -> Command:
+    return await on_a_device(place)
+
+
+@says("device_not_found")
+async def removing_a_device_twice(place: Town) -> Command:
+    revoking = await on_a_device(place)
+    await place.happens(revoking)
+    return replace(revoking, command_id=place.id())
+
+
+@says("device_not_found")
+async def removing_a_device_that_never_was(place: Town) -> Command:
+    return RevokeDevice(command_id=place.id(), principal_id=await place.customer(), device_id=place.id(), session_ids=())
+
+
+@says("device_not_found")
+async def removing_somebody_elses_device(place: Town) -> Command:
+    return replace(await on_a_device(place), principal_id=await place.customer())
+
+
+@says("ok")
+async def naming_a_device(place: Town) -> Command:
+    known = await on_a_device(place)
+    return NameDevice(command_id=place.id(), principal_id=known.principal_id, device_id=known.device_id, name=sealed("kitchen"))
+
+
+@says("device_not_found")
+async def naming_somebody_elses_device(place: Town) -> Command:
+    known = await on_a_device(place)
+    return NameDevice(command_id=place.id(), principal_id=place.id(), device_id=known.device_id, name=sealed("kitchen"))
 
 
 @says("principal_not_found")

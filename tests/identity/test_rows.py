@@ -79,7 +79,9 @@ async def test_a_session_is_kept_with_its_end_and_its_token_as_a_hash() -> None:
         opened = await place.happens(wish)
         at = NOON + LATER
         assert opened.expires_at == at + timedelta(seconds=3600)
-        expected = Session(opened.session_id, customer, wish.token_hash, wish.device_name, at, at + timedelta(hours=1), None)
+        expected = Session(
+            opened.session_id, customer, wish.token_hash, wish.device_name, at, at + timedelta(hours=1), None, None
+        )
         assert rows(store, SESSION) == [expected]
         place.clock.advance(LATER)
         await place.happens(EndSession(command_id=place.id(), principal_id=customer, session_id=opened.session_id))

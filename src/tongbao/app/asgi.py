@@ -37,7 +37,9 @@ from tongbao.app.settings import Settings
 from tongbao.engine.api import Engine
 from tongbao.engine.listener import OutboxListener
 from tongbao.engine.types import OutboxRow
+from tongbao.identity import device_http
 from tongbao.identity import http as identity_http
+from tongbao.identity.device_service import DeviceService
 from tongbao.identity.service import IdentityService
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.database import open_pool
@@ -78,6 +80,7 @@ class Services:
         self.ring = ring
         self.vault = Vault.over(pool, ring, sealed(CLASSES, "C3"))
         self.identity = IdentityService(engine, pool, keys, self.vault, clock, hasher)
+        self.devices = DeviceService(engine, pool, self.identity, self.vault, clock)
         self.merchants = MerchantService(
             engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country
         )
@@ -170,7 +173,8 @@ def ping() -> str:
 
 
 ROUTES = (
-    health, openapi, ping, *identity_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES,
+    health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES,
+    *payments_http.ROUTES,
     *qr_http.ROUTES, *console.ROUTES, *proofs.ROUTES,
 )  # fmt: skip
 
@@ -181,6 +185,7 @@ QUICK = (payments_http.create_order, payments_http.confirm, qr_http.pay_static)
 PARTS = frozenset(
     {
         "identity",
+        "devices",
         "merchants",
         "payments",
         "wallet",

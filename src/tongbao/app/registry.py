@@ -10,8 +10,10 @@ from tongbao.app.settings import Settings
 from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, NotFound
 from tongbao.engine.api import Decider, Relation
 from tongbao.engine.verify import Check
+from tongbao.identity import devices
 from tongbao.identity import rules as identity_rules
 from tongbao.identity import types as identity_types
+from tongbao.identity.alerts import ALERT, MESSAGE
 from tongbao.identity.service import IdentityService
 from tongbao.identity.standing import STANDING
 from tongbao.ledger import api as ledger
@@ -59,6 +61,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *people.DECIDERS,
     *identity_rules.DECIDERS,
     *operator_rules.DECIDERS,
+    *devices.DECIDERS,
     *merchant_rules.DECIDERS,
     *wallet_rules.DECIDERS,
     *payment_rules.DECIDERS,
@@ -79,6 +82,7 @@ CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_payments)
 RELATIONS: tuple[Relation[Any], ...] = (
     people.PERSON_KEY, identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION, STANDING,
     operator_types.PROPOSAL, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
+    devices.DEVICE, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,

@@ -29,6 +29,13 @@ PRINCIPAL_NOT_FOUND = decline("principal_not_found", "用户不存在。", "Ther
 SESSION_NOT_FOUND = decline(
     "session_not_found", "该登录不存在或已退出。", "There is no such session, or it has ended.", status=404
 )
+DEVICE_NOT_FOUND = decline("device_not_found", "未找到该设备。", "There is no such device.", status=404)
+DEVICE_REVOKED = decline(
+    "device_revoked",
+    "该设备已被移除，请重新登录。",
+    "This device was removed. Please log in again.",
+    status=401,
+)
 
 UNAUTHENTICATED = refusal("unauthenticated", "请先登录。", "Please log in first.", status=401)
 FORBIDDEN = refusal("forbidden", "您没有此项权限。", "You are not allowed to do this.", status=403)
@@ -52,6 +59,7 @@ DEVICE_PROOF_WRONG = refusal(
 )
 LOGIN_FORMAT = refusal("login_format", "请填写正确的手机号或邮箱。", "Please give a valid phone number or email address.")
 NAME_FORMAT = refusal("name_format", "请填写 1 至 60 个字的姓名。", "Please give a name of 1 to 60 characters.")
+DEVICE_NAME_FORMAT = refusal("device_name_format", "设备名称须为 1 至 80 个字。", "A device's name has 1 to 80 characters.")
 PASSWORD_TOO_SHORT = refusal("password_too_short", "登录密码至少 8 个字符。", "The password needs at least 8 characters.")
 PASSWORD_TOO_LONG = refusal("password_too_long", "登录密码最多 128 个字符。", "The password may have at most 128 characters.")
 PIN_FORMAT = refusal("pin_format", "支付密码须为 6 位数字。", "The payment PIN is six digits.")

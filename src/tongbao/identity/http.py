@@ -58,6 +58,11 @@ async def operator(request: web.Asking, identity: IdentityService) -> Caller:
     return await caller_of(request, identity, "console")
 
 
+DeviceToken = Annotated[
+    str, msgspec.Meta(max_length=64, description="What this device was given when it last logged in; empty if it never did.")
+]
+
+
 class RegisterBody(web.Request, frozen=True, kw_only=True):
     """`login`: a phone (+86 assumed for Chinese mobiles) or an email."""
 
@@ -66,6 +71,7 @@ class RegisterBody(web.Request, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(max_length=200)]
     locale: Locale = "zh"
     device_name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    device_token: DeviceToken = ""
 
 
 class LoginBody(web.Request, frozen=True, kw_only=True):
@@ -74,6 +80,7 @@ class LoginBody(web.Request, frozen=True, kw_only=True):
     login: Annotated[str, msgspec.Meta(max_length=254)]
     password: Annotated[str, msgspec.Meta(max_length=1024)]
     device_name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    device_token: DeviceToken = ""
 
 
 class PinBody(web.Request, frozen=True, kw_only=True):
@@ -97,12 +104,14 @@ class Me(msgspec.Struct, frozen=True):
 
 class SessionAnswer(msgspec.Struct, frozen=True):
     """A fresh session. Browsers get the token as a cookie too. `binding`: the secret with which the device proves itself in every
-    request that changes something (X-Tongbao-Proof): base64url, to be kept where nothing can read it out."""
+    request that changes something (X-Tongbao-Proof): base64url, to be kept where nothing can read it out. `device_token`: given
+    once to a device that was not known, to be sent at its next log-in."""
 
     session_id: str
     token: str
     binding: str
     customer: Me
+    device_token: str | None = None
 
 
 class SessionLine(msgspec.Struct, frozen=True):
@@ -139,7 +148,7 @@ async def _me(principal_id: UUID, locale: Locale, identity: IdentityService) -> 
 async def _answer(logged_in: LoggedIn, identity: IdentityService, secure: bool, status: int) -> Response[SessionAnswer]:
     me = await _me(logged_in.principal.principal_id, logged_in.principal.locale, identity)
     return Response(
-        SessionAnswer(str(logged_in.session_id), logged_in.token, logged_in.binding, me),
+        SessionAnswer(str(logged_in.session_id), logged_in.token, logged_in.binding, me, logged_in.device_token),
         status_code=status,
         cookies=[session_cookie("wallet", logged_in.token, secure)],
     )
@@ -160,10 +169,10 @@ async def register(
     name = device_name(data.device_name, request)
     principal_id, repeated = await identity.register(command_id, "wallet", data.login, data.password, data.name, data.locale)
     if repeated:  # who repeats must know the password like anybody who logs in
-        logged_in = await identity.log_in("wallet", data.login, data.password, name)
+        logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token)
     else:
         session = named_id("session", str(command_id))
-        logged_in = await identity.open_session(session, await identity.need(principal_id), name)
+        logged_in = await identity.open_session(session, await identity.need(principal_id), name, data.device_token)
     return await _answer(logged_in, identity, secure_cookies, 201)
 
 
@@ -172,7 +181,8 @@ async def log_in(
     request: Request[Any, Any, Any], data: LoginBody, identity: IdentityService, secure_cookies: bool
 ) -> Response[SessionAnswer]:
     """Log in. Ten wrong passwords in a row lock the log-in for fifteen minutes."""
-    logged_in = await identity.log_in("wallet", data.login, data.password, device_name(data.device_name, request))
+    name = device_name(data.device_name, request)
+    logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token)
     return await _answer(logged_in, identity, secure_cookies, 200)
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity import errors
+from tongbao.identity.devices import arrive, device_keys
 from tongbao.identity.factors import KNOWLEDGE, POSSESSION, Factors
 from tongbao.identity.types import (
     LOGIN,
@@ -137,7 +138,7 @@ def enrol(view: View, audience: str, who: Enrolment, merchant_id: UUID | None, n
 
 
 def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
-    """Declines `principal_not_found`, `login_locked`."""
+    """Declines `principal_not_found`, `login_locked`, `device_revoked`."""
     principal = view.get(PRINCIPAL, command.principal_id)
     if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
@@ -145,9 +146,14 @@ def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
         return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
     if principal.wrong_passwords:
         view.put(PRINCIPAL, replace(principal, wrong_passwords=0, locked_until=None))
+    who, device_id, name = principal.principal_id, command.device_id, command.device_name
+    if device_id is not None:
+        refused = arrive(view, who, principal.audience, device_id, command.known_as, command.is_first, now)
+        if refused is not None:
+            return refused
     session_id = derived_id(now, command.command_id)
     expires_at = now + timedelta(seconds=command.lifetime_s)
-    view.put(SESSION, Session(session_id, principal.principal_id, command.token_hash, command.device_name, now, expires_at, None))
+    view.put(SESSION, Session(session_id, who, command.token_hash, name, now, expires_at, None, device_id))
     return Accepted(SessionOpened(session_id, expires_at))
 
 
@@ -190,7 +196,12 @@ def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
 
 DECIDERS = (
     Decider(Register, lambda command: login_keys(command.audience, command.who.login_index), register, Registered),
-    Decider(OpenSession, lambda command: [Key(PRINCIPAL, command.principal_id)], open_session, SessionOpened),
+    Decider(
+        OpenSession,
+        lambda command: [Key(PRINCIPAL, command.principal_id), *device_keys(command.principal_id, command.device_id)],
+        open_session,
+        SessionOpened,
+    ),
     Decider(CountWrongPassword, lambda command: [Key(PRINCIPAL, command.principal_id)], count_wrong_password),
     Decider(EndSession, lambda command: [Key(SESSION, command.session_id)], end_session),
     Decider(SetPin, lambda command: [Key(PRINCIPAL, command.customer_id), Key(PIN, command.customer_id)], set_pin),

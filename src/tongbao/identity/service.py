@@ -25,6 +25,8 @@ import structlog
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors
 from tongbao.identity.binding import binding_of, proves, written
+from tongbao.identity.devices import NAME as DEVICE_NAME
+from tongbao.identity.devices import device_id_of, new_token
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME, login_index, name_index, sealed
 from tongbao.identity.rules import Registered, SessionOpened, check_pin_choice, normal_login
 from tongbao.identity.types import (
@@ -72,10 +74,8 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who is asking, and through which session. What they are called is asked of `IdentityService.person`.
-
-    `on_device`: a device of theirs, which proves with every change that it is.
-    """
+    """Who is asking, through which session, on which device: it proves with every change that it is the one. What they are called
+    is asked of `IdentityService.person`."""
 
     principal_id: UUID
     session_id: UUID | None
@@ -84,7 +84,7 @@ class Caller(msgspec.Struct, frozen=True):
     roles: frozenset[str]
     merchant_id: UUID | None
     created_at: datetime
-    on_device: bool = False
+    device_id: UUID | None = None
 
 
 class LiveSession(msgspec.Struct, frozen=True):
@@ -97,13 +97,16 @@ class LiveSession(msgspec.Struct, frozen=True):
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
-    """A fresh session: the token and the device's secret leave the server here and nowhere else."""
+    """A fresh session: the token and the device's secret leave the server here and nowhere else. `device_token`: what the device
+    is to show at its next log-in, where it was not known."""
 
     session_id: UUID
     token: str
     binding: str
     expires_at: datetime
     principal: Principal
+    device_id: UUID
+    device_token: str | None
 
 
 class IdentityService:
@@ -203,12 +206,12 @@ class IdentityService:
         command = Register(command_id=command_id, audience="console", who=who)
         return cast(Registered, accepted(await self._engine.submit(command))).principal_id
 
-    async def log_in(self, audience: Audience, login: str, password: str, device_name: str) -> LoggedIn:
+    async def log_in(self, audience: Audience, login: str, password: str, device_name: str, device_token: str = "") -> LoggedIn:
         """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""
         principal = await self.find(audience, normal_login(login))
         await self._vouch(principal, password)
         assert principal is not None
-        return await self.open_session(new_id(self._clock.now()), principal, device_name)
+        return await self.open_session(new_id(self._clock.now()), principal, device_name, device_token)
 
     async def _vouch(self, principal: Principal | None, password: str) -> None:
         """Is it the password? Declines `wrong_credentials`, which is counted, and `login_locked`."""
@@ -221,21 +224,37 @@ class IdentityService:
             wrong = CountWrongPassword(command_id=new_id(self._clock.now()), principal_id=principal.principal_id)
             accepted(await self._engine.submit(wrong))
 
-    async def open_session(self, command_id: UUID, principal: Principal, device_name: str) -> LoggedIn:
-        """A session for somebody whose password was just seen. Repeating the command answers the same token."""
+    async def open_session(self, command_id: UUID, principal: Principal, device_name: str, device_token: str = "") -> LoggedIn:
+        """A session for somebody whose password was just seen. Repeating the command answers the same token. A device that is not
+        known by `device_token` becomes known, and is given a token of its own."""
+        device = await self._known_device(principal.principal_id, device_token)
+        fresh = None if device else new_token(self._keys.session, command_id)
+        device_id = device or device_id_of(self._keys.session, principal.principal_id, fresh or "")
+        is_first = device is None and not await self._pool.fetchval(QUERIES["has_device"], principal.principal_id)
         token = base64.urlsafe_b64encode(mac(self._keys.session, command_id.bytes)).decode().rstrip("=")
+        name = device_name.strip()[:80] or "–"
         outcome = await self._engine.submit(
             OpenSession(
                 command_id=command_id,
                 principal_id=principal.principal_id,
                 token_hash=hashlib.sha256(token.encode()).digest(),
-                device_name=await self._vault.seal(principal.principal_id, DEVICE, device_name.strip()[:80] or "–"),
+                device_name=await self._vault.seal(principal.principal_id, DEVICE, name),
                 lifetime_s=SESSION_LIFETIME_S[principal.audience],
+                device_id=device_id,
+                known_as=b"" if device else await self._vault.seal(principal.principal_id, DEVICE_NAME, name),
+                is_first=is_first,
             )
         )
         opened = cast(SessionOpened, accepted(outcome))
         binding = written(binding_of(self._keys.session, opened.session_id))
-        return LoggedIn(opened.session_id, token, binding, opened.expires_at, principal)
+        return LoggedIn(opened.session_id, token, binding, opened.expires_at, principal, device_id, fresh)
+
+    async def _known_device(self, principal_id: UUID, token: str) -> UUID | None:
+        if not token:
+            return None
+        device_id = device_id_of(self._keys.session, principal_id, token)
+        row = await self._pool.fetchrow(QUERIES["device"], device_id)
+        return device_id if row is not None and row["revoked_at"] is None else None
 
     # ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -253,7 +272,7 @@ class IdentityService:
             raise Refusal(errors.UNAUTHENTICATED)
         caller = Caller(
             row["principal_id"], row["session_id"], row["audience"], row["locale"], frozenset(row["roles"].split(",")) - {""},
-            row["merchant_id"], row["created_at"],
+            row["merchant_id"], row["created_at"], row["device_id"],
         )  # fmt: skip
         if len(self._callers) >= _MOST_CACHED:
             self._callers.clear()
@@ -328,7 +347,7 @@ class IdentityService:
 
     def confirmation(self, customer: Caller, pin: str) -> PinConfirmation:
         """What a typed PIN comes to. Refuses `pin_format`."""
-        return PinConfirmation(self.pin_mac(customer.principal_id, pin), customer.on_device)
+        return PinConfirmation(self.pin_mac(customer.principal_id, pin), customer.device_id is not None)
 
     def pin_mac(self, customer_id: UUID, pin: str) -> bytes:
         """How a PIN is kept. Refuses `pin_format`."""

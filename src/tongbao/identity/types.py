@@ -54,7 +54,7 @@ class Pin(msgspec.Struct, frozen=True, gc=False):
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
-    """A log-in. Its token is known only to its device; here is the token's SHA-256."""
+    """A log-in. Its token is known only to its device; here is the token's SHA-256. `device_id`: see `identity.devices`."""
 
     session_id: UUID
     principal_id: UUID
@@ -63,6 +63,7 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None
+    device_id: UUID | None
 
 
 LOGIN: Relation[LoginName] = Relation("login_name", LoginName, key=("audience", "login_index"), rank=100)
@@ -127,17 +128,24 @@ class Register(Command, frozen=True, kw_only=True):
 
 
 class OpenSession(Command, frozen=True, kw_only=True):
-    """Log in, after the password was found right."""
+    """Log in, after the password was found right.
+
+    `known_as`: what a new device is called, sealed. `is_first`: no device of theirs is known yet; two first ones at the same
+    moment would both be taken for it, and both by somebody who knows the password of an account that nobody has used.
+    """
 
     kind = "identity.open_session"
     principal_id: UUID
     token_hash: bytes
     device_name: bytes
     lifetime_s: int
+    device_id: UUID | None = None
+    known_as: bytes = b""
+    is_first: bool = False
 
     def hashed(self) -> OpenSession:
         """Without the device's name, which is sealed anew each time and is only a note."""
-        return msgspec.structs.replace(self, device_name=b"")
+        return msgspec.structs.replace(self, device_name=b"", known_as=b"")
 
 
 class CountWrongPassword(Command, frozen=True, kw_only=True):

@@ -59,12 +59,13 @@ class StaffAnswer(msgspec.Struct, frozen=True):
 
 
 class StaffSessionAnswer(msgspec.Struct, frozen=True):
-    """A fresh session. Browsers get the token as a cookie too; `binding` is as in a wallet's."""
+    """A fresh session. Browsers get the token as a cookie too; `binding` and `device_token` are as in a wallet's."""
 
     session_id: str
     token: str
     binding: str
     staff: StaffAnswer
+    device_token: str | None = None
 
 
 async def _staff_answer(caller: Caller, merchants: MerchantService, identity: IdentityService) -> StaffAnswer:
@@ -91,10 +92,15 @@ async def log_in(
     secure_cookies: bool,
 ) -> Response[StaffSessionAnswer]:
     """Log in at the cashier."""
-    logged_in = await identity.log_in("merchant", data.login, data.password, device_name(data.device_name, request))
+    name = device_name(data.device_name, request)
+    logged_in = await identity.log_in("merchant", data.login, data.password, name, data.device_token)
     caller = await identity.authenticate(logged_in.token, "merchant")
     answer = StaffSessionAnswer(
-        str(logged_in.session_id), logged_in.token, logged_in.binding, await _staff_answer(caller, merchants, identity)
+        str(logged_in.session_id),
+        logged_in.token,
+        logged_in.binding,
+        await _staff_answer(caller, merchants, identity),
+        logged_in.device_token,
     )
     return Response(answer, status_code=200, cookies=[session_cookie("merchant", logged_in.token, secure_cookies)])
 

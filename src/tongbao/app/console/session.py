@@ -25,12 +25,13 @@ class OperatorAnswer(msgspec.Struct, frozen=True):
 
 
 class OperatorSessionAnswer(msgspec.Struct, frozen=True):
-    """A fresh session; `binding` is as in a wallet's."""
+    """A fresh session; `binding` and `device_token` are as in a wallet's."""
 
     session_id: str
     token: str
     binding: str
     operator: OperatorAnswer
+    device_token: str | None = None
 
 
 async def _operator(caller: Caller, identity: IdentityService) -> OperatorAnswer:
@@ -44,10 +45,15 @@ async def log_in(
     request: Request[Any, Any, Any], data: LoginBody, identity: IdentityService, secure_cookies: bool
 ) -> Response[OperatorSessionAnswer]:
     """Log in at the console."""
-    logged_in = await identity.log_in("console", data.login, data.password, device_name(data.device_name, request))
+    name = device_name(data.device_name, request)
+    logged_in = await identity.log_in("console", data.login, data.password, name, data.device_token)
     caller = await identity.authenticate(logged_in.token, "console")
     answer = OperatorSessionAnswer(
-        str(logged_in.session_id), logged_in.token, logged_in.binding, await _operator(caller, identity)
+        str(logged_in.session_id),
+        logged_in.token,
+        logged_in.binding,
+        await _operator(caller, identity),
+        logged_in.device_token,
     )
     return Response(answer, status_code=200, cookies=[session_cookie("console", logged_in.token, secure_cookies)])
 

@@ -46,6 +46,7 @@ create table session (
     created_at   timestamptz not null,
     expires_at   timestamptz not null,
     ended_at     timestamptz,
+    device_id    uuid,
     seal         bytea       not null,
     constraint session_pk primary key (session_id)
 );
@@ -57,6 +58,47 @@ create table session_seen (
 );
 create unique index session_by_token on session (token_hash);
 create index session_by_principal on session (principal_id, session_id);
+
+-- Where people log in. The id is made of a token that only the device has, under a key that is not here.
+create table device (
+    device_id     uuid        not null,
+    principal_id  uuid        not null,
+    name          bytea       not null,
+    first_seen_at timestamptz not null,
+    confirmed_at  timestamptz not null,
+    revoked_at    timestamptz,
+    seal          bytea       not null,
+    constraint device_pk primary key (device_id)
+);
+create index device_by_principal on device (principal_id, first_seen_at, device_id);
+
+-- What customers were told about their own accounts, and the messages by which they were. Facts name nobody.
+create table alert (
+    customer_id uuid        not null,
+    alert_id    uuid        not null,
+    kind        text        not null,
+    facts       text        not null,
+    at          timestamptz not null,
+    constraint alert_pk primary key (customer_id, alert_id)
+);
+create index alert_by_batch on alert using brin (alert_id) with (pages_per_range = 16);
+
+create table message (
+    message_id      uuid        not null,
+    customer_id     uuid        not null,
+    kind            text        not null,
+    facts           text        not null,
+    state           text        not null,
+    attempts        bigint      not null,
+    next_attempt_at timestamptz,
+    created_at      timestamptz not null,
+    finished_at     timestamptz,
+    seal            bytea       not null,
+    constraint message_pk primary key (message_id),
+    constraint message_state check (state in ('PENDING', 'UNKNOWN', 'SENT', 'FAILED')),
+    constraint message_ended check ((finished_at is not null) = (state in ('SENT', 'FAILED')))
+);
+create index message_due on message (next_attempt_at) where state in ('PENDING', 'UNKNOWN');
 
 -- How well a customer is known and what stands in the way of their paying. Nothing here says who they are.
 create table standing (
@@ -84,7 +126,13 @@ comment on table login_name is
 comment on table pin is
     'C3: mac; C1: customer_id; none: wrong, locked_until, set_at, seal';
 comment on table session is
-    'C3: token_hash; C2 sealed: device_name; C1: session_id, principal_id; none: created_at, expires_at, ended_at, seal';
+    'C3: token_hash; C2 sealed: device_name; C1: session_id, principal_id, device_id; none: created_at, expires_at, ended_at, seal';
+comment on table device is
+    'C2 sealed: name; C1: device_id, principal_id; none: first_seen_at, confirmed_at, revoked_at, seal';
+comment on table alert is
+    'C1: customer_id, alert_id, facts; none: kind, at';
+comment on table message is
+    'C1: message_id, customer_id, facts; none: kind, state, attempts, next_attempt_at, created_at, finished_at, seal';
 comment on table session_seen is
     'C1: session_id; none: at';
 comment on table standing is

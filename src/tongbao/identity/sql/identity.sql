@@ -22,9 +22,10 @@ order by principal_id desc limit $6;
 
 -- name: sessions_by_token
 -- Live sessions and their principals. $1 SHA-256 of the tokens, $2 audience, $3 now.
-select s.token_hash, s.session_id, p.principal_id, p.audience, p.locale, p.roles, p.merchant_id, p.created_at
-from session s join principal p using (principal_id)
-where s.token_hash = any($1::bytea[]) and p.audience = $2 and s.ended_at is null and s.expires_at > $3;
+select s.token_hash, s.session_id, p.principal_id, p.audience, p.locale, p.roles, p.merchant_id, p.created_at, s.device_id
+from session s join principal p using (principal_id) left join device d on d.device_id = s.device_id
+where s.token_hash = any($1::bytea[]) and p.audience = $2 and s.ended_at is null and s.expires_at > $3
+  and d.revoked_at is null;
 
 -- name: sessions
 -- Live sessions of a principal, newest first. $1 principal, $2 now, $3 below this id or null, $4 limit.
@@ -36,6 +37,31 @@ order by session_id desc limit $4;
 -- name: session_is_live
 -- $1 session, $2 now.
 select exists (select from session where session_id = $1 and ended_at is null and expires_at > $2);
+
+-- name: live_sessions
+-- A principal's live sessions, on one device if one is named. $1 principal, $2 device or null, $3 now, $4 limit.
+select session_id from session
+where principal_id = $1 and ($2::uuid is null or device_id = $2) and ended_at is null and expires_at > $3
+order by session_id desc limit $4;
+
+-- name: has_device
+-- Whether a principal was ever seen on a device. $1 principal.
+select exists (select from device where principal_id = $1);
+
+-- name: device
+-- One device. $1 id.
+select device_id, principal_id, name, first_seen_at, confirmed_at, revoked_at from device where device_id = $1;
+
+-- name: devices
+-- A principal's trusted devices, the latest first. $1 principal, $2 and $3 place (first_seen_at, device_id) or null, $4 limit.
+select device_id, principal_id, name, first_seen_at, confirmed_at, revoked_at from device
+where principal_id = $1 and revoked_at is null and ($2::timestamptz is null or (first_seen_at, device_id) < ($2, $3::uuid))
+order by first_seen_at desc, device_id desc limit $4;
+
+-- name: alerts
+-- What a customer was told, newest first. $1 customer, $2 below this id or null, $3 limit.
+select customer_id, alert_id, kind, facts, at from alert
+where customer_id = $1 and ($2::uuid is null or alert_id < $2) order by alert_id desc limit $3;
 
 -- name: touch_sessions
 -- When sessions were last used: a note for their owners, not a right, so it does not go through the engine. $1 sessions, $2 now.

@@ -10,7 +10,7 @@
  * Whatever changes something carries the proof that it comes from the device that logged in (see device.ts).
  */
 import { language } from '../i18n/language.ts'
-import { keepBinding, proofOf, reread } from './device.ts'
+import { deviceToken, keepBinding, keepDeviceToken, proofOf, reread } from './device.ts'
 import { ApiError, type ErrorBody } from './error.ts'
 
 export type Audience = 'wallet' | 'merchant' | 'console'
@@ -37,12 +37,15 @@ export interface ApiClient {
 const TIMEOUT = 15_000
 const PAUSES = [400, 1_200]
 const LONGEST_PAUSE = 5_000
+/** Where a device shows that it is known. */
+const ENTRANCES = new Set(['/login', '/register'])
 /** What a session cannot go on after, on this device. */
 const ENDED = new Set(['unauthenticated', 'device_proof_missing', 'device_proof_wrong'])
 
 /** A client of /v1/<audience>. `onUnauthenticated` runs when the session has ended, before the error is thrown. */
 export function createClient(audience: Audience, onUnauthenticated?: () => void): ApiClient {
-  async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<T> {
+  async function call<T>(method: string, path: string, given: CallOptions = {}): Promise<T> {
+    const options = ENTRANCES.has(path) ? { ...given, body: await withDevice(audience, given.body) } : given
     const acted = method !== 'GET'
     const pauses = acted && !options.key ? [] : PAUSES
     let unheard = false
@@ -105,10 +108,18 @@ async function once<T>(audience: Audience, method: string, path: string, options
     const later = Number(answer.headers.get('Retry-After') ?? Number.NaN)
     throw ApiError.fromAnswer(answer.status, (body as { error?: ErrorBody } | undefined)?.error, acted, later >= 0 ? later * 1000 : null)
   }
-  const { binding } = (body ?? {}) as { binding?: unknown }
-  if (typeof binding === 'string') await keepBinding(audience, binding)
+  const opened = (body ?? {}) as { binding?: unknown; device_token?: unknown }
+  if (typeof opened.binding === 'string') await keepBinding(audience, opened.binding)
+  if (typeof opened.device_token === 'string') await keepDeviceToken(audience, loginOf(options.body), opened.device_token)
   return body as T
 }
+
+async function withDevice(audience: Audience, body: unknown): Promise<unknown> {
+  const token = await deviceToken(audience, loginOf(body))
+  return token ? { ...(body as object), device_token: token } : body
+}
+
+const loginOf = (body: unknown): string => String((body as { login?: string } | undefined)?.login ?? '')
 
 async function headersOf(audience: Audience, method: string, path: string, options: CallOptions): Promise<Record<string, string>> {
   const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': language.value }

@@ -24,6 +24,17 @@ export async function keepBinding(audience: Audience, binding: string): Promise<
   await stored('readwrite', (store) => store.put(secret, audience))
 }
 
+/** What this device was given when this login was last used here. */
+export async function deviceToken(audience: Audience, login: string): Promise<string> {
+  return (await stored<string>('readonly', (store) => store.get(named(audience, login)) as IDBRequest<string>)) ?? ''
+}
+
+export async function keepDeviceToken(audience: Audience, login: string, token: string): Promise<void> {
+  await stored('readwrite', (store) => store.put(token, named(audience, login)))
+}
+
+const named = (audience: Audience, login: string): string => `${audience} ${login.replace(/[\s-]/g, '').toLowerCase()}`
+
 /** The header's value for a request, or null where this device has no session. `path`: without the query. */
 export async function proofOf(audience: Audience, method: string, path: string, key: string): Promise<string | null> {
   if (!known.has(audience)) known.set(audience, (await stored<Secret>('readonly', (store) => store.get(audience) as IDBRequest<Secret>)) ?? null)
