@@ -87,7 +87,9 @@ def _text(header: str | bytes) -> str:
 async def callers(town: Town) -> Callers:
     """People of this module only: what is sent in their names may lock them out of everything."""
     payer, shop = await town.customer("Payer"), await town.merchant("Documented")
-    await town.gift(payer, "5.00")
+    bystander = await town.customer("Bystander")
+    for each in (payer, bystander):
+        await town.gift(each, "5.00")
     order = await town.order(shop, "1.00")
     paid = await town.pay(payer, await town.order(shop, "2.00"))
     bill = ok(await payer.get("/v1/wallet/bills", limit=1))["items"][0]
@@ -96,8 +98,8 @@ async def callers(town: Town) -> Callers:
     ids = {
         "payment_id": paid["payment_id"], "out_trade_no": order["out_trade_no"], "bill_id": bill["bill_id"],
         "store_id": shop.store_id, "journal_id": bill["journal_id"],
-        # The payer's own: an account that is frozen here must not be one that other tests pay from.
-        "account": str(wallet_of(UUID(payer.customer_id), "CNY").account_id),
+        # Of somebody who does nothing: money that a frozen account cannot take would wait at the bank for an hour.
+        "account": str(wallet_of(UUID(bystander.customer_id), "CNY").account_id),
     }  # fmt: skip
     link = {"bank": "simbank", "account_number": DEMO_ACCOUNTS[7].number, "holder_name": DEMO_ACCOUNTS[7].holder_name}
     fields = {
