@@ -1,0 +1,212 @@
+"""What is somebody else's stays theirs: every route that takes an id is asked for another's.
+
+The routes come from the OpenAPI document. One that takes an id and has no row here fails the test: its row says what a stranger
+asks and that they get nothing, or why the id is for strangers to know.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.http.town import PIN, Person, Town, ok
+from tongbao.app.asgi import application
+from tongbao.app.schema import document
+from tongbao.app.settings import Settings
+
+DOCUMENT = document(application(Settings()))
+AUDIENCES = ("wallet", "merchant", "console")
+
+#: Names of fields and parameters that say which thing is meant, without `_id` at their end.
+_NAMES_A_THING = {"code", "text", "out_trade_no", "out_refund_no", "login", "account", "hold", "owner"}
+#: Answer to nobody in particular: they take no session.
+_ANYBODY = ("/login", "/register")
+
+
+class Theft(NamedTuple):
+    """A stranger asks for somebody else's: who (`thief` the customer, `rival` the merchant), with which body, and what they are
+    told. Nothing may change."""
+
+    who: str
+    path: str
+    body: Any = None
+    status: int = 404
+
+
+class Shared(NamedTuple):
+    """An id that strangers are meant to use."""
+
+    why: str
+
+
+OURS = {"amount": "1.00", "currency": "CNY", "pin": PIN}
+
+ROWS: dict[str, list[Theft] | Shared] = {
+    "GET /v1/wallet/bills/{bill_id}": [Theft("thief", "$bill")],
+    "GET /v1/wallet/bills/{bill_id}/proof": [Theft("thief", "$bill")],
+    "GET /v1/wallet/bank-transfers/{bank_transfer_id}": [Theft("thief", "$bank_transfer")],
+    "DELETE /v1/wallet/bank-accounts/{bank_account_id}": [Theft("thief", "$bank_account")],
+    "DELETE /v1/wallet/sessions/{session_id}": [Theft("thief", "$session"), Theft("thief", "$staff_session")],
+    "GET /v1/wallet/payments/{payment_id}": [Theft("thief", "$paid")],
+    # An order is anybody's to pay who saw its code; of one that is no longer to be paid they learn just that.
+    "POST /v1/wallet/payments/{payment_id}/confirm": [
+        Theft("thief", "$paid", {**OURS, "amount": "2.00"}, 409), Theft("thief", "$closed", {**OURS, "amount": "3.00"}, 409),
+    ],
+    "POST /v1/wallet/topups": [Theft("thief", "", {**OURS, "bank_account_id": "$bank_account"})],
+    "POST /v1/wallet/withdrawals": [Theft("thief", "", {**OURS, "bank_account_id": "$bank_account"})],
+    "POST /v1/wallet/transfers": Shared("money is sent to others"),
+    "POST /v1/wallet/payees/resolve": Shared("a payee is found by phone or email, masked"),
+    "POST /v1/wallet/payments": Shared("a shop's code hangs at its till for everybody"),
+    "POST /v1/wallet/scan": Shared("a shop's code hangs at its till for everybody"),
+    "POST /v1/merchant/orders": [
+        Theft("rival", "", {"amount": "1.00", "currency": "CNY", "subject": "x", "store_id": "$store"}),
+    ],
+    "GET /v1/merchant/orders/{out_trade_no}": [Theft("rival", "$number"), Theft("rival", "$paid")],
+    "GET /v1/merchant/orders/{out_trade_no}/code": [Theft("rival", "$number")],
+    "GET /v1/merchant/orders/{out_trade_no}/proof": [Theft("rival", "$number")],
+    "POST /v1/merchant/orders/{out_trade_no}/close": [Theft("rival", "$open_number", {})],
+    "POST /v1/merchant/orders/{out_trade_no}/refunds": [Theft("rival", "$number", {"amount": "1.00", "currency": "CNY"})],
+    "GET /v1/merchant/stores/{store_id}/code": [Theft("rival", "$store")],
+}  # fmt: skip
+
+
+def taking_an_id() -> set[str]:
+    """Routes of customers and merchants that are told which thing is meant."""
+    found = set()
+    schemas = DOCUMENT["components"]["schemas"]
+    for path, item in DOCUMENT["paths"].items():
+        if not path.startswith(("/v1/wallet", "/v1/merchant")) or path.endswith(_ANYBODY):
+            continue
+        for method, operation in item.items():
+            told = [each["name"] for each in operation.get("parameters", []) if each["in"] in ("path", "query")]
+            content = operation.get("requestBody", {}).get("content", {})
+            for media in content.values():
+                told += schemas[media["schema"]["$ref"].rpartition("/")[2]].get("properties", {})
+            if "{" in path or any(name.endswith("_id") or name in _NAMES_A_THING for name in told):
+                found.add(f"{method.upper()} {path}")
+    return found
+
+
+def test_every_route_that_takes_an_id_has_its_row() -> None:
+    assert taking_an_id() == set(ROWS)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def loot(town: Town) -> dict[str, Any]:
+    """Things of ann's and of the shop's, and the two who have no business with them."""
+    order = await town.order(town.shop, "2.00")
+    paid = await town.pay(town.ann, order)
+    open_order, closed = await town.order(town.shop, "1.00"), await town.order(town.shop, "3.00")
+    ok(await town.shop.post(f"/v1/merchant/orders/{closed['out_trade_no']}/close"))
+    bill = ok(await town.ann.get("/v1/wallet/bills", limit=1))["items"][0]
+    thief, rival = await town.customer("Thief"), await town.merchant("Rival")
+    await town.gift(thief, "10.00")
+    return {
+        "thief": thief, "rival": rival, "$bill": bill["bill_id"], "$bank_transfer": town.ann.bank_transfer_id,
+        "$bank_account": town.ann.bank_account_id, "$session": town.ann.session_id, "$paid": paid["payment_id"],
+        "$staff_session": str(await town.books.fetchval(
+            "select session_id from session join principal using (principal_id) where audience = 'merchant' limit 1")),
+        "$closed": closed["payment_id"], "$number": order["out_trade_no"], "$open_number": open_order["out_trade_no"],
+        "$store": town.shop.store_id,
+    }  # fmt: skip
+
+
+def filled(value: Any, loot: dict[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {name: filled(each, loot) for name, each in value.items()}
+    return loot[value] if isinstance(value, str) and value.startswith("$") else value
+
+
+async def asked(who: Person, method: str, path: str, body: Any) -> httpx.Response:
+    if method == "GET":
+        return await who.get(path)
+    return await (who.delete(path) if method == "DELETE" else who.post(path, body))
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("route", [name for name, row in ROWS.items() if not isinstance(row, Shared)])
+async def test_somebody_elses_is_not_found_and_stays_as_it_was(town: Town, loot: dict[str, Any], route: str) -> None:
+    thefts = ROWS[route]
+    assert not isinstance(thefts, Shared)
+    method, template = route.split(" ")
+    head, brace, rest = template.partition("{")
+    tail = rest.partition("}")[2]
+    for theft in thefts:
+        path = f"{head}{loot[theft.path]}{tail}" if brace else template
+        before = await town.moved()
+        answer = await asked(loot[theft.who], method, path, filled(theft.body, loot))
+        error = answer.json()["error"]
+        assert (answer.status_code, error["money_moved"]) == (theft.status, False), answer.text
+        assert await town.moved() == before
+        told = json.dumps(error["detail"], ensure_ascii=False)
+        assert "张小明" not in told and "山前咖啡" not in told
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_session_opens_only_the_doors_of_its_own_audience(town: Town) -> None:
+    """Every route, asked with every other audience's session and with none."""
+    people = {"wallet": town.ann, "merchant": town.shop, "console": town.admin}
+    before = await town.moved()
+    count = 0
+    for path, item in DOCUMENT["paths"].items():
+        audience = path.split("/")[2] if path.count("/") > 2 else ""
+        if audience not in AUDIENCES or path.endswith(_ANYBODY):
+            continue
+        for method, operation in item.items():
+            assert operation["security"], f"{method} {path} says it is for everybody"
+            address, body = _in_good_order(path, method, operation)
+            for name, stranger in people.items():
+                if name != audience:
+                    answer = await asked(stranger, method.upper(), address, body)
+                    assert answer.status_code == 401, f"{name} at {method} {path}: {answer.status_code} {answer.text[:200]}"
+                    count += 1
+            answer = await town.here.request(method, address, json=body, headers={"idempotency-key": "nobody-at-all"})
+            assert answer.status_code == 401, f"nobody at {method} {path}: {answer.status_code} {answer.text[:200]}"
+    assert count > 100
+    assert await town.moved() == before
+
+
+def _in_good_order(path: str, method: str, operation: dict[str, Any]) -> tuple[str, Any]:
+    """A request that nothing but its caller is wrong with, as far as the document can say."""
+    nobody = "01900000-0000-7000-8000-000000000000"
+    query = []
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", str(_example(parameter["schema"], parameter["name"]) or nobody))
+        elif parameter["in"] == "query" and parameter.get("required"):
+            query.append(f"{parameter['name']}={_example(parameter['schema'], parameter['name'])}")
+    content = operation.get("requestBody", {}).get("content", {})
+    body = _example(content["application/json"]["schema"], "") if "application/json" in content else None
+    return path + ("?" + "&".join(query) if query else ""), body if method == "post" else None
+
+
+def _example(schema: dict[str, Any], name: str) -> Any:
+    """The plainest value that a schema takes."""
+    if "$ref" in schema:
+        return _example(DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]], name)
+    for union in ("oneOf", "anyOf"):
+        if union in schema:
+            return _example(schema[union][0], name)
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "const" in schema:
+        return schema["const"]
+    kind = schema.get("type", "string")
+    kind = kind[0] if isinstance(kind, list) else kind
+    match kind:
+        case "object":
+            wanted = schema.get("required", [])
+            return {each: _example(schema["properties"][each], each) for each in wanted if each in schema.get("properties", {})}
+        case "array":
+            return [_example(schema["items"], name)] * schema.get("minItems", 0)
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case "boolean":
+            return False
+    if name == "Idempotency-Key":
+        return "0" * 16
+    return "2026-01-01" if name in ("from", "to", "date", "through") else "x" * max(1, schema.get("minLength", 1))
