@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -13,7 +14,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from tongbao.app import protocol
 from tongbao.app.admission import Admission
 from tongbao.app.commands.serve import listening_socket
+from tongbao.app.limits import RateLimits
 from tongbao.app.protocol import BoundedProtocol
+from tongbao.app.settings import Settings
 
 Message = MutableMapping[str, Any]
 
@@ -170,3 +173,15 @@ async def test_a_read_whose_asker_hangs_up_is_under_way_until_its_work_is_done(
 
 class _Idle:
     backlog = decided = 0
+
+
+async def test_who_asks_too_often_is_told_so_in_their_turn(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several requests at once on one connection, bodies and all: each is answered, in order."""
+    settings = Settings(address_rate=1, limit_loopback=True)
+    monkeypatch.setattr(BoundedProtocol, "limits", RateLimits(settings, clock=lambda: 1000.0))
+    post = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc"
+    answer = await _says(port, post * 7)
+    assert re.findall(rb"HTTP/1.1 ([0-9]+)", answer) == [b"200"] * 5 + [b"429"] * 2
+    assert answer.count(b'ratelimit: "address";r=0;t=1') == 2 and answer.count(b"retry-after: 1\r\n") == 2
+    lone = await _says(port, post, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", pause_s=0.1)
+    assert lone.count(b" 429 ") == 2 and b"rate_limited" in lone

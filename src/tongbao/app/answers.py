@@ -13,6 +13,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from tongbao.app.limits import RATE_LIMITED, Over
 from tongbao.kernel import web
 from tongbao.kernel.errors import INTERNAL_ERROR, TIMED_OUT, UNAVAILABLE, Code, InvariantBroken, Refusal
 
@@ -22,6 +23,8 @@ _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]{1,64})`")
 #: Query parameters whose name in the source cannot be the one on the wire.
 _ON_THE_WIRE = {"in_state": "state", "first_day": "from", "last_day": "to", "day": "date"}
 _WITHOUT_BODY = {"GET", "HEAD", "DELETE", "OPTIONS"}
+#: Addresses at which a secret is tried by somebody who has no session yet.
+_TRIES_A_SECRET = re.compile(r"^/+v1/[a-z]+/(?:.*/)?(?:login|register|codes?|recovery|recover)(?:/|$)")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 #: Who is asking, and for which attempt: of two it would be chance which one counts, and a proxy before us may choose the other.
 _ONCE = (b"authorization", b"idempotency-key")
@@ -59,7 +62,12 @@ _MOST_BRACKETS = 500
 async def check_request(request: AnyRequest) -> None:
     """What no route can take, refused before any looks at it: a header twice of which one counts, another content type, text that
     is not UTF-8, U+0000 (which PostgreSQL cannot store), JSON nested beyond sense. Refuses `repeated_header`,
-    `unsupported_media_type`, `malformed_json`, `invalid_request`."""
+    `unsupported_media_type`, `malformed_json`, `invalid_request`; and who tries secrets too often, `rate_limited`."""
+    if request.method not in _SAFE and _TRIES_A_SECRET.search(request.scope["path"]):
+        client = request.scope["client"]
+        forwarded = b",".join(value for name, value in request.scope["headers"] if name == b"x-forwarded-for")
+        if over := request.app.state.limits.over_attempts(client[0] if client else "", forwarded):
+            raise RateLimited(over)
     names = [name for name, _ in request.scope["headers"]]
     for once in _ONCE:
         if names.count(once) > 1:
@@ -80,8 +88,23 @@ async def check_request(request: AnyRequest) -> None:
         raise Refusal(web.MALFORMED_JSON)
 
 
+class RateLimited(Refusal):
+    """Too many requests from one client."""
+
+    def __init__(self, over: Over) -> None:
+        super().__init__(RATE_LIMITED, retry_after_s=over.retry_after_s)
+        self.over = over
+
+
+def limited_answer(over: Over, headers: Mapping[str, str]) -> Answer:
+    """429 `rate_limited`, with the headers by which a client learns its bounds."""
+    return error_answer(RATE_LIMITED, {"retry_after_s": over.retry_after_s}, headers)._replace(headers=over.headers)
+
+
 def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
     """A refusal, or a decline on its way out."""
+    if isinstance(refusal, RateLimited):
+        return _response(limited_answer(refusal.over, request.headers))
     return _answer(request, refusal.code, refusal.detail)
 
 
@@ -126,7 +149,9 @@ def _answer(request: AnyRequest, code: Code, detail: Mapping[str, Any], *, statu
 
 
 def _response(answer: Answer) -> Response[bytes]:
-    headers = {**HEADERS, "Retry-After": str(answer.retry_after_s)} if answer.retry_after_s else HEADERS
+    headers = {**HEADERS, **dict(answer.headers)}
+    if answer.retry_after_s:
+        headers["Retry-After"] = str(answer.retry_after_s)
     return Response(answer.body, status_code=answer.status, headers=headers, media_type="application/json")
 
 
@@ -134,11 +159,12 @@ def _response(answer: Answer) -> Response[bytes]:
 
 
 class Answer(NamedTuple):
-    """What goes back: JSON, and the seconds after which asking again makes sense, if it does."""
+    """What goes back: JSON, the seconds after which asking again makes sense, if it does, and headers beside `HEADERS`."""
 
     status: int
     body: bytes
     retry_after_s: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 #: Of every answer, whatever its status.

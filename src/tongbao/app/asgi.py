@@ -29,6 +29,7 @@ from tongbao.app.books import Books
 from tongbao.app.console.kinds import KINDS
 from tongbao.app.frontends import frontends
 from tongbao.app.injection import CallerOf, with_services
+from tongbao.app.limits import RateLimits
 from tongbao.app.protocol import MOST_BODY_BYTES, BoundedProtocol, server_protocol
 from tongbao.app.quick import QuickRoute, QuickRoutes
 from tongbao.app.registry import CLASSES, UNDONE_ELSEWHERE, BankAdapter, counterparties, open_bank
@@ -217,7 +218,7 @@ def protocol(app: Litestar, settings: Settings) -> type[BoundedProtocol]:
     """How a server that serves `app` speaks: the short way to the busiest handlers, and a door that closes in time."""
     routes = [QuickRoute(route, PARTS, CALLERS) for route in QUICK]
     admission = Admission(lambda: app.state.services.engine, settings.most_wait_s)
-    return server_protocol(QuickRoutes(routes, lambda: app.state.services), admission)
+    return server_protocol(QuickRoutes(routes, lambda: app.state.services), admission, app.state.limits)
 
 
 def application(settings: Settings, dsn: str | None = None) -> Litestar:
@@ -234,6 +235,7 @@ def application(settings: Settings, dsn: str | None = None) -> Litestar:
     return Litestar(
         route_handlers=[*(with_services(route, PARTS, CALLERS, GUARDS.get(route)) for route in ROUTES), *frontends()],
         lifespan=[lifespan],
+        state=State({"limits": RateLimits(settings)}),
         exception_handlers={Refusal: answer_refusal, HTTPException: answer_http_exception, Exception: answer_error},
         before_request=check_request,
         response_headers=[ResponseHeader(name=name, value=value) for name, value in HEADERS.items()],

@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from tongbao.app.admission import Admission, closed_answer, is_read
-from tongbao.app.answers import HEADERS, Answer
+from tongbao.app.answers import HEADERS, Answer, limited_answer
+from tongbao.app.limits import Over, RateLimits
 from tongbao.app.quick import Begin, QuickRoutes
 
 #: A request line and its headers, in bytes. Ours need less than two thousand.
@@ -68,6 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     quick: ClassVar[QuickRoutes | None] = None
     admission: ClassVar[Admission | None] = None
+    limits: ClassVar[RateLimits | None] = None
 
     _head_bytes = 0
     _in_head = True
@@ -78,11 +80,17 @@ class BoundedProtocol(HttpToolsProtocol):
     _arriving = True
     _begin: Begin | None = None
     _closed_for_s = 0
+    #: Whose requests on this connection are counted; empty: nobody's.
+    _peer = ""
+    _over: Over | None = None
     _body = b""
     _short: _ShortCycle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        peer = self.client[0] if self.client else ""
+        if self.limits is not None and self.limits.applies_to(peer):
+            self._peer = peer
         self._deadline = self.loop.time() + ARRIVES_WITHIN_S
         self._look_later()
 
@@ -117,17 +125,24 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if self._is_free() and self._goes_the_short_way():
+        if self._peer and self.limits is not None:
+            self._over = self.limits.over(self._peer, self.headers)
+        if self._is_free() and (self._over is not None or self._goes_the_short_way()):
             self._body = b""
             keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
             self.cycle = self._short = _ShortCycle(keep_alive)  # type: ignore[assignment]
+            return
+        if self._over is not None:  # behind another on the connection: it waits its turn for its no
+            app, self.app, self._over = self.app, _said(limited_answer(self._over, _texts(self.headers))), None
+            super().on_headers_complete()
+            self.app = app
             return
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         # What is not body counts as head; what chunks of one byte need is allowed for.
         self._head_bytes = max(0, self._head_bytes - 8 * len(body))
-        if self._closed_for_s:
+        if self._closed_for_s or self._over is not None:
             return
         if self._begin is None:
             super().on_body(body)
@@ -141,6 +156,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle is not None and self.cycle.response_complete:  # it was answered before all of it had come
             self._deadline = self.loop.time() + self.timeout_keep_alive
         self._in_head, self._head_bytes = True, 0
+        if self._over is not None:
+            limited = limited_answer(self._over, _texts(self.headers))
+            self._over, self._short.response_complete = None, True
+            self._write(limited, self._short.keep_alive)
+            return
         if self._closed_for_s:
             closed = closed_answer(self._closed_for_s, self.headers)
             self._closed_for_s, self._short.response_complete = 0, True
@@ -193,7 +213,7 @@ class BoundedProtocol(HttpToolsProtocol):
             # As the framework will read it: the address may be absolute, quoted, or begin with two slashes.
             method, path = cycle.scope["method"].encode(), b"/" + cycle.scope["path"].encode().lstrip(b"/")
             if closed_for_s := self.admission.closed_for_s(method, path):
-                app = _closed(closed_for_s)
+                app = _said(closed_answer(closed_for_s, list(cycle.scope["headers"])))
             elif is_read(method, path):
                 app = self.admission.counted(app)
         super()._start_asgi_task(cycle, app)
@@ -241,6 +261,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _write(self, answer: Answer, keep_alive: bool) -> None:
         retry = b"retry-after: %d\r\n" % answer.retry_after_s if answer.retry_after_s else b""
+        for name, value in answer.headers:
+            retry += f"{name.lower()}: {value}\r\n".encode()
         close = b"" if keep_alive else b"connection: close\r\n"
         head = b"%s%s%s%s%scontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % (
             STATUS_LINE[answer.status], self._default_headers(), _HEADERS, retry, close, len(answer.body),
@@ -277,14 +299,17 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def _closed(retry_after_s: int) -> ASGI3Application:
-    """Stands where the application would, and answers 429 in the bytes that `_write` would."""
+def _texts(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+
+
+def _said(answer: Answer) -> ASGI3Application:
+    """Stands where the application would, and answers in the bytes that `_write` would."""
 
     async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        answer = closed_answer(retry_after_s, list(cast(HTTPScope, scope)["headers"]))
-        headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+        headers = [(name.lower().encode(), value.encode()) for name, value in (*HEADERS.items(), *answer.headers)]
         headers += [
-            (b"retry-after", b"%d" % retry_after_s),
+            (b"retry-after", b"%d" % answer.retry_after_s),
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(answer.body)),
         ]
@@ -294,6 +319,7 @@ def _closed(retry_after_s: int) -> ASGI3Application:
     return app
 
 
-def server_protocol(routes: QuickRoutes, admission: Admission) -> type[BoundedProtocol]:
-    """The protocol of a server whose requests for `routes` go the short way, and which `admission` keeps from drowning."""
-    return type("ServerProtocol", (BoundedProtocol,), {"quick": routes, "admission": admission})
+def server_protocol(routes: QuickRoutes, admission: Admission, limits: RateLimits) -> type[BoundedProtocol]:
+    """The protocol of a server whose requests for `routes` go the short way, which `admission` keeps from drowning, and which
+    nobody may ask more often than `limits` let them."""
+    return type("ServerProtocol", (BoundedProtocol,), {"quick": routes, "admission": admission, "limits": limits})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -32,6 +32,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     country        ISO 3166 code printed into merchant codes
     log_json       structured logs as JSON lines instead of for a terminal
     secure_cookies cookies only over HTTPS; off for a laptop without TLS
+    address_rate   requests a second that one address may send on the long run; five times as many at once
+    session_rate   the same of one session, or of one merchant's key
+    login_rate     attempts a minute to log in, register or use a code that one address has
+    limit_loopback whether requests from this machine itself are counted too
+    trusted_proxies  addresses and networks, separated by commas, whose X-Forwarded-For says who is asking; empty: nobody's
     four_eyes      sensitive acts of operators take two of them; off for an installation of one person
     argon2_time, argon2_memory_kib  cost of a password hash
     anchor_file    where signed ends of the audit chain are appended; empty: anchors.jsonl in data_dir. Keep copies elsewhere
@@ -56,6 +61,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "Asia/Shanghai"
     log_json: bool = False
     secure_cookies: bool = False
+    address_rate: Annotated[int, msgspec.Meta(ge=1)] = 500
+    session_rate: Annotated[int, msgspec.Meta(ge=1)] = 200
+    login_rate: Annotated[int, msgspec.Meta(ge=1)] = 120
+    limit_loopback: bool = False
+    trusted_proxies: str = ""
     four_eyes: bool = True
     argon2_time: int = 2
     argon2_memory_kib: int = 19_456

@@ -60,7 +60,7 @@ def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
     app = application(settings, dsn)
     config = uvicorn.Config(
         app, loop="uvloop", http=protocol(app, settings), ws="none", lifespan="on", log_level="warning",
-        access_log=False, server_header=False, timeout_keep_alive=30, timeout_graceful_shutdown=5,
+        access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=30, timeout_graceful_shutdown=5,
         limit_concurrency=_MOST_CONNECTIONS,
     )  # fmt: skip
     # The loop accepts one connection a turn from each listening descriptor, and a turn under load takes milliseconds: with one
