@@ -51,6 +51,8 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "GET /v1/wallet/bank-transfers/{bank_transfer_id}": [Theft("thief", "$bank_transfer")],
     "DELETE /v1/wallet/bank-accounts/{bank_account_id}": [Theft("thief", "$bank_account")],
     "DELETE /v1/wallet/sessions/{session_id}": [Theft("thief", "$session"), Theft("thief", "$staff_session")],
+    "DELETE /v1/wallet/devices/{device_id}": [Theft("thief", "$device")],
+    "POST /v1/wallet/devices/{device_id}/name": [Theft("thief", "$device", {"name": "mine"})],
     "GET /v1/wallet/payments/{payment_id}": [Theft("thief", "$paid")],
     # An order is anybody's to pay who saw its code; of one that is no longer to be paid they learn just that.
     "POST /v1/wallet/payments/{payment_id}/confirm": [
@@ -103,6 +105,7 @@ async def loot(town: Town) -> dict[str, Any]:
     open_order, closed = await town.order(town.shop, "1.00"), await town.order(town.shop, "3.00")
     ok(await town.shop.post(f"/v1/merchant/orders/{closed['out_trade_no']}/close"))
     bill = ok(await town.ann.get("/v1/wallet/bills", limit=1))["items"][0]
+    device = ok(await town.ann.get("/v1/wallet/devices"))["items"][0]
     thief, rival = await town.customer("Thief"), await town.merchant("Rival")
     await town.gift(thief, "10.00")
     return {
@@ -110,7 +113,7 @@ async def loot(town: Town) -> dict[str, Any]:
         "$bank_account": town.ann.bank_account_id, "$session": town.ann.session_id, "$paid": paid["payment_id"],
         "$staff_session": str(await town.books.fetchval(
             "select session_id from session join principal using (principal_id) where audience = 'merchant' limit 1")),
-        "$closed": closed["payment_id"], "$number": order["out_trade_no"], "$open_number": open_order["out_trade_no"],
+        "$device": device["device_id"], "$closed": closed["payment_id"], "$number": order["out_trade_no"], "$open_number": open_order["out_trade_no"],
         "$store": town.shop.store_id,
     }  # fmt: skip
 
