@@ -113,7 +113,8 @@ async def loot(town: Town) -> dict[str, Any]:
         "$bank_account": town.ann.bank_account_id, "$session": town.ann.session_id, "$paid": paid["payment_id"],
         "$staff_session": str(await town.books.fetchval(
             "select session_id from session join principal using (principal_id) where audience = 'merchant' limit 1")),
-        "$device": device["device_id"], "$closed": closed["payment_id"], "$number": order["out_trade_no"], "$open_number": open_order["out_trade_no"],
+        "$device": device["device_id"], "$closed": closed["payment_id"],
+        "$number": order["out_trade_no"], "$open_number": open_order["out_trade_no"],
         "$store": town.shop.store_id,
     }  # fmt: skip
 

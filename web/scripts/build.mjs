@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
+import { writeInventory } from './inventory.mjs'
 
 const web = fileURLToPath(new URL('..', import.meta.url))
 const asked = process.argv.slice(2)
@@ -11,3 +12,4 @@ const apps = (asked.length ? asked : ['wallet', 'merchant', 'console']).filter((
   return found
 })
 for (const app of apps) await build({ configFile: `${web}${app}/vite.config.ts`, logLevel: 'warn' })
+writeInventory(`${web}dist`, apps)

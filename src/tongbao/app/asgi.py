@@ -21,7 +21,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Contact, License
 
 from tongbao import __version__
-from tongbao.app import console, proofs, runtime
+from tongbao.app import console, page_reports, proofs, runtime
 from tongbao.app.admission import Admission
 from tongbao.app.answers import HEADERS, answer_error, answer_http_exception, answer_refusal, check_request
 from tongbao.app.audit import Audit
@@ -29,7 +29,9 @@ from tongbao.app.books import Books
 from tongbao.app.console.kinds import KINDS
 from tongbao.app.frontends import frontends
 from tongbao.app.injection import CallerOf, with_services
+from tongbao.app.inventory import PageWatch
 from tongbao.app.limits import RateLimits
+from tongbao.app.page_reports import PageReports
 from tongbao.app.protocol import MOST_BODY_BYTES, BoundedProtocol, server_protocol
 from tongbao.app.quick import QuickRoute, QuickRoutes
 from tongbao.app.registry import CLASSES, UNDONE_ELSEWHERE, BankAdapter, counterparties, open_bank
@@ -101,6 +103,8 @@ class Services:
         self.operators = OperatorService(
             engine, pool, self.identity, clock, self.vault, KINDS, lambda: self, four_eyes=settings.four_eyes
         )
+        self.page_reports = PageReports(pool, clock)
+        self.page_watch = PageWatch(f"http://{settings.host}:{settings.port}", settings.watch_pages_every_s)
         self.listener = OutboxListener(dsn)
         self.listener.watch("sessions", self._session_ended)
         self.listener.watch("people", lambda row: self.identity.forget_person(self.vault.told(row)))
@@ -176,7 +180,7 @@ def ping() -> str:
 ROUTES = (
     health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES,
     *payments_http.ROUTES,
-    *qr_http.ROUTES, *console.ROUTES, *proofs.ROUTES,
+    *qr_http.ROUTES, *console.ROUTES, *proofs.ROUTES, page_reports.report,
 )  # fmt: skip
 
 #: What a shop and its customers do all day, answered past the framework.
@@ -197,6 +201,7 @@ PARTS = frozenset(
         "ledger",
         "listener",
         "operators",
+        "page_reports",
         "clock",
         "pool",
         "secure_cookies",

@@ -42,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     anchor_file    where signed ends of the audit chain are appended; empty: anchors.jsonl in data_dir. Keep copies elsewhere
     anchor_every_s how often the worker signs, when there is news; 0: never
     verify_every_s how often the worker verifies what is new since the last time; 0: never
+    watch_pages_every_s  how often the worker compares the pages and scripts that are served with those that were built; 0: never
     verify_hour    at which hour of the local day the worker verifies everything, 0 to 23; -1: never
     master_key     the master key itself, base64 of 32 bytes; several during a rotation, the new one first
     master_key_file  the file (mode 0600) that holds it, if the environment does not; by default master.key in data_dir
@@ -72,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     anchor_file: str = ""
     anchor_every_s: int = 60
     verify_every_s: int = 600
+    watch_pages_every_s: int = 600
     verify_hour: int = 3
     master_key: Secret = Secret("")
     master_key_file: str = ""

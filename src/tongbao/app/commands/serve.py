@@ -21,6 +21,9 @@ from tongbao.app.settings import Settings
 #: More are answered 503 at once. Their waiting is bounded otherwise (`most_wait_s`); this bounds memory, some 10 kB each.
 _MOST_CONNECTIONS = 10_000
 
+#: For two years a browser that has seen us comes by TLS alone. Source: RFC 6797, 6.1.
+_ONLY_TLS = (("strict-transport-security", "max-age=63072000; includeSubDomains"),)
+
 _log = structlog.get_logger("tongbao.app")
 
 
@@ -60,7 +63,8 @@ def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
     app = application(settings, dsn)
     config = uvicorn.Config(
         app, loop="uvloop", http=protocol(app, settings), ws="none", lifespan="on", log_level="warning",
-        access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=30, timeout_graceful_shutdown=5,
+        access_log=False, server_header=False, proxy_headers=False,
+        headers=list(_ONLY_TLS) if settings.secure_cookies else [], timeout_keep_alive=30, timeout_graceful_shutdown=5,
         limit_concurrency=_MOST_CONNECTIONS,
     )  # fmt: skip
     # The loop accepts one connection a turn from each listening descriptor, and a turn under load takes milliseconds: with one

@@ -22,10 +22,12 @@ from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import new_id
 from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import ExpireHolds, HoldRef
+from tongbao.operators.api import MACHINE
 
 _log = structlog.get_logger("tongbao.worker")
 _LOCK = 7042
 _ROUND_S = 1.0
+_MOST_INCIDENTS = 20
 
 
 @click.command("work", help="Run the worker: the janitors and everything on a schedule.")
@@ -83,9 +85,21 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("orders", services.payments.expire_due),
         ("holds", lambda: expire_holds(services)),
         ("proposals", services.operators.carry_out_due),
+        ("pages", lambda: watch_pages(services)),
         ("anchor", services.audit.anchor_when_due),
         ("verify", services.audit.verify_when_due),
     ]
+
+
+async def watch_pages(services: Services) -> int:
+    """Compare what is served with what was built, and open an incident for what differs, one a file."""
+    if not services.page_watch.is_due():
+        return 0
+    opened = 0
+    for path in (await services.page_watch.look())[:_MOST_INCIDENTS]:
+        text = f"{path} is not served as it was built"
+        opened += await services.operators.open_incident("page_tampering", path, text, MACHINE)
+    return opened
 
 
 async def expire_holds(services: Services, limit: int = 1000) -> int:

@@ -22,6 +22,7 @@ from tongbao.app.console import (
     states,
 )
 from tongbao.app.console.guarding import Right
+from tongbao.app.page_reports import reports as incidents_of_pages
 from tongbao.operators.api import Permission, Subject
 
 _P = Permission
@@ -103,6 +104,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=proposals.approve, permission=_P.PROPOSALS, about=_PROPOSAL),
     Right(route=proposals.reject, permission=_P.PROPOSALS, about=_PROPOSAL),
     Right(route=proposals.withdraw, permission=_P.PROPOSALS, about=_PROPOSAL),
+    Right(route=incidents_of_pages, permission=_P.INCIDENTS_READ),
     Right(route=proposals.incidents, permission=_P.INCIDENTS_READ),
     Right(route=proposals.review, permission=_P.INCIDENTS_REVIEW, about=_INCIDENT),
 )

@@ -43,6 +43,21 @@ create table incident (
 );
 create index incident_to_review on incident (due_at) where reviewed_at is null;
 
+-- What browsers say they were kept from running: a note, written by anybody, one row a kind and bounded in number. Not the engine's,
+-- therefore not sealed.
+create table page_report (
+    digest    bytea       not null,
+    directive text        not null,
+    page      text        not null,
+    blocked   text        not null,
+    source    text        not null,
+    times     bigint      not null,
+    first_at  timestamptz not null,
+    last_at   timestamptz not null,
+    constraint page_report_pk primary key (digest)
+);
+create index page_report_by_time on page_report (last_at, digest);
+
 create table operator_act (
     act_id       uuid        not null,
     at           timestamptz not null,

@@ -47,3 +47,16 @@ where ($1::uuid is null or operator_id = $1) and ($2::text[] is null or subject_
   and (not $4 or changing) and ($5::uuid is null or act_id >= $5) and ($6::uuid is null or act_id < $6)
   and ($7::uuid is null or act_id < $7)
 order by act_id desc limit $8;
+
+-- name: note_report
+-- One more of a kind, if there is room. $1 digest, $2 directive, $3 page, $4 blocked, $5 source, $6 now, $7 most rows.
+insert into page_report (digest, directive, page, blocked, source, times, first_at, last_at)
+select $1, $2, $3, $4, $5, 1, $6, $6
+where exists (select from page_report where digest = $1) or (select count(*) from page_report) < $7
+on conflict (digest) do update set times = page_report.times + 1, last_at = excluded.last_at;
+
+-- name: page_reports
+-- Latest first. $1, $2 below this place or null, $3 limit.
+select digest, directive, page, blocked, source, times, first_at, last_at
+from page_report where ($1::timestamptz is null or (last_at, digest) < ($1, $2::bytea))
+order by last_at desc, digest desc limit $3;
