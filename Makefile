@@ -11,7 +11,7 @@ KILLS ?= 200
 SOAK_MINUTES ?=
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: help setup web demo test check bench smoke soak mutate fmt lock openapi catalogue screenshots browser clean
+.PHONY: help setup web demo test check bench smoke soak mutate fmt lock openapi catalogue screenshots browser softhsm clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -37,13 +37,16 @@ setup: .make/python .make/web ## Install everything the project needs
 
 web: .make/web ## Build the three front ends
 
+softhsm: ## Install Debian's SoftHSM2, for the tests of a master key in a hardware module
+	@tools/softhsm
+
 browser: ## Install Debian's Chromium, for the browser tests and the screenshots
 	@tools/browser
 
 demo: setup ## Run the product with demonstration data
 	@$(BIN)/tongbao demo
 
-test: setup browser ## Run all tests
+test: setup browser softhsm ## Run all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 check: setup ## Lint, types, layers, front ends

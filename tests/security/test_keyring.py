@@ -131,6 +131,8 @@ def test_a_new_master_key_wraps_everything_and_the_former_opens_nothing(tmp_path
     former = parse(master.read_text())[0]
     name = ring.rotate_master()
     assert name != name_of(former) and {each.master for each in ring.listed()} == {name}
+    assert [name_of(key) for key in parse(master.read_text())] == [name, name_of(former)], "the former opens what is in backups"
+    ring.retire_master()
     assert [name_of(key) for key in parse(master.read_text())] == [name], "the former is forgotten"
     assert values(KeyRing.open(path)) == values(running)
     assert running.rotate("C3") == 2, "a process that was running meanwhile goes on"
@@ -144,7 +146,10 @@ def test_a_rotation_of_the_master_key_that_stops_halfway_leaves_a_ring_that_open
     FileMaster(tmp_path / "master.key").rotate()
     ring = KeyRing.open(path)
     assert values(ring) == before
+    with pytest.raises(ValueError, match="rotate first"):
+        ring.retire_master()
     name = ring.rewrap()
+    ring.retire_master()
     assert len(parse((tmp_path / "master.key").read_text())) == 1 and {each.master for each in ring.listed()} == {name}
     assert values(KeyRing.open(path)) == before
 

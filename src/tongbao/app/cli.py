@@ -1,4 +1,4 @@
-"""The command line: `tongbao serve | work | demo | books | smoke | verify | prove | anchor | replay | doctor`.
+"""The command line: `tongbao serve | work | demo | books | smoke | verify | prove | anchor | keys | replay | doctor`.
 
 Each command lives in its own module of `app/commands/` and is imported only when it is called, so that `--help` is quick.
 """
@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("tongbao.app.commands.verify", "Compare every stored row with the audit chain, its seal and the anchors."),
     "prove": ("tongbao.app.commands.prove", "Write a file that proves a receipt, an entry or a journal to anybody."),
     "anchor": ("tongbao.app.commands.anchor", "Sign the ends of the audit chain now."),
+    "keys": ("tongbao.app.commands.keys", "List the keys of the installation, exchange them, forget old ones."),
     "replay": ("tongbao.app.commands.replay", "Replay labelled real payments through the engine."),
     "doctor": ("tongbao.app.commands.doctor", "Say what is in force and what is unsafe or missing."),
 }

@@ -19,6 +19,7 @@ from tongbao.kernel.postgres import EmbeddedPostgres, wait_until_ready
 from tongbao.security.keyring import KeyRing
 from tongbao.security.keys import Keys
 from tongbao.security.master import FileMaster, GivenMaster, MasterKey, MasterKeyError, parse
+from tongbao.security.token import TokenMaster
 
 _log = structlog.get_logger("tongbao.app")
 
@@ -47,9 +48,14 @@ def keys(settings: Settings) -> Keys:
 def ring(settings: Settings) -> KeyRing:
     """The installation's key ring, made on first use. Raises SystemExit saying what to do where its master key is not there."""
     try:
-        return KeyRing.open(settings.data_dir / "keys.json", _master(settings), settings.cipher)
+        return KeyRing.open(ring_file(settings), _master(settings), settings.cipher)
     except MasterKeyError as error:
         raise SystemExit(str(error)) from None
+
+
+def ring_file(settings: Settings) -> Path:
+    """Where the installation's keys are, wrapped."""
+    return settings.data_dir / "keys.json"
 
 
 def _master(settings: Settings) -> MasterKey | None:
@@ -58,6 +64,9 @@ def _master(settings: Settings) -> MasterKey | None:
         return GivenMaster(parse(settings.master_key))
     if settings.master_key_file:
         return FileMaster(Path(settings.master_key_file).expanduser())
+    if settings.pkcs11_module:
+        how = (settings.pkcs11_module, settings.pkcs11_token, str(settings.pkcs11_pin))
+        return TokenMaster(*how) if ring_file(settings).exists() else TokenMaster.made(*how)
     return None
 
 
@@ -72,7 +81,7 @@ def no_database(settings: Settings) -> str | None:
 
 def nothing_to_audit(settings: Settings) -> str | None:
     """As `no_database`, for a command that needs the keys too: it makes none."""
-    file = settings.data_dir / "keys.json"
+    file = ring_file(settings)
     if file.exists():
         return no_database(settings)
     return no_database(settings) or (

@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     verify_hour    at which hour of the local day the worker verifies everything, 0 to 23; -1: never
     master_key     the master key itself, base64 of 32 bytes; several during a rotation, the new one first
     master_key_file  the file (mode 0600) that holds it, if the environment does not; by default master.key in data_dir
+    pkcs11_module  the library of a hardware module that holds it, and the token's label (pkcs11_token) and PIN (pkcs11_pin)
     cipher         what new values are sealed with: AES-256-GCM, or SM4-GCM where the law asks for it
     """
 
@@ -77,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     verify_hour: int = 3
     master_key: Secret = Secret("")
     master_key_file: str = ""
+    pkcs11_module: str = ""
+    pkcs11_token: str = "tongbao"  # noqa: S105 (a label)
+    pkcs11_pin: Secret = Secret("")
     cipher: Literal["AES-256-GCM", "SM4-GCM"] = "AES-256-GCM"
 
     @classmethod

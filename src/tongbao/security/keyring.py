@@ -87,8 +87,12 @@ class KeyRing:
 
     def newest(self, purpose: str) -> Box:
         """The key that seals for a class now."""
-        self._look()
+        self.look()
         return self._newest[purpose]
+
+    def only(self, purpose: str) -> bool:
+        """Whether a class has one version: then nothing is sealed by an older one."""
+        return sum(each == purpose for each, _ in self._boxes) == 1
 
     def version(self, purpose: str, version: int) -> Box:
         """The key of a class that sealed something. Raises InvariantBroken if it is not kept any more."""
@@ -117,19 +121,24 @@ class KeyRing:
         return number
 
     def rotate_master(self) -> str:
-        """Wrap every key anew, by a new master key; the former is forgotten where that is ours to do. The new one's name.
-
-        Killed between the steps it leaves both, and each opens what it wrapped.
-        """
+        """Wrap every key anew, by a new master key, whose name it answers. The former is kept until `retire_master`: rings in
+        backups are wrapped by it. Killed between the steps this leaves both, and each opens what it wrapped."""
         self._master.rotate()
         return self.rewrap()
 
     def rewrap(self) -> str:
-        """Wrap every key by the current master key, whose name it answers, and forget the other master keys."""
+        """Wrap every key by the current master key, whose name it answers."""
         with self._changing() as keys:
             keys[:] = [_wrapped(self._master, each.purpose, each.version, self._unwrapped(each), each.made_at) for each in keys]
-        self._master.retire()
         return self._master.current()
+
+    def retire_master(self) -> None:
+        """Forget every master key but the current, for ever: a ring that is in a backup and was wrapped by another opens no more.
+        Raises ValueError while one of them still wraps something here."""
+        current = self._master.current()
+        if others := sorted({each.master for each in self._file().keys} - {current}):
+            raise ValueError(f"{', '.join(others)} still wraps keys: rotate first")
+        self._master.retire()
 
     def retire(self, purpose: str, version: int) -> None:
         """Forget a version for ever: nothing that it sealed opens again, in no backup either. Never the newest.
@@ -144,7 +153,8 @@ class KeyRing:
 
     # ── the file ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Take notice of what another process changed, unless that was done within the last second."""
         now = time.monotonic()
         if now - self._looked < _LOOK_EVERY_S:
             return

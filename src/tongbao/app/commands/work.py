@@ -23,6 +23,7 @@ from tongbao.kernel.ids import new_id
 from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import ExpireHolds, HoldRef
 from tongbao.operators.api import MACHINE
+from tongbao.security.rotation import rewrap_round
 
 _log = structlog.get_logger("tongbao.worker")
 _LOCK = 7042
@@ -86,6 +87,7 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("holds", lambda: expire_holds(services)),
         ("proposals", services.operators.carry_out_due),
         ("pages", lambda: watch_pages(services)),
+        ("person_keys", lambda: rewrap_round(services.engine, services.pool, services.vault, services.ring, services.clock)),
         ("anchor", services.audit.anchor_when_due),
         ("verify", services.audit.verify_when_due),
     ]
