@@ -20,7 +20,7 @@ class Secret(str):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator may choose.
 
-    data_dir       keys, the embedded database, the simulated bank's books
+    data_dir       the key ring, the embedded database, the simulated bank's books
     database_url   any PostgreSQL ≥ 16; empty: the embedded one in data_dir
     host, port     where the server listens
     processes      server processes; each runs an engine of its own over the one database

@@ -4,7 +4,7 @@ What is known of a person is encrypted under random keys of their own, one for e
 keys wrap. To erase a person is to overwrite that one small row: whatever was encrypted, in whichever table, opens for nobody any
 more ("crypto-shredding"). Wherever the old row still lies (a backup, the write-ahead log) it is wrapped by a version of the class
 keys: when that is retired, the copies open no more either.
-Source: PIPL, Art. 47 (erasure); JR/T 0171-2020, 6.1.6 (destruction); docs/decisions/0019.
+Source: PIPL, Art. 47 (erasure); JR/T 0171-2020, 6.1.6 (destruction); docs/decisions/0018.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ async def examine(settings: Settings) -> list[Finding]:
         findings.append(("broken", "keys", f"{key_file} can be read by others: chmod 600"))
     else:
         findings.append(("ok", "anchor key", AnchorKey(runtime.keys(settings).anchor).public_key.hex()))
-        findings.append(("ok", "keys", "one file, readable by its owner only; back it up apart from the database"))
+        findings.append(("ok", "keys", "wrapped by the master key, in one file readable by its owner only"))
+        if not (settings.master_key or settings.master_key_file or settings.pkcs11_module):
+            findings.append(("note", "master key", "lies beside the keys: name a file elsewhere, or a token (decision 0019)"))
     built = frontends.built() is not None
     findings.append(("ok", "front ends", "built") if built else ("note", "front ends", "not built: run `make web`"))
     if not settings.secure_cookies:
