@@ -83,5 +83,7 @@ comment on table proposal is
      expires_at, state, alone, decided_at, ended_at, seal';
 comment on table incident is
     'C1: incident_id, subject_id, text, opened_by, reviewed_by, note; none: kind, opened_at, due_at, reviewed_at, seal';
+comment on table page_report is
+    'C1: page, blocked, source; none: digest, directive, times, first_at, last_at';
 comment on table operator_act is
     'C1: act_id, operator_id, session_id, subject_kind, subject_id, reason, outcome; none: at, act, changing';
