@@ -163,7 +163,7 @@ export const bookWords = defineMessages(
     'nav.ledger': 'General ledger',
     'nav.holds': 'Holds',
     'nav.periods': 'Period close',
-    'nav.files': 'Files',
+    'nav.files': 'Import and export',
 
     'act.done': 'Done',
     'act.reason': 'Reason',
