@@ -12,20 +12,27 @@ import type {
 } from '@shared/api/types.ts'
 import { sessionEnded } from './session.ts'
 import type {
+  Act,
   ConsoleChain,
   ConsoleTrial,
   CustomerLine,
   FreezeReason,
   Hold,
+  Incident,
+  Kinds,
   Ledger,
   LedgerDay,
   LedgerEntry,
   MerchantLine,
   Opening,
+  OperatorLine,
   PastBalance,
   Period,
   PeriodCheck,
+  Proposal,
+  RoleLine,
   StatementLine,
+  Waiting,
 } from './wire.ts'
 
 const client = createClient('console', sessionEnded)
@@ -47,6 +54,12 @@ export interface Freeze {
   credits: boolean
   reason: FreezeReason
   note: string
+}
+export interface Propose {
+  kind: string
+  body: Record<string, unknown>
+  reason: string
+  alone: boolean
 }
 export interface OpeningFile {
   content: string
@@ -94,5 +107,18 @@ export const api = {
   bankTransfers: (query: Query, cursor: string | null) => list<ConsoleBankTransfer>('/bank-transfers', query, cursor),
   customers: (query: Query, cursor: string | null) => list<CustomerLine>('/customers', query, cursor),
   merchants: (query: Query, cursor: string | null) => list<MerchantLine>('/merchants', query, cursor),
+  kinds: () => client.get<Kinds>('/kinds'),
+  waiting: () => client.get<Waiting>('/waiting'),
+  proposals: (query: Query, cursor: string | null) => list<Proposal>('/proposals', query, cursor),
+  proposal: (id: string) => client.get<Proposal>(`/proposals/${seg(id)}`),
+  propose: (key: string, body: Propose) => client.post<Proposal>('/proposals', { key, body, money: body.alone, timeout: 60_000 }),
+  approve: (id: string, key: string, note: string) => client.post<Proposal>(`/proposals/${seg(id)}/approve`, { key, body: { note }, timeout: 60_000 }),
+  reject: (id: string, key: string, note: string) => client.post<Proposal>(`/proposals/${seg(id)}/reject`, { key, body: { note }, money: false }),
+  withdraw: (id: string, key: string) => client.post<Proposal>(`/proposals/${seg(id)}/withdraw`, { key, money: false }),
+  incidents: (query: Query, cursor: string | null) => list<Incident>('/incidents', query, cursor),
+  reviewIncident: (id: string, key: string, note: string) => client.post<Incident>(`/incidents/${seg(id)}/review`, { key, body: { note }, money: false }),
+  operators: (cursor: string | null) => list<OperatorLine>('/operators', {}, cursor),
+  roles: () => client.get<{ roles: RoleLine[] }>('/roles'),
+  acts: (query: Query, cursor: string | null) => list<Act>('/acts', query, cursor),
   createMerchant: (key: string, body: NewMerchant) => client.post<MerchantLine>('/merchants', { key, body }),
 }

@@ -1,8 +1,11 @@
-/** Who may act on the books. The server decides; the pages only do not offer what it would refuse. */
+/** Who may do what. The server decides; the pages only do not offer what it would refuse. */
 import { computed } from 'vue'
 import { operator } from './session.ts'
 
-const has = (...roles: string[]): boolean => operator.value?.roles.some((role) => roles.includes(role)) ?? false
+/** Whether the operator at the desk has a permission, by its name in the server's table. */
+export const may = (permission: string): boolean => operator.value?.permissions.includes(permission) ?? false
 
-export const isBookkeeper = computed(() => has('finance', 'admin'))
-export const isAdmin = computed(() => has('admin'))
+/** Where an operator begins: the payments, or what waits for them if those are not theirs to see. */
+export const home = (): string => (may('payments.read') ? '/payments' : '/approvals')
+
+export const isBookkeeper = computed(() => may('books.act'))

@@ -12,16 +12,20 @@
  *   /chain                             the audit chain and its verification
  *   /bank-transfers                    the queue (state)
  *   /customers, /merchants             find (q);  /merchants/new creates
+ *   /approvals, /approvals/:id         what takes two operators (which: open, mine, ended, incidents); one proposal
+ *   /operators, /operators/roles       who is at the console, and what each role may do
+ *   /acts                              what operators did (by, subject, act, changes, from, to)
  */
 import { createRouter, createWebHistory } from 'vue-router'
 import { ApiError } from '@shared'
 import { api } from './api.ts'
+import { home } from './roles.ts'
 import { onSessionEnd, operator } from './session.ts'
 
 export const router = createRouter({
   history: createWebHistory(import.meta.env.BASE_URL),
   routes: [
-    { path: '/', redirect: '/payments' },
+    { path: '/', redirect: () => home() },
     { path: '/login', component: () => import('./pages/Login.vue'), meta: { heading: 'login.title', guest: true } },
     { path: '/payments', component: () => import('./pages/Payments.vue'), meta: { heading: 'payments.title' } },
     { path: '/payments/:id', component: () => import('./pages/PaymentDetail.vue'), props: true, meta: { heading: 'payment.title' } },
@@ -39,7 +43,12 @@ export const router = createRouter({
     { path: '/customers', component: () => import('./pages/Customers.vue'), meta: { heading: 'customers.title' } },
     { path: '/merchants', component: () => import('./pages/Merchants.vue'), meta: { heading: 'merchants.title' } },
     { path: '/merchants/new', component: () => import('./pages/NewMerchant.vue'), meta: { heading: 'merchant.title' } },
-    { path: '/:rest(.*)*', redirect: '/payments' },
+    { path: '/approvals', component: () => import('./pages/Approvals.vue'), meta: { heading: 'approvals.title' } },
+    { path: '/approvals/:id', component: () => import('./pages/ProposalDetail.vue'), props: true, meta: { heading: 'proposal.title' } },
+    { path: '/operators', component: () => import('./pages/Operators.vue'), meta: { heading: 'operators.title' } },
+    { path: '/operators/roles', component: () => import('./pages/Roles.vue'), meta: { heading: 'operators.rolesTable' } },
+    { path: '/acts', component: () => import('./pages/Acts.vue'), meta: { heading: 'acts.title' } },
+    { path: '/:rest(.*)*', redirect: '/' },
   ],
   scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
 })
@@ -54,8 +63,8 @@ router.beforeEach(async (to) => {
       operator.value = null
     }
   }
-  if (operator.value === null && !to.meta['guest']) return { path: '/login', query: to.path === '/payments' ? {} : { next: to.fullPath } }
-  return operator.value && to.meta['guest'] ? '/payments' : true
+  if (operator.value === null && !to.meta['guest']) return { path: '/login', query: to.path === '/payments' || to.path === '/' ? {} : { next: to.fullPath } }
+  return operator.value && to.meta['guest'] ? home() : true
 })
 
 // Focus goes to the new page's heading, as a full page load would do.

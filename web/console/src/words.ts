@@ -1,6 +1,7 @@
 /** What the operator's console says. `{name}` is filled by the caller. */
 import { defineMessages, translator } from '@shared/i18n/messages.ts'
 import { bookWords } from './bookWords.ts'
+import { eyesWords } from './eyesWords.ts'
 
 const desk = defineMessages(
   {
@@ -108,6 +109,10 @@ const desk = defineMessages(
     'payment.timeline': '时间线',
     'payment.refunds': '退款',
     'payment.noRefunds': '没有退款',
+    'payment.refund': '代商户退款',
+    'payment.refundLead': '从商户余额退还付款人，最多 {left}。批准后立即到账，不能撤销。',
+    'payment.badRefund': '请填写大于零的金额。',
+    'payment.refundTooMuch': '超过可退金额。',
     'payment.journals': '凭证',
     'payment.noJournals': '资金未变动，没有凭证',
     'payment.expires': '失效时间',
@@ -371,6 +376,10 @@ const desk = defineMessages(
     'payment.timeline': 'Timeline',
     'payment.refunds': 'Refunds',
     'payment.noRefunds': 'No refunds',
+    'payment.refund': 'Refund for the merchant',
+    'payment.refundLead': 'From the merchant’s balance back to the payer, {left} at most. Once approved it is there at once and cannot be undone.',
+    'payment.badRefund': 'Enter an amount above zero.',
+    'payment.refundTooMuch': 'More than is left to refund.',
     'payment.journals': 'Journals',
     'payment.noJournals': 'No money moved, so there are no journals',
     'payment.expires': 'Expires',
@@ -531,6 +540,6 @@ const desk = defineMessages(
   },
 )
 
-export const words = { zh: { ...desk.zh, ...bookWords.zh }, en: { ...desk.en, ...bookWords.en } }
+export const words = { zh: { ...desk.zh, ...bookWords.zh, ...eyesWords.zh }, en: { ...desk.en, ...bookWords.en, ...eyesWords.en } }
 export const t = translator(words)
 export type Word = Parameters<typeof t>[0]
