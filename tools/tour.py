@@ -276,5 +276,13 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("customers", "/console/customers", _seen("customer-row")),
         Stop("merchants", "/console/merchants", _seen("merchant-row")),
         Stop("new-merchant", "/console/merchants/new", "form"),
+        Stop("approvals", "/console/approvals", _seen("proposal-row")),
+        Stop("proposal", "/console/approvals", _seen("proposal-approve"), _click("proposal-link")),
+        Stop("propose", "/console/periods", _seen("propose-reason"), _click("period-reopen")),
+        Stop("incidents", "/console/approvals?which=incidents", _seen("incident-review")),
+        Stop("operators", "/console/operators", _seen("operator-change")),
+        Stop("new-operator", "/console/operators", _seen("propose-reason"), _click("operator-new")),
+        Stop("roles", "/console/operators/roles", _seen("permission-row")),
+        Stop("acts", "/console/acts", _seen("act-row")),
     ),
 }

@@ -16,7 +16,7 @@ import msgspec
 
 from tests.support.ageing import age
 from tongbao.app.asgi import Services, open_services
-from tongbao.app.seed import caller, keep_books
+from tongbao.app.seed import ask_for_eyes, caller, keep_books
 from tongbao.app.settings import Settings
 from tongbao.app.stack import Stack, free_port, running
 from tongbao.channels.api import Fault, Match
@@ -65,14 +65,17 @@ class Product:
         self._orders = 0
         self.url = stack.url
         self.operator_login = "operator@example.com"
+        self.colleague_login = "colleague@example.com"
         self.owner_login = "13911110001"
+        self.colleague_id: UUID
         self.merchant_id: UUID
         self.store_ids: tuple[UUID, ...]
 
     async def found(self) -> None:
-        """The operator and the shop that every test uses."""
+        """The two operators and the shop that every test uses."""
         identity, merchants = self._services.identity, self._services.merchants
-        await identity.register(self._id(), "console", self.operator_login, PASSWORD, "运营 Operator", "zh", roles="admin")
+        for login, name in ((self.operator_login, "运营 Operator"), (self.colleague_login, "同事 Colleague")):
+            self.colleague_id, _ = await identity.register(self._id(), "console", login, PASSWORD, name, "zh", roles="admin")
         owner = await identity.enrolment(self.owner_login, PASSWORD, "王掌柜", "zh", "owner")
         stores = [NewStore(STORE, "杭州"), NewStore(SECOND_STORE, "杭州")]
         opened = await merchants.open(self._id(), SHOP, "5812", "杭州", 6_000, stores, owner)
@@ -133,6 +136,7 @@ class Product:
         closed = now.astimezone(self._services.wallet.zone).date() - timedelta(days=2)
         people = holder.who.principal_id, frozen.who.principal_id
         await keep_books(self._services, now, operator_id, closed, *people, self.merchant_id)
+        await ask_for_eyes(self._services, self.colleague_id, frozen.who.principal_id)
         await self._services.audit.anchor()
 
     async def _freeze(self, person: Person) -> None:

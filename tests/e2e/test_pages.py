@@ -76,6 +76,8 @@ _NAMED = {
     "chain": "[data-testid=anchor-row] [data-testid=anchor-signature]",
     "customers": "[data-testid=customer-row] td.num",
     "merchants": "[data-testid=merchant-row] td:nth-child(6)",
+    "approvals": "[data-testid=proposal-row] [data-testid=deadline]",
+    "incidents": "[data-testid=incident-row] [data-testid=incident-review]",
 }
 
 #: Whether the element that has the focus shows it: an outline or a ring, on itself or on what stands round it.

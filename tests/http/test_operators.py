@@ -131,6 +131,24 @@ async def test_what_one_proposes_another_approves_and_then_it_is_done(town: Town
 
 
 @on_the_town
+async def test_the_list_of_what_is_mine_shows_nobody_elses(town: Town) -> None:
+    who = await frozen(town)
+    mine = ok(await town.finance.post("/v1/console/proposals", wish(who)), status=201)
+    others = ok(await town.admin.post("/v1/console/proposals", wish(who)), status=201)
+
+    async def listed(**query: Any) -> set[str]:
+        page = ok(await town.finance.get("/v1/console/proposals", limit=100, **query))
+        return {each["proposal_id"] for each in page["items"]}
+
+    assert {mine["proposal_id"], others["proposal_id"]} <= await listed(which="open")
+    assert mine["proposal_id"] in await listed(mine=True)
+    assert others["proposal_id"] not in await listed(mine=True)
+    ok(await town.finance.post(f"/v1/console/proposals/{mine['proposal_id']}/withdraw"))
+    assert mine["proposal_id"] in await listed(which="ended", mine=True)
+    assert mine["proposal_id"] not in await listed(which="open")
+
+
+@on_the_town
 async def test_a_repeat_of_either_half_changes_nothing(town: Town) -> None:
     who, once = await frozen(town), uuid4().hex
     first = ok(await town.finance.post("/v1/console/proposals", wish(who), key=once), status=201)

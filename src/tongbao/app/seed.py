@@ -20,7 +20,7 @@ from tongbao.identity.types import Locale, Principal
 from tongbao.kernel.clock import SystemClock, VirtualClock
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import Money
-from tongbao.ledger.api import CUSTOMER_WALLET, MERCHANT_BALANCE, PlaceName
+from tongbao.ledger.api import CUSTOMER_WALLET, MERCHANT_BALANCE, PlaceName, account_id
 from tongbao.merchants.types import NewStore
 
 PASSWORD = "tongbao-demo"  # noqa: S105 (printed for everybody to use)
@@ -73,7 +73,8 @@ SHOPS = (
 )  # fmt: skip
 OPERATORS = (
     ("admin@example.com", "运营管理员 Admin", "admin"),
-    ("finance@example.com", "财务", "finance"),
+    ("compliance@example.com", "合规 Compliance", "compliance"),
+    ("finance@example.com", "财务 Finance", "finance"),
 )
 
 _DAYS = 7
@@ -115,14 +116,14 @@ async def seed(services: Services, clock: VirtualClock, now: datetime, say: Call
     say("a week of payments")
     await _week(services, clock, now, people, shops)
     say("operators")
-    first, *others = OPERATORS
-    admin_id = await _operator(services, *first)
+    *operators, last = OPERATORS
+    admin_id, colleague_id = [await _operator(services, *each) for each in operators]
     lost = await _registered(services, LOST)
     await _pass_on(services, -1, people[0], lost, random.Random(1))
     closed = now.astimezone(services.wallet.zone).date() - timedelta(days=4)
     await keep_books(services, now, admin_id, closed, people[1].principal_id, lost.principal_id, shops[0][1])
-    for operator in others:  # last of all: that they are there says that all the rest is
-        await _operator(services, *operator)
+    await ask_for_eyes(services, colleague_id, lost.principal_id)
+    await _operator(services, *last)  # last of all: that they are there says that all the rest is
 
 
 async def keep_books(
@@ -143,6 +144,17 @@ async def keep_books(
     await ledger.define_colour(_id("voucher"), "coffee", currency, "咖啡券", "Coffee voucher", (merchant_id,), until)
     shop = PlaceName(MERCHANT_BALANCE.code, currency, merchant_id)
     await ledger.issue_colour(_id("issue vouchers"), "coffee", shop, holder_id, 3_000)
+
+
+async def ask_for_eyes(services: Services, operator_id: UUID, frozen_id: UUID) -> None:
+    """What one operator leaves for another: a proposal about the frozen wallet, and a broken glass. Run once per database."""
+    account = str(account_id(CUSTOMER_WALLET, services.wallet.currency, frozen_id))
+    why = "手机已找回，经电话核实 · the phone was found, checked by phone"
+    thaw = {"account_id": account, "debits": True, "credits": False, "freeze_reason": "lost"}
+    await services.operators.propose(_id("propose"), operator_id, "account.unfreeze", thaw, why)
+    why = "客户深夜来电，疑似遭诈骗，无同事在线 · called at night, a fraud is suspected, nobody else was there"
+    bound = {"account_id": account, "ceiling": "5000.00"}
+    await services.operators.propose(_id("break the glass"), operator_id, "account.bound", bound, why, alone=True)
 
 
 async def _operator(services: Services, login: str, name: str, role: str) -> UUID:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 import asyncpg
@@ -183,9 +183,11 @@ class OperatorService:
             raise Refusal(errors.PROPOSAL_NOT_FOUND)
         return Proposal(*row)
 
-    async def proposals(self, states: Sequence[str] | None, before: UUID | None, limit: int) -> list[Proposal]:
-        """Newest first, `limit` + 1 at most."""
-        rows = await self._pool.fetch(QUERIES["proposals"], list(states) if states else None, before, limit + 1)
+    async def proposals(
+        self, which: Literal["open", "ended"] | None, proposed_by: UUID | None, before: UUID | None, limit: int
+    ) -> list[Proposal]:
+        """Newest first, `limit` + 1 at most. `open`: what waits, and what was approved and is under way."""
+        rows = await self._pool.fetch(QUERIES["proposals"], which, proposed_by, before, limit + 1, self._clock.now())
         return [Proposal(*row) for row in rows]
 
     async def bodies(self, rows: Sequence[Proposal]) -> list[str]:

@@ -23,7 +23,6 @@ Reason = Annotated[str, msgspec.Meta(max_length=MOST_REASON)]
 ShownState = Literal["OPEN", "APPROVED", "REJECTED", "WITHDRAWN", "DONE", "FAILED", "EXPIRED"]
 Which = Annotated[Literal["open", "ended"] | None, QueryParameter(name="which", description="`open`: waiting for somebody.")]
 
-_ENDED = ("REJECTED", "WITHDRAWN", "DONE", "FAILED")
 #: Longer texts of a body are cut in lists; the proposal by itself shows all of it.
 _MOST_SHOWN = 300
 
@@ -152,10 +151,11 @@ async def proposals(
     limit: web.Limit = 20,
     cursor: web.Cursor = None,
     which: Which = None,
+    mine: bool = False,
 ) -> web.Page[ProposalAnswer]:
-    """What was proposed, newest first; `open`: what still waits, and what was approved and is under way."""
-    states = {None: None, "open": ("OPEN", "APPROVED"), "ended": _ENDED}[which]
-    found = await operators.proposals(states, web.decode_cursor(cursor, UUID), limit)
+    """What was proposed, newest first; `open`: what still waits, and what was approved and is under way; `mine`: by oneself."""
+    proposer = operator.principal_id if mine else None
+    found = await operators.proposals(which, proposer, web.decode_cursor(cursor, UUID), limit)
     rows, following = web.page(found, limit, lambda row: row.proposal_id)
     return web.Page(await _answers(list(rows), operators, identity, clock, whole=False), following)
 

@@ -1,9 +1,12 @@
 -- name: proposals
--- Newest first. $1 states or null, $2 below this id or null, $3 limit.
+-- Newest first. $1 'open' (waiting, or approved and under way), 'ended' or null, $2 proposed by or null, $3 below this id or null,
+-- $4 limit, $5 now: what nobody decided in time has ended.
 select proposal_id, kind, body, reason, subject_kind, subject_id, proposed_by, proposed_at, expires_at, state, alone, decided_by,
        decided_at, note, outcome, ended_at
-from proposal where ($1::text[] is null or state = any($1)) and ($2::uuid is null or proposal_id < $2)
-order by proposal_id desc limit $3;
+from proposal
+where ($1::text is null or ($1 = 'open') = (state = 'APPROVED' or (state = 'OPEN' and expires_at > $5)))
+  and ($2::uuid is null or proposed_by = $2) and ($3::uuid is null or proposal_id < $3)
+order by proposal_id desc limit $4;
 
 -- name: proposal
 -- One. $1 id.
