@@ -15,7 +15,8 @@ const names: Record<string, { zh: string; en: string; type: string }> = {
 }
 const accountOf = (code: string, owner?: string): string => `acc_${code}_${owner?.slice(-6) ?? 'platform'}`
 const orders: (FakeOrder & Json)[] = afternoon().map((order) => ({ ...order }))
-const operator = { operator_id: 'opr_01KB2', name: '何敏', roles: ['admin', 'finance'], locale: 'zh' }
+const PERMISSIONS = ['self', 'payments.read', 'payments.refund', 'accounts.read', 'accounts.stop', 'accounts.release', 'accounts.bound', 'books.read', 'books.act', 'books.close', 'books.reopen', 'books.export', 'books.try_opening', 'people.read', 'merchants.read', 'merchants.open', 'chain.read', 'chain.verify', 'operators.read', 'operators.change', 'proposals', 'acts.read', 'incidents.read', 'incidents.review', 'rules.read', 'privacy.act', 'real_names.read', 'real_names.verify']
+const operator = { operator_id: 'opr_01KB2', name: '何敏', roles: ['admin', 'finance'], locale: 'zh', permissions: PERMISSIONS }
 let loggedIn = process.env['MOCK_LOGGED_IN'] === '1'
 let verifyingUntil = 0
 let verified: Json | undefined
@@ -102,6 +103,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     return send(204)
   }
   if (path === '/me') return send(200, operator)
+  if (path === '/waiting') return send(200, { proposals: 0, incidents: 0, overdue: 0 })
+  if (path === '/kinds') return send(200, { four_eyes: true, kinds: [] })
+  if (path === '/roles') return send(200, { roles: [{ role: 'admin', permissions: PERMISSIONS }] })
+  if (path === '/proposals' || path === '/incidents' || path === '/operators' || path === '/acts') return page([])
   if (path === '/payments') return page(orders.filter((order) => matches(order) && (!state || order.state === state)))
   if (path === '/accounts') return page(accounts().filter((one) => (!url.searchParams.get('code') || String(one['code']).startsWith(url.searchParams.get('code')!)) && (!url.searchParams.get('owner') || one['owner'] === url.searchParams.get('owner'))))
   if (path === '/trial-balance') return send(200, trial(url.searchParams.get('date')))

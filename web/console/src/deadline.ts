@@ -1,5 +1,5 @@
 /** How long is left until something is due, or how late it is, in the two largest units: "5 h 12 min left", "2 天 3 小时前已到期". */
-import type { Language } from '@shared'
+import type { Language } from '@shared/i18n/language.ts'
 
 const UNITS = [
   { seconds: 86_400, zh: '天', en: 'd' },
