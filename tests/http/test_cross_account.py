@@ -13,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.http.town import PIN, Person, Town, ok
+from tests.http.town import PIN, Person, Town, key, ok
 from tongbao.app.asgi import application
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
@@ -53,6 +53,8 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "DELETE /v1/wallet/sessions/{session_id}": [Theft("thief", "$session"), Theft("thief", "$staff_session")],
     "DELETE /v1/wallet/devices/{device_id}": [Theft("thief", "$device")],
     "POST /v1/wallet/devices/{device_id}/name": [Theft("thief", "$device", {"name": "mine"})],
+    "GET /v1/wallet/privacy/decisions/{request_key}": [Theft("thief", "$declined")],
+    "GET /v1/wallet/privacy/reviews/{review_id}": [Theft("thief", "$review")],
     "GET /v1/wallet/payments/{payment_id}": [Theft("thief", "$paid")],
     # An order is anybody's to pay who saw its code; of one that is no longer to be paid they learn just that.
     "POST /v1/wallet/payments/{payment_id}/confirm": [
@@ -106,6 +108,10 @@ async def loot(town: Town) -> dict[str, Any]:
     ok(await town.shop.post(f"/v1/merchant/orders/{closed['out_trade_no']}/close"))
     bill = ok(await town.ann.get("/v1/wallet/bills", limit=1))["items"][0]
     device = ok(await town.ann.get("/v1/wallet/devices"))["items"][0]
+    declined = key()
+    too_much = {"payee_id": town.ben.customer_id, "amount": "90000.00", "currency": "CNY", "pin": PIN}
+    assert (await town.ann.post("/v1/wallet/transfers", too_much, key=declined)).status_code == 422
+    review = ok(await town.ann.post("/v1/wallet/privacy/reviews", {"request": declined, "wish": "看看"}), status=201)
     thief, rival = await town.customer("Thief"), await town.merchant("Rival")
     await town.gift(thief, "10.00")
     return {
@@ -113,9 +119,9 @@ async def loot(town: Town) -> dict[str, Any]:
         "$bank_account": town.ann.bank_account_id, "$session": town.ann.session_id, "$paid": paid["payment_id"],
         "$staff_session": str(await town.books.fetchval(
             "select session_id from session join principal using (principal_id) where audience = 'merchant' limit 1")),
-        "$device": device["device_id"], "$closed": closed["payment_id"],
-        "$number": order["out_trade_no"], "$open_number": open_order["out_trade_no"],
-        "$store": town.shop.store_id,
+        "$device": device["device_id"], "$closed": closed["payment_id"], "$number": order["out_trade_no"],
+        "$open_number": open_order["out_trade_no"], "$store": town.shop.store_id, "$declined": declined,
+        "$review": review["review_id"],
     }  # fmt: skip
 
 
@@ -213,4 +219,8 @@ def _example(schema: dict[str, Any], name: str) -> Any:
             return False
     if name == "Idempotency-Key":
         return "0" * 16
-    return "2026-01-01" if name in ("from", "to", "date", "through") else "x" * max(1, schema.get("minLength", 1))
+    if schema.get("format") == "date-time":
+        return "2026-01-01T00:00:00Z"
+    if schema.get("format") == "date" or name in ("from", "to", "date", "through"):
+        return "2026-01-01"
+    return "x" * max(1, schema.get("minLength", 1))

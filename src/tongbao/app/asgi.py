@@ -32,6 +32,7 @@ from tongbao.app.injection import CallerOf, with_services
 from tongbao.app.inventory import PageWatch
 from tongbao.app.limits import RateLimits
 from tongbao.app.page_reports import PageReports
+from tongbao.app.personal import personal_data
 from tongbao.app.protocol import MOST_BODY_BYTES, BoundedProtocol, server_protocol
 from tongbao.app.quick import QuickRoute, QuickRoutes
 from tongbao.app.registry import CLASSES, UNDONE_ELSEWHERE, BankAdapter, counterparties, open_bank
@@ -56,6 +57,13 @@ from tongbao.operators.api import OperatorService
 from tongbao.payments import http as payments_http
 from tongbao.payments.cards import Cards
 from tongbao.payments.service import PaymentService
+from tongbao.privacy import copy_http
+from tongbao.privacy import http as privacy_http
+from tongbao.privacy.data import PrivacyData
+from tongbao.privacy.erasures import ErasureService
+from tongbao.privacy.obstacles import obstacles_in
+from tongbao.privacy.office import PrivacyOffice
+from tongbao.privacy.service import PrivacyService
 from tongbao.security.classes import sealed
 from tongbao.security.keyring import KeyRing
 from tongbao.security.personal import Vault
@@ -105,12 +113,29 @@ class Services:
         )
         self.page_reports = PageReports(pool, clock)
         self.page_watch = PageWatch(f"http://{settings.host}:{settings.port}", settings.watch_pages_every_s)
+        self.privacy = PrivacyService(engine, pool, self.vault, clock)
+        self.office = PrivacyOffice(engine, pool, self.vault, self.privacy, clock, settings.privacy_contact, CLASSES)
+        self.privacy_data = PrivacyData(
+            engine, pool, self.vault, clock, personal_data(pool, self.vault, self.wallet.statement), self.identity.forget_person
+        )
+        self.erasures = ErasureService(
+            engine, pool, self.vault, runtime.retention_key(settings), clock, currency=settings.currency,
+            login_index_of=self.identity.login_index_of, obstacles=(obstacles_in(pool, self.identity.login_index_of),),
+        )  # fmt: skip
         self.listener = OutboxListener(dsn)
         self.listener.watch("sessions", self._session_ended)
+        self.listener.watch("names", self._name_corrected)
         self.listener.watch("people", lambda row: self.identity.forget_person(self.vault.told(row)))
 
     def _session_ended(self, row: OutboxRow) -> None:
         self.identity.forget_session(msgspec.json.decode(row.payload, type=_SessionEnded).session_id)
+
+    def _name_corrected(self, row: OutboxRow) -> None:
+        self.identity.forget_person(msgspec.json.decode(row.payload, type=_NameCorrected).principal_id)
+
+
+class _NameCorrected(msgspec.Struct):
+    principal_id: UUID
 
 
 class _SessionEnded(msgspec.Struct):
@@ -179,8 +204,8 @@ def ping() -> str:
 
 ROUTES = (
     health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES,
-    *payments_http.ROUTES,
-    *qr_http.ROUTES, *console.ROUTES, *proofs.ROUTES, page_reports.report,
+    *payments_http.ROUTES, *qr_http.ROUTES, *privacy_http.ROUTES, *copy_http.ROUTES, *console.ROUTES, *proofs.ROUTES,
+    page_reports.report,
 )  # fmt: skip
 
 #: What a shop and its customers do all day, answered past the framework.
@@ -194,6 +219,10 @@ PARTS = frozenset(
         "merchants",
         "payments",
         "wallet",
+        "privacy",
+        "office",
+        "privacy_data",
+        "erasures",
         "cards",
         "signer",
         "books",

@@ -1,4 +1,4 @@
-"""The command line: `tongbao serve | work | demo | books | smoke | verify | prove | anchor | keys | replay | doctor`.
+"""The command line: `tongbao serve | work | demo | books | smoke | verify | prove | anchor | keys | privacy | replay | doctor`.
 
 Each command lives in its own module of `app/commands/` and is imported only when it is called, so that `--help` is quick.
 """
@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prove": ("tongbao.app.commands.prove", "Write a file that proves a receipt, an entry or a journal to anybody."),
     "anchor": ("tongbao.app.commands.anchor", "Sign the ends of the audit chain now."),
     "keys": ("tongbao.app.commands.keys", "List the keys of the installation, exchange them, forget old ones."),
+    "privacy": ("tongbao.app.commands.privacy", "The register of processing, and what is kept of people who were erased."),
     "replay": ("tongbao.app.commands.replay", "Replay labelled real payments through the engine."),
     "doctor": ("tongbao.app.commands.doctor", "Say what is in force and what is unsafe or missing."),
 }

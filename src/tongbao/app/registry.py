@@ -30,6 +30,7 @@ from tongbao.operators import types as operator_types
 from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
+from tongbao.privacy import assessments, breaches, consents, copies, corrections, erasure, reviews
 from tongbao.security import classes, people
 from tongbao.security.keys import Keys
 from tongbao.security.masking import mask_card, mask_login, mask_name
@@ -48,6 +49,7 @@ MIGRATIONS = (
     "tongbao.merchants",
     "tongbao.wallet",
     "tongbao.payments",
+    "tongbao.privacy",
 )
 
 #: Which class of personal data each column is of.
@@ -65,6 +67,13 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *merchant_rules.DECIDERS,
     *wallet_rules.DECIDERS,
     *payment_rules.DECIDERS,
+    *consents.DECIDERS,
+    *reviews.DECIDERS,
+    *breaches.DECIDERS,
+    *assessments.DECIDERS,
+    *copies.DECIDERS,
+    *corrections.DECIDERS,
+    *erasure.DECIDERS,
 )
 
 #: Kinds of journals that have an act of their own which undoes them: a refund, a transfer back, a period opened again.
@@ -86,6 +95,9 @@ RELATIONS: tuple[Relation[Any], ...] = (
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,
+    consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
+    breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, assessments.ASSESSMENT,
+    copies.COPY, corrections.CORRECTION, erasure.ERASURE,
     ledger_types.REVERSAL, ledger_types.HOLD, ledger_types.COLOUR, ledger_types.COLOUR_MERCHANT, ledger_types.BOOK,
     periods.PERIOD, ledger_types.ACCOUNT, ledger_types.JOURNAL, ledger_types.ENTRY, ledger_types.LEDGER_DAY,
 )  # fmt: skip
@@ -136,6 +148,10 @@ def open_bank(settings: Settings, keys: Keys) -> BankAdapter:
     return BankAdapter(HttpBank(settings.bank_url or f"http://127.0.0.1:{settings.port + 1}", key=keys.bank.hex()))
 
 
+#: Who was on the other side and has been erased since.
+FORMER_CUSTOMER = Counterparty("已注销用户 · Former customer", "customer")
+
+
 def counterparties(
     identity: IdentityService,
     merchants: MerchantService,
@@ -145,7 +161,10 @@ def counterparties(
 
     async def customers(ids: Sequence[UUID]) -> dict[UUID, Counterparty]:
         people = await identity.several(list(ids))
-        return {id: Counterparty(mask_name(one.name), "customer", mask_login(one.login)) for id, one in people.items()}
+        return {
+            id: Counterparty(mask_name(one.name), "customer", mask_login(one.login)) if one.name else FORMER_CUSTOMER
+            for id, one in people.items()
+        }
 
     async def sellers(ids: Sequence[UUID]) -> dict[UUID, Counterparty]:
         return {id: Counterparty(one.name, "merchant") for id, one in (await merchants.several(ids)).items()}

@@ -16,6 +16,7 @@ from tongbao.engine.api import Engine, Limits, PostgresStore, Sealer
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.migrations import migrate
 from tongbao.kernel.postgres import EmbeddedPostgres, wait_until_ready
+from tongbao.privacy.retention import NotARetentionKey, RetentionPublicKey, write_pair
 from tongbao.security.keyring import KeyRing
 from tongbao.security.keys import Keys
 from tongbao.security.master import FileMaster, GivenMaster, MasterKey, MasterKeyError, parse
@@ -68,6 +69,19 @@ def _master(settings: Settings) -> MasterKey | None:
         how = (settings.pkcs11_module, settings.pkcs11_token, str(settings.pkcs11_pin))
         return TokenMaster(*how) if ring_file(settings).exists() else TokenMaster.made(*how)
     return None
+
+
+def retention_key(settings: Settings) -> RetentionPublicKey:
+    """The public retention key. Without one in the settings, a pair is made in the data directory, which `doctor` speaks of.
+    Raises SystemExit if the file named is not there or is no such key."""
+    here = settings.data_dir / "retention.pub"
+    file = Path(settings.retention_key).expanduser() if settings.retention_key else here
+    if not settings.retention_key and not file.exists():
+        return write_pair(settings.data_dir / "retention.key", here)
+    try:
+        return RetentionPublicKey.read(file.read_text())
+    except (OSError, NotARetentionKey) as error:
+        raise SystemExit(f"TONGBAO_RETENTION_KEY: {file}: {error}") from None
 
 
 def no_database(settings: Settings) -> str | None:

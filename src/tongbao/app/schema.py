@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from litestar import Litestar
 
 from tongbao.app.console import permission_of
+from tongbao.kernel.errors import InvariantBroken
 
 _PAGE = re.compile(r"Page_(?:[a-z_]+\.)*([A-Za-z]+)_")
 _MODULE = re.compile(r"^(?:[a-z]+_)+(?=[A-Z])")
@@ -64,6 +66,8 @@ def document(app: Litestar) -> dict[str, Any]:
     """The document of an application. Stable from run to run."""
     text = json.dumps(app.openapi_schema.to_schema(), ensure_ascii=False, sort_keys=True)
     names = json.loads(text)["components"]["schemas"]
+    if clashing := [name for name, count in Counter(map(_readable, names)).items() if count > 1]:
+        raise InvariantBroken(f"two schemas are called alike: {clashing}")
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(f'"{name}"', f'"{_readable(name)}"').replace(f'/{name}"', f'/{_readable(name)}"')
     found: dict[str, Any] = json.loads(text)

@@ -16,6 +16,7 @@ from tongbao.identity.devices import arrive, device_keys
 from tongbao.identity.factors import KNOWLEDGE, POSSESSION, Factors
 from tongbao.identity.types import (
     LOGIN,
+    NOBODY,
     PIN,
     PRINCIPAL,
     SESSION,
@@ -33,12 +34,16 @@ from tongbao.identity.types import (
 )
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import derived_id
+from tongbao.kernel.texts import plain
 from tongbao.security.people import make_person
 
 MOST_WRONG_PINS = 5
 PIN_LOCK = timedelta(hours=3)
 MOST_WRONG_PASSWORDS = 10
 PASSWORD_LOCK = timedelta(minutes=15)
+
+#: Characters that count as letters or symbols and show nothing: Hangul fillers, the blank of Braille.
+_BLANK = set(" \u115f\u1160\u2800\u3164\uffa0")
 
 _CHINESE_MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -69,6 +74,14 @@ def normal_login(text: str) -> str:
     if _E164.fullmatch(candidate) or (len(candidate) <= 254 and _EMAIL.fullmatch(candidate)):
         return candidate
     raise Refusal(errors.LOGIN_FORMAT)
+
+
+def normal_name(text: str) -> str:
+    """A name as it is shown. Refuses `name_format`, `control_characters`."""
+    name = plain(text.strip())
+    if not 1 <= len(name) <= 60 or not name.isprintable() or not set(name) - _BLANK:
+        raise Refusal(errors.NAME_FORMAT)
+    return name
 
 
 def check_pin_choice(pin: str) -> None:
@@ -123,7 +136,8 @@ def login_keys(audience: str, login_index: bytes) -> list[Key]:
 
 def enrol(view: View, audience: str, who: Enrolment, merchant_id: UUID | None, now: datetime) -> Declined | None:
     """Make a principal, with keys of their own, as part of any command. Declines `login_taken`."""
-    if view.get(LOGIN, (audience, who.login_index)) is not None:
+    known = view.get(LOGIN, (audience, who.login_index))
+    if known is not None and known.principal_id != NOBODY:
         return Declined(errors.LOGIN_TAKEN)
     make_person(view, who.principal_id, who.person_key)
     view.put(LOGIN, LoginName(audience, who.login_index, who.principal_id))

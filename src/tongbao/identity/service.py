@@ -28,7 +28,7 @@ from tongbao.identity.binding import binding_of, proves, written
 from tongbao.identity.devices import NAME as DEVICE_NAME
 from tongbao.identity.devices import device_id_of, new_token
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME, login_index, name_index, sealed
-from tongbao.identity.rules import Registered, SessionOpened, check_pin_choice, normal_login
+from tongbao.identity.rules import Registered, SessionOpened, check_pin_choice, normal_login, normal_name
 from tongbao.identity.types import (
     Audience,
     CountWrongPassword,
@@ -46,7 +46,6 @@ from tongbao.kernel.errors import OVERLOADED, Refusal
 from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.sql import Queries
-from tongbao.kernel.texts import plain
 from tongbao.security.keys import Keys, mac
 from tongbao.security.personal import Vault
 
@@ -57,8 +56,6 @@ QUERIES = Queries("tongbao.identity")
 SESSION_LIFETIME_S: dict[str, int] = {"wallet": 30 * 86_400, "merchant": 12 * 3_600, "console": 8 * 3_600}
 _CACHED_S = 5.0
 _LONGEST_PASSWORD = 128
-#: Characters that count as letters or symbols and show nothing: Hangul fillers, the blank of Braille.
-_BLANK = set(" \u115f\u1160\u2800\u3164\uffa0")
 _MOST_CACHED = 50_000
 _MOST_HASHING = 64
 _SEEN_EVERY_S = 300.0
@@ -163,9 +160,7 @@ class IdentityService:
 
     def _checked(self, login: str, password: str, name: str) -> tuple[str, str]:
         """Login and name in their normal form."""
-        login, name = normal_login(login), plain(name.strip())
-        if not 1 <= len(name) <= 60 or not name.isprintable() or not set(name) - _BLANK:
-            raise Refusal(errors.NAME_FORMAT)
+        login, name = normal_login(login), normal_name(name)
         if len(password) < 8:
             raise Refusal(errors.PASSWORD_TOO_SHORT)
         if len(password) > _LONGEST_PASSWORD:
@@ -391,6 +386,10 @@ class IdentityService:
         if person is None:
             raise Refusal(errors.PRINCIPAL_NOT_FOUND)
         return person
+
+    async def login_index_of(self, principal_id: UUID) -> bytes:
+        """By what somebody is found who logs in. Declines `principal_not_found`."""
+        return login_index(self._vault, (await self.person(principal_id)).login)
 
     def forget_person(self, principal_id: UUID) -> None:
         """Somebody's data was erased, here or in another process: they are not shown as they were."""

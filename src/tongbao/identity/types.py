@@ -35,6 +35,10 @@ class Principal(msgspec.Struct, frozen=True, gc=False):
     created_at: datetime
 
 
+#: Whose a log-in is that was given up: the next who asks may have it.
+NOBODY = UUID(int=0)
+
+
 class LoginName(msgspec.Struct, frozen=True, gc=False):
     """The index of a phone (E.164) or email (lower case), and whose it is in one audience."""
 

@@ -30,6 +30,7 @@ class Look(msgspec.Struct, frozen=True):
     act: str
     changing: bool
     by_masked: str
+    roles: tuple[str, ...]
 
 
 async def looks_at(
@@ -37,11 +38,13 @@ async def looks_at(
 ) -> list[Look]:
     """Who looked at somebody, newest first, `limit` + 1 at most. `subject_ids`: the customer's id and those of their accounts."""
     found = await operators.acts(subjects=subject_ids, before=before, limit=limit)
-    people = await identity.several({row.operator_id for row in found})
+    who = {row.operator_id for row in found}
+    people = await identity.several(who)
+    roles = {each: tuple((await identity.need(each)).roles.split(",")) for each in who & people.keys()}
     return [
         Look(
             row.act_id, row.at, row.act, row.changing,
-            mask_name(people[row.operator_id].name) if row.operator_id in people else "–",
+            mask_name(people[row.operator_id].name) if row.operator_id in people else "–", roles.get(row.operator_id, ()),
         )
         for row in found
     ]  # fmt: skip

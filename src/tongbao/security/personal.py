@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from tongbao.engine.types import OutboxRow
-from tongbao.kernel.errors import Refusal
+from tongbao.kernel.errors import InvariantBroken, Refusal
 from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.sql import Queries
 from tongbao.security.errors import PERSON_GONE
@@ -110,6 +110,20 @@ class Vault:
     def index(self, field: str, text: str) -> bytes:
         """By what a text in this column is found: 16 bytes, the same for the same text, saying nothing without the key."""
         return mac(self._index, field.encode(), text.encode())[:_INDEX]
+
+    async def keys_of(self, person_id: UUID) -> bytes:
+        """A person's own keys in clear, to be sealed to somebody else and kept nowhere. Declines `person_gone`."""
+        wrapped = (await self._fetch([person_id])).get(person_id)
+        if not wrapped:
+            raise Refusal(PERSON_GONE)
+        return b"".join(self._unwrapped(person_id, wrapped))
+
+    def adopt(self, person_id: UUID, keys: bytes) -> None:
+        """Open for a person whose keys (as `keys_of` gave them out) are in the system no more: in this process only."""
+        if len(keys) != 64:
+            raise InvariantBroken("those are no person's keys")
+        self._gone.discard(person_id)
+        self._remember(person_id, _Own(Box(keys[:32], _OWN), Box(keys[32:], _OWN)))
 
     def rewrapped(self, person_id: UUID, wrapped: bytes) -> bytes:
         """A person's keys wrapped by the class keys of now."""

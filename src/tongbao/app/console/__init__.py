@@ -24,6 +24,7 @@ from tongbao.app.console import (
 from tongbao.app.console.guarding import Right
 from tongbao.app.page_reports import reports as incidents_of_pages
 from tongbao.operators.api import Permission, Subject
+from tongbao.privacy import console as privacy
 
 _P = Permission
 
@@ -34,6 +35,9 @@ _PAYMENT = ("payment_id", "payment")
 _PROPOSAL = ("proposal_id", "proposal")
 _INCIDENT = ("incident_id", "incident")
 _PERIOD = ("through", "period")
+_BREACH = ("breach_id", "breach")
+_ASSESSMENT = ("assessment_id", "assessment")
+_REVIEW = ("review_id", "review")
 
 
 def _owners(page: Any) -> Iterable[Subject]:
@@ -42,6 +46,10 @@ def _owners(page: Any) -> Iterable[Subject]:
 
 def _customers(page: Any) -> Iterable[Subject]:
     return {Subject("customer", row.customer_id) for row in page.items}
+
+
+def _customer(answer: Any) -> Iterable[Subject]:
+    return [Subject("customer", answer.customer_id)]
 
 
 def _payers(page: Any) -> Iterable[Subject]:
@@ -107,6 +115,23 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=incidents_of_pages, permission=_P.INCIDENTS_READ),
     Right(route=proposals.incidents, permission=_P.INCIDENTS_READ),
     Right(route=proposals.review, permission=_P.INCIDENTS_REVIEW, about=_INCIDENT),
+    Right(route=privacy.show_register, permission=_P.PRIVACY_READ),
+    Right(route=privacy.show_overdue, permission=_P.PRIVACY_READ),
+    Right(route=privacy.reviews, permission=_P.PRIVACY_READ, shows=_customers),
+    Right(route=privacy.answer_review, permission=_P.PRIVACY_ACT, about=_REVIEW, shows=_customer),
+    Right(route=privacy.erasures_found, permission=_P.PRIVACY_READ, shows=_customers),
+    Right(route=privacy.breaches, permission=_P.PRIVACY_READ),
+    Right(route=privacy.open_breach, permission=_P.PRIVACY_ACT, shows=lambda made: [Subject("breach", made.breach_id)]),
+    Right(route=privacy.breach, permission=_P.PRIVACY_READ),
+    Right(route=privacy.assess_breach, permission=_P.PRIVACY_ACT, about=_BREACH),
+    Right(route=privacy.end_task, permission=_P.PRIVACY_ACT, about=_BREACH),
+    Right(route=privacy.close_breach, permission=_P.PRIVACY_ACT, about=_BREACH),
+    Right(route=privacy.assessments, permission=_P.PRIVACY_READ),
+    Right(
+        route=privacy.write_assessment, permission=_P.PRIVACY_ACT, shows=lambda made: [Subject("assessment", made.assessment_id)]
+    ),
+    Right(route=privacy.assessment, permission=_P.PRIVACY_READ),
+    Right(route=privacy.sign_assessment, permission=_P.PRIVACY_ACT, about=_ASSESSMENT),
 )
 
 ROUTES = (session.log_in, *(right.route for right in RIGHTS))

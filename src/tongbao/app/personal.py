@@ -1,0 +1,93 @@
+"""What is held about customers, for a copy of it: one explicit line a table, and for every other table with personal columns
+why it is in no copy. A test keeps both complete."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, cast
+
+import asyncpg
+
+from tongbao.identity.alerts import ALERT
+from tongbao.identity.devices import DEVICE as DEVICES
+from tongbao.identity.devices import NAME as DEVICE_NAME
+from tongbao.identity.enrolment import DEVICE, LOGIN, NAME
+from tongbao.identity.standing import STANDING
+from tongbao.identity.types import PIN, PRINCIPAL, SESSION
+from tongbao.ledger.types import ACCOUNT
+from tongbao.privacy.consents import CONSENT
+from tongbao.privacy.copies import COPY, schema
+from tongbao.privacy.corrections import CORRECTION
+from tongbao.privacy.erasure import ERASURE
+from tongbao.privacy.holdings import Held, PersonalData
+from tongbao.privacy.moves import Bills, Payments
+from tongbao.privacy.reviews import CHOICE, REVIEW
+from tongbao.privacy.service import ANSWER, WISH
+from tongbao.security.personal import Vault
+from tongbao.wallet.service import HOLDER, NUMBER
+from tongbao.wallet.statement import Statement
+from tongbao.wallet.types import BANK_ACCOUNT, BANK_TRANSFER
+
+_VERIFIER = "only compares what you type; says nothing by itself and would help whoever guesses"
+_INDEX = "a keyed index of what the copy shows in clear"
+_YOURS = "the copy is yours"
+
+#: Tables with personal columns that no copy shows, and why.
+ELSEWHERE: Mapping[str, str] = {
+    "login_name": "an index of the log-in, which `profile` shows",
+    "session_seen": "when a session was last used is forgotten with it; `sessions` shows the rest",
+    "consent_state": "the last line of `consents`",
+    "message": "every message is an alert",
+    "operator_act": "who looked at you: /v1/wallet/privacy/accesses",
+    "proposal": "what operators propose to each other, sealed for them",
+    "person_key": "the key that opens the rest",
+    "entry": "every entry of a wallet is in a bill",
+    "hold": "the sum is in `balances`",
+    "refund": "every refund is in a bill",
+    "api_key": "a merchant's server, not a person",
+}
+
+
+def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tuple[PersonalData, ...]:
+    """The parts of a copy, in its order."""
+    return (
+        Held("profile", "identity", PRINCIPAL, "principal_id", pool, vault, opened={"name": NAME, "login": LOGIN},
+             left_out={"name_index": _INDEX, "password_hash": _VERIFIER, "audience": _YOURS, "roles": _YOURS,
+                       "merchant_id": _YOURS}),
+        Held("corrections", "identity", CORRECTION, "customer_id", pool, vault,
+             opened={"former": NAME, "corrected": NAME}, left_out={"customer_id": _YOURS}),
+        Held("pin", "credentials", PIN, "customer_id", pool, vault, left_out={"customer_id": _YOURS, "mac": _VERIFIER}),
+        Held("sessions", "credentials", SESSION, "principal_id", pool, vault, opened={"device_name": DEVICE},
+             left_out={"principal_id": _YOURS, "token_hash": _VERIFIER}),
+        Held("devices", "credentials", DEVICES, "principal_id", pool, vault, opened={"name": DEVICE_NAME},
+             left_out={"principal_id": _YOURS}),
+        Held("alerts", "alerts", ALERT, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
+        Held("standing", "standing", STANDING, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
+        Held("bank_accounts", "bank", BANK_ACCOUNT, "customer_id", pool, vault,
+             opened={"number": NUMBER, "holder_name": HOLDER}, left_out={"customer_id": _YOURS}),
+        Held("bank_transfers", "bank", BANK_TRANSFER, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
+        Held("balances", "money", ACCOUNT, "owner_id", pool, vault, left_out={"owner_id": _YOURS}),
+        Bills(statement),
+        Payments(pool),
+        Held("consents", "privacy", CONSENT, "customer_id", pool, vault,
+             left_out={"customer_id": _YOURS, "text_hash": "the version says which text it was"}),
+        Held("choices", "privacy", CHOICE, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
+        Held("reviews", "privacy", REVIEW, "customer_id", pool, vault, opened={"wish": WISH, "answer": ANSWER},
+             left_out={"customer_id": _YOURS, "answered_by": "an operator's id: another person's"}),
+        Held("copies", "privacy", COPY, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
+        Held("erasures", "privacy", ERASURE, "customer_id", pool, vault,
+             left_out={"customer_id": _YOURS, "sealed": "the key that opens the rest"}),
+    )  # fmt: skip
+
+
+def published() -> dict[str, Any]:
+    """The JSON Schema of a copy, without anything to read from."""
+    nothing = cast(Any, None)
+    return schema(personal_data(nothing, nothing, nothing))
+
+
+if __name__ == "__main__":
+    json.dump(published(), sys.stdout, ensure_ascii=False, indent=1)
+    sys.stdout.write("\n")

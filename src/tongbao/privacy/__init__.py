@@ -1,0 +1,1 @@
+"""People's rights over their data, and what those who hold it owe: consent, copies, correction, erasure, reviews, breaches."""

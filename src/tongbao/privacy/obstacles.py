@@ -1,0 +1,70 @@
+"""What stands in the way of closing an account for ever, said so that its owner can clear it away."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from tongbao.kernel.money import format_minor
+from tongbao.kernel.web import Words
+from tongbao.privacy.types import QUERIES
+
+
+class Obstacle(msgspec.Struct, frozen=True):
+    """One thing to be done first. `kind` is stable: balance, hold, frozen, bank_transfer, review, merchant, …"""
+
+    kind: str
+    message: Words
+
+
+#: What a module knows of: plugged in by `app/registry.py`.
+ObstaclesOf = Callable[[UUID], Awaitable[Sequence[Obstacle]]]
+#: By what a customer is found who logs in.
+LoginIndexOf = Callable[[UUID], Awaitable[bytes]]
+
+
+def obstacles_in(pool: asyncpg.Pool, login_index_of: LoginIndexOf) -> ObstaclesOf:
+    """Money, holds, freezes, transfers under way, reviews without an answer, and merchants that belong to the same log-in."""
+
+    async def found(customer_id: UUID) -> list[Obstacle]:
+        obstacles: list[Obstacle] = []
+        for row in await pool.fetch(QUERIES["money_of"], customer_id):
+            currency = row["currency"]
+            if row["held_minor"]:
+                held = format_minor(row["held_minor"], currency.split(":")[0])
+                obstacles.append(Obstacle("hold", Words(f"有 {currency} {held} 被冻结待结。", f"{currency} {held} is on hold.")))
+            if row["posted_minor"]:
+                left = format_minor(row["posted_minor"], currency.split(":")[0])
+                obstacles.append(
+                    Obstacle(
+                        "balance",
+                        Words(f"余额还有 {currency} {left}，请先提现或转出。", f"{currency} {left} is left: withdraw it first."),
+                    )
+                )
+            if row["debit_freeze"] or row["credit_freeze"]:
+                obstacles.append(Obstacle("frozen", Words("账户被依法止付或冻结。", "The account is frozen.")))
+        if count := await pool.fetchval(QUERIES["unfinished_transfers"], customer_id):
+            obstacles.append(
+                Obstacle(
+                    "bank_transfer",
+                    Words(f"有 {count} 笔充值或提现未完成。", f"{count} top-ups or withdrawals are still under way."),
+                )
+            )
+        if count := await pool.fetchval(QUERIES["open_reviews"], customer_id):
+            obstacles.append(Obstacle("review", Words(f"有 {count} 项人工复核未答复。", f"{count} reviews wait for an answer.")))
+        if await pool.fetchval(QUERIES["merchants_of_login"], await login_index_of(customer_id)):
+            obstacles.append(
+                Obstacle(
+                    "merchant",
+                    Words(
+                        "您的手机号或邮箱还用于登录商户，请先转交或注销商户。",
+                        "Your phone or email still logs in to a merchant: hand it over first.",
+                    ),
+                )
+            )
+        return obstacles
+
+    return found

@@ -1,0 +1,59 @@
+-- name: erasure
+-- $1 customer.
+select customer_id, state, requested_at, due_at, blocked, done_at, retained_until, sealed_to, sealed
+from erasure where customer_id = $1;
+
+-- name: erasures_due
+-- Whose time has come, or whose closing was broken off. $1 now, $2 limit.
+select customer_id, state, requested_at, due_at, blocked, done_at, retained_until, sealed_to, sealed
+from erasure where state in ('REQUESTED', 'CLOSING') and due_at <= $1 order by due_at limit $2;
+
+-- name: erasures_to_forget
+-- What the law no longer has us keep. $1 now, $2 limit.
+select customer_id from erasure where state = 'DONE' and retained_until <= $1 order by retained_until limit $2;
+
+-- name: erasures
+-- For the office, newest first. $1 state or null, $2 below this requested_at or null, $3 and this customer, $4 limit.
+select customer_id, state, requested_at, due_at, blocked, done_at, retained_until, sealed_to, sealed
+from erasure
+where ($1::text is null or state = $1) and ($2::timestamptz is null or (requested_at, customer_id) < ($2, $3::uuid))
+order by requested_at desc, customer_id desc limit $4;
+
+-- name: retained_here
+-- How many sealed keys could be opened with what is on this machine. $1 fingerprint of the key kept here.
+select count(*) from erasure where state = 'DONE' and sealed_to = $1;
+
+-- name: money_of
+-- Accounts of a customer that are not empty or not free. $1 customer.
+select code, currency, posted_minor, held_minor, debit_freeze, credit_freeze from account
+where owner_id = $1 and closed_at is null;
+
+-- name: unfinished_transfers
+-- To and from the bank. $1 customer.
+select count(*) from bank_transfer where customer_id = $1 and state in ('PENDING', 'UNKNOWN');
+
+-- name: open_reviews
+-- $1 customer.
+select count(*) from review where customer_id = $1 and state = 'OPEN';
+
+-- name: merchants_of_login
+-- Owners of merchants who log in by this phone or email. $1 index of the log-in.
+select count(*) from login_name l join principal p using (principal_id)
+where l.audience = 'merchant' and l.login_index = $1 and 'owner' = any(string_to_array(p.roles, ','));
+
+-- name: live_sessions
+-- Not ended yet. $1 customer, $2 limit.
+select session_id from session where principal_id = $1 and ended_at is null order by session_id limit $2;
+
+-- name: sessions_of_erased
+-- Sessions that were opened while their customer was being erased. $1 erased since, $2 limit.
+select e.customer_id, s.session_id from erasure e join session s on s.principal_id = e.customer_id
+where e.state = 'DONE' and e.done_at >= $1 and s.ended_at is null order by e.customer_id limit $2;
+
+-- name: linked_bank_accounts
+-- $1 customer, $2 limit.
+select bank_account_id from bank_account where customer_id = $1 and unlinked_at is null order by bank_account_id limit $2;
+
+-- name: known_devices
+-- Not revoked yet. $1 customer, $2 limit.
+select device_id from device where principal_id = $1 and revoked_at is null order by device_id limit $2;
