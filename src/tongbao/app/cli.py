@@ -1,4 +1,4 @@
-"""The command line: `tongbao serve | work | demo | books | smoke | verify | prove | anchor | keys | privacy | replay | doctor`.
+"""The command line: `tongbao serve`, `work`, `demo` and the rest of `COMMANDS`.
 
 Each command lives in its own module of `app/commands/` and is imported only when it is called, so that `--help` is quick.
 """
@@ -24,6 +24,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "anchor": ("tongbao.app.commands.anchor", "Sign the ends of the audit chain now."),
     "keys": ("tongbao.app.commands.keys", "List the keys of the installation, exchange them, forget old ones."),
     "privacy": ("tongbao.app.commands.privacy", "The register of processing, and what is kept of people who were erased."),
+    "backup": ("tongbao.app.commands.backup", "Write everything but the master key for a recipient."),
+    "restore": ("tongbao.app.commands.restore", "Bring a backup back as a new data directory."),
+    "rehearse": ("tongbao.app.commands.rehearse", "Bring a backup back elsewhere, and verify all of it."),
     "replay": ("tongbao.app.commands.replay", "Replay labelled real payments through the engine."),
     "doctor": ("tongbao.app.commands.doctor", "Say what is in force and what is unsafe or missing."),
 }

@@ -49,7 +49,7 @@ def keys(settings: Settings) -> Keys:
 def ring(settings: Settings) -> KeyRing:
     """The installation's key ring, made on first use. Raises SystemExit saying what to do where its master key is not there."""
     try:
-        return KeyRing.open(ring_file(settings), _master(settings), settings.cipher)
+        return KeyRing.open(ring_file(settings), master(settings), settings.cipher)
     except MasterKeyError as error:
         raise SystemExit(str(error)) from None
 
@@ -59,8 +59,8 @@ def ring_file(settings: Settings) -> Path:
     return settings.data_dir / "keys.json"
 
 
-def _master(settings: Settings) -> MasterKey | None:
-    """Where the settings say that the master key is; None: in a file beside the ring."""
+def master(settings: Settings) -> MasterKey:
+    """The master key, where the settings say that it is: by default in a file beside the ring. Raises MasterKeyError."""
     if settings.master_key:
         return GivenMaster(parse(settings.master_key))
     if settings.master_key_file:
@@ -68,7 +68,8 @@ def _master(settings: Settings) -> MasterKey | None:
     if settings.pkcs11_module:
         how = (settings.pkcs11_module, settings.pkcs11_token, str(settings.pkcs11_pin))
         return TokenMaster(*how) if ring_file(settings).exists() else TokenMaster.made(*how)
-    return None
+    beside = ring_file(settings).with_name("master.key")
+    return FileMaster(beside) if ring_file(settings).exists() else FileMaster.made(beside)
 
 
 def retention_key(settings: Settings) -> RetentionPublicKey:

@@ -10,8 +10,8 @@ Hybrid: whoever records one today and breaks X25519 with a machine of tomorrow s
 
 The key is HKDF-SHA-256 over both shared secrets, salted with the hash of all that stands before the chunks and of the recipient's
 public keys. A chunk's nonce is its number and whether it is the last: chunks left out, put elsewhere or cut off do not open.
-Source: FIPS 203 (ML-KEM); RFC 7748 (X25519); RFC 5869 (HKDF); NIST SP 800-227, 4.6 (combining shared secrets); Hoang, Reyhanitabar,
-Rogaway, Vizár, "Online Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance", 2015 (STREAM).
+Source: FIPS 203 (ML-KEM); RFC 7748 (X25519); RFC 5869 (HKDF); NIST SP 800-227, 4.6 (combining shared secrets); Hoang,
+Reyhanitabar, Rogaway, Vizár, "Online Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance", 2015 (STREAM).
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ class Identity:
         self._x25519 = X25519PrivateKey.from_private_bytes(x25519)
         self._mlkem = MLKEM768PrivateKey.from_seed_bytes(mlkem)
         self._seeds = x25519 + mlkem
-        self.recipient = Recipient(
-            self._x25519.public_key().public_bytes_raw(), self._mlkem.public_key().public_bytes_raw()
-        )
+        self.recipient = Recipient(self._x25519.public_key().public_bytes_raw(), self._mlkem.public_key().public_bytes_raw())
 
     @classmethod
     def fresh(cls) -> Identity:

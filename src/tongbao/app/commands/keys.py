@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,8 +17,9 @@ from tongbao.app.settings import Settings
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.database import open_pool
 from tongbao.security.classes import sealed
+from tongbao.security.envelopes import Identity
 from tongbao.security.keyring import CLASSES, KeyRing
-from tongbao.security.master import MasterKeyError
+from tongbao.security.master import MasterKeyError, write_first
 from tongbao.security.personal import Vault
 from tongbao.security.rotation import retire as retire_class
 from tongbao.security.rotation import rewrap_round
@@ -38,6 +40,19 @@ def listed() -> None:
     for each in ring.listed():
         table.add_row(each.purpose, str(each.version), f"{each.made_at:%Y-%m-%d %H:%M:%S}Z", each.master)
     Console().print(table)
+
+
+@command.command("identity")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def identity(file: Path) -> None:
+    """Make a recipient of backups: FILE holds the private key, FILE.pub the public one. Keep FILE away from here."""
+    made = Identity.fresh()
+    if file.exists():
+        raise click.ClickException(f"{file} exists")
+    write_first(file, made.secret_text().encode() + b"\n")
+    public = file.with_name(f"{file.name}.pub")
+    public.write_text(f"{made.recipient}\n")
+    click.echo(f"{public} is for everybody who makes backups, {file} for who brings them back")
 
 
 @command.command("rotate")

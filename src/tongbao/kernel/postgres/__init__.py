@@ -11,7 +11,7 @@ Everything here blocks; call it through `asyncio.to_thread` from a running event
 """
 
 from tongbao.kernel.postgres.binaries import PostgresError, binary
-from tongbao.kernel.postgres.databases import create_database, drop_database, wait_until_ready, with_database
+from tongbao.kernel.postgres.databases import create_database, drop_database, for_programs, wait_until_ready, with_database
 from tongbao.kernel.postgres.server import EmbeddedPostgres
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "binary",
     "create_database",
     "drop_database",
+    "for_programs",
     "wait_until_ready",
     "with_database",
 ]

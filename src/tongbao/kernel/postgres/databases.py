@@ -58,15 +58,20 @@ def wait_until_ready(dsn: str, timeout: float, *, still: Callable[[], bool] = la
 
 def query(dsn: str, sql: str) -> str:
     """Run one statement and return its rows as plain text, a line each. Raises PostgresError with the server's words."""
-    address, password = _split_password(dsn)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    environment |= {"PGCONNECT_TIMEOUT": "10"} | ({"PGPASSWORD": password} if password else {})
+    address, environment = for_programs(dsn)
     # The statement goes in by stdin, like the password by the environment: neither shows in the list of processes.
     command = [str(binary("psql")), "-XqAtw", "-v", "ON_ERROR_STOP=1", "-d", address]
     done = subprocess.run(command, input=sql + ";\n", capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:
         raise PostgresError(done.stderr.strip() or f"psql ended with {done.returncode}")
     return done.stdout.strip()
+
+
+def for_programs(dsn: str) -> tuple[str, dict[str, str]]:
+    """How PostgreSQL's own programs are told of a database: its URL without the password, and an environment that has it."""
+    address, password = _split_password(dsn)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return address, environment | {"PGCONNECT_TIMEOUT": "10"} | ({"PGPASSWORD": password} if password else {})
 
 
 def _split_password(dsn: str) -> tuple[str, str]:
