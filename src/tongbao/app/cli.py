@@ -1,4 +1,4 @@
-"""The command line: `tongbao serve`, `work`, `demo` and the rest of `COMMANDS`.
+"""The command line: `tongbao COMMAND`, one line for each below.
 
 Each command lives in its own module of `app/commands/` and is imported only when it is called, so that `--help` is quick.
 """
@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("tongbao.app.commands.restore", "Bring a backup back as a new data directory."),
     "rehearse": ("tongbao.app.commands.rehearse", "Bring a backup back elsewhere, and verify all of it."),
     "replay": ("tongbao.app.commands.replay", "Replay labelled real payments through the engine."),
+    "operators": ("tongbao.app.commands.operators", "List operators, and take the first ones on."),
     "doctor": ("tongbao.app.commands.doctor", "Say what is in force and what is unsafe or missing."),
 }
 

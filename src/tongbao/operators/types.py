@@ -87,8 +87,8 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
     note: str
 
 
-PROPOSAL: Relation[Proposal] = Relation("proposal", Proposal, key=("proposal_id",), rank=180)
-INCIDENT: Relation[Incident] = Relation("incident", Incident, key=("incident_id",), rank=190)
+PROPOSAL: Relation[Proposal] = Relation("proposal", Proposal, key=("proposal_id",), rank=185)
+INCIDENT: Relation[Incident] = Relation("incident", Incident, key=("incident_id",), rank=195)
 OPERATOR_ACT: Relation[OperatorAct] = Relation("operator_act", OperatorAct, key=("act_id",), rank=985, append_only=True)
 
 
