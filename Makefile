@@ -49,7 +49,7 @@ demo: setup ## Run the product with demonstration data
 test: setup browser softhsm ## Run all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
-check: setup ## Lint, types, layers, front ends
+check: setup ## Lint, types, layers, front ends, secrets, known flaws of dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -57,6 +57,8 @@ check: setup ## Lint, types, layers, front ends
 	$(BIN)/python -W ignore -m tongbao.app.openapi | diff -q - web/openapi.json || (echo 'run make openapi' && false)
 	cd web && npm run check --silent
 	$(BIN)/python tools/check_project.py
+	$(BIN)/python tools/check_secrets.py
+	$(BIN)/python tools/check_dependencies.py
 
 bench: .make/python ## Measure: make bench BENCH="ledger payments http", or statement, verify, accounts (ACCOUNTS=10000000)
 	@for bench in $(BENCH); do \

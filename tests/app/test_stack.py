@@ -135,7 +135,7 @@ def test_doctor_calls_a_public_address_without_tls_broken(doctor: Doctor, ready:
 
 
 def test_doctor_calls_a_database_that_does_not_answer_broken_and_keeps_its_password(doctor: Doctor, ready: Path) -> None:
-    status, said = doctor(database_url=f"postgresql://u:verysecret@127.0.0.1:{free_port()}/x")
+    status, said = doctor(database_url=f"postgresql://u:verysecret@127.0.0.1:{free_port()}/x")  # not a secret
     assert status == 1
     assert "does not answer" in said
     assert "verysecret" not in said
