@@ -1,4 +1,4 @@
-"""Asks the advisory services whether anything we depend on is known to be unsafe, and whether its licences are ones we can live with.
+"""Asks the advisory services whether anything we depend on is known to be unsafe, and looks at the licences of what we ship.
 
     known flaws   pip-audit over requirements.lock, npm audit over web/package-lock.json: exits 1 if one is found
     licences      of what is installed, by its own word: exits 1 for a strong copyleft in what we ship
@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 _PATIENCE_S = 120
 _AWAY = re.compile(
-    r"(?i)(connection|resolve|network|timed? ?out|unreachable|ENOTFOUND|ECONN|EAI_AGAIN|proxy|service unavailable|ssl|40[34]|50[0-9]"
-    r"|not implemented|ENOAUDIT|audit endpoint)"
+    r"(?i)(connection|resolve|network|timed? ?out|unreachable|ENOTFOUND|ECONN|EAI_AGAIN|proxy|service unavailable|ssl"
+    r"|40[34]|50[0-9]|not implemented|ENOAUDIT|audit endpoint)"
 )
 #: Licences that would bind what we distribute. Weaker ones (LGPL, MPL) bind only the library itself.
 _STRONG = re.compile(r"(?<!L)\b(?:AGPL|GPL|SSPL|GNU (?:Affero )?General Public)", re.IGNORECASE)

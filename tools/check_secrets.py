@@ -1,7 +1,7 @@
 """Looks for secrets in what is under version control: private keys, tokens of known shapes, long random strings beside a name
 that says what they are. Run by `make check`; prints each finding without the secret itself, and exits 1 if there is one.
 
-What is random and no secret (digests, test vectors, lock files) is passed over by file or by a comment `not a secret` on the line.
+What is random and no secret (digests, test vectors, lock files) is passed over by file, or by a comment `not a secret`.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def test_keys_older_than_a_year_are_named(tmp_path: Path) -> None:
 
 
 async def test_a_database_says_what_is_unsafe_in_it(database: str, tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, database_url=database, **SAFE)
+    settings = Settings(**{**SAFE, "data_dir": tmp_path, "database_url": database, "master_key_file": ""})
     ring = runtime.ring(settings)
 
     async def found() -> dict[str, tuple[str, str]]:
@@ -94,7 +94,16 @@ async def test_a_database_says_what_is_unsafe_in_it(database: str, tmp_path: Pat
 async def test_what_stands_in_a_database_is_looked_at(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests' own server is not durable, which is all that would be said of it: here that is passed over."""
     monkeypatch.setattr("tongbao.app.diagnosis._server", _nothing_wrong)
-    settings = Settings(data_dir=tmp_path, database_url=database, argon2_time=1, argon2_memory_kib=1024, **SAFE)
+    settings = Settings(
+        **{
+            **SAFE,
+            "data_dir": tmp_path,
+            "database_url": database,
+            "master_key_file": "",
+            "argon2_time": 1,
+            "argon2_memory_kib": 1024,
+        }
+    )
     ring = runtime.ring(settings)
 
     async def found() -> dict[str, str]:
@@ -122,6 +131,13 @@ async def test_a_database_that_does_not_answer_is_broken(tmp_path: Path) -> None
     found = await examine(settings)
     assert [each for each in found if (each.level, each.subject) == ("broken", "database")] and worst(found) == "broken"
     assert not (tmp_path / "none").exists()
+
+
+async def test_a_master_key_that_is_not_there_is_broken(tmp_path: Path) -> None:
+    runtime.keys(Settings(data_dir=tmp_path))
+    (tmp_path / "master.key").unlink()
+    found = await examine(Settings(data_dir=tmp_path))
+    assert [each for each in found if (each.level, each.subject) == ("broken", "master key")], found
 
 
 def test_settings_that_are_empty_are_told_as_what_they_come_to(tmp_path: Path) -> None:

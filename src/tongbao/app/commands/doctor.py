@@ -60,8 +60,13 @@ def effective(settings: Settings) -> dict[str, str]:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Everything that was found, the worst first."""
-    ring = runtime.ring(settings) if (settings.data_dir / "keys.json").exists() else None
     findings = [*file_findings(settings), *settings_findings(settings)]
+    ring = None
+    if (settings.data_dir / "keys.json").exists():
+        try:
+            ring = runtime.ring(settings)
+        except SystemExit as missing:
+            findings.append(Finding("broken", "master key", str(missing)))
     if ring is not None:
         findings.append(Finding("ok", "anchor key", AnchorKey(ring.keys.anchor).public_key.hex()))
         if not any(finding.subject == "keys" and finding.level == "broken" for finding in findings):
