@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 import pytest
 
@@ -21,6 +20,7 @@ from tests.support.town import CURRENCY, NOON, RIGHT, Town
 from tongbao.app.asgi import Services, open_services
 from tongbao.app.registry import FORMER_CUSTOMER
 from tongbao.app.settings import Settings
+from tongbao.engine.api import Accepted
 from tongbao.identity.service import Caller, LoggedIn
 from tongbao.identity.types import OpenSession, SetPin
 from tongbao.kernel.clock import VirtualClock
@@ -29,8 +29,12 @@ from tongbao.kernel.money import Money
 from tongbao.kernel.postgres.binaries import binary
 from tongbao.ledger.commands import FreezeAccount
 from tongbao.merchants.types import NewStore
+from tongbao.privacy import erasures
+from tongbao.privacy.consents import GiveConsent, WithdrawConsent
 from tongbao.privacy.erasure import AGAIN, GRACE, KEPT
-from tongbao.privacy.retention import RetentionPrivateKey, write_pair
+from tongbao.privacy.holdings import PAGE, Held
+from tongbao.privacy.retention import brought_back, fingerprint, pair_in
+from tongbao.security.envelopes import Identity
 
 NAME, PHONE, PASSWORD, PIN, NOTE, DEVICE = (
     "欧阳明月",
@@ -92,8 +96,10 @@ async def scene(settings: Settings, clock: VirtualClock) -> AsyncIterator[Scene]
 
 @pytest.fixture
 def settings(database: str, tmp_path: Path) -> Settings:
-    public = tmp_path / "retention.pub"
-    write_pair(tmp_path / "safe" / "retention.key", public)
+    safe = tmp_path / "safe"
+    safe.mkdir()
+    pair_in(safe)
+    public = safe / "retention.pub"
     return Settings(
         data_dir=tmp_path / "data", database_url=database, argon2_time=1, argon2_memory_kib=1024, retention_key=str(public)
     )
@@ -173,16 +179,16 @@ async def test_from_then_on_nobody_reads_who_it_was(settings: Settings, tmp_path
     assert found == []
 
     # What the law has us keep opens with the key from the safe, and with no other.
-    key = RetentionPrivateKey.read((tmp_path / "safe" / "retention.key").read_text())
+    key = Identity.parse((tmp_path / "safe" / "retention.key").read_text())
     async with scene(settings, clock) as place:
         services = place.services
         erasure = (await services.erasures.state(her_id)).erasure
-        assert erasure is not None and erasure.sealed_to == key.public.fingerprint
-        with pytest.raises(ValueError, match="another key"):
-            RetentionPrivateKey.generate().open(erasure.sealed, her_id.bytes)
+        assert erasure is not None and erasure.sealed_to == fingerprint(key.recipient)
+        with pytest.raises(ValueError, match="is for recipient"):
+            brought_back(Identity.fresh(), her_id, erasure.sealed)
         with pytest.raises(ValueError, match="somebody else"):
-            key.open(erasure.sealed, his_id.bytes)
-        services.vault.adopt(her_id, key.open(erasure.sealed, her_id.bytes))
+            brought_back(key, his_id, erasure.sealed)
+        services.vault.adopt(her_id, brought_back(key, her_id, erasure.sealed))
         data = await everything_of(services, her_id)
         assert (data["profile"][0]["name"], data["profile"][0]["login"]) == (NAME, PHONE)
         assert data["bills"][0]["note"] == NOTE
@@ -254,22 +260,60 @@ async def test_what_stands_in_the_way_is_said(settings: Settings, kind: str) -> 
             await place.ask(hers)
 
 
-async def test_a_session_opened_while_it_is_done_ends_with_the_next_round(settings: Settings) -> None:
+async def test_an_account_closed_for_ever_takes_no_session(settings: Settings) -> None:
+    """Somebody whose password was found right just before is too late."""
+    clock = VirtualClock(NOON)
+    async with scene(settings, clock) as place:
+        hers = await place.customer(NAME, PHONE)
+        await place.ask(hers)
+        clock.advance(GRACE)
+        await place.services.erasures.erase_due()
+        late = OpenSession(
+            command_id=place.town.id(), principal_id=hers.principal.principal_id, token_hash=b"t" * 32, device_name=b"",
+            lifetime_s=3600,
+        )  # fmt: skip
+        assert await place.town.says(late) == "wrong_credentials"
+
+
+async def test_sessions_too_many_for_one_command_end_with_the_next_rounds(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = VirtualClock(NOON)
+    monkeypatch.setattr(erasures, "_MOST", 1)
+    async with scene(settings, clock) as place:
+        services = place.services
+        hers = await place.customer(NAME, PHONE)
+        await services.identity.log_in("wallet", PHONE, PASSWORD, "another")
+        await services.identity.log_in("wallet", PHONE, PASSWORD, "a third")
+        await place.ask(hers)
+        clock.advance(GRACE)
+        await services.erasures.erase_due()
+
+        async def live() -> int:
+            count: int = await services.pool.fetchval(
+                "select count(*) from session where principal_id = $1 and ended_at is null", hers.principal.principal_id
+            )
+            return count
+
+        assert await live() == 1  # one ended with the account, one right after it
+        assert [await services.erasures.end_late_sessions() for _ in range(2)] == [1, 0]
+        assert await live() == 0
+
+
+async def test_a_copy_goes_over_many_pages_and_holds_one_at_a_time(settings: Settings) -> None:
     clock = VirtualClock(NOON)
     async with scene(settings, clock) as place:
         services, town = place.services, place.town
         hers = await place.customer(NAME, PHONE)
-        await place.ask(hers)
-        clock.advance(GRACE)
-        await services.erasures.erase_due()
-        late = OpenSession(
-            command_id=town.id(), principal_id=hers.principal.principal_id, token_hash=b"t" * 32, device_name=b"", lifetime_s=3600
-        )
-        await town.says(late)
-        await services.erasures.end_late_sessions()
-        connection = await asyncpg.connect(settings.database_url)
-        live = await connection.fetchval(
-            "select count(*) from session where principal_id = $1 and ended_at is null", hers.principal.principal_id
-        )
-        await connection.close()
-        assert live == 0
+        her_id = hers.principal.principal_id
+        for number in range(PAGE + 1):
+            yes = GiveConsent(command_id=town.id(), customer_id=her_id, purpose="messages", version=1, screen=str(number))
+            no = WithdrawConsent(command_id=town.id(), customer_id=her_id, purpose="messages", screen=str(number))
+            both = [services.engine.enqueue(each) for each in (yes, no)]
+            assert [isinstance((await each).decision, Accepted) for each in both] == [True, True]
+        part = next(each for each in services.privacy_data.parts if each.name == "consents")
+        assert isinstance(part, Held)
+        assert len(await services.pool.fetch(part.sql, her_id, None)) == PAGE
+        told = [msgspec.to_builtins(each) async for each in part.export(her_id)]
+        assert [each["granted"] for each in told] == [True, False] * (PAGE + 1)
+        assert len({each["consent_id"] for each in told}) == 2 * PAGE + 2

@@ -22,6 +22,7 @@ import asyncpg
 
 from tongbao.app import frontends, inventory, runtime, seed
 from tongbao.app.audit import anchor_file
+from tongbao.app.privacy_findings import privacy_state
 from tongbao.app.registry import MIGRATIONS
 from tongbao.app.settings import Settings
 from tongbao.identity.enrolment import login_index
@@ -132,6 +133,7 @@ async def database_findings(settings: Settings, ring: KeyRing | None) -> list[Fi
                 found = await _server(connection, settings, own=server is not None)
                 if all(finding.level != "broken" and "migrations" not in finding.text for finding in found):
                     found += await _contents(connection, settings, ring)
+                    found += [Finding(*each) for each in await privacy_state(connection, datetime.now(UTC))]
             finally:
                 await connection.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:

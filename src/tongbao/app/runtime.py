@@ -16,7 +16,8 @@ from tongbao.engine.api import Engine, Limits, PostgresStore, Sealer
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.migrations import migrate
 from tongbao.kernel.postgres import EmbeddedPostgres, wait_until_ready
-from tongbao.privacy.retention import NotARetentionKey, RetentionPublicKey, write_pair
+from tongbao.privacy.retention import pair_in
+from tongbao.security.envelopes import EnvelopeError, Recipient
 from tongbao.security.keyring import KeyRing
 from tongbao.security.keys import Keys
 from tongbao.security.master import FileMaster, GivenMaster, MasterKey, MasterKeyError, parse
@@ -72,16 +73,16 @@ def master(settings: Settings) -> MasterKey:
     return FileMaster(beside) if ring_file(settings).exists() else FileMaster.made(beside)
 
 
-def retention_key(settings: Settings) -> RetentionPublicKey:
+def retention_key(settings: Settings) -> Recipient:
     """The public retention key. Without one in the settings, a pair is made in the data directory, which `doctor` speaks of.
     Raises SystemExit if the file named is not there or is no such key."""
-    here = settings.data_dir / "retention.pub"
-    file = Path(settings.retention_key).expanduser() if settings.retention_key else here
-    if not settings.retention_key and not file.exists():
-        return write_pair(settings.data_dir / "retention.key", here)
+    if not settings.retention_key:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        return pair_in(settings.data_dir)
+    file = Path(settings.retention_key).expanduser()
     try:
-        return RetentionPublicKey.read(file.read_text())
-    except (OSError, NotARetentionKey) as error:
+        return Recipient.parse(file.read_text())
+    except (OSError, EnvelopeError) as error:
         raise SystemExit(f"TONGBAO_RETENTION_KEY: {file}: {error}") from None
 
 

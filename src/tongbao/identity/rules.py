@@ -152,10 +152,13 @@ def enrol(view: View, audience: str, who: Enrolment, merchant_id: UUID | None, n
 
 
 def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
-    """Declines `principal_not_found`, `login_locked`, `device_revoked`."""
+    """Declines `principal_not_found`, `login_locked`, `device_revoked`, and `wrong_credentials` for an account that was closed
+    for ever: it has no password any more, and takes no session whichever way somebody proved who they were."""
     principal = view.get(PRINCIPAL, command.principal_id)
     if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
+    if not principal.password_hash:
+        return Declined(errors.WRONG_CREDENTIALS)
     if principal.locked_until is not None and now < principal.locked_until:
         return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
     if principal.wrong_passwords:

@@ -29,8 +29,9 @@ from tongbao.privacy.erasure import (
     RequestErasure,
 )
 from tongbao.privacy.obstacles import LoginIndexOf, Obstacle, ObstaclesOf
-from tongbao.privacy.retention import RetentionPublicKey
+from tongbao.privacy.retention import fingerprint, sealed_away
 from tongbao.privacy.types import QUERIES
+from tongbao.security.envelopes import Recipient
 
 _log = structlog.get_logger("tongbao.privacy")
 
@@ -61,7 +62,7 @@ class ErasureService:
         engine: Engine,
         pool: asyncpg.Pool,
         vault: PersonKeys,
-        retention: RetentionPublicKey,
+        retention: Recipient,
         clock: Clock,
         *,
         currency: str,
@@ -155,8 +156,8 @@ class ErasureService:
             bank_accounts=tuple(
                 row["bank_account_id"] for row in await fetch(QUERIES["linked_bank_accounts"], customer_id, _MOST)
             ),
-            sealed_to=self._retention.fingerprint,
-            sealed=self._retention.seal(await self._vault.keys_of(customer_id), customer_id.bytes),
+            sealed_to=fingerprint(self._retention),
+            sealed=sealed_away(self._retention, customer_id, await self._vault.keys_of(customer_id)),
         )  # fmt: skip
         await self._do(command)
 

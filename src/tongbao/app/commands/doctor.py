@@ -18,6 +18,7 @@ from tongbao.app import logs, runtime
 from tongbao.app.audit import anchor_file
 from tongbao.app.commands import demo
 from tongbao.app.diagnosis import Finding, database_findings, file_findings, key_findings, settings_findings, worst
+from tongbao.app.privacy_findings import privacy_settings
 from tongbao.app.registry import open_bank
 from tongbao.app.settings import Secret, Settings
 from tongbao.engine.anchors import AnchorKey
@@ -61,6 +62,7 @@ def effective(settings: Settings) -> dict[str, str]:
 async def examine(settings: Settings) -> list[Finding]:
     """Everything that was found, the worst first."""
     findings = [*file_findings(settings), *settings_findings(settings)]
+    findings += [Finding(*each) for each in privacy_settings(settings)]
     ring = None
     if (settings.data_dir / "keys.json").exists():
         try:

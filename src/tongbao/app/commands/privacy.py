@@ -1,4 +1,4 @@
-"""`tongbao privacy`: the register of processing, the retention key, and what is kept of somebody who was erased."""
+"""`tongbao privacy`: the register of processing, and what is kept of somebody who was erased."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from tongbao.app.registry import CLASSES
 from tongbao.app.settings import Settings
 from tongbao.kernel.clock import SystemClock
 from tongbao.privacy.register import Register, register
-from tongbao.privacy.retention import NotARetentionKey, RetentionPrivateKey, write_pair
+from tongbao.privacy.retention import brought_back
+from tongbao.security.envelopes import EnvelopeError, Identity
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group("privacy", help="Personal data: the register of processing, the retention key, what the law has us keep.")
+@click.group("privacy", help="Personal data: the register of processing, and what the law has us keep.")
 def command() -> None:
     pass
 
@@ -34,23 +35,6 @@ def register_command(as_json: bool, lang: str) -> None:
 
 
 @command.command(
-    "new-retention-key",
-    help="Make a retention key: keep the private file far from here, name the public one in TONGBAO_RETENTION_KEY.",
-)
-@click.option("--private", "private", type=_FILE, required=True, help="File for the private half; it must not exist.")
-@click.option("--public", "public", type=_FILE, required=True, help="File for the public half; it must not exist.")
-def new_retention_key(private: Path, public: Path) -> None:
-    for file in (private, public):
-        if file.exists():
-            raise click.ClickException(f"{file} exists")
-    try:
-        made = write_pair(private, public)
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
-    click.echo(f"retention key {made.fingerprint}: private half in {private}, public half in {public}")
-
-
-@command.command(
     "retained",
     help="Print what is kept of somebody who was erased, for whoever the law lets ask. Needs the private retention key.",
 )
@@ -61,9 +45,9 @@ def new_retention_key(private: Path, public: Path) -> None:
 def retained_command(customer: UUID, identity: Path) -> None:
     settings = _settings()
     try:
-        key = RetentionPrivateKey.read(identity.read_text())
+        key = Identity.parse(identity.read_text())
         asyncio.run(_retained(settings, customer, key))
-    except NotARetentionKey as error:
+    except EnvelopeError as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -75,14 +59,14 @@ def _settings() -> Settings:
     return settings
 
 
-async def _retained(settings: Settings, customer: UUID, key: RetentionPrivateKey) -> None:
+async def _retained(settings: Settings, customer: UUID, key: Identity) -> None:
     async with runtime.left_as_found(settings):
         dsn = await runtime.open_database(settings)
         async with open_services(settings, dsn) as services:
             found = (await services.erasures.state(customer)).erasure
             if found is None or not found.sealed:
                 raise click.ClickException("nothing is kept of this customer: never erased, or the law no longer has it kept")
-            services.vault.adopt(customer, key.open(found.sealed, customer.bytes))
+            services.vault.adopt(customer, brought_back(key, customer, found.sealed))
             async for piece in services.privacy_data.file(customer):
                 click.echo(piece.decode(), nl=False)
 
