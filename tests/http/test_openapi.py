@@ -151,6 +151,15 @@ def test_every_route_documents_its_errors() -> None:
                 assert schema == {"$ref": "#/components/schemas/ErrorAnswer"}, (method, path, status)
 
 
+def test_every_operation_says_what_it_does() -> None:
+    """A sentence as its summary, and the whole of it beside: neither is the name of a function."""
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            summary, description = operation["summary"], operation["description"]
+            assert len(description) >= len(summary) >= 5 and " " in summary, (method, path, summary)
+            assert description.startswith(summary), (method, path)
+
+
 def test_no_money_is_a_number() -> None:
     """Whatever is called an amount is text in every schema, beside its currency."""
     money = {"amount", "balance", "available", "held", "fee", "net", "paid", "refunded", "debit", "credit", "fees"}

@@ -19,6 +19,7 @@ from tongbao.kernel.errors import INTERNAL_ERROR, TIMED_OUT, UNAVAILABLE, Code, 
 
 _log = structlog.get_logger("tongbao.app")
 
+_PLACE = re.compile(r"`(\$[^`]{0,64})`")
 _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]{1,64})`")
 #: Query parameters whose name in the source cannot be the one on the wire.
 _ON_THE_WIRE = {"in_state": "state", "first_day": "from", "last_day": "to", "day": "date"}
@@ -75,7 +76,7 @@ async def check_request(request: AnyRequest) -> None:
         if names.count(once) > 1:
             raise Refusal(web.REPEATED_HEADER, header=once.decode())
     if b"%00" in request.scope["query_string"]:
-        raise Refusal(web.INVALID_REQUEST, problem="U+0000")
+        raise Refusal(web.INVALID_REQUEST, problem="U+0000", where="U+0000")
     if request.method in _WITHOUT_BODY or not (body := await request.body()):
         return
     if request.content_type[0] not in _JSON.get(request.scope["path"], ("application/json",)):
@@ -85,7 +86,7 @@ async def check_request(request: AnyRequest) -> None:
     except UnicodeDecodeError:
         raise Refusal(web.MALFORMED_JSON) from None
     if "\0" in text or "\\u0000" in text:
-        raise Refusal(web.INVALID_REQUEST, problem="U+0000")
+        raise Refusal(web.INVALID_REQUEST, problem="U+0000", where="U+0000")
     if text.count("[") + text.count("{") > _MOST_BRACKETS:
         raise Refusal(web.MALFORMED_JSON)
 
@@ -143,7 +144,10 @@ def _invalid(error: HTTPException) -> tuple[Code, dict[str, Any]]:
     if malformed or "malformed" in text or "truncated" in text or "utf-8" in text:
         return web.MALFORMED_JSON, {}
     problem = f"{key}: {message}" if key else message or str(error.detail)
-    return web.INVALID_REQUEST, {"problem": problem[:200], **({"field": key} if key else {})}
+    # What is wrong is told in English by those who check; where it is, in no language.
+    path = _PLACE.search(message)
+    where = " ".join(filter(None, (key if key != "data" else "", path[1] if path else ""))) or "JSON"
+    return web.INVALID_REQUEST, {"problem": problem[:200], "where": where[:80], **({"field": key} if key else {})}
 
 
 def _answer(request: AnyRequest, code: Code, detail: Mapping[str, Any], *, status: int | None = None) -> Response[bytes]:

@@ -18,5 +18,7 @@ BANK_TRANSFER_SETTLED = decline(
 )
 BILL_NOT_FOUND = decline("bill_not_found", "未找到该账单。", "There is no such bill.", status=404)
 BANK_ACCOUNT_FORMAT = refusal("bank_account_format", "卡号须为 12 至 19 位数字。", "A bank account number has 12 to 19 digits.")
-BANK_UNSUPPORTED = refusal("bank_unsupported", "暂不支持该银行。", "This bank is not supported.")
+BANK_UNSUPPORTED = refusal(
+    "bank_unsupported", "暂不支持该银行，目前支持：{supported}。", "This bank is not supported; these are: {supported}."
+)
 NOTE_TOO_LONG = refusal("note_too_long", "备注最多 100 个字。", "A note may have at most 100 characters.")

@@ -111,7 +111,7 @@ class WalletService:
         `bank_holder_mismatch`, `bank_account_linked`."""
         number = number.replace(" ", "")
         if bank not in BANKS:
-            raise Refusal(errors.BANK_UNSUPPORTED)
+            raise Refusal(errors.BANK_UNSUPPORTED, supported=", ".join(sorted(BANKS)))
         if not (12 <= len(number) <= 19 and number.isascii() and number.isdigit()):
             raise Refusal(errors.BANK_ACCOUNT_FORMAT)
         matches = await self._bank.holder_matches(number, plain(holder_name))
