@@ -284,5 +284,12 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("new-operator", "/console/operators", _seen("propose-reason"), _click("operator-new")),
         Stop("roles", "/console/operators/roles", _seen("permission-row")),
         Stop("acts", "/console/acts", _seen("act-row")),
+        Stop("reviews", "/console/privacy", _seen("empty-state")),
+        Stop("breaches", "/console/privacy?which=breaches", _seen("breach-row")),
+        Stop("breach", "/console/privacy?which=breaches", _seen("breach-task"), _click("breach-link")),
+        Stop("assessments", "/console/privacy?which=assessments", _seen("assessment-row")),
+        Stop("assessment", "/console/privacy?which=assessments", _seen("assessment-sign"), _click("assessment-link")),
+        Stop("register", "/console/privacy?which=register", _seen("purpose-row")),
+        Stop("scripts", "/console/scripts", "main h1"),
     ),
 }

@@ -147,7 +147,8 @@ async def keep_books(
 
 
 async def ask_for_eyes(services: Services, operator_id: UUID, frozen_id: UUID) -> None:
-    """What one operator leaves for another: a proposal about the frozen wallet, and a broken glass. Run once per database."""
+    """What one operator leaves for another: a proposal about the frozen wallet, a broken glass, a breach whose clocks run and an
+    assessment to be signed. Run once per database."""
     account = str(account_id(CUSTOMER_WALLET, services.wallet.currency, frozen_id))
     why = "手机已找回，经电话核实 · the phone was found, checked by phone"
     thaw = {"account_id": account, "debits": True, "credits": False, "freeze_reason": "lost"}
@@ -155,6 +156,16 @@ async def ask_for_eyes(services: Services, operator_id: UUID, frozen_id: UUID) -
     why = "客户深夜来电，疑似遭诈骗，无同事在线 · called at night, a fraud is suspected, nobody else was there"
     bound = {"account_id": account, "ceiling": "5000.00"}
     await services.operators.propose(_id("break the glass"), operator_id, "account.bound", bound, why, alone=True)
+    known_at = services.office.now() - timedelta(hours=2)
+    what = "一台备份硬盘在运输途中遗失，盘上的数据已加密。\nA backup disk was lost on its way; what is on it is encrypted."
+    await services.office.open_breach(_id("breach"), what, ["identity", "bank"], 1_280, "low", known_at, operator_id)
+    await services.office.write_assessment(
+        _id("assessment"), "按购物习惯推荐优惠 · Offers by shopping habits", "personalised",
+        "单独同意，可随时关闭。\nWith a consent of its own, to be withdrawn at any time.",
+        "可能推断出生活习惯。\nHabits of life could be inferred.",
+        "只用类目，不用明细，三个月后删除。\nKinds of shops only, deleted after three months.",
+        "medium", known_at.date() + timedelta(days=365), None, operator_id,
+    )  # fmt: skip
 
 
 async def _operator(services: Services, login: str, name: str, role: str) -> UUID:

@@ -14,6 +14,8 @@
  *   /customers, /merchants             find (q);  /merchants/new creates
  *   /approvals, /approvals/:id         what takes two operators (which: open, mine, ended, incidents); one proposal
  *   /operators, /operators/roles       who is at the console, and what each role may do
+ *   /privacy, …/breaches/:id, …/assessments/:id   the privacy officer's desk (which: reviews, breaches, assessments, erasures, register)
+ *   /scripts                           what the pages' policy stopped
  *   /acts                              what operators did (by, subject, act, changes, from, to)
  */
 import { createRouter, createWebHistory } from 'vue-router'
@@ -47,6 +49,10 @@ export const router = createRouter({
     { path: '/approvals/:id', component: () => import('./pages/ProposalDetail.vue'), props: true, meta: { heading: 'proposal.title' } },
     { path: '/operators', component: () => import('./pages/Operators.vue'), meta: { heading: 'operators.title' } },
     { path: '/operators/roles', component: () => import('./pages/Roles.vue'), meta: { heading: 'operators.rolesTable' } },
+    { path: '/privacy', component: () => import('./pages/Privacy.vue'), meta: { heading: 'privacy.title' } },
+    { path: '/privacy/breaches/:id', component: () => import('./pages/BreachDetail.vue'), props: true, meta: { heading: 'breach.title' } },
+    { path: '/privacy/assessments/:id', component: () => import('./pages/AssessmentDetail.vue'), props: true, meta: { heading: 'privacy.assessments' } },
+    { path: '/scripts', component: () => import('./pages/Scripts.vue'), meta: { heading: 'scripts.title' } },
     { path: '/acts', component: () => import('./pages/Acts.vue'), meta: { heading: 'acts.title' } },
     { path: '/:rest(.*)*', redirect: '/' },
   ],
