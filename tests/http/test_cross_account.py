@@ -13,7 +13,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.http.test_credentials import added, enrolled
 from tests.http.town import PIN, Person, Town, key, ok
+from tests.support.authenticator import Authenticator
 from tongbao.app.asgi import application
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
@@ -24,7 +26,7 @@ AUDIENCES = ("wallet", "merchant", "console")
 #: Names of fields and parameters that say which thing is meant, without `_id` at their end.
 _NAMES_A_THING = {"code", "text", "out_trade_no", "out_refund_no", "login", "account", "hold", "owner"}
 #: Answer to nobody in particular: they take no session.
-_ANYBODY = ("/login", "/register")
+_ANYBODY = ("/login", "/register", "/login/passkey", "/login/passkey/options")
 
 
 class Theft(NamedTuple):
@@ -55,6 +57,10 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/wallet/devices/{device_id}/name": [Theft("thief", "$device", {"name": "mine"})],
     "GET /v1/wallet/privacy/decisions/{request_key}": [Theft("thief", "$declined")],
     "GET /v1/wallet/privacy/reviews/{review_id}": [Theft("thief", "$review")],
+    "POST /v1/wallet/passkeys": Shared("the id is what an authenticator calls its own"),
+    "DELETE /v1/wallet/passkeys/{passkey_id}": [Theft("thief", "$passkey", None, 403)],
+    "DELETE /v1/wallet/certificates/{certificate_id}": [Theft("thief", "$certificate", None, 403)],
+    "POST /v1/wallet/acts/challenge": Shared("a challenge says nothing of what is meant, not even whether it is there"),
     "GET /v1/wallet/payments/{payment_id}": [Theft("thief", "$paid")],
     # An order is anybody's to pay who saw its code; of one that is no longer to be paid they learn just that.
     "POST /v1/wallet/payments/{payment_id}/confirm": [
@@ -114,6 +120,9 @@ async def loot(town: Town) -> dict[str, Any]:
     review = ok(await town.ann.post("/v1/wallet/privacy/reviews", {"request": declined, "wish": "看看"}), status=201)
     thief, rival = await town.customer("Thief"), await town.merchant("Rival")
     await town.gift(thief, "10.00")
+    owner, authenticator = await town.customer("Owner"), Authenticator()
+    passkey = ok(await added(owner, authenticator), status=201)
+    certificate = await enrolled(owner, authenticator)
     return {
         "thief": thief, "rival": rival, "$bill": bill["bill_id"], "$bank_transfer": town.ann.bank_transfer_id,
         "$bank_account": town.ann.bank_account_id, "$session": town.ann.session_id, "$paid": paid["payment_id"],
@@ -121,7 +130,7 @@ async def loot(town: Town) -> dict[str, Any]:
             "select session_id from session join principal using (principal_id) where audience = 'merchant' limit 1")),
         "$device": device["device_id"], "$closed": closed["payment_id"], "$number": order["out_trade_no"],
         "$open_number": open_order["out_trade_no"], "$store": town.shop.store_id, "$declined": declined,
-        "$review": review["review_id"],
+        "$review": review["review_id"], "$passkey": passkey["passkey_id"], "$certificate": certificate["certificate_id"],
     }  # fmt: skip
 
 

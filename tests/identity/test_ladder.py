@@ -13,10 +13,21 @@ from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import RIGHT, WRONG, Town, mac_of, sealed, town
 from tongbao.engine.api import Command
 from tongbao.identity import errors
+from tongbao.identity.certificates import LIVES, RevokeCertificate
 from tongbao.identity.devices import NameDevice, RevokeDevice
+from tongbao.identity.enrolling import EnrolCertificate
+from tongbao.identity.passkeys import AddPasskey, RevokePasskey
 from tongbao.identity.rules import check_pin_choice, normal_login
-from tongbao.identity.types import CountWrongPassword, EndSession, OpenSession, SetPin
+from tongbao.identity.types import (
+    CertificateConfirmation,
+    CountWrongPassword,
+    EndSession,
+    OpenSession,
+    PasskeyConfirmation,
+    SetPin,
+)
 from tongbao.kernel.errors import Refusal
+from tongbao.wallet.types import Transfer
 
 ROWS, says = ladder()
 
@@ -36,6 +47,39 @@ async def on_a_device(place: Town) -> RevokeDevice:
     customer, device = await place.customer(), place.id()
     opened = await place.happens(replace(opening(place, customer), device_id=device))
     return RevokeDevice(command_id=place.id(), principal_id=customer, device_id=device, session_ids=(opened.session_id,))
+
+
+def adding(place: Town, customer: UUID) -> AddPasskey:
+    """A passkey that says it was used seven times."""
+    return AddPasskey(
+        command_id=place.id(), passkey_id=place.id(), customer_id=customer, credential_id=b"credential", public_key=b"key",
+        counter=7, name=sealed("phone"),
+    )  # fmt: skip
+
+
+async def with_passkey(place: Town, minor: int = 100) -> AddPasskey:
+    """A customer who has one."""
+    added = adding(place, await place.customer(minor))
+    await place.happens(added)
+    return added
+
+
+async def enrolling(place: Town, minor: int = 100) -> EnrolCertificate:
+    """A customer with a passkey enrols a signing key."""
+    added = await with_passkey(place, minor)
+    return EnrolCertificate(
+        command_id=place.id(), certificate_id=place.id(), customer_id=added.customer_id, algorithm="ed25519",
+        public_key=bytes(32), x509=b"der", name=sealed("laptop"), lives=LIVES, pin_mac=RIGHT.mac,
+        passkey=PasskeyConfirmation(added.passkey_id, 8),
+    )  # fmt: skip
+
+
+async def signing(place: Town) -> tuple[EnrolCertificate, Transfer]:
+    """A customer with a signing key, and a transfer that it signed."""
+    wish = await enrolling(place)
+    await place.happens(wish)
+    confirmation = CertificateConfirmation(wish.certificate_id, RIGHT.mac)
+    return wish, place.transferring(wish.customer_id, await place.customer(), 1, confirmation)
 
 
 async def wrong_passwords(place: Town, principal: UUID, times: int) -> None:
@@ -217,6 +261,139 @@ async def naming_a_device(place: Town) -> Command:
 async def naming_somebody_elses_device(place: Town) -> Command:
     known = await on_a_device(place)
     return NameDevice(command_id=place.id(), principal_id=place.id(), device_id=known.device_id, name=sealed("kitchen"))
+
+
+@says("ok")
+async def adding_a_passkey(place: Town) -> Command:
+    return adding(place, await place.customer())
+
+
+@says("passkey_known")
+async def adding_a_passkey_twice(place: Town) -> Command:
+    return replace(await with_passkey(place), command_id=place.id())
+
+
+@says("passkey_known")
+async def adding_somebody_elses_passkey(place: Town) -> Command:
+    return replace(await with_passkey(place), command_id=place.id(), customer_id=await place.customer())
+
+
+@says("ok")
+async def confirming_with_a_passkey(place: Town) -> Command:
+    added = await with_passkey(place)
+    return place.transferring(added.customer_id, await place.customer(), 1, PasskeyConfirmation(added.passkey_id, 8))
+
+
+@says("passkey_unknown")
+async def confirming_with_a_passkey_that_never_was(place: Town) -> Command:
+    return place.transferring(await place.customer(100), await place.customer(), 1, PasskeyConfirmation(place.id(), 8))
+
+
+@says("passkey_unknown")
+async def confirming_with_somebody_elses_passkey(place: Town) -> Command:
+    added = await with_passkey(place)
+    return place.transferring(await place.customer(100), added.customer_id, 1, PasskeyConfirmation(added.passkey_id, 8))
+
+
+@says("passkey_cloned")
+async def confirming_with_a_copy_of_a_passkey(place: Town) -> Command:
+    added = await with_passkey(place)
+    return place.transferring(added.customer_id, await place.customer(), 1, PasskeyConfirmation(added.passkey_id, 7))
+
+
+@says("passkey_revoked")
+async def confirming_with_a_removed_passkey(place: Town) -> Command:
+    added = await with_passkey(place)
+    who, passkey = added.customer_id, added.passkey_id
+    await place.happens(RevokePasskey(command_id=place.id(), customer_id=who, passkey_id=passkey))
+    return place.transferring(who, await place.customer(), 1, PasskeyConfirmation(passkey, 8))
+
+
+@says("passkey_unknown")
+async def removing_somebody_elses_passkey(place: Town) -> Command:
+    added = await with_passkey(place)
+    return RevokePasskey(command_id=place.id(), customer_id=await place.customer(), passkey_id=added.passkey_id)
+
+
+@says("ok")
+async def a_session_by_passkey_where_wrong_passwords_locked_the_log_in(place: Town) -> Command:
+    added = await with_passkey(place)
+    await wrong_passwords(place, added.customer_id, 10)
+    return replace(opening(place, added.customer_id), passkey=PasskeyConfirmation(added.passkey_id, 8))
+
+
+@says("passkey_unknown")
+async def a_session_by_somebody_elses_passkey(place: Town) -> Command:
+    added = await with_passkey(place)
+    return replace(opening(place, await place.customer()), passkey=PasskeyConfirmation(added.passkey_id, 8))
+
+
+@says("ok")
+async def enrolling_a_signing_key(place: Town) -> Command:
+    return await enrolling(place)
+
+
+@says("wrong_pin")
+async def enrolling_a_signing_key_with_a_wrong_pin(place: Town) -> Command:
+    return replace(await enrolling(place), pin_mac=WRONG.mac)
+
+
+@says("passkey_cloned")
+async def enrolling_a_signing_key_with_a_copy_of_a_passkey(place: Town) -> Command:
+    wish = await enrolling(place)
+    return replace(wish, passkey=PasskeyConfirmation(wish.passkey.passkey_id, 7))
+
+
+@says("ok")
+async def confirming_with_a_signature(place: Town) -> Command:
+    return (await signing(place))[1]
+
+
+@says("wrong_pin")
+async def confirming_with_a_signature_and_a_wrong_pin(place: Town) -> Command:
+    wish, transfer = await signing(place)
+    return replace(transfer, confirmation=CertificateConfirmation(wish.certificate_id, WRONG.mac))
+
+
+@says("certificate_unknown")
+async def confirming_with_a_certificate_that_never_was(place: Town) -> Command:
+    _, transfer = await signing(place)
+    return replace(transfer, confirmation=CertificateConfirmation(place.id(), RIGHT.mac))
+
+
+@says("certificate_unknown")
+async def confirming_with_somebody_elses_certificate(place: Town) -> Command:
+    _, transfer = await signing(place)
+    return replace(transfer, payer_id=await place.customer(100))
+
+
+@says("certificate_revoked")
+async def confirming_with_a_revoked_certificate(place: Town) -> Command:
+    wish, transfer = await signing(place)
+    await place.happens(
+        RevokeCertificate(command_id=place.id(), customer_id=wish.customer_id, certificate_id=wish.certificate_id)
+    )
+    return transfer
+
+
+@says("certificate_unknown")
+async def revoking_somebody_elses_certificate(place: Town) -> Command:
+    wish, transfer = await signing(place)
+    return RevokeCertificate(command_id=place.id(), customer_id=transfer.payee_id, certificate_id=wish.certificate_id)
+
+
+@says("certificate_expired")
+async def confirming_with_a_certificate_when_it_expires(place: Town) -> Command:
+    _, transfer = await signing(place)
+    place.clock.advance(LIVES)
+    return transfer
+
+
+@says("ok")
+async def confirming_with_a_certificate_a_moment_before_it_expires(place: Town) -> Command:
+    _, transfer = await signing(place)
+    place.clock.advance(LIVES - timedelta(microseconds=1))
+    return transfer
 
 
 @says("principal_not_found")

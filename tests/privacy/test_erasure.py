@@ -80,7 +80,7 @@ class Scene:
 
     async def ask(self, session: LoggedIn) -> None:
         caller = await self.caller(session)
-        confirmation = self.services.identity.confirmation(caller, PIN)
+        confirmation = self.services.identity.by_pin(caller, PIN)
         await self.services.erasures.request(self.town.id(), caller.principal_id, confirmation)
 
     async def state(self, session: LoggedIn) -> str:

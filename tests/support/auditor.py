@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tongbao.engine.api import Command
+from tongbao.identity.types import pin_of
 from tongbao.ledger.api import Account, CaptureHold, Entry, Hold, Journal, PlaceHold, VoidHold
 from tongbao.payments.types import CloseOrder, CreateOrder, PayMerchant, PayOrder, RefundPayment
 from tongbao.wallet.types import SettleBankTransfer, StartBankTransfer, Transfer
@@ -166,7 +167,7 @@ class Auditor:
     def _transfer(self, command: Transfer, now: datetime) -> str:
         if command.payer_id == command.payee_id:
             return "payee_is_payer"
-        said = self._spend(command.payer_id, command.confirmation.mac, command.amount_minor, command.currency, now)
+        said = self._spend(command.payer_id, pin_of(command.confirmation), command.amount_minor, command.currency, now)
         if said == "ok":
             self._move(
                 command.amount_minor, (WALLET, command.currency, command.payer_id), (WALLET, command.currency, command.payee_id)
@@ -177,11 +178,11 @@ class Auditor:
         if self._cards.get(command.bank_account_id) != command.customer_id:
             return "bank_account_unknown"
         if command.transfer_kind == "topup":
-            said = self._confirmed(command.customer_id, command.confirmation.mac, now)
+            said = self._confirmed(command.customer_id, pin_of(command.confirmation), now)
             if said == "ok":
                 self._agreed(command.customer_id)
             return said
-        said = self._spend(command.customer_id, command.confirmation.mac, command.amount_minor, command.currency, now)
+        said = self._spend(command.customer_id, pin_of(command.confirmation), command.amount_minor, command.currency, now)
         if said == "ok":
             self._move(command.amount_minor, (WALLET, command.currency, command.customer_id), (TRANSIT, command.currency, None))
         return said
@@ -238,7 +239,7 @@ class Auditor:
             if (found.amount, found.currency) != (command.amount_minor, command.currency):
                 return "amount_mismatch"
             order = found
-        said = self._spend(command.payer_id, command.confirmation.mac, order.amount, order.currency, now)
+        said = self._spend(command.payer_id, pin_of(command.confirmation), order.amount, order.currency, now)
         if said == "ok":
             order.payer = command.payer_id
             self._orders[name] = order

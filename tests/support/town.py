@@ -15,7 +15,7 @@ import msgspec
 from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Accepted, Command, Declined, Engine, Limits, MemoryStore, Outcome, Store
 from tongbao.identity.enrolment import sealed as really_sealed
-from tongbao.identity.types import Enrolment, PinConfirmation, Register, SetPin
+from tongbao.identity.types import Confirmation, Enrolment, PinConfirmation, Register, SetPin
 from tongbao.kernel.clock import VirtualClock
 from tongbao.ledger.api import CaptureHold, PlaceHold, VoidHold
 from tongbao.merchants.types import NewStore, OpenMerchant
@@ -147,7 +147,7 @@ class Town:
             command_id=self.id(), bank_transfer_id=transfer_id, customer_id=customer_id, currency=currency, state=state
         )
 
-    def transferring(self, payer: UUID, payee: UUID, minor: int, confirmation: PinConfirmation = RIGHT) -> Transfer:
+    def transferring(self, payer: UUID, payee: UUID, minor: int, confirmation: Confirmation = RIGHT) -> Transfer:
         return Transfer(
             command_id=self.id(), payer_id=payer, payee_id=payee, amount_minor=minor, currency=CURRENCY,
             note=sealed("payer: 午饭"), payee_note=sealed("payee: 午饭"), note_index=b"", confirmation=confirmation,

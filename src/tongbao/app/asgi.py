@@ -41,9 +41,11 @@ from tongbao.app.settings import Settings
 from tongbao.engine.api import Engine
 from tongbao.engine.listener import OutboxListener
 from tongbao.engine.types import OutboxRow
-from tongbao.identity import device_http
+from tongbao.identity import credential_http, device_http
 from tongbao.identity import http as identity_http
+from tongbao.identity.credential_service import CredentialService
 from tongbao.identity.device_service import DeviceService
+from tongbao.identity.passkey_checks import RelyingParty
 from tongbao.identity.service import IdentityService
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.database import open_pool
@@ -90,7 +92,8 @@ class Services:
         self.bank = bank
         self.ring = ring
         self.vault = Vault.over(pool, ring, sealed(CLASSES, "C3"))
-        self.identity = IdentityService(engine, pool, keys, self.vault, clock, hasher)
+        self.identity = IdentityService(engine, pool, keys, self.vault, clock, hasher, RelyingParty(settings.public_url))
+        self.credentials = CredentialService(engine, pool, self.identity, keys, self.vault, clock)
         self.devices = DeviceService(engine, pool, self.identity, self.vault, clock)
         self.merchants = MerchantService(
             engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country
@@ -203,9 +206,9 @@ def ping() -> str:
 
 
 ROUTES = (
-    health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES,
-    *payments_http.ROUTES, *qr_http.ROUTES, *privacy_http.ROUTES, *copy_http.ROUTES, *console.ROUTES, *proofs.ROUTES,
-    page_reports.report,
+    health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *credential_http.ROUTES, *wallet_http.ROUTES,
+    *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES, *privacy_http.ROUTES, *copy_http.ROUTES, *console.ROUTES,
+    *proofs.ROUTES, page_reports.report,
 )  # fmt: skip
 
 #: What a shop and its customers do all day, answered past the framework.
@@ -216,6 +219,7 @@ PARTS = frozenset(
     {
         "identity",
         "devices",
+        "credentials",
         "merchants",
         "payments",
         "wallet",

@@ -11,9 +11,13 @@ from typing import Any, cast
 import asyncpg
 
 from tongbao.identity.alerts import ALERT
+from tongbao.identity.certificates import CERTIFICATE
+from tongbao.identity.certificates import NAME as CERTIFICATE_NAME
 from tongbao.identity.devices import DEVICE as DEVICES
 from tongbao.identity.devices import NAME as DEVICE_NAME
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME
+from tongbao.identity.passkeys import NAME as PASSKEY_NAME
+from tongbao.identity.passkeys import PASSKEY
 from tongbao.identity.standing import STANDING
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 from tongbao.ledger.types import ACCOUNT
@@ -63,6 +67,10 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
              left_out={"principal_id": _YOURS, "token_hash": _VERIFIER}),
         Held("devices", "credentials", DEVICES, "principal_id", pool, vault, opened={"name": DEVICE_NAME},
              left_out={"principal_id": _YOURS}),
+        Held("passkeys", "credentials", PASSKEY, "customer_id", pool, vault, opened={"name": PASSKEY_NAME},
+             left_out={"customer_id": _YOURS, "credential_id": _VERIFIER, "public_key": _VERIFIER}),
+        Held("certificates", "credentials", CERTIFICATE, "customer_id", pool, vault, opened={"name": CERTIFICATE_NAME},
+             left_out={"customer_id": _YOURS, "public_key": _VERIFIER, "x509": _VERIFIER}),
         Held("alerts", "alerts", ALERT, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Held("standing", "standing", STANDING, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Held("bank_accounts", "bank", BANK_ACCOUNT, "customer_id", pool, vault,

@@ -10,7 +10,7 @@ from tongbao.app.settings import Settings
 from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, NotFound
 from tongbao.engine.api import Decider, Relation
 from tongbao.engine.verify import Check
-from tongbao.identity import devices
+from tongbao.identity import certificates, devices, enrolling, passkeys
 from tongbao.identity import rules as identity_rules
 from tongbao.identity import types as identity_types
 from tongbao.identity.alerts import ALERT, MESSAGE
@@ -64,6 +64,9 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *identity_rules.DECIDERS,
     *operator_rules.DECIDERS,
     *devices.DECIDERS,
+    *passkeys.DECIDERS,
+    *certificates.DECIDERS,
+    *enrolling.DECIDERS,
     *merchant_rules.DECIDERS,
     *wallet_rules.DECIDERS,
     *payment_rules.DECIDERS,
@@ -91,7 +94,7 @@ CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_payments)
 RELATIONS: tuple[Relation[Any], ...] = (
     people.PERSON_KEY, identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION, STANDING,
     operator_types.PROPOSAL, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
-    devices.DEVICE, ALERT, MESSAGE,
+    devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,

@@ -113,7 +113,11 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     for status, answer in operation["responses"].items():
         if status.startswith("2") and answer.get("description", "").endswith("URL follows"):
             answer["description"] = "Done."
-    anonymous = path.endswith(("/login", "/register")) or not path.startswith(("/v1/wallet", "/v1/merchant", "/v1/console"))
+    anonymous = (
+        path.endswith(("/login", "/register"))
+        or "/login/" in path
+        or not path.startswith(("/v1/wallet", "/v1/merchant", "/v1/console"))
+    )
     operation["security"] = [] if anonymous else [{"session": []}, {"bearer": []}]
     if method != "get" and not anonymous:
         parameters = operation.setdefault("parameters", [])

@@ -12,7 +12,8 @@ from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors
 from tongbao.identity.alerts import Alert
 from tongbao.identity.devices import MOST_SESSIONS, NAME, NameDevice, RevokeDevice
-from tongbao.identity.service import QUERIES, Caller, IdentityService
+from tongbao.identity.evidence import QUERIES
+from tongbao.identity.service import Caller, IdentityService
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import new_id

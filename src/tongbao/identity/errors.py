@@ -36,7 +36,48 @@ DEVICE_REVOKED = decline(
     "This device was removed. Please log in again.",
     status=401,
 )
+PASSKEY_UNKNOWN = decline("passkey_unknown", "未找到该通行密钥。", "There is no such passkey.", status=403)
+PASSKEY_KNOWN = decline("passkey_known", "该通行密钥已添加。", "This passkey was added already.", status=409)
+PASSKEY_REVOKED = decline("passkey_revoked", "该通行密钥已停用。", "This passkey was removed.", status=403)
+PASSKEY_CLONED = decline(
+    "passkey_cloned",
+    "该通行密钥可能被复制，请改用其他方式并移除它。",
+    "This passkey may have been copied. Use another way, and remove it.",
+    status=403,
+)
+CERTIFICATE_UNKNOWN = decline("certificate_unknown", "未找到该数字证书。", "There is no such certificate.", status=403)
+CERTIFICATE_REVOKED = decline("certificate_revoked", "该数字证书已吊销。", "This certificate was revoked.", status=403)
+CERTIFICATE_EXPIRED = decline("certificate_expired", "该数字证书已过期。", "This certificate has expired.", status=403)
 
+PASSKEY_WRONG = refusal("passkey_wrong", "通行密钥验证未通过。", "The passkey's answer is not right.", status=401)
+PASSKEY_ORIGIN = refusal(
+    "passkey_origin",
+    "该页面不能使用您的通行密钥，请警惕仿冒网站。",
+    "This page may not use your passkey. Beware of imitations.",
+    status=403,
+)
+PASSKEY_UNVERIFIED = refusal(
+    "passkey_unverified",
+    "通行密钥须验证您本人（指纹、面容或设备密码）。",
+    "The passkey has to verify that it is you (fingerprint, face or the device's code).",
+    status=401,
+)
+CHALLENGE_WRONG = refusal(
+    "challenge_wrong",
+    "验证内容与本次操作不一致，未执行。",
+    "What was confirmed is not what was asked for. Nothing was done.",
+    status=401,
+)
+CHALLENGE_EXPIRED = refusal("challenge_expired", "验证已超时，请重试。", "This took too long. Please try again.", status=401)
+CHALLENGE_USED = refusal("challenge_used", "该验证已使用过，请重试。", "This was used already. Please try again.", status=401)
+SIGNATURE_WRONG = refusal("signature_wrong", "签名验证未通过。", "The signature is not right.", status=401)
+PUBLIC_KEY_FORMAT = refusal("public_key_format", "公钥格式不正确。", "The public key is not valid.")
+ENCODING_WRONG = refusal("encoding_wrong", "编码格式不正确，应为 base64url。", "This should be base64url.")
+CONFIRMATION_FORMAT = refusal(
+    "confirmation_format",
+    "请以支付密码或其他一种方式确认，且只用一种。",
+    "Confirm by PIN or in one other way: exactly one of `pin` and `confirmation`.",
+)
 UNAUTHENTICATED = refusal("unauthenticated", "请先登录。", "Please log in first.", status=401)
 FORBIDDEN = refusal("forbidden", "您没有此项权限。", "You are not allowed to do this.", status=403)
 CSRF = refusal(

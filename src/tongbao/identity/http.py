@@ -145,7 +145,7 @@ async def _me(principal_id: UUID, locale: Locale, identity: IdentityService) -> 
     )  # fmt: skip
 
 
-async def _answer(logged_in: LoggedIn, identity: IdentityService, secure: bool, status: int) -> Response[SessionAnswer]:
+async def answer(logged_in: LoggedIn, identity: IdentityService, secure: bool, status: int) -> Response[SessionAnswer]:
     me = await _me(logged_in.principal.principal_id, logged_in.principal.locale, identity)
     return Response(
         SessionAnswer(str(logged_in.session_id), logged_in.token, logged_in.binding, me, logged_in.device_token),
@@ -173,7 +173,7 @@ async def register(
     else:
         session = named_id("session", str(command_id))
         logged_in = await identity.open_session(session, await identity.need(principal_id), name, data.device_token)
-    return await _answer(logged_in, identity, secure_cookies, 201)
+    return await answer(logged_in, identity, secure_cookies, 201)
 
 
 @post("/v1/wallet/login", tags=["Identity"], status_code=200)
@@ -183,7 +183,7 @@ async def log_in(
     """Log in. Ten wrong passwords in a row lock the log-in for fifteen minutes."""
     name = device_name(data.device_name, request)
     logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token)
-    return await _answer(logged_in, identity, secure_cookies, 200)
+    return await answer(logged_in, identity, secure_cookies, 200)
 
 
 @post("/v1/wallet/logout", tags=["Identity"], status_code=204)

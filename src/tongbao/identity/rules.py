@@ -12,8 +12,10 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity import errors
+from tongbao.identity.certificates import CERTIFICATE, use_certificate
 from tongbao.identity.devices import arrive, device_keys
-from tongbao.identity.factors import KNOWLEDGE, POSSESSION, Factors
+from tongbao.identity.factors import INHERENCE, KNOWLEDGE, POSSESSION, SIGNATURE, Factors
+from tongbao.identity.passkeys import PASSKEY, use_passkey
 from tongbao.identity.types import (
     LOGIN,
     NOBODY,
@@ -26,7 +28,9 @@ from tongbao.identity.types import (
     Enrolment,
     LoginName,
     OpenSession,
+    PasskeyConfirmation,
     Pin,
+    PinConfirmation,
     Principal,
     Register,
     Session,
@@ -95,12 +99,29 @@ def check_pin_choice(pin: str) -> None:
 
 def confirmation_keys(customer_id: UUID, confirmation: Confirmation) -> list[Key]:
     """The rows `confirm` needs."""
-    return [Key(PIN, customer_id)]
+    if isinstance(confirmation, PinConfirmation):
+        return [Key(PIN, customer_id)]
+    if isinstance(confirmation, PasskeyConfirmation):
+        return [Key(PASSKEY, confirmation.passkey_id)]
+    return [Key(PIN, customer_id), Key(CERTIFICATE, confirmation.certificate_id)]
 
 
 def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: datetime) -> Declined | Factors:
-    """Did the customer agree? If so, the factors by which it was shown. Declines `pin_not_set`, `pin_locked`, `wrong_pin`
-    (detail: attempts_left).
+    """Did the customer agree? If so, the factors by which it was shown. Declines what `check_pin`, `use_passkey` and
+    `use_certificate` do. That signatures are right and are over this very act was checked before (`evidence`)."""
+    if isinstance(confirmation, PinConfirmation):
+        refused = check_pin(view, customer_id, confirmation.mac, now)
+        return refused or (KNOWLEDGE | POSSESSION if confirmation.on_device else KNOWLEDGE)
+    if isinstance(confirmation, PasskeyConfirmation):
+        refused = use_passkey(view, customer_id, confirmation.passkey_id, confirmation.counter, now)
+        return refused or POSSESSION | INHERENCE
+    refused = use_certificate(view, customer_id, confirmation.certificate_id, now)
+    refused = refused or check_pin(view, customer_id, confirmation.mac, now)
+    return refused or KNOWLEDGE | POSSESSION | SIGNATURE
+
+
+def check_pin(view: View, customer_id: UUID, mac: bytes, now: datetime) -> Declined | None:
+    """Is it the PIN? Declines `pin_not_set`, `pin_locked`, `wrong_pin` (detail: attempts_left).
 
     A wrong PIN is counted even though the command is declined; five in a row lock it, whichever device or process they
     came from, for the counter is changed in the same commit.
@@ -110,10 +131,10 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
         return Declined(errors.PIN_NOT_SET)
     if pin.locked_until is not None and now < pin.locked_until:
         return Declined(errors.PIN_LOCKED, {"until": pin.locked_until})
-    if hmac.compare_digest(pin.mac, confirmation.mac):
+    if hmac.compare_digest(pin.mac, mac):
         if pin.wrong:
             view.put(PIN, replace(pin, wrong=0, locked_until=None))
-        return KNOWLEDGE | POSSESSION if confirmation.on_device else KNOWLEDGE
+        return None
     wrong = (0 if pin.locked_until is not None else pin.wrong) + 1
     locked_until = now + PIN_LOCK if wrong >= MOST_WRONG_PINS else None
     view.mark(PIN, replace(pin, wrong=wrong, locked_until=locked_until))
@@ -152,18 +173,23 @@ def enrol(view: View, audience: str, who: Enrolment, merchant_id: UUID | None, n
 
 
 def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
-    """Declines `principal_not_found`, `login_locked`, `device_revoked`, and `wrong_credentials` for an account that was closed
-    for ever: it has no password any more, and takes no session whichever way somebody proved who they were."""
+    """Declines `principal_not_found`, `login_locked`, `device_revoked`, what `use_passkey` does, and `wrong_credentials` for an
+    account that was closed for ever: it has no password any more, and takes no session whichever way somebody proved who they
+    were."""
     principal = view.get(PRINCIPAL, command.principal_id)
     if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
     if not principal.password_hash:
         return Declined(errors.WRONG_CREDENTIALS)
-    if principal.locked_until is not None and now < principal.locked_until:
+    who = principal.principal_id
+    if command.passkey is not None:  # what is locked is guessing passwords, and who has a passkey need not guess
+        if refused := use_passkey(view, who, command.passkey.passkey_id, command.passkey.counter, now):
+            return refused
+    elif principal.locked_until is not None and now < principal.locked_until:
         return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
     if principal.wrong_passwords:
         view.put(PRINCIPAL, replace(principal, wrong_passwords=0, locked_until=None))
-    who, device_id, name = principal.principal_id, command.device_id, command.device_name
+    device_id, name = command.device_id, command.device_name
     if device_id is not None:
         refused = arrive(view, who, principal.audience, device_id, command.known_as, command.is_first, now)
         if refused is not None:
@@ -211,11 +237,16 @@ def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
     return Accepted()
 
 
+def _session_keys(command: OpenSession) -> list[Key]:
+    passkeys = [Key(PASSKEY, command.passkey.passkey_id)] if command.passkey else []
+    return [Key(PRINCIPAL, command.principal_id), *device_keys(command.principal_id, command.device_id), *passkeys]
+
+
 DECIDERS = (
     Decider(Register, lambda command: login_keys(command.audience, command.who.login_index), register, Registered),
     Decider(
         OpenSession,
-        lambda command: [Key(PRINCIPAL, command.principal_id), *device_keys(command.principal_id, command.device_id)],
+        _session_keys,
         open_session,
         SessionOpened,
     ),

@@ -24,18 +24,24 @@ import structlog
 
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors
+from tongbao.identity.acts import Act
 from tongbao.identity.binding import binding_of, proves, written
 from tongbao.identity.devices import NAME as DEVICE_NAME
 from tongbao.identity.devices import device_id_of, new_token
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME, login_index, name_index, sealed
+from tongbao.identity.evidence import QUERIES, Evidence, Given
+from tongbao.identity.passkey_checks import Assertion, RelyingParty
 from tongbao.identity.rules import Registered, SessionOpened, check_pin_choice, normal_login, normal_name
 from tongbao.identity.types import (
     Audience,
+    CertificateConfirmation,
+    Confirmation,
     CountWrongPassword,
     EndSession,
     Enrolment,
     Locale,
     OpenSession,
+    PasskeyConfirmation,
     PinConfirmation,
     Principal,
     Register,
@@ -45,13 +51,10 @@ from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import OVERLOADED, Refusal
 from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id, new_id
-from tongbao.kernel.sql import Queries
 from tongbao.security.keys import Keys, mac
 from tongbao.security.personal import Vault
 
 _log = structlog.get_logger("tongbao.identity")
-
-QUERIES = Queries("tongbao.identity")
 
 SESSION_LIFETIME_S: dict[str, int] = {"wallet": 30 * 86_400, "merchant": 12 * 3_600, "console": 8 * 3_600}
 _CACHED_S = 5.0
@@ -117,7 +120,9 @@ class IdentityService:
         vault: Vault,
         clock: Clock,
         hasher: argon2.PasswordHasher,
+        party: RelyingParty | None = None,
     ) -> None:
+        self.evidence = Evidence(pool, keys.session, clock, party or RelyingParty(""))
         self._engine = engine
         self._pool = pool
         self._keys = keys
@@ -204,11 +209,11 @@ class IdentityService:
     async def log_in(self, audience: Audience, login: str, password: str, device_name: str, device_token: str = "") -> LoggedIn:
         """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""
         principal = await self.find(audience, normal_login(login))
-        await self._vouch(principal, password)
+        await self.vouch(principal, password)
         assert principal is not None
         return await self.open_session(new_id(self._clock.now()), principal, device_name, device_token)
 
-    async def _vouch(self, principal: Principal | None, password: str) -> None:
+    async def vouch(self, principal: Principal | None, password: str) -> None:
         """Is it the password? Declines `wrong_credentials`, which is counted, and `login_locked`."""
         if len(password) > _LONGEST_PASSWORD:
             raise Refusal(errors.WRONG_CREDENTIALS)  # nobody's; counting it would let anybody lock anybody out for nothing
@@ -219,9 +224,16 @@ class IdentityService:
             wrong = CountWrongPassword(command_id=new_id(self._clock.now()), principal_id=principal.principal_id)
             accepted(await self._engine.submit(wrong))
 
-    async def open_session(self, command_id: UUID, principal: Principal, device_name: str, device_token: str = "") -> LoggedIn:
-        """A session for somebody whose password was just seen. Repeating the command answers the same token. A device that is not
-        known by `device_token` becomes known, and is given a token of its own."""
+    async def open_session(
+        self,
+        command_id: UUID,
+        principal: Principal,
+        device_name: str,
+        device_token: str = "",
+        passkey: PasskeyConfirmation | None = None,
+    ) -> LoggedIn:
+        """A session for somebody whose password was just seen, or by passkey. Repeating the command answers the same token. A
+        device that is not known by `device_token` becomes known, and is given a token of its own."""
         device = await self._known_device(principal.principal_id, device_token)
         fresh = None if device else new_token(self._keys.session, command_id)
         device_id = device or device_id_of(self._keys.session, principal.principal_id, fresh or "")
@@ -238,8 +250,11 @@ class IdentityService:
                 device_id=device_id,
                 known_as=b"" if device else await self._vault.seal(principal.principal_id, DEVICE_NAME, name),
                 is_first=is_first,
+                passkey=passkey,
             )
         )
+        if passkey is not None and outcome.repeated:
+            raise Refusal(errors.CHALLENGE_USED)
         opened = cast(SessionOpened, accepted(outcome))
         binding = written(binding_of(self._keys.session, opened.session_id))
         return LoggedIn(opened.session_id, token, binding, opened.expires_at, principal, device_id, fresh)
@@ -340,8 +355,21 @@ class IdentityService:
 
     # ── PIN ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def confirmation(self, customer: Caller, pin: str) -> PinConfirmation:
-        """What a typed PIN comes to. Refuses `pin_format`."""
+    async def confirmation(self, customer: Caller, given: Given, command_id: UUID, act: Act) -> Confirmation:
+        """What a customer gave to confirm this act, as a decider judges it. Refuses `pin_format`, `passkey_…`, `challenge_…`,
+        `certificate_unknown`, `signature_wrong`."""
+        who = customer.principal_id
+        if isinstance(given, str):
+            return self.by_pin(customer, given)
+        if customer.session_id is None:
+            raise Refusal(errors.CHALLENGE_WRONG)  # challenges are a session's
+        if isinstance(given, Assertion):
+            return await self.evidence.agreed(who, customer.session_id, command_id, act, given)
+        certificate_id = await self.evidence.signed(who, customer.session_id, command_id, act, given)
+        return CertificateConfirmation(certificate_id, self.pin_mac(who, given.pin))
+
+    def by_pin(self, customer: Caller, pin: str) -> PinConfirmation:
+        """What a typed PIN comes to, for what is confirmed by nothing else. Refuses `pin_format`."""
         return PinConfirmation(self.pin_mac(customer.principal_id, pin), customer.device_id is not None)
 
     def pin_mac(self, customer_id: UUID, pin: str) -> bytes:
@@ -354,7 +382,7 @@ class IdentityService:
         """Set or replace the PIN. Refuses `pin_format`, `pin_too_simple`; declines `wrong_credentials`, `login_locked`."""
         check_pin_choice(pin)
         principal = await self.need(caller.principal_id)
-        await self._vouch(principal, password)
+        await self.vouch(principal, password)
         command = SetPin(command_id=command_id, customer_id=caller.principal_id, mac=self.pin_mac(caller.principal_id, pin))
         accepted(await self._engine.submit(command))
 

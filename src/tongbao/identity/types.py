@@ -86,8 +86,30 @@ class PinConfirmation(msgspec.Struct, frozen=True, tag="pin"):
     on_device: bool = False
 
 
+class PasskeyConfirmation(msgspec.Struct, frozen=True, tag="passkey"):
+    """A passkey of the customer's signed this very act and saw its user; `counter` is what it said. Factors: possession and
+    inherence."""
+
+    passkey_id: UUID
+    counter: int
+
+
+class CertificateConfirmation(msgspec.Struct, frozen=True, tag="certificate"):
+    """A key of the customer's signed this very act, and they typed their PIN (`mac`). Factors: knowledge, possession and
+    signature."""
+
+    certificate_id: UUID
+    mac: bytes
+
+
 #: How a customer confirms an act.
-Confirmation = PinConfirmation
+Confirmation = PinConfirmation | PasskeyConfirmation | CertificateConfirmation
+
+
+def pin_of(confirmation: Confirmation) -> bytes:
+    """The PIN's MAC of a confirmation by PIN alone, for a model that knows no other."""
+    assert isinstance(confirmation, PinConfirmation)
+    return confirmation.mac
 
 
 #: Stands in fingerprints for whatever confirmation a command carries.
@@ -132,7 +154,7 @@ class Register(Command, frozen=True, kw_only=True):
 
 
 class OpenSession(Command, frozen=True, kw_only=True):
-    """Log in, after the password was found right.
+    """Log in, after the password was found right, or by `passkey`.
 
     `known_as`: what a new device is called, sealed. `is_first`: no device of theirs is known yet; two first ones at the same
     moment would both be taken for it, and both by somebody who knows the password of an account that nobody has used.
@@ -146,10 +168,11 @@ class OpenSession(Command, frozen=True, kw_only=True):
     device_id: UUID | None = None
     known_as: bytes = b""
     is_first: bool = False
+    passkey: PasskeyConfirmation | None = None
 
     def hashed(self) -> OpenSession:
-        """Without the device's name, which is sealed anew each time and is only a note."""
-        return msgspec.structs.replace(self, device_name=b"", known_as=b"")
+        """Without the device's name, which is sealed anew each time and is only a note, and without what proved the wish."""
+        return msgspec.structs.replace(self, device_name=b"", known_as=b"", passkey=None)
 
 
 class CountWrongPassword(Command, frozen=True, kw_only=True):

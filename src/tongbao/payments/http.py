@@ -11,6 +11,7 @@ from litestar import get, post
 from litestar.params import PathParameter, QueryParameter
 
 from tongbao.identity.service import Caller, command_id_for
+from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.money import format_minor, parse
@@ -45,12 +46,11 @@ class RefundBody(web.Request, frozen=True, kw_only=True):
     reason: Text = ""
 
 
-class ConfirmBody(web.Request, frozen=True, kw_only=True):
-    """The payer's yes: the amount as they saw it, and their PIN."""
+class ConfirmBody(ConfirmedBody, frozen=True, kw_only=True):
+    """The payer's yes: the amount as they saw it, confirmed by PIN or in another way."""
 
     amount: Text
     currency: Text
-    pin: Text
 
 
 class RefundAnswer(msgspec.Struct, frozen=True):
@@ -215,7 +215,7 @@ async def confirm(
     """Pay an order. `amount` and `currency` repeat what the payer saw; if the order says otherwise nothing is paid."""
     amount = parse(data.amount, data.currency)
     wanted = web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND)
-    paid = await payments.pay_order(command_id_for(customer, key), customer, wanted, amount, data.pin)
+    paid = await payments.pay_order(command_id_for(customer, key), customer, wanted, amount, data.given())
     return await cards.payment(paid)
 
 

@@ -13,6 +13,8 @@ import asyncpg
 import msgspec
 
 from tongbao.engine.api import Engine, accepted
+from tongbao.identity.acts import Act
+from tongbao.identity.evidence import Given
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
@@ -219,15 +221,16 @@ class PaymentService:
 
     # ── the payer's side ────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def pay_order(self, command_id: UUID, payer: Caller, payment_id: UUID, amount: Money, pin: str) -> Payment:
+    async def pay_order(self, command_id: UUID, payer: Caller, payment_id: UUID, amount: Money, given: Given) -> Payment:
         """Declines `payment_not_found`, `order_…`, `amount_mismatch`, `pin_…`, `insufficient_funds`."""
         order = self._unpaid.get(payment_id) or self._remember(await self.payment(payment_id))
         if amount.currency != order.currency:
             raise Refusal(errors.AMOUNT_MISMATCH)
+        act = Act("pay_order", payment_id, amount.minor, amount.currency)
         command = PayOrder(
             command_id=command_id, payment_id=payment_id, merchant_id=order.merchant_id, payer_id=payer.principal_id,
             amount_minor=amount.minor, currency=amount.currency, method="qr_dynamic",
-            confirmation=self._identity.confirmation(payer, pin),
+            confirmation=await self._identity.confirmation(payer, given, command_id, act),
         )  # fmt: skip
         outcome = await self._engine.submit(command)
         done = cast(Paid, accepted(outcome))
@@ -237,18 +240,19 @@ class PaymentService:
         return paid(command, order, done, outcome.decided_at)
 
     async def pay_merchant(
-        self, command_id: UUID, payer: Caller, merchant_id: UUID, store_id: UUID | None, amount: Money, pin: str
+        self, command_id: UUID, payer: Caller, merchant_id: UUID, store_id: UUID | None, amount: Money, given: Given
     ) -> Payment:
         """Pay a static code. Declines `merchant_not_found`, `store_not_found`, `pin_…`, `insufficient_funds`."""
         self._own_currency(amount)
         if store_id is not None:
             await self._merchants.store(store_id, merchant_id)
         number = self._number(None, "S", named_id("static", str(command_id)))
+        act = Act("pay_merchant", merchant_id, amount.minor, amount.currency)
         command = PayMerchant(
             command_id=command_id, payment_id=self._id(merchant_id, number), merchant_id=merchant_id, store_id=store_id,
             out_trade_no=number, subject="扫码付款 · Paid by code",
             payer_id=payer.principal_id, amount_minor=amount.minor, currency=amount.currency, method="qr_static",
-            confirmation=self._identity.confirmation(payer, pin),
+            confirmation=await self._identity.confirmation(payer, given, command_id, act),
         )  # fmt: skip
         outcome = await self._engine.submit(command)
         done = cast(Paid, accepted(outcome))

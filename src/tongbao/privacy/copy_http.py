@@ -131,7 +131,7 @@ async def take_copy(
 ) -> Stream:
     """Everything that is held about the customer, as one JSON file (its schema: /v1/schemas/portable-copy.json), written as it is
     read. Each file is confirmed anew with the PIN: the same key does not answer a second one."""
-    confirmation = identity.confirmation(customer, data.pin)
+    confirmation = identity.by_pin(customer, data.pin)
     pieces = await privacy_data.copy(command_id_for(customer, key), customer, confirmation)
     begun = await anext(pieces, b"")  # whatever refuses does so before the first byte is sent
     headers = {"Content-Disposition": 'attachment; filename="tongbao-copy.json"', "Cache-Control": "no-store"}
@@ -185,7 +185,7 @@ async def request_erasure(
     customer: Caller, data: PinOnlyBody, identity: IdentityService, erasures: ErasureService, key: web.IdempotencyKey
 ) -> ErasureAnswer:
     """Have the account closed for ever, seven days from now. Until then the wallet works, and one may change one's mind."""
-    confirmation = identity.confirmation(customer, data.pin)
+    confirmation = identity.by_pin(customer, data.pin)
     return _erasure(await erasures.request(command_id_for(customer, key), customer.principal_id, confirmation))
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.api import Command
-from tongbao.identity.types import Register, SetPin
+from tongbao.identity.types import Register, SetPin, pin_of
 from tongbao.ledger.chart import CHART, account_id
 from tongbao.ledger.commands import CaptureHold, ExpireHolds, PlaceHold, VoidHold
 from tongbao.merchants.types import OpenMerchant
@@ -243,7 +243,7 @@ class Rulebook:
     def _spend(self, command: Any, payer: UUID, now: datetime, *legs: Move) -> str:
         """Money leaves a customer's wallet, if the customer agrees and nothing stands against it."""
         legs = tuple(leg for leg in legs if leg[1])
-        said = self._confirmed(payer, command.confirmation.mac, now)
+        said = self._confirmed(payer, pin_of(command.confirmation), now)
         if said != "ok":
             return said
         if refused := self.refusal(*legs):
@@ -283,7 +283,7 @@ class Rulebook:
         if self.cards.get(command.bank_account_id) != (customer, True):
             return "bank_account_unknown"
         if kind == "topup":
-            said = self._confirmed(customer, command.confirmation.mac, now)
+            said = self._confirmed(customer, pin_of(command.confirmation), now)
             if said == "ok":
                 self._agreed(customer)
         else:

@@ -11,6 +11,7 @@ from litestar import delete, get, post
 from litestar.params import PathParameter
 
 from tongbao.identity.service import Caller, command_id_for
+from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.kernel.money import format_minor, parse
 from tongbao.security.masking import mask_card, mask_name
@@ -40,13 +41,12 @@ class BankAccountAnswer(msgspec.Struct, frozen=True):
     holder_masked: str
 
 
-class BankTransferBody(web.Request, frozen=True, kw_only=True):
-    """How much, from or to which linked account, confirmed with the PIN."""
+class BankTransferBody(ConfirmedBody, frozen=True, kw_only=True):
+    """How much, from or to which linked account, confirmed by PIN or in another way."""
 
     bank_account_id: Text
     amount: Text
     currency: Text
-    pin: Text
 
 
 class BankTransferAnswer(msgspec.Struct, frozen=True):
@@ -120,7 +120,9 @@ async def _start(
 ) -> BankTransferAnswer:
     amount = wallet.own_currency(parse(data.amount, data.currency))
     bank_account_id = web.parse_id(data.bank_account_id, errors.BANK_ACCOUNT_UNKNOWN)
-    transfer = await wallet.start_bank_transfer(command_id_for(customer, key), customer, kind, bank_account_id, amount, data.pin)
+    transfer = await wallet.start_bank_transfer(
+        command_id_for(customer, key), customer, kind, bank_account_id, amount, data.given()
+    )
     return await _transfer_answer(transfer, wallet)
 
 

@@ -13,6 +13,7 @@ from litestar.params import PathParameter, QueryParameter
 
 from tongbao.identity.factors import Kind, Strength, kinds, strength
 from tongbao.identity.service import Caller, command_id_for
+from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor, parse
@@ -50,13 +51,12 @@ class PayeeAnswer(msgspec.Struct, frozen=True):
     login_masked: str
 
 
-class TransferBody(web.Request, frozen=True, kw_only=True):
-    """Money for another customer."""
+class TransferBody(ConfirmedBody, frozen=True, kw_only=True):
+    """Money for another customer, confirmed by PIN or in another way."""
 
     payee_id: Text
     amount: Text
     currency: Text
-    pin: Text
     note: Annotated[str, msgspec.Meta(max_length=400)] = ""
 
 
@@ -160,7 +160,7 @@ async def transfer(customer: Caller, data: TransferBody, wallet: WalletService, 
     if len(data.note) > 100:
         raise Refusal(errors.NOTE_TOO_LONG)
     payee_id = web.parse_id(data.payee_id, errors.PAYEE_NOT_FOUND)
-    bill = await wallet.transfer(command_id_for(customer, key), customer, payee_id, amount, data.note, data.pin)
+    bill = await wallet.transfer(command_id_for(customer, key), customer, payee_id, amount, data.note, data.given())
     return (await _bill_answers([bill], wallet))[0]
 
 

@@ -17,6 +17,8 @@ import asyncpg
 import structlog
 
 from tongbao.engine.api import Engine, accepted
+from tongbao.identity.acts import Act
+from tongbao.identity.evidence import Given
 from tongbao.identity.rules import normal_login
 from tongbao.identity.service import Caller, IdentityService, Person
 from tongbao.kernel.clock import Clock
@@ -161,16 +163,17 @@ class WalletService:
     # ── top-up and withdrawal ───────────────────────────────────────────────────────────────────────────────────────
 
     async def start_bank_transfer(
-        self, command_id: UUID, caller: Caller, kind: BankTransferKind, bank_account_id: UUID, amount: Money, pin: str
+        self, command_id: UUID, caller: Caller, kind: BankTransferKind, bank_account_id: UUID, amount: Money, given: Given
     ) -> BankTransfer:
         """Start, ask the bank, and say what is known: within the bank's time-out it is settled or UNKNOWN.
 
         Declines `bank_account_unknown`, `pin_…`, `insufficient_funds`. The bank's own no is the transfer's state FAILED.
         """
+        act = Act(kind, bank_account_id, amount.minor, amount.currency)
         command = StartBankTransfer(
             command_id=command_id, customer_id=caller.principal_id, bank_account_id=bank_account_id, transfer_kind=kind,
             amount_minor=amount.minor, currency=amount.currency,
-            confirmation=self._identity.confirmation(caller, pin),
+            confirmation=await self._identity.confirmation(caller, given, command_id, act),
         )  # fmt: skip
         outcome = await self._engine.submit(command)
         started = cast(BankTransferStarted, accepted(outcome))
@@ -262,11 +265,14 @@ class WalletService:
             raise Refusal(errors.PAYEE_IS_PAYER)
         return await self._identity.person(payee.principal_id)
 
-    async def transfer(self, command_id: UUID, caller: Caller, payee_id: UUID, amount: Money, note: str, pin: str) -> ShownBill:
+    async def transfer(
+        self, command_id: UUID, caller: Caller, payee_id: UUID, amount: Money, note: str, given: Given
+    ) -> ShownBill:
         """Send money. Refuses `control_characters`; declines `payee_is_payer`, `payee_not_found`, `pin_…`,
         `insufficient_funds`."""
         payer_id, note = caller.principal_id, plain(note.strip())
-        confirmation = self._identity.confirmation(caller, pin)
+        act = Act("transfer", payee_id, amount.minor, amount.currency)
+        confirmation = await self._identity.confirmation(caller, given, command_id, act)
         try:
             sealed = [await self._vault.seal(each, NOTE, note) for each in (payer_id, payee_id)]
         except Refusal:

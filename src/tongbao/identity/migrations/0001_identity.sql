@@ -72,6 +72,39 @@ create table device (
 );
 create index device_by_principal on device (principal_id, first_seen_at, device_id);
 
+-- Passkeys: what their authenticators call them, the public half of their keys, and how often they say they were used.
+create table passkey (
+    passkey_id    uuid        not null,
+    customer_id   uuid        not null,
+    credential_id bytea       not null,
+    public_key    bytea       not null,
+    counter       bigint      not null,
+    name          bytea       not null,
+    created_at    timestamptz not null,
+    used_at       timestamptz,
+    revoked_at    timestamptz,
+    seal          bytea       not null,
+    constraint passkey_pk primary key (passkey_id)
+);
+create index passkey_by_customer on passkey (customer_id, created_at, passkey_id);
+
+-- Customers' own signing keys, and the certificates that bind them to their customers.
+create table certificate (
+    certificate_id uuid        not null,
+    customer_id    uuid        not null,
+    algorithm      text        not null,
+    public_key     bytea       not null,
+    x509           bytea       not null,
+    name           bytea       not null,
+    created_at     timestamptz not null,
+    expires_at     timestamptz not null,
+    revoked_at     timestamptz,
+    seal           bytea       not null,
+    constraint certificate_pk primary key (certificate_id),
+    constraint certificate_algorithm check (algorithm in ('ed25519', 'sm2'))
+);
+create index certificate_by_customer on certificate (customer_id, created_at, certificate_id);
+
 -- What customers were told about their own accounts, and the messages by which they were. Facts name nobody.
 create table alert (
     customer_id uuid        not null,
@@ -129,6 +162,10 @@ comment on table session is
     'C3: token_hash; C2 sealed: device_name; C1: session_id, principal_id, device_id; none: created_at, expires_at, ended_at, seal';
 comment on table device is
     'C2 sealed: name; C1: device_id, principal_id; none: first_seen_at, confirmed_at, revoked_at, seal';
+comment on table passkey is
+    'C2 sealed: name; C1: passkey_id, customer_id, credential_id, public_key; none: counter, created_at, used_at, revoked_at, seal';
+comment on table certificate is
+    'C2 sealed: name; C1: certificate_id, customer_id, public_key, x509; none: algorithm, created_at, expires_at, revoked_at, seal';
 comment on table alert is
     'C1: customer_id, alert_id, facts; none: kind, at';
 comment on table message is

@@ -58,6 +58,28 @@ select device_id, principal_id, name, first_seen_at, confirmed_at, revoked_at fr
 where principal_id = $1 and revoked_at is null and ($2::timestamptz is null or (first_seen_at, device_id) < ($2, $3::uuid))
 order by first_seen_at desc, device_id desc limit $4;
 
+-- name: passkey
+-- One passkey. $1 id.
+select passkey_id, customer_id, credential_id, public_key, counter, name, created_at, used_at, revoked_at
+from passkey where passkey_id = $1;
+
+-- name: passkeys
+-- A customer's passkeys, the latest first. $1 customer, $2 and $3 place (created_at, passkey_id) or null, $4 limit.
+select passkey_id, customer_id, credential_id, public_key, counter, name, created_at, used_at, revoked_at from passkey
+where customer_id = $1 and revoked_at is null and ($2::timestamptz is null or (created_at, passkey_id) < ($2, $3::uuid))
+order by created_at desc, passkey_id desc limit $4;
+
+-- name: certificate
+-- One signing key. $1 id.
+select certificate_id, customer_id, algorithm, public_key, x509, name, created_at, expires_at, revoked_at
+from certificate where certificate_id = $1;
+
+-- name: certificates
+-- A customer's signing keys, the latest first. $1 customer, $2 and $3 place (created_at, certificate_id) or null, $4 limit.
+select certificate_id, customer_id, algorithm, public_key, x509, name, created_at, expires_at, revoked_at from certificate
+where customer_id = $1 and revoked_at is null and ($2::timestamptz is null or (created_at, certificate_id) < ($2, $3::uuid))
+order by created_at desc, certificate_id desc limit $4;
+
 -- name: alerts
 -- What a customer was told, newest first. $1 customer, $2 below this id or null, $3 limit.
 select customer_id, alert_id, kind, facts, at from alert

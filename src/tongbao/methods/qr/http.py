@@ -12,6 +12,7 @@ from litestar.params import QueryParameter
 from msgspec.structs import replace
 
 from tongbao.identity.service import Caller, command_id_for
+from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
@@ -49,13 +50,12 @@ class ScanBody(web.Request, frozen=True, kw_only=True):
     text: CodeText
 
 
-class PayCodeBody(web.Request, frozen=True, kw_only=True):
-    """Pay a merchant's static code: the code itself, how much, and the PIN."""
+class PayCodeBody(ConfirmedBody, frozen=True, kw_only=True):
+    """Pay a merchant's static code: the code itself, how much; confirmed by PIN or in another way."""
 
     code: CodeText
     amount: Text
     currency: Text
-    pin: Text
 
 
 class OrderScan(msgspec.Struct, frozen=True, tag_field="kind", tag="order"):
@@ -201,7 +201,7 @@ async def pay_static(
     if code.amount_minor is not None and amount != Money(code.amount_minor, code.currency):
         raise Refusal(errors.AMOUNT_MISMATCH)
     payment = await payments.pay_merchant(
-        command_id_for(customer, key), customer, code.merchant_id, code.store_id, amount, data.pin
+        command_id_for(customer, key), customer, code.merchant_id, code.store_id, amount, data.given()
     )
     return await cards.payment(payment)
 

@@ -1,0 +1,119 @@
+"""Passkeys: their rows, and what deciders say of them. What an authenticator signed is checked before (`passkey_checks`).
+
+    made ─use─▶ used …   its counter only grows, where it has one: one that does not is a copy's
+      └─revoke─▶ revoked  for ever
+
+Source: W3C Web Authentication Level 3, 7.2 step 22 (signature counter).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View
+from tongbao.identity import errors
+from tongbao.identity.alerts import tell
+from tongbao.identity.devices import cool
+from tongbao.identity.standing import STANDING
+from tongbao.kernel.ids import named_id
+
+#: Where the vault puts a passkey's name.
+NAME = "passkey.name"
+
+
+class Passkey(msgspec.Struct, frozen=True, gc=False):
+    """A passkey of a customer. `public_key`: COSE. `name` is sealed. `counter`: 0 where the authenticator keeps none."""
+
+    passkey_id: UUID
+    customer_id: UUID
+    credential_id: bytes
+    public_key: bytes
+    counter: int
+    name: bytes
+    created_at: datetime
+    used_at: datetime | None
+    revoked_at: datetime | None
+
+
+PASSKEY: Relation[Passkey] = Relation("passkey", Passkey, key=("passkey_id",), rank=127)
+
+
+class AddPasskey(Command, frozen=True, kw_only=True):
+    """A passkey was made, and the password vouched for it."""
+
+    kind = "identity.add_passkey"
+    passkey_id: UUID
+    customer_id: UUID
+    credential_id: bytes
+    public_key: bytes
+    counter: int
+    name: bytes
+
+    def hashed(self) -> AddPasskey:
+        return replace(self, name=b"")  # sealed anew each time
+
+
+class RevokePasskey(Command, frozen=True, kw_only=True):
+    """Trust a passkey no more."""
+
+    kind = "identity.revoke_passkey"
+    customer_id: UUID
+    passkey_id: UUID
+
+
+def passkey_id_of(credential_id: bytes) -> UUID:
+    """What a passkey is called here, by what its authenticator calls it."""
+    return named_id("passkey", credential_id.hex())
+
+
+def use_passkey(view: View, customer_id: UUID, passkey_id: UUID, counter: int, now: datetime) -> Declined | None:
+    """A passkey signed. Declines `passkey_unknown` (also somebody else's), `passkey_revoked`, `passkey_cloned`."""
+    passkey = view.get(PASSKEY, passkey_id)
+    if passkey is None or passkey.customer_id != customer_id:
+        return Declined(errors.PASSKEY_UNKNOWN)
+    if passkey.revoked_at is not None:
+        return Declined(errors.PASSKEY_REVOKED)
+    if (counter or passkey.counter) and counter <= passkey.counter:
+        return Declined(errors.PASSKEY_CLONED)
+    view.put(PASSKEY, replace(passkey, counter=counter, used_at=now))
+    return None
+
+
+def add_passkey(command: AddPasskey, view: View, now: datetime) -> Decision:
+    """Declines `passkey_known`."""
+    if view.get(PASSKEY, command.passkey_id) is not None:
+        return Declined(errors.PASSKEY_KNOWN)
+    view.put(
+        PASSKEY,
+        Passkey(
+            command.passkey_id, command.customer_id, command.credential_id, command.public_key, command.counter, command.name,
+            now, None, None,
+        ),
+    )  # fmt: skip
+    cool(view, command.customer_id, now)
+    tell(view, command.customer_id, "passkey_added", {"passkey_id": str(command.passkey_id)}, now)
+    return Accepted()
+
+
+def revoke_passkey(command: RevokePasskey, view: View, now: datetime) -> Decision:
+    """Declines `passkey_unknown`, also for somebody else's and for one that is revoked already."""
+    passkey = view.get(PASSKEY, command.passkey_id)
+    if passkey is None or passkey.customer_id != command.customer_id or passkey.revoked_at is not None:
+        return Declined(errors.PASSKEY_UNKNOWN)
+    view.put(PASSKEY, replace(passkey, revoked_at=now))
+    tell(view, command.customer_id, "passkey_revoked", {"passkey_id": str(command.passkey_id)}, now)
+    return Accepted()
+
+
+DECIDERS = (
+    Decider(
+        AddPasskey,
+        lambda command: [Key(PASSKEY, command.passkey_id), Key(STANDING, command.customer_id)],
+        add_passkey,
+    ),
+    Decider(RevokePasskey, lambda command: [Key(PASSKEY, command.passkey_id)], revoke_passkey),
+)
