@@ -13,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.http.names import family
 from tests.http.test_credentials import added, enrolled
 from tests.http.town import PIN, Person, Town, key, ok
 from tests.support.authenticator import Authenticator
@@ -61,6 +62,10 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "DELETE /v1/wallet/passkeys/{passkey_id}": [Theft("thief", "$passkey", None, 403)],
     "DELETE /v1/wallet/certificates/{certificate_id}": [Theft("thief", "$certificate", None, 403)],
     "POST /v1/wallet/acts/challenge": Shared("a challenge says nothing of what is meant, not even whether it is there"),
+    "POST /v1/wallet/guardianships/{minor_id}/agree": [Theft("thief", "$child", {"pin": PIN, "currency": "CNY"})],
+    "DELETE /v1/wallet/guardianships/{minor_id}": [Theft("thief", "$child")],
+    "POST /v1/wallet/real-name/guardian": Shared("a guardian is named by phone or email, and has to agree"),
+    "POST /v1/wallet/real-name/checks/{channel}": Shared("a channel is the same for everybody, and asked about the caller"),
     "GET /v1/wallet/payments/{payment_id}": [Theft("thief", "$paid")],
     # An order is anybody's to pay who saw its code; of one that is no longer to be paid they learn just that.
     "POST /v1/wallet/payments/{payment_id}/confirm": [
@@ -118,6 +123,7 @@ async def loot(town: Town) -> dict[str, Any]:
     too_much = {"payee_id": town.ben.customer_id, "amount": "90000.00", "currency": "CNY", "pin": PIN}
     assert (await town.ann.post("/v1/wallet/transfers", too_much, key=declined)).status_code == 422
     review = ok(await town.ann.post("/v1/wallet/privacy/reviews", {"request": declined, "wish": "看看"}), status=201)
+    _, child = await family(town)
     thief, rival = await town.customer("Thief"), await town.merchant("Rival")
     await town.gift(thief, "10.00")
     owner, authenticator = await town.customer("Owner"), Authenticator()
@@ -131,6 +137,7 @@ async def loot(town: Town) -> dict[str, Any]:
         "$device": device["device_id"], "$closed": closed["payment_id"], "$number": order["out_trade_no"],
         "$open_number": open_order["out_trade_no"], "$store": town.shop.store_id, "$declined": declined,
         "$review": review["review_id"], "$passkey": passkey["passkey_id"], "$certificate": certificate["certificate_id"],
+        "$child": child.customer_id,
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from tongbao.merchants.types import IssueApiKey
 ROWS, says = ladder()
 
 #: Said by the service when a store is looked up.
-AT_THE_EDGE = {"store_not_found"}
+AT_THE_EDGE = {"store_not_found", "entity_not_recorded"}
 
 
 @says("ok")

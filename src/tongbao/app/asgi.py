@@ -35,7 +35,7 @@ from tongbao.app.page_reports import PageReports
 from tongbao.app.personal import personal_data
 from tongbao.app.protocol import MOST_BODY_BYTES, BoundedProtocol, server_protocol
 from tongbao.app.quick import QuickRoute, QuickRoutes
-from tongbao.app.registry import CLASSES, UNDONE_ELSEWHERE, BankAdapter, counterparties, open_bank
+from tongbao.app.registry import CLASSES, UNDONE_ELSEWHERE, BankAdapter, counterparties, open_bank, open_registries
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
 from tongbao.engine.api import Engine
@@ -46,12 +46,17 @@ from tongbao.identity import http as identity_http
 from tongbao.identity.credential_service import CredentialService
 from tongbao.identity.device_service import DeviceService
 from tongbao.identity.passkey_checks import RelyingParty
+from tongbao.identity.realname import http as realname_http
+from tongbao.identity.realname.channels import NameChannel
+from tongbao.identity.realname.guardian_service import GuardianService
+from tongbao.identity.realname.service import RealNameService
 from tongbao.identity.service import IdentityService
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.database import open_pool
 from tongbao.kernel.errors import UNAVAILABLE, Refusal
 from tongbao.ledger.service import LedgerService
 from tongbao.merchants import http as merchants_http
+from tongbao.merchants.entity_service import EntityService
 from tongbao.merchants.service import MerchantService
 from tongbao.methods.qr import http as qr_http
 from tongbao.methods.qr.api import CodeSigner
@@ -79,7 +84,15 @@ class Services:
     """Everything a request may need, made once a process."""
 
     def __init__(
-        self, settings: Settings, ring: KeyRing, dsn: str, pool: asyncpg.Pool, engine: Engine, bank: BankAdapter, clock: Clock
+        self,
+        settings: Settings,
+        ring: KeyRing,
+        dsn: str,
+        pool: asyncpg.Pool,
+        engine: Engine,
+        bank: BankAdapter,
+        registries: NameChannel,
+        clock: Clock,
     ) -> None:
         keys = ring.keys
         zone = ZoneInfo(settings.time_zone)
@@ -95,9 +108,13 @@ class Services:
         self.identity = IdentityService(engine, pool, keys, self.vault, clock, hasher, RelyingParty(settings.public_url))
         self.credentials = CredentialService(engine, pool, self.identity, keys, self.vault, clock)
         self.devices = DeviceService(engine, pool, self.identity, self.vault, clock)
+        self.names = RealNameService(engine, pool, self.identity, self.vault, registries, clock, zone=zone)
+        self.guardians = GuardianService(engine, pool, self.identity, clock)
+        self.own_currency = settings.currency
         self.merchants = MerchantService(
             engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country
         )
+        self.entities = EntityService(engine, pool, self.vault, registries, clock, zone=zone)
         self.payments = PaymentService(
             engine, pool, self.identity, self.merchants, keys, self.vault, clock, currency=settings.currency, zone=zone
         )
@@ -153,9 +170,10 @@ async def open_services(settings: Settings, dsn: str, clock: Clock | None = None
     keys = ring.keys
     pool = await open_pool(dsn)
     bank = open_bank(settings, keys)
+    registries = open_registries(settings, keys)
     try:
         async with runtime.open_engine(dsn, keys, clock) as engine:
-            services = Services(settings, ring, dsn, pool, engine, bank, clock)
+            services = Services(settings, ring, dsn, pool, engine, bank, registries, clock)
             listening = asyncio.create_task(services.listener.run(), name="listener")
             try:
                 yield services
@@ -166,6 +184,7 @@ async def open_services(settings: Settings, dsn: str, clock: Clock | None = None
                 await services.books.close()
                 await services.audit.close()
     finally:
+        await registries.close()
         await bank.close()
         await pool.close()
 
@@ -206,9 +225,9 @@ def ping() -> str:
 
 
 ROUTES = (
-    health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *credential_http.ROUTES, *wallet_http.ROUTES,
-    *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES, *privacy_http.ROUTES, *copy_http.ROUTES, *console.ROUTES,
-    *proofs.ROUTES, page_reports.report,
+    health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *credential_http.ROUTES, *realname_http.ROUTES,
+    *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES, *privacy_http.ROUTES, *copy_http.ROUTES,
+    *console.ROUTES, *proofs.ROUTES, page_reports.report,
 )  # fmt: skip
 
 #: What a shop and its customers do all day, answered past the framework.
@@ -220,6 +239,10 @@ PARTS = frozenset(
         "identity",
         "devices",
         "credentials",
+        "names",
+        "guardians",
+        "entities",
+        "own_currency",
         "merchants",
         "payments",
         "wallet",

@@ -18,6 +18,7 @@ from tongbao.identity.devices import NAME as DEVICE_NAME
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME
 from tongbao.identity.passkeys import NAME as PASSKEY_NAME
 from tongbao.identity.passkeys import PASSKEY
+from tongbao.identity.realname.types import DETAILS_FIELD, DOCUMENT_FIELD, GUARDIANSHIP, NAME_CHECK, NAME_EVENT, REAL_NAME
 from tongbao.identity.standing import STANDING
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 from tongbao.ledger.types import ACCOUNT
@@ -37,6 +38,7 @@ from tongbao.wallet.types import BANK_ACCOUNT, BANK_TRANSFER
 _VERIFIER = "only compares what you type; says nothing by itself and would help whoever guesses"
 _INDEX = "a keyed index of what the copy shows in clear"
 _YOURS = "the copy is yours"
+_OPERATOR = "an operator's id: another person's"
 
 #: Tables with personal columns that no copy shows, and why.
 ELSEWHERE: Mapping[str, str] = {
@@ -50,6 +52,11 @@ ELSEWHERE: Mapping[str, str] = {
     "entry": "every entry of a wallet is in a bill",
     "hold": "the sum is in `balances`",
     "refund": "every refund is in a bill",
+    "document_holder": "an index, and how many accounts there are under it",
+    "phone_holder": "an index, and how many accounts there are under it",
+    "merchant_entity": "a business; who stands behind one asks the merchant or us, with the document",
+    "merchant_person": "who stands behind a business and has no account: asks us, with the document",
+    "entity_check": "what a registry said of a business and of who stands behind it",
     "api_key": "a merchant's server, not a person",
 }
 
@@ -73,6 +80,17 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
              left_out={"customer_id": _YOURS, "public_key": _VERIFIER, "x509": _VERIFIER}),
         Held("alerts", "alerts", ALERT, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Held("standing", "standing", STANDING, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
+        Held("real_name", "standing", REAL_NAME, "customer_id", pool, vault, opened={"document": DOCUMENT_FIELD},
+             left_out={"customer_id": _YOURS, "document_index": _INDEX, "phone_index": _INDEX, "content_index": _INDEX,
+                       "verified_by": _OPERATOR, "approved_by": _OPERATOR}),
+        Held("name_checks", "standing", NAME_CHECK, "customer_id", pool, vault, opened={"details": DETAILS_FIELD},
+             left_out={"customer_id": _YOURS}),
+        Held("real_name_events", "standing", NAME_EVENT, "customer_id", pool, vault, opened={"document": DOCUMENT_FIELD},
+             left_out={"customer_id": _YOURS, "by": _OPERATOR}),
+        Held("guardian", "standing", GUARDIANSHIP, "minor_id", pool, vault,
+             left_out={"minor_id": _YOURS, "guardian_id": "your guardian's id: another person's"}),
+        Held("wards", "standing", GUARDIANSHIP, "guardian_id", pool, vault,
+             left_out={"guardian_id": _YOURS, "minor_id": "the minor's id: another person's"}),
         Held("bank_accounts", "bank", BANK_ACCOUNT, "customer_id", pool, vault,
              opened={"number": NUMBER, "holder_name": HOLDER}, left_out={"customer_id": _YOURS}),
         Held("bank_transfers", "bank", BANK_TRANSFER, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
@@ -83,7 +101,7 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
              left_out={"customer_id": _YOURS, "text_hash": "the version says which text it was"}),
         Held("choices", "privacy", CHOICE, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Held("reviews", "privacy", REVIEW, "customer_id", pool, vault, opened={"wish": WISH, "answer": ANSWER},
-             left_out={"customer_id": _YOURS, "answered_by": "an operator's id: another person's"}),
+             left_out={"customer_id": _YOURS, "answered_by": _OPERATOR}),
         Held("copies", "privacy", COPY, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Held("erasures", "privacy", ERASURE, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "sealed": "the key that opens the rest"}),

@@ -8,12 +8,17 @@ from uuid import UUID
 
 from tongbao.app.settings import Settings
 from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, NotFound
+from tongbao.channels.registries.adapter import HttpRegistries
 from tongbao.engine.api import Decider, Relation
 from tongbao.engine.verify import Check
 from tongbao.identity import certificates, devices, enrolling, passkeys
 from tongbao.identity import rules as identity_rules
 from tongbao.identity import types as identity_types
 from tongbao.identity.alerts import ALERT, MESSAGE
+from tongbao.identity.realname import guardians as guardian_rules
+from tongbao.identity.realname import rules as realname_rules
+from tongbao.identity.realname import types as realname_types
+from tongbao.identity.realname.channels import NameChannel
 from tongbao.identity.service import IdentityService
 from tongbao.identity.standing import STANDING
 from tongbao.ledger import api as ledger
@@ -22,6 +27,7 @@ from tongbao.ledger import types as ledger_types
 from tongbao.ledger.closing import check_periods
 from tongbao.ledger.exchange import opening
 from tongbao.ledger.verify import check_ledger
+from tongbao.merchants import entities
 from tongbao.merchants import rules as merchant_rules
 from tongbao.merchants import types as merchant_types
 from tongbao.merchants.service import MerchantService
@@ -32,7 +38,7 @@ from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
 from tongbao.privacy import assessments, breaches, consents, copies, corrections, erasure, reviews
 from tongbao.security import classes, people
-from tongbao.security.keys import Keys
+from tongbao.security.keys import Keys, mac
 from tongbao.security.masking import mask_card, mask_login, mask_name
 from tongbao.wallet import rules as wallet_rules
 from tongbao.wallet import types as wallet_types
@@ -62,12 +68,15 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *opening.DECIDERS,
     *people.DECIDERS,
     *identity_rules.DECIDERS,
+    *realname_rules.DECIDERS,
+    *guardian_rules.DECIDERS,
     *operator_rules.DECIDERS,
     *devices.DECIDERS,
     *passkeys.DECIDERS,
     *certificates.DECIDERS,
     *enrolling.DECIDERS,
     *merchant_rules.DECIDERS,
+    *entities.DECIDERS,
     *wallet_rules.DECIDERS,
     *payment_rules.DECIDERS,
     *consents.DECIDERS,
@@ -93,9 +102,12 @@ CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_payments)
 #: Every table that commands write.
 RELATIONS: tuple[Relation[Any], ...] = (
     people.PERSON_KEY, identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION, STANDING,
+    realname_types.REAL_NAME, realname_types.NAME_CHECK, realname_types.DOCUMENT_HOLDER, realname_types.PHONE_HOLDER,
+    realname_types.GUARDIANSHIP, realname_types.NAME_EVENT,
     operator_types.PROPOSAL, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
     devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
+    entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
@@ -149,6 +161,17 @@ def _answer(answer: BankAnswer) -> wallet_types.BankAnswer:
 def open_bank(settings: Settings, keys: Keys) -> BankAdapter:
     """The bank of the settings; the demonstration's simulated bank listens beside the server."""
     return BankAdapter(HttpBank(settings.bank_url or f"http://127.0.0.1:{settings.port + 1}", key=keys.bank.hex()))
+
+
+def open_registries(settings: Settings, keys: Keys) -> NameChannel:
+    """Those who know people, of the settings; the demonstration's simulated ones listen beside the bank."""
+    url = settings.registries_url or f"http://127.0.0.1:{settings.port + 2}"
+    return HttpRegistries(url, key=registries_key(keys))
+
+
+def registries_key(keys: Keys) -> str:
+    """What authenticates us to the registries and them to us."""
+    return mac(keys.bank, b"registries").hex()
 
 
 #: Who was on the other side and has been erased since.

@@ -12,9 +12,12 @@ import msgspec
 
 from tongbao.app import runtime
 from tongbao.app.asgi import Services, open_services
+from tongbao.app.registry import registries_key
 from tongbao.app.settings import Settings
 from tongbao.channels.api import DEMO_ACCOUNTS
-from tongbao.channels.simulated.process import BankProcess
+from tongbao.channels.simulated.people import DEMO_PEOPLE, DemoPerson
+from tongbao.channels.simulated.process import BankProcess, RegistriesProcess
+from tongbao.identity.realname.documents import Claim
 from tongbao.identity.service import Caller
 from tongbao.identity.types import Locale, Principal
 from tongbao.kernel.clock import SystemClock, VirtualClock
@@ -94,8 +97,13 @@ async def play(settings: Settings, dsn: str, say: Callable[[str], None]) -> None
     clock = VirtualClock(now - timedelta(days=_DAYS, hours=12))
     bank = await BankProcess.start(settings.data_dir / "bank", key=runtime.keys(settings).bank.hex())
     try:
-        async with open_services(msgspec.structs.replace(settings, bank_url=bank.url), dsn, clock) as services:
-            await seed(services, clock, now, say)
+        registries = await RegistriesProcess.start(key=registries_key(runtime.keys(settings)))
+        try:
+            there = msgspec.structs.replace(settings, bank_url=bank.url, registries_url=registries.url)
+            async with open_services(there, dsn, clock) as services:
+                await seed(services, clock, now, say)
+        finally:
+            await registries.stop()
     finally:
         await bank.stop()
 
@@ -188,6 +196,7 @@ async def _registered(services: Services, person: Person) -> Caller:
 
 async def _customer(services: Services, person: Person, number: int) -> Caller:
     who = await _registered(services, person)
+    await verify(services, who, DEMO_PEOPLE[number])
     account = DEMO_ACCOUNTS[number]
     linked = await services.wallet.link_bank_account(
         _id("bank account", person.login), who, "simbank", account.number, account.holder_name
@@ -196,6 +205,19 @@ async def _customer(services: Services, person: Person, number: int) -> Caller:
         _id("top-up", person.login), who, "topup", linked.bank_account_id, Money(200_000, "CNY"), PIN
     )
     return who
+
+
+async def verify(services: Services, who: Caller, person: DemoPerson, wanted_level: int = 3) -> None:
+    """Their real name, through the channels that know them. Raises RuntimeError where these do not give the level."""
+    claim = Claim(
+        kind=person.kind, number=person.number, name="" if person.name.isascii() else person.name,
+        name_latin=person.name if person.name.isascii() else "", nationality=person.nationality, issued_on=person.issued_on,
+        expires_on=person.expires_on, mrz=person.mrz,
+    )  # fmt: skip
+    command_id = _id("real name", str(who.principal_id))
+    known = await services.names.start(command_id, who, claim, wanted_level, person.phone, person.card)
+    if known.standing.level < wanted_level:
+        raise RuntimeError(f"{person.name} has level {known.standing.level}, not {wanted_level}")
 
 
 async def _week(

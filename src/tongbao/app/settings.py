@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     most_wait_s    a request that would wait longer for its answer is refused at once, `overloaded`; a read, three times as long
     public_url     how phones reach us
     bank_url       the bank's address; empty: the simulated bank of `tongbao demo`
+    registries_url the address of those who know people; empty: the simulated registries of `tongbao demo`
     currency       the wallet's currency
     time_zone      whose midnight begins a day in statements
     country        ISO 3166 code printed into merchant codes
@@ -60,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     most_wait_s: float = 1.0
     public_url: str = ""
     bank_url: str = ""
+    registries_url: str = ""
     currency: str = "CNY"
     country: str = "CN"
     time_zone: str = "Asia/Shanghai"
@@ -99,7 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             name
             for name in environment
             if name.startswith("TONGBAO_")
-            and name[8:].lower() not in (*cls.__struct_fields__, "bank_key")
+            and name[8:].lower() not in (*cls.__struct_fields__, "bank_key", "registries_key")
             and not name.startswith("TONGBAO_TEST_")
         )
         if unknown:

@@ -1,4 +1,7 @@
-"""The whole product as processes: the simulated bank, the server, the worker. What `demo`, `smoke` and the tests start."""
+"""The whole product as processes: the simulated bank and registries, the server, the worker.
+
+What `demo`, `smoke` and the tests start.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,24 @@ import httpx
 import msgspec
 
 from tongbao.app import runtime
+from tongbao.app.registry import registries_key
 from tongbao.app.settings import Settings
 from tongbao.app.watch import database_watched
-from tongbao.channels.simulated.process import BackOffice, BankProcess
+from tongbao.channels.simulated.process import BackOffice, BankProcess, RegistriesOffice, RegistriesProcess
 
 _START_S = 60.0
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """Running processes. `url` is the server's; `back_office` orders faults from the bank."""
+    """Running processes. `url` is the server's; `back_office` and `registries_office` order faults from them."""
 
     settings: Settings
     url: str
     dsn: str
     bank: BankProcess
     back_office: BackOffice
+    registries: RegistriesProcess
+    registries_office: RegistriesOffice
     servers: list[asyncio.subprocess.Process]
     worker: asyncio.subprocess.Process
 
@@ -64,7 +70,11 @@ async def running(
         cleanup.push_async_callback(bank.stop)
         back_office = BackOffice(bank.url, key=key)
         cleanup.push_async_callback(back_office.close)
-        settings = msgspec.structs.replace(settings, bank_url=bank.url, processes=servers)
+        registries = await RegistriesProcess.start(key=registries_key(runtime.keys(settings)), magic_numbers=magic_amounts)
+        cleanup.push_async_callback(registries.stop)
+        registries_office = RegistriesOffice(registries.url, key=registries.key)
+        cleanup.push_async_callback(registries_office.close)
+        settings = msgspec.structs.replace(settings, bank_url=bank.url, registries_url=registries.url, processes=servers)
         output = cleanup.enter_context(log.open("ab")) if log else None
         server = await spawn("serve", settings, output)
         cleanup.push_async_callback(ended, server)
@@ -72,7 +82,7 @@ async def running(
         cleanup.push_async_callback(ended, worker)
         url = f"http://{settings.host}:{settings.port}"
         await answering(url, server)
-        yield Stack(settings, url, dsn, bank, back_office, [server], worker)
+        yield Stack(settings, url, dsn, bank, back_office, registries, registries_office, [server], worker)
 
 
 async def spawn(command: str, settings: Settings, output: IO[bytes] | None) -> asyncio.subprocess.Process:

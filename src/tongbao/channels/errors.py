@@ -26,6 +26,13 @@ BANK_REFERENCE_MALFORMED = refusal(
     "A bank reference is 1 to 64 letters, digits, dots, dashes or underscores.",
 )
 
+REGISTRY_REFERENCE_CONFLICT = refusal(
+    "registry_reference_conflict",
+    "核验参考号 {reference} 已用于另一次不同的核验。",
+    "The registry already knows reference {reference} for a different question.",
+    status=409,
+)
+
 #: A normalised failure code (`types.FailureCode`) -> the decline it becomes.
 DECLINES: dict[str, Code] = {
     "insufficient_funds": decline(

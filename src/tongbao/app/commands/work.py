@@ -83,6 +83,9 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
     """What a round does: each says how many things it did."""
     return [
         ("bank_transfers", services.wallet.settle_due),
+        ("name_checks", services.names.settle_due),
+        ("entity_checks", services.entities.settle_due),
+        ("name_calendar", services.names.follow_calendar),
         ("orders", services.payments.expire_due),
         ("holds", lambda: expire_holds(services)),
         ("proposals", services.operators.carry_out_due),

@@ -11,6 +11,7 @@ from tongbao.app.console import (
     bank_transfers,
     books,
     chain,
+    entities,
     exchange,
     journals,
     operators,
@@ -18,6 +19,7 @@ from tongbao.app.console import (
     people,
     periods,
     proposals,
+    real_names,
     session,
     states,
 )
@@ -38,6 +40,8 @@ _PERIOD = ("through", "period")
 _BREACH = ("breach_id", "breach")
 _ASSESSMENT = ("assessment_id", "assessment")
 _REVIEW = ("review_id", "review")
+_CUSTOMER = ("customer_id", "customer")
+_MERCHANT = ("merchant_id", "merchant")
 
 
 def _owners(page: Any) -> Iterable[Subject]:
@@ -99,8 +103,16 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=chain.verify_chain, permission=_P.CHAIN_VERIFY),
     Right(route=proofs.console_proof, permission=_P.BOOKS_READ),
     Right(route=people.customers, permission=_P.PEOPLE_READ, shows=_customers),
+    Right(route=real_names.real_names_found, permission=_P.REAL_NAMES_READ, shows=_customers),
+    Right(route=real_names.one_real_name, permission=_P.REAL_NAMES_READ, about=_CUSTOMER),
+    Right(route=real_names.real_name_history, permission=_P.REAL_NAMES_READ, about=_CUSTOMER),
+    Right(route=real_names.verify_face_to_face, permission=_P.REAL_NAMES_VERIFY, about=_CUSTOMER),
+    Right(route=real_names.approve_face_to_face, permission=_P.REAL_NAMES_VERIFY, about=_CUSTOMER),
     Right(route=people.merchants_found, permission=_P.MERCHANTS_READ),
     Right(route=people.open_merchant, permission=_P.MERCHANTS_OPEN, shows=lambda made: [Subject("merchant", made.merchant_id)]),
+    Right(route=entities.one_entity, permission=_P.MERCHANTS_READ, about=_MERCHANT),
+    Right(route=entities.record_entity, permission=_P.MERCHANTS_OPEN, about=_MERCHANT),
+    Right(route=entities.check_entity, permission=_P.MERCHANTS_OPEN, about=_MERCHANT),
     Right(route=operators.operators_found, permission=_P.OPERATORS_READ),
     Right(route=operators.roles, permission=_P.SELF),
     Right(route=operators.acts, permission=_P.ACTS_READ),

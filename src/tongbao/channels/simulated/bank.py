@@ -22,51 +22,20 @@ the first submission of a reference (a repeated one goes through), so that every
 from __future__ import annotations
 
 import argparse
-import asyncio
 import fcntl
 import os
-import signal
-import socket
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import TextIO
-
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tongbao.channels.signing import key_bytes
 from tongbao.channels.simulated.books import Books
 from tongbao.channels.simulated.faults import FaultPlan
-from tongbao.channels.simulated.http import CUT, Bank, create_app
+from tongbao.channels.simulated.http import Bank, create_app
 from tongbao.channels.simulated.rules import DEFAULT_LIMIT_MINOR
+from tongbao.channels.simulated.server import listening, serve
 
 KEY_VARIABLE = "TONGBAO_BANK_KEY"
-
-
-class ClosingProtocol(HttpToolsProtocol):
-    """Lets the application cut a connection without a reply, which ASGI has no word for."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["state"][CUT] = self.transport.abort
-
-
-class _Server(uvicorn.Server):
-    """Says when it is ready, in one line that a parent process can wait for; lets go of held answers when it stops."""
-
-    def __init__(self, config: uvicorn.Config, bank: Bank) -> None:
-        super().__init__(config)
-        self._bank = bank
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self.started and sockets:
-            print(f"bank ready on http://127.0.0.1:{sockets[0].getsockname()[1]}", flush=True)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._bank.stopping.set()
-        await super().shutdown(sockets=sockets)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,30 +52,13 @@ def main(arguments: list[str] | None = None) -> int:
     if lock is None:
         print(f"another bank is at work in {options.data}", file=sys.stderr)
         return 2
-    # Named TCP, because asyncio turns off Nagle's delay (40 ms an answer) only for sockets that say so.
-    with lock, socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", options.port))
-        except OSError as error:
-            print(f"port {options.port}: {error.strerror}", file=sys.stderr)
+    with lock, listening(options.port) as listener:
+        if listener is None:
             return 2
         books = Books(options.data, seed=options.seed, limit_minor=options.limit_minor)
         plan = FaultPlan(seed=options.seed, magic_amounts=options.magic_amounts)
         bank = Bank(books, plan, key=key)
-        config = uvicorn.Config(
-            create_app(bank),
-            http=ClosingProtocol,
-            ws="none",
-            log_level="warning",
-            access_log=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=2,
-        )
-        # The server shuts down in order, then hands the signal on to whoever had it before: us, who call that a good end.
-        signal.signal(signal.SIGTERM, _stopped)
-        signal.signal(signal.SIGINT, _stopped)
-        asyncio.run(_Server(config, bank).serve(sockets=[listener]))
+        serve(create_app(bank), bank, listener, "bank")
     return 0
 
 
@@ -119,10 +71,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit-minor", type=int, default=DEFAULT_LIMIT_MINOR, help="limit of one transfer, in minor units")
     parser.add_argument("--magic-amounts", action="store_true", help="let amounts choose faults (the sandbox)")
     return parser
-
-
-def _stopped(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
 
 
 def _only_one(directory: Path) -> TextIO | None:

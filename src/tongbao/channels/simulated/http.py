@@ -18,20 +18,18 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any, TypeVar
 
 import msgspec
-from litestar import Litestar, Request, Response, delete, get, post
-from litestar.datastructures import State
+from litestar import Litestar, Response, delete, get, post
 from litestar.exceptions import NotAuthorizedException
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp
 
-from tongbao.channels import signing
 from tongbao.channels.simulated.books import Books, Malformed, Processing, ReferenceConflict
+from tongbao.channels.simulated.door import AnyRequest, Door, silence
 from tongbao.channels.simulated.faults import Fault, FaultPlan
 from tongbao.channels.simulated.rules import Account, masked_name, same_name
 from tongbao.channels.types import AccountCheck, BankRequest
@@ -40,11 +38,7 @@ from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.money import CURRENCIES, MAX_AMOUNT_MINOR
 
 T = TypeVar("T")
-AnyRequest = Request[Any, Any, State]
 Answer = Response[bytes] | ASGIApp
-
-#: Key of the ASGI scope under which the server (`bank.ClosingProtocol`) puts a function that cuts the connection.
-CUT = "tongbao.cut"
 
 
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,27 +48,15 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency: str = "CNY"
 
 
-class Bank:
+class Bank(Door):
     """One bank at work: its books and their thread, its faults, and its half of the signatures."""
 
     def __init__(self, books: Books, plan: FaultPlan, *, key: str, clock: Clock | None = None) -> None:
+        super().__init__(key, clock or SystemClock())
         self.plan = plan
-        self.key = signing.key_bytes(key)
         self.late: set[asyncio.Task[object]] = set()
-        self.stopping = asyncio.Event()
         self._books = books
-        self._clock = clock or SystemClock()
-        self._nonces: OrderedDict[str, float] = OrderedDict()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="books")
-
-    async def hold(self, wait_ms: int, *, until: asyncio.Task[None] | None = None) -> bool:
-        """Let time pass, but not after the bank is told to stop nor after `until` is done; whether all of it passed."""
-        stopping = asyncio.create_task(self.stopping.wait())
-        done, _ = await asyncio.wait(
-            {stopping, until} if until else {stopping}, timeout=wait_ms / 1000, return_when=asyncio.FIRST_COMPLETED
-        )
-        stopping.cancel()
-        return not done
 
     async def books(self, work: Callable[[Books], T]) -> T:
         """Do `work` on the books, one after another, away from the event loop (each commit waits for the disk)."""
@@ -84,38 +66,6 @@ class Bank:
         """Let the work in hand finish, then close the books."""
         self._thread.shutdown(wait=True)
         self._books.close()
-
-    async def authenticate(self, request: AnyRequest) -> bytes:
-        """The body of a request that is provably from the holder of the key, recent and not played back; else 401."""
-        body = await request.body()
-        timestamp, nonce, claimed = (
-            request.headers.get(name, "") for name in (signing.TIMESTAMP_HEADER, signing.NONCE_HEADER, signing.SIGNATURE_HEADER)
-        )
-        query = request.scope["query_string"]
-        target = (request.scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1")
-        expected = signing.sign_request(
-            self.key, method=request.method, target=target, timestamp=timestamp, nonce=nonce, body=body
-        )
-        if not signing.same(claimed, expected):
-            raise NotAuthorizedException("signature")
-        now_s = self._clock.now().timestamp()
-        if not signing.fresh(timestamp, now_s):
-            raise NotAuthorizedException("timestamp")
-        while self._nonces and next(iter(self._nonces.values())) < now_s - 2 * signing.MAX_SKEW_S:
-            self._nonces.popitem(last=False)
-        if not nonce or nonce in self._nonces:
-            raise NotAuthorizedException("nonce")
-        self._nonces[nonce] = now_s
-        return body
-
-    def answer(self, request: AnyRequest, status: int, body: object) -> Response[bytes]:
-        """A signed answer; `body` is encoded as JSON unless it is bytes already."""
-        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        timestamp = str(int(self._clock.now().timestamp()))
-        nonce = request.headers.get(signing.NONCE_HEADER, "")
-        signature = signing.sign_answer(self.key, status=status, timestamp=timestamp, nonce=nonce, body=content)
-        headers = {signing.TIMESTAMP_HEADER: timestamp, signing.SIGNATURE_HEADER: signature}
-        return Response(content, status_code=status, headers=headers, media_type="application/json")
 
 
 def create_app(bank: Bank) -> Litestar:
@@ -267,7 +217,7 @@ async def _submit(bank: Bank, request: AnyRequest, wanted: BankRequest, fault: F
     if fault and kind == "late_arrival":
         bank.late.add(task := asyncio.create_task(_arrive_late(deliver, fault.wait_ms)))
         task.add_done_callback(bank.late.discard)
-        return _silence(bank, fault.wait_ms + 30_000)
+        return silence(bank, fault.wait_ms + 30_000)
     if fault and kind == "refuse":
         return bank.answer(request, 200, await deliver(refuse=fault.code))
     if fault and kind == "pending_then_success":
@@ -293,35 +243,17 @@ async def _spoil(bank: Bank, request: AnyRequest, fault: Fault | None, answer: R
     kind = fault.kind if fault else None
     if fault and kind == "delay":
         if not await bank.hold(fault.wait_ms):
-            return _silence(bank, 0)
+            return silence(bank, 0)
     elif fault and kind == "timeout_before":
-        return _silence(bank, fault.wait_ms)
+        return silence(bank, fault.wait_ms)
     elif kind in ("lost_answer", "lost_inquiry"):
-        return _silence(bank, 0)
+        return silence(bank, 0)
     elif kind in ("server_error_before", "server_error_after"):
         return Response(b"upstream error", status_code=500, media_type="text/plain")
     elif kind == "garbage_answer":
         return bank.answer(request, 200, b'{"status":"SUCC')
     assert answer is not None
     return answer
-
-
-def _silence(bank: Bank, wait_ms: int) -> ASGIApp:
-    """Say nothing for that long, or until the other side hangs up; then cut the connection."""
-
-    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
-        async def hung_up() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-
-        waiting = asyncio.create_task(hung_up())
-        await bank.hold(wait_ms, until=waiting)
-        cut = scope["state"].get(CUT)
-        if cut is not None:
-            cut()
-        await waiting
-
-    return silent
 
 
 def _admin_body(body: bytes, shape: type[T]) -> T | None:

@@ -1,4 +1,4 @@
-"""Starting the simulated bank as a child process, and its back office: for the sandbox and for tests."""
+"""Starting the simulated programs as child processes, and their back offices: for the sandbox and for tests."""
 
 from __future__ import annotations
 
@@ -14,42 +14,19 @@ import msgspec
 
 from tongbao.channels.simulated.bank import KEY_VARIABLE
 from tongbao.channels.simulated.faults import Fault
+from tongbao.channels.simulated.knowledge import RegistryFault
+from tongbao.channels.simulated.people import Known
+from tongbao.channels.simulated.registries import KEY_VARIABLE as REGISTRIES_KEY
 from tongbao.channels.simulated.rules import Account
 
-_READY = "bank ready on "
 
-
-class BankProcess:
-    """A running bank: `url` and `key` are what `HttpBank` needs. Start it with `BankProcess.start`."""
+class Child:
+    """A running program: `url` and `key` are what its adapter needs."""
 
     def __init__(self, process: asyncio.subprocess.Process, url: str, key: str) -> None:
         self._process = process
         self.url = url
         self.key = key
-
-    @classmethod
-    async def start(
-        cls, data: Path, *, key: str, port: int = 0, seed: int = 0, magic_amounts: bool = False, timeout_s: float = 20.0
-    ) -> BankProcess:
-        """Start the program and wait until it is ready. Raises RuntimeError when it does not become so in time."""
-        command = [sys.executable, "-m", "tongbao.channels.simulated.bank"]
-        command += ["--data", str(data), "--port", str(port), "--seed", str(seed)]
-        command += ["--magic-amounts"] if magic_amounts else []
-        # The key travels in the environment: arguments can be read by every user of the machine.
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, env=os.environ | {KEY_VARIABLE: key}
-        )
-        assert process.stdout is not None
-        try:
-            async with asyncio.timeout(timeout_s):
-                line = (await process.stdout.readline()).decode().strip()
-        except TimeoutError:
-            line = ""
-        if not line.startswith(_READY):
-            if process.returncode is None:
-                process.kill()
-            raise RuntimeError(f"the bank did not start (exit status {await process.wait()})")
-        return cls(process, line.removeprefix(_READY), key)
 
     @property
     def pid(self) -> int:
@@ -67,6 +44,79 @@ class BankProcess:
         if self._process.returncode is None:
             self._process.send_signal(how)
         return await self._process.wait()
+
+
+class BankProcess(Child):
+    """A running bank. Start it with `BankProcess.start`."""
+
+    @classmethod
+    async def start(
+        cls, data: Path, *, key: str, port: int = 0, seed: int = 0, magic_amounts: bool = False, timeout_s: float = 20.0
+    ) -> BankProcess:
+        """Start the program and wait until it is ready. Raises RuntimeError when it does not become so in time."""
+        options = ["--data", str(data), "--port", str(port), "--seed", str(seed)]
+        options += ["--magic-amounts"] if magic_amounts else []
+        return cls(*await started("bank", options, {KEY_VARIABLE: key}, timeout_s), key)
+
+
+async def started(
+    name: str, options: list[str], secrets: dict[str, str], timeout_s: float
+) -> tuple[asyncio.subprocess.Process, str]:
+    """Start a program of this package and wait for its line; the process and its URL. Raises RuntimeError."""
+    # A key travels in the environment: arguments can be read by every user of the machine.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"tongbao.channels.simulated.{name}", *options,
+        stdout=asyncio.subprocess.PIPE, env=os.environ | secrets,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(timeout_s):
+            line = (await process.stdout.readline()).decode().strip()
+    except TimeoutError:
+        line = ""
+    ready = f"{name} ready on "
+    if not line.startswith(ready):
+        if process.returncode is None:
+            process.kill()
+        raise RuntimeError(f"the {name} did not start (exit status {await process.wait()})")
+    return process, line.removeprefix(ready)
+
+
+class RegistriesProcess(Child):
+    """Running registries. Start them with `RegistriesProcess.start`."""
+
+    @classmethod
+    async def start(cls, *, key: str, port: int = 0, magic_numbers: bool = False, timeout_s: float = 20.0) -> RegistriesProcess:
+        """Start the program and wait until it is ready. Raises RuntimeError when it does not become so in time."""
+        options = ["--port", str(port), *(["--magic-numbers"] if magic_numbers else [])]
+        return cls(*await started("registries", options, {REGISTRIES_KEY: key}, timeout_s), key)
+
+
+class RegistriesOffice:
+    """The registries' admin routes. Raises httpx.HTTPStatusError when they do not agree."""
+
+    def __init__(self, url: str, *, key: str) -> None:
+        self._client = httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, trust_env=False, timeout=10.0)
+
+    async def learn(self, registry: str, known: Known) -> None:
+        """A line in a registry's file."""
+        (await self._client.put(f"/admin/files/{registry}", content=msgspec.json.encode(known))).raise_for_status()
+
+    async def order(self, fault: RegistryFault) -> None:
+        """Order a fault."""
+        (await self._client.post("/admin/faults", content=msgspec.json.encode(fault))).raise_for_status()
+
+    async def clear(self) -> None:
+        """Cancel every fault ordered."""
+        (await self._client.delete("/admin/faults")).raise_for_status()
+
+    async def lookups(self) -> int:
+        """How often a file was looked into."""
+        response = await self._client.get("/admin/lookups")
+        return int(response.raise_for_status().json()["lookups"])
+
+    async def close(self) -> None:
+        await self._client.aclose()
 
 
 class BackOffice:

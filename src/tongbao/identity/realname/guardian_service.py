@@ -1,0 +1,73 @@
+"""Use cases of guardianship."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import asyncpg
+
+from tongbao.engine.api import Engine, accepted
+from tongbao.identity.realname import errors
+from tongbao.identity.realname.service import QUERIES
+from tongbao.identity.realname.types import AgreeGuardianship, EndGuardianship, Guardianship, RequestGuardian
+from tongbao.identity.rules import normal_login
+from tongbao.identity.service import Caller, IdentityService
+from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import new_id
+
+#: Which text guardians agree to; another text, another name.
+CONSENT = "guardian-2026-1"
+
+
+class GuardianService:
+    """Who answers for whom."""
+
+    def __init__(self, engine: Engine, pool: asyncpg.Pool, identity: IdentityService, clock: Clock) -> None:
+        self._engine = engine
+        self._pool = pool
+        self._identity = identity
+        self._clock = clock
+
+    async def request(self, command_id: UUID, minor: Caller, login: str) -> Guardianship:
+        """A minor names a guardian by their log-in. Refuses `login_format`; declines `guardian_unfit`, `not_a_minor`,
+        `guardianship_exists`. A log-in of nobody is as unfit as any: it tells no stranger who is a customer."""
+        guardian = await self._identity.find("wallet", normal_login(login))
+        if guardian is None:
+            raise Refusal(errors.GUARDIAN_UNFIT)
+        command = RequestGuardian(command_id=command_id, minor_id=minor.principal_id, guardian_id=guardian.principal_id)
+        accepted(await self._engine.submit(command))
+        return await self._need(minor.principal_id, guardian.principal_id)
+
+    async def agree(
+        self, command_id: UUID, guardian: Caller, minor_id: UUID, single_minor: int | None, daily_minor: int | None, pin: str
+    ) -> Guardianship:
+        """Agree, or change the caps (minor units; None: no cap). Refuses `pin_format`; declines what the decider does."""
+        command = AgreeGuardianship(
+            command_id=command_id, minor_id=minor_id, guardian_id=guardian.principal_id, consent=CONSENT,
+            single_minor=single_minor, daily_minor=daily_minor,
+            confirmation=self._identity.by_pin(guardian, pin),
+        )  # fmt: skip
+        accepted(await self._engine.submit(command))
+        return await self._need(minor_id, guardian.principal_id)
+
+    async def end(self, guardian_id: UUID, minor_id: UUID) -> None:
+        """Take the consent back, or say no. Declines `guardianship_unknown`."""
+        command = EndGuardianship(command_id=new_id(self._clock.now()), minor_id=minor_id, guardian_id=guardian_id)
+        accepted(await self._engine.submit(command))
+
+    async def of_minor(self, minor_id: UUID) -> Guardianship | None:
+        """Who answers for a minor, or is asked to."""
+        row = await self._pool.fetchrow(QUERIES["guardianship"], minor_id)
+        return Guardianship(*row) if row else None
+
+    async def of_guardian(self, guardian_id: UUID, before: UUID | None, limit: int) -> list[Guardianship]:
+        """For whom somebody answers, or is asked to; `limit` + 1 at most."""
+        rows = await self._pool.fetch(QUERIES["guardianships"], guardian_id, before, limit + 1)
+        return [Guardianship(*row) for row in rows]
+
+    async def _need(self, minor_id: UUID, guardian_id: UUID) -> Guardianship:
+        found = await self.of_minor(minor_id)
+        if found is None or found.guardian_id != guardian_id:
+            raise Refusal(errors.GUARDIANSHIP_UNKNOWN)
+        return found

@@ -1,0 +1,336 @@
+"""Use cases of real names: give a document, ask the registries, and ask again until they know.
+
+Each question is three steps: record the wish (`AskRegistries`), ask outside any batch, record the answer (`RecordAnswer`).
+Whoever dies between them leaves a row that the janitor finds (`settle_due`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import msgspec
+import structlog
+from stdnum import luhn
+
+from tongbao.engine.api import Engine, accepted
+from tongbao.identity.realname import errors
+from tongbao.identity.realname.channels import CHANNELS, Answer, NameChannel, Question, Registry, channels_for
+from tongbao.identity.realname.documents import Claim, read
+from tongbao.identity.realname.levels import LEVELS, POLICY, denied, matched
+from tongbao.identity.realname.rules import Settled, VerificationStarted
+from tongbao.identity.realname.types import (
+    CONTENT_FIELD,
+    DETAILS_FIELD,
+    DOCUMENT_FIELD,
+    NUMBER_FIELD,
+    PHONE_FIELD,
+    ApproveFaceToFace,
+    Ask,
+    AskRegistries,
+    Check,
+    Details,
+    DocumentHolder,
+    File,
+    FollowCalendar,
+    NameEvent,
+    ProposeFaceToFace,
+    RealName,
+    RecordAnswer,
+    StartVerification,
+    State,
+)
+from tongbao.identity.rules import normal_login
+from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.standing import Standing
+from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import named_id, new_id
+from tongbao.kernel.sql import Queries
+from tongbao.security.personal import Vault
+
+_log = structlog.get_logger("tongbao.identity")
+
+QUERIES = Queries("tongbao.identity.realname")
+
+#: A channel that does not keep its deadline does not keep us.
+_MOST_WAIT_S = 10.0
+
+
+class Status(msgspec.Struct, frozen=True):
+    """All that is known of a customer's name. `file` is None before a document was given, and once the person was erased."""
+
+    standing: Standing
+    real: RealName | None
+    file: File | None
+    checks: Sequence[Check]
+
+
+class RealNameService:
+    """Who customers are. Reads through a pool, changes through the engine, asks through a channel."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        pool: asyncpg.Pool,
+        identity: IdentityService,
+        vault: Vault,
+        channel: NameChannel,
+        clock: Clock,
+        *,
+        zone: ZoneInfo,
+    ) -> None:
+        self._engine = engine
+        self._pool = pool
+        self._identity = identity
+        self._vault = vault
+        self._channel = channel
+        self._clock = clock
+        self._zone = zone
+
+    @property
+    def today(self) -> date:
+        """The day it is where the wallet is."""
+        return self._clock.now().astimezone(self._zone).date()
+
+    # ── giving a document ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(
+        self, command_id: UUID, caller: Caller, claim: Claim, wanted_level: int, phone: str = "", card: str = ""
+    ) -> Status:
+        """Give a document and ask as many registries as the wanted level (1 to 3) takes. `phone`: the log-in's, unless said.
+
+        Refuses what `documents.read` does, `phone_form`, `card_form`; declines what `start_verification` does. The answer tells
+        what was found; silence of a registry is a state of its check, never an error.
+        """
+        document = read(claim, self.today)
+        person = await self._identity.person(caller.principal_id)
+        phone = _phone(phone) if phone else (person.login if person.login.startswith("+") else "")
+        card = _card(card)
+        file = msgspec.json.encode(File(document, phone)).decode()
+        former = await self.real_name(caller.principal_id)
+        command = StartVerification(
+            command_id=command_id, customer_id=caller.principal_id, document_kind=document.kind,
+            document=await self._vault.seal(caller.principal_id, DOCUMENT_FIELD, file),
+            document_index=self._vault.index(NUMBER_FIELD, f"{document.kind} {document.number}"),
+            content_index=self._vault.index(CONTENT_FIELD, file),
+            phone_index=self._vault.index(PHONE_FIELD, phone) if phone else b"",
+            wanted_level=wanted_level, expires_on=document.expires_on, of_age_on=document.of_age_on, today=self.today,
+            former_document_index=former.document_index if former else b"",
+            former_phone_index=former.phone_index if former else b"",
+        )  # fmt: skip
+        started = cast(VerificationStarted, accepted(await self._engine.submit(command)))
+        await self._raise_level(command_id, caller.principal_id, started.attempt, wanted_level, phone, card)
+        return await self.status(caller.principal_id)
+
+    async def _raise_level(
+        self, command_id: UUID, customer_id: UUID, attempt: int, wanted_level: int, phone: str, card: str
+    ) -> None:
+        """Ask as many registries as are missing, and others in the place of those that did not confirm, while there are any: no
+        more than it takes, for each learns that the person is asked after."""
+        for turn in range(len(CHANNELS)):
+            status = await self.status(customer_id)
+            if status.real is None or status.real.attempt != attempt or status.real.level >= wanted_level:
+                return
+            current = [check for check in status.checks if check.attempt == attempt]
+            if denied(current):
+                return
+            missing = LEVELS[wanted_level].channels - matched(current)
+            told = {"phone": phone, "card": card}
+            ready = [
+                name
+                for name in channels_for(status.real.document_kind)
+                if name not in {check.registry for check in current} and all(told[need] for need in CHANNELS[name].needs)
+            ]
+            if missing <= 0 or not ready:
+                return
+            await self._ask(named_id("ask", str(command_id), str(turn)), status.real, ready[:missing], card)
+
+    async def _ask(self, command_id: UUID, real: RealName, registries: Sequence[Registry], card: str) -> None:
+        details = msgspec.json.encode(Details(card)).decode()
+        asks = [
+            Ask(
+                registry, named_id("name check", str(command_id), registry),
+                await self._vault.seal(real.customer_id, DETAILS_FIELD, details) if "card" in CHANNELS[registry].needs else b"",
+            )
+            for registry in registries
+        ]  # fmt: skip
+        command = AskRegistries(command_id=command_id, customer_id=real.customer_id, attempt=real.attempt, asks=tuple(asks))
+        accepted(await self._engine.submit(command))
+        wanted = {ask.check_id for ask in asks}
+        checks = [check for check in await self.checks(real.customer_id) if check.check_id in wanted]
+        await asyncio.gather(*(self._ask_and_record(real, check) for check in checks if check.state == "UNKNOWN"))
+
+    async def retry(self, command_id: UUID, caller: Caller, registry: str, card: str = "") -> Status:
+        """Ask one registry again, or for the first time. Refuses `card_form`; declines `channel_unknown`,
+        `real_name_not_started`, `channel_needs_more`, and what `ask_registries` does."""
+        if registry not in CHANNELS:
+            raise Refusal(errors.CHANNEL_UNKNOWN)
+        status = await self.status(caller.principal_id)
+        if status.real is None or status.file is None:
+            raise Refusal(errors.REAL_NAME_NOT_STARTED)
+        told = {"phone": status.file.phone, "card": _card(card)}
+        needs = [need for need in CHANNELS[registry].needs if not told[need]]
+        if needs:
+            raise Refusal(errors.CHANNEL_NEEDS, needs=", ".join(needs))
+        await self._ask(command_id, status.real, [registry], told["card"])
+        return await self.status(caller.principal_id)
+
+    # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _ask_and_record(self, real: RealName, check: Check) -> None:
+        question = await self._question(real, check)
+        answer = Answer("UNKNOWN")
+        if question is not None:
+            try:
+                async with asyncio.timeout(_MOST_WAIT_S):
+                    answer = await self._channel.ask(question)
+            except TimeoutError:
+                _log.warning("registry_kept_us_waiting", registry=check.registry)
+        command = RecordAnswer(
+            command_id=new_id(self._clock.now()), customer_id=real.customer_id, document_index=real.document_index,
+            phone_index=real.phone_index, today=self.today, registry=check.registry, check_id=check.check_id, state=answer.state,
+            differing=answer.differing, registry_reference=answer.registry_reference,
+        )  # fmt: skip
+        await self._engine.submit(command)  # declined only where a newer check has taken its place
+
+    async def _question(self, real: RealName, check: Check) -> Question | None:
+        """The question of a check, the same whenever it is asked; None once the person was erased."""
+        file = await self._file(real)
+        if file is None:
+            return None
+        details = Details()
+        if check.details:
+            opened = await self._vault.open(real.customer_id, DETAILS_FIELD, check.details)
+            details = msgspec.json.decode(opened, type=Details) if opened else details
+        needs = CHANNELS[check.registry].needs
+        return Question(
+            reference=str(check.check_id), registry=check.registry, kind=file.document.kind, number=file.document.number,
+            name=file.document.name, phone=file.phone if "phone" in needs else "", card=details.card if "card" in needs else "",
+        )  # fmt: skip
+
+    async def settle_due(self, limit: int = 100) -> int:
+        """The janitor: ask again for every answer that is missing and due, under the same reference."""
+        rows = await self._pool.fetch(QUERIES["checks_due"], self._clock.now(), limit)
+        due = [Check(*row) for row in rows]
+        results = await asyncio.gather(*map(self._settle_one, due), return_exceptions=True)
+        for check, result in zip(due, results, strict=True):
+            if isinstance(result, BaseException):
+                _log.error("name_check_not_settled", id=str(check.check_id), exc_info=result)
+        return len(due)
+
+    async def _settle_one(self, check: Check) -> None:
+        real = await self.real_name(check.customer_id)
+        if real is not None:
+            await self._ask_and_record(real, check)
+
+    async def follow_calendar(self, limit: int = 500) -> int:
+        """What the day asks for: reminders, documents that ended, minors who come of age."""
+        today = self.today
+        soon, ended = today + timedelta(POLICY.remind_days), today - timedelta(POLICY.grace_days)
+        rows = await self._pool.fetch(QUERIES["calendar_due"], today, soon, ended, limit)
+        for row in rows:
+            command = FollowCalendar(command_id=new_id(self._clock.now()), customer_id=row["customer_id"], today=today)
+            accepted(await self._engine.submit(command))
+        return len(rows)
+
+    # ── face to face ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def propose_face_to_face(self, command_id: UUID, operator: Caller, customer_id: UUID, level: int) -> Status:
+        """An operator saw the person and the document. Refuses `face_level`; declines `real_name_not_started`."""
+        if level not in (2, 3):
+            raise Refusal(errors.FACE_LEVEL)
+        real = await self._need(customer_id)
+        command = ProposeFaceToFace(
+            command_id=command_id, customer_id=customer_id, attempt=real.attempt, level=level, operator_id=operator.principal_id
+        )
+        accepted(await self._engine.submit(command))
+        return await self.status(customer_id)
+
+    async def approve_face_to_face(self, command_id: UUID, operator: Caller, customer_id: UUID) -> int:
+        """A second operator agrees; the level then. Declines `real_name_not_started`, `face_not_proposed`, `same_operator`."""
+        real = await self._need(customer_id)
+        command = ApproveFaceToFace(
+            command_id=command_id, customer_id=customer_id, document_index=real.document_index, phone_index=real.phone_index,
+            today=self.today, attempt=real.attempt, operator_id=operator.principal_id,
+        )  # fmt: skip
+        return cast(Settled, accepted(await self._engine.submit(command))).level
+
+    # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def status(self, customer_id: UUID) -> Status:
+        """All that is known of a customer's name."""
+        real = await self.real_name(customer_id)
+        file = await self._file(real) if real else None
+        return Status(await self.standing(customer_id), real, file, await self.checks(customer_id) if real else ())
+
+    async def standing(self, customer_id: UUID) -> Standing:
+        """The customer's standing; level 0 if there is none yet."""
+        row = await self._pool.fetchrow(QUERIES["standing"], customer_id)
+        if row is None:
+            return Standing(customer_id, 0, None, None, False, False, "", None, self._clock.now())
+        return Standing(*row)
+
+    async def real_name(self, customer_id: UUID) -> RealName | None:
+        """The row, if a document was given."""
+        row = await self._pool.fetchrow(QUERIES["real_name"], customer_id)
+        return RealName(*row) if row else None
+
+    async def checks(self, customer_id: UUID) -> list[Check]:
+        """Every channel's last check."""
+        return [Check(*row) for row in await self._pool.fetch(QUERIES["checks"], customer_id)]
+
+    async def accounts_under(self, real: RealName) -> DocumentHolder:
+        """How many accounts are held under the document."""
+        row = await self._pool.fetchrow(QUERIES["holder"], real.document_index)
+        return DocumentHolder(*row) if row else DocumentHolder(real.document_index, 0, None)
+
+    async def real_names(self, state: State | None, before: UUID | None, limit: int) -> list[tuple[RealName, File | None]]:
+        """For the console; `limit` + 1 at most."""
+        rows = [RealName(*row) for row in await self._pool.fetch(QUERIES["real_names"], state, before, limit + 1)]
+        opened = await self._vault.open_many([(row.customer_id, DOCUMENT_FIELD, row.document) for row in rows])
+        return [(row, _decoded(text)) for row, text in zip(rows, opened, strict=True)]
+
+    async def history(self, customer_id: UUID, before: UUID | None, limit: int) -> list[tuple[NameEvent, File | None]]:
+        """What happened to a name, newest first; `limit` + 1 at most."""
+        rows = [NameEvent(*row) for row in await self._pool.fetch(QUERIES["history"], customer_id, before, limit + 1)]
+        opened = await self._vault.open_many([(row.customer_id, DOCUMENT_FIELD, row.document) for row in rows])
+        return [(row, _decoded(text)) for row, text in zip(rows, opened, strict=True)]
+
+    async def _need(self, customer_id: UUID) -> RealName:
+        real = await self.real_name(customer_id)
+        if real is None:
+            raise Refusal(errors.REAL_NAME_NOT_STARTED)
+        return real
+
+    async def _file(self, real: RealName) -> File | None:
+        return _decoded(await self._vault.open(real.customer_id, DOCUMENT_FIELD, real.document))
+
+
+def _decoded(text: str) -> File | None:
+    return msgspec.json.decode(text, type=File) if text else None
+
+
+def _phone(text: str) -> str:
+    """E.164. Refuses `phone_form`."""
+    try:
+        normal = normal_login(text)
+    except Refusal:
+        raise Refusal(errors.PHONE_FORM) from None
+    if not normal.startswith("+"):
+        raise Refusal(errors.PHONE_FORM)
+    return normal
+
+
+def _card(text: str) -> str:
+    """The digits of a card's number, or nothing. Refuses `card_form`. Source: ISO/IEC 7812-1, Annex B (check digit)."""
+    digits = unicodedata.normalize("NFKC", text).replace(" ", "")
+    if digits and not (12 <= len(digits) <= 19 and digits.isascii() and digits.isdigit() and luhn.is_valid(digits)):
+        raise Refusal(errors.CARD_FORM)
+    return digits

@@ -1,0 +1,619 @@
+"""Real names as deciders know them: the ladder of levels, situation by situation, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.support.ladder import Row, answer, declines_of, ladder, said_in
+from tests.support.leavings import events, rows
+from tests.support.town import NOON, RIGHT, WRONG, Town, town
+from tongbao.engine.api import Command, MemoryStore
+from tongbao.identity.realname import errors
+from tongbao.identity.realname.channels import AnswerState, Registry
+from tongbao.identity.realname.guardians import caps_of
+from tongbao.identity.realname.levels import LEVELS, POLICY, level_by_channels, retry_in
+from tongbao.identity.realname.types import (
+    DOCUMENT_HOLDER,
+    GUARDIANSHIP,
+    NAME_CHECK,
+    NAME_EVENT,
+    PHONE_HOLDER,
+    REAL_NAME,
+    AgreeGuardianship,
+    ApproveFaceToFace,
+    Ask,
+    AskRegistries,
+    DocumentHolder,
+    EndGuardianship,
+    FollowCalendar,
+    ProposeFaceToFace,
+    RealName,
+    RecordAnswer,
+    RequestGuardian,
+    StartVerification,
+)
+from tongbao.identity.standing import STANDING, Standing
+
+TODAY = NOON.date()
+ENDS = date(2030, 6, 30)
+GROWN = date(2000, 1, 1)
+STILL_A_CHILD = date(2030, 5, 20)
+FIVE: tuple[Registry, ...] = ("police", "bank", "mobile", "social_insurance", "tax")
+
+ROWS, says = ladder()
+
+
+def index(text: str) -> bytes:
+    return sha256(text.encode()).digest()[:16]
+
+
+def starting(customer: UUID, place: Town, number: str = "A", phone: str = "", **other: Any) -> StartVerification:
+    """Giving a document. What was given before is named by `former`: (number, phone)."""
+    former: tuple[str, str] = other.pop("former", ("", ""))
+    wish: dict[str, Any] = {"content": f"{number} {phone}", "wanted_level": 3, "expires_on": ENDS, "of_age_on": GROWN} | other
+    content = wish.pop("content")
+    return StartVerification(
+        command_id=place.id(), customer_id=customer, document_kind="resident_id", document=b"sealed " + number.encode(),
+        document_index=index(number), content_index=index(content), phone_index=index(phone) if phone else b"", today=TODAY,
+        former_document_index=index(former[0]) if former[0] else b"", former_phone_index=index(former[1]) if former[1] else b"",
+        **wish,
+    )  # fmt: skip
+
+
+async def asked(place: Town, customer: UUID, registries: Sequence[Registry], attempt: int = 1) -> dict[Registry, UUID]:
+    """Registries that are about to be asked: the reference of each."""
+    ids = {registry: place.id() for registry in registries}
+    asks = tuple(Ask(registry, check_id) for registry, check_id in ids.items())
+    await place.happens(AskRegistries(command_id=place.id(), customer_id=customer, attempt=attempt, asks=asks))
+    return ids
+
+
+def answering(
+    place: Town, customer: UUID, registry: Registry, check_id: UUID, state: AnswerState = "MATCHED", number: str = "A",
+    phone: str = "",
+) -> RecordAnswer:  # fmt: skip
+    return RecordAnswer(
+        command_id=place.id(), customer_id=customer, registry=registry, check_id=check_id, state=state, today=TODAY,
+        document_index=index(number), phone_index=index(phone) if phone else b"",
+        differing=("name",) if state == "MISMATCHED" else (),
+    )  # fmt: skip
+
+
+async def confirmed(
+    place: Town, customer: UUID, registries: Sequence[Registry], number: str = "A", phone: str = "", attempt: int = 1,
+    state: AnswerState = "MATCHED",
+) -> int:  # fmt: skip
+    """What the level is once these registries have answered."""
+    level = 0
+    for registry, check_id in (await asked(place, customer, registries, attempt)).items():
+        level = (await place.happens(answering(place, customer, registry, check_id, state, number, phone))).level
+    return level
+
+
+async def known(place: Town, registries: Sequence[Registry] = ("police",), number: str = "A", **other: Any) -> UUID:
+    """A customer whose document these registries confirm."""
+    customer = await place.registered(f"+86139{place.id().int % 10**8:08}")
+    phone = other.get("phone", "")
+    await place.happens(starting(customer, place, number, **other))
+    await confirmed(place, customer, registries, number, phone)
+    return customer
+
+
+def proposing(place: Town, customer: UUID, operator: UUID, level: int = 3) -> ProposeFaceToFace:
+    return ProposeFaceToFace(command_id=place.id(), customer_id=customer, attempt=1, level=level, operator_id=operator)
+
+
+def approving(place: Town, customer: UUID, operator: UUID, **changes: Any) -> ApproveFaceToFace:
+    wish: dict[str, Any] = {"attempt": 1, "document_index": index("A"), "phone_index": b""} | changes
+    return ApproveFaceToFace(command_id=place.id(), customer_id=customer, today=TODAY, operator_id=operator, **wish)
+
+
+def agreeing(place: Town, minor: UUID, guardian: UUID, confirmation: Any = RIGHT, **caps: Any) -> AgreeGuardianship:
+    wish: dict[str, Any] = {"single_minor": None, "daily_minor": None} | caps
+    return AgreeGuardianship(
+        command_id=place.id(), minor_id=minor, guardian_id=guardian, consent="text 1", confirmation=confirmation, **wish
+    )
+
+
+async def family(place: Town, *, agreed: bool = True) -> tuple[UUID, UUID]:
+    """A child, and a parent with a PIN who is asked (and has agreed)."""
+    parent = await place.customer()
+    await place.happens(starting(parent, place, "P"))
+    await confirmed(place, parent, ("police",), "P")
+    child = await known(place, number="C", of_age_on=STILL_A_CHILD)
+    await place.happens(RequestGuardian(command_id=place.id(), minor_id=child, guardian_id=parent))
+    if agreed:
+        await place.happens(agreeing(place, child, parent))
+    return child, parent
+
+
+# ── documents ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@says("ok")
+async def a_first_document(place: Town) -> Command:
+    return starting(await place.customer(), place)
+
+
+@says("not_a_customer")
+async def a_document_of_an_operator(place: Town) -> Command:
+    return starting(await place.registered("ops@example.com", "console"), place)
+
+
+@says("not_a_customer")
+async def a_document_of_nobody(place: Town) -> Command:
+    return starting(place.id(), place)
+
+
+@says("verification_changed")
+async def a_document_by_somebody_who_did_not_see_the_last_one(place: Town) -> Command:
+    return starting(await known(place), place, "B")
+
+
+@says("ok")
+async def another_document(place: Town) -> Command:
+    return starting(await known(place), place, "B", former=("A", ""))
+
+
+@says("too_many_verification_attempts")
+async def a_document_after_too_many_in_a_day(place: Town) -> Command:
+    customer = await place.customer()
+    await place.happens(starting(customer, place, content="0"))
+    for turn in range(1, POLICY.most_acts):
+        await place.happens(starting(customer, place, content=str(turn), former=("A", "")))
+    return starting(customer, place, content="one more", former=("A", ""))
+
+
+@says("ok")
+async def a_document_the_day_after(place: Town) -> Command:
+    wish = await a_document_after_too_many_in_a_day(place)
+    place.clock.advance(POLICY.acts_window)
+    return wish
+
+
+@says("phone_with_other_document")
+async def a_phone_that_belongs_with_another_document(place: Town) -> Command:
+    await known(place, number="A", phone="+8613800000001")
+    return starting(await place.customer(), place, "B", "+8613800000001")
+
+
+@says("ok")
+async def a_phone_that_was_given_with_a_document_nobody_confirmed(place: Town) -> Command:
+    await place.happens(starting(await place.customer(), place, "A", "+8613800000001"))
+    return starting(await place.customer(), place, "B", "+8613800000001")
+
+
+@says("ok")
+async def a_second_account_of_the_same_person_on_the_same_phone(place: Town) -> Command:
+    await known(place, number="A", phone="+8613800000001")
+    return starting(await place.customer(), place, "A", "+8613800000001")
+
+
+@says("ok")
+async def a_child_on_a_parents_phone(place: Town) -> Command:
+    await known(place, number="A", phone="+8613800000001")
+    return starting(await place.customer(), place, "B", "+8613800000001", of_age_on=STILL_A_CHILD)
+
+
+@says("ok")
+async def a_phone_whose_owner_gave_another_document(place: Town) -> Command:
+    former = await known(place, number="A", phone="+8613800000001")
+    await place.happens(starting(former, place, "A2", "", former=("A", "+8613800000001")))
+    return starting(await place.customer(), place, "B", "+8613800000001")
+
+
+# ── channels ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def asking(place: Town, customer: UUID, registry: Registry = "police", attempt: int = 1) -> AskRegistries:
+    return AskRegistries(command_id=place.id(), customer_id=customer, attempt=attempt, asks=(Ask(registry, place.id()),))
+
+
+@says("real_name_not_started")
+async def asking_about_nobody(place: Town) -> Command:
+    return asking(place, await place.customer())
+
+
+@says("check_superseded")
+async def asking_about_a_document_that_was_replaced(place: Town) -> Command:
+    customer = await known(place)
+    await place.happens(starting(customer, place, "B", former=("A", "")))
+    return asking(place, customer)
+
+
+@says("channel_not_for_document")
+async def asking_who_cannot_know(place: Town) -> Command:
+    return asking(place, await known(place), "immigration")
+
+
+@says("check_settled")
+async def asking_who_has_confirmed(place: Town) -> Command:
+    return asking(place, await known(place))
+
+
+@says("ok")
+async def asking_again_who_said_no(place: Town) -> Command:
+    customer = await known(place)
+    await confirmed(place, customer, ("tax",), state="MISMATCHED")
+    return asking(place, customer, "tax")
+
+
+@says("check_superseded")
+async def an_answer_to_a_question_asked_anew(place: Town) -> Command:
+    customer = await known(place)
+    old = (await asked(place, customer, ("tax",)))["tax"]
+    await asked(place, customer, ("tax",))
+    return answering(place, customer, "tax", old)
+
+
+@says("check_superseded")
+async def an_answer_about_a_document_that_was_replaced(place: Town) -> Command:
+    customer = await known(place)
+    old = (await asked(place, customer, ("tax",)))["tax"]
+    await place.happens(starting(customer, place, "B", former=("A", "")))
+    return answering(place, customer, "tax", old)
+
+
+@says("ok")
+async def an_answer_given_twice(place: Town) -> Command:
+    customer = await known(place)
+    reference = (await asked(place, customer, ("tax",)))["tax"]
+    await place.happens(answering(place, customer, "tax", reference))
+    return answering(place, customer, "tax", reference, "MISMATCHED")
+
+
+# ── face to face ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@says("real_name_not_started")
+async def seeing_somebody_without_a_document(place: Town) -> Command:
+    return proposing(place, await place.customer(), place.id())
+
+
+@says("check_superseded")
+async def seeing_a_document_that_was_replaced(place: Town) -> Command:
+    customer = await known(place)
+    await place.happens(starting(customer, place, "B", former=("A", "")))
+    return proposing(place, customer, place.id())
+
+
+@says("face_not_proposed")
+async def approving_what_nobody_saw(place: Town) -> Command:
+    return approving(place, await known(place), place.id())
+
+
+@says("face_not_proposed")
+async def approving_after_the_document_was_replaced(place: Town) -> Command:
+    customer = await known(place)
+    await place.happens(proposing(place, customer, place.id()))
+    await place.happens(starting(customer, place, "B", former=("A", "")))
+    return approving(place, customer, place.id(), document_index=index("B"))
+
+
+@says("same_operator")
+async def approving_what_one_saw_oneself(place: Town) -> Command:
+    customer, operator = await known(place), place.id()
+    await place.happens(proposing(place, customer, operator))
+    return approving(place, customer, operator)
+
+
+@says("face_not_proposed")
+async def approving_twice(place: Town) -> Command:
+    customer = await known(place)
+    await place.happens(proposing(place, customer, place.id()))
+    await place.happens(approving(place, customer, place.id()))
+    return approving(place, customer, place.id())
+
+
+# ── the calendar, guardians ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@says("real_name_not_started")
+async def a_day_of_nobody(place: Town) -> Command:
+    return FollowCalendar(command_id=place.id(), customer_id=await place.customer(), today=TODAY)
+
+
+@says("not_a_minor")
+async def a_guardian_for_a_grown_up(place: Town) -> Command:
+    return RequestGuardian(command_id=place.id(), minor_id=await known(place), guardian_id=await known(place, number="B"))
+
+
+@says("not_a_minor")
+async def a_guardian_for_somebody_unknown(place: Town) -> Command:
+    return RequestGuardian(command_id=place.id(), minor_id=await place.customer(), guardian_id=await known(place))
+
+
+@says("guardian_unfit")
+async def a_guardian_nobody_knows(place: Town) -> Command:
+    child = await known(place, number="C", of_age_on=STILL_A_CHILD)
+    return RequestGuardian(command_id=place.id(), minor_id=child, guardian_id=await place.customer())
+
+
+@says("guardian_unfit")
+async def a_child_for_a_guardian(place: Town) -> Command:
+    children = [await known(place, number=number, of_age_on=STILL_A_CHILD) for number in "CD"]
+    return RequestGuardian(command_id=place.id(), minor_id=children[0], guardian_id=children[1])
+
+
+@says("guardian_unfit")
+async def oneself_for_a_guardian(place: Town) -> Command:
+    child = await known(place, number="C", of_age_on=STILL_A_CHILD)
+    return RequestGuardian(command_id=place.id(), minor_id=child, guardian_id=child)
+
+
+@says("ok")
+async def another_guardian_before_the_first_agreed(place: Town) -> Command:
+    child, _ = await family(place, agreed=False)
+    return RequestGuardian(command_id=place.id(), minor_id=child, guardian_id=await known(place, number="Q"))
+
+
+@says("guardianship_exists")
+async def another_guardian_after_the_first_agreed(place: Town) -> Command:
+    child, _ = await family(place)
+    return RequestGuardian(command_id=place.id(), minor_id=child, guardian_id=await known(place, number="Q"))
+
+
+@says("guardianship_unknown")
+async def agreeing_without_being_asked(place: Town) -> Command:
+    child, _ = await family(place, agreed=False)
+    return agreeing(place, child, await place.customer())
+
+
+@says("wrong_pin")
+async def agreeing_with_a_wrong_pin(place: Town) -> Command:
+    child, parent = await family(place, agreed=False)
+    return agreeing(place, child, parent, WRONG)
+
+
+@says("guardianship_unknown")
+async def agreeing_after_saying_no(place: Town) -> Command:
+    child, parent = await family(place, agreed=False)
+    await place.happens(EndGuardianship(command_id=place.id(), minor_id=child, guardian_id=parent))
+    return agreeing(place, child, parent)
+
+
+@says("guardianship_unknown")
+async def ending_for_somebody_elses_child(place: Town) -> Command:
+    child, _ = await family(place)
+    return EndGuardianship(command_id=place.id(), minor_id=child, guardian_id=place.id())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=repr)
+async def test_the_ladder(row: Row) -> None:
+    assert await answer(row) == row.says
+
+
+def test_every_decline_of_a_decider_has_a_row() -> None:
+    at_the_edge = {"channel_unknown", "channel_needs_more"}
+    #: Not said but kept: why a level is held back.
+    kept = {"class_three_elsewhere"}
+    assert declines_of(errors) - said_in(ROWS) == at_the_edge | kept
+
+
+# ── levels ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def the_standing(store: MemoryStore, customer: UUID) -> Standing:
+    return next(row for row in rows(store, STANDING) if row.customer_id == customer)
+
+
+def the_name(store: MemoryStore, customer: UUID) -> RealName:
+    return next(row for row in rows(store, REAL_NAME) if row.customer_id == customer)
+
+
+@pytest.mark.parametrize(("channels", "level"), [(0, 0), (1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (8, 3)])
+def test_one_three_and_five_channels_give_the_levels(channels: int, level: int) -> None:
+    """PBOC 2015 No. 43, Art. 11."""
+    assert level_by_channels(channels) == level
+    assert [(facts.channels, facts.face_to_face) for facts in LEVELS] == [(0, False), (1, False), (3, True), (5, True)]
+
+
+@pytest.mark.parametrize("count", range(1, 6))
+async def test_the_level_follows_from_the_channels_that_confirmed(count: int) -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, FIVE[:count])
+        assert the_standing(store, customer).level == the_name(store, customer).level == level_by_channels(count)
+
+
+@pytest.mark.parametrize("state", ["NO_RECORD", "MISMATCHED", "UNKNOWN"])
+async def test_what_is_not_confirmed_does_not_count(state: AnswerState) -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, ("police", "bank", "mobile"))
+        assert await confirmed(place, customer, ("tax", "social_insurance"), state=state) == 2
+        found = {check.registry: check for check in rows(store, NAME_CHECK)}
+        assert found["tax"].differing == ("name" if state == "MISMATCHED" else "")
+        assert (found["tax"].ask_at is not None) == (state == "UNKNOWN")
+
+
+async def test_what_the_issuing_authority_denies_counts_for_nothing() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, ("bank", "mobile", "tax"))
+        assert the_standing(store, customer).level == 2
+        assert await confirmed(place, customer, ("police",), state="MISMATCHED") == 0
+        assert the_name(store, customer).state == "MISMATCHED"
+        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 0, None)]
+
+
+async def test_the_standing_tells_level_time_end_and_beginning() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer()
+        registered = place.clock.now()
+        place.clock.advance(timedelta(days=3))
+        await place.happens(starting(customer, place))
+        await confirmed(place, customer, ("police",))
+        now = place.clock.now()
+    assert the_standing(store, customer) == Standing(customer, 1, now, ENDS, False, False, "", None, registered)
+
+
+async def test_a_second_class_three_under_one_document_is_held_back() -> None:
+    """Yinfa [2016] 261."""
+    store = MemoryStore()
+    async with town(store) as place:
+        first, second = await known(place, FIVE), await known(place, FIVE)
+        assert (the_standing(store, first).level, the_standing(store, second).level) == (3, 2)
+        assert the_name(store, second).held_back == "class_three_elsewhere"
+        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 2, first)]
+        # Once the first is under another document, the second has its turn with the next answer.
+        await place.happens(starting(first, place, "B", former=("A", "")))
+        assert await confirmed(place, second, ("vehicles",)) == 3
+        assert the_name(store, second).held_back == ""
+
+
+async def test_a_phone_taken_between_the_document_and_the_answer_holds_the_level_back() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        slow = await place.customer()
+        await place.happens(starting(slow, place, "A", "+8613800000001"))
+        await known(place, number="B", phone="+8613800000001")
+        assert await confirmed(place, slow, ("police",), "A", "+8613800000001") == 0
+        assert the_name(store, slow).held_back == "phone_with_other_document"
+        assert [holder.document_index for holder in rows(store, PHONE_HOLDER)] == [index("B")]
+
+
+async def test_the_same_document_again_only_says_which_level_is_wanted() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, FIVE[:3], wanted_level=2)
+        await place.happens(starting(customer, place, wanted_level=3))
+        assert (the_name(store, customer).attempt, the_name(store, customer).wanted_level) == (1, 3)
+        assert await confirmed(place, customer, FIVE[3:]) == 3
+
+
+async def test_a_renewed_document_keeps_the_level_and_another_number_begins_at_nothing() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, FIVE)
+        renewed = starting(customer, place, content="A renewed", expires_on=date(2040, 1, 1), former=("A", ""))
+        await place.happens(renewed)
+        assert (the_standing(store, customer).level, the_standing(store, customer).expires_on) == (3, ENDS)
+        assert await confirmed(place, customer, ("police",), attempt=2) == 3
+        assert the_standing(store, customer).expires_on == date(2040, 1, 1)
+        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 1, customer)]
+        await place.happens(starting(customer, place, "B", former=("A", "")))
+        assert the_standing(store, customer).level == 0
+        assert rows(store, DOCUMENT_HOLDER)[0] == DocumentHolder(index("A"), 0, None)
+        told = [(event.attempt, event.act, event.document) for event in rows(store, NAME_EVENT) if event.act == "started"]
+        assert told == [(1, "started", b"sealed A"), (2, "started", b"sealed A"), (3, "started", b"sealed B")]
+
+
+async def test_face_to_face_counts_once_a_second_operator_approves() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer, first, second = await known(place), place.id(), place.id()
+        assert (await place.happens(proposing(place, customer, first))).level == 1
+        assert the_name(store, customer).state == "FACE_PROPOSED"
+        assert (await place.happens(approving(place, customer, second))).level == 3
+        name = the_name(store, customer)
+        assert (name.verified_by, name.approved_by, name.state) == (first, second, "VERIFIED")
+        assert the_standing(store, customer).level == 3
+
+
+async def test_silence_is_asked_about_ever_less_often() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place)
+        reference = (await asked(place, customer, ("tax",)))["tax"]
+        for tries in range(12):
+            await place.happens(answering(place, customer, "tax", reference, "UNKNOWN"))
+            check = next(check for check in rows(store, NAME_CHECK) if check.registry == "tax")
+            assert (check.tries, check.ask_at) == (tries + 1, place.clock.now() + retry_in(tries))
+        assert [retry_in(tries) for tries in (0, 1, 2, 50)] == [
+            timedelta(seconds=3), timedelta(seconds=6), timedelta(seconds=12), timedelta(hours=1)
+        ]  # fmt: skip
+        assert (await place.happens(answering(place, customer, "tax", reference))).level == 1
+
+
+async def test_who_changes_level_is_told() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, FIVE)
+    told = [payload["level"] for _, kind, payload in events(store, "real_names") if kind == "real_name.level_changed"]
+    assert told == [1, 2, 3]
+    assert all(payload["customer_id"] == str(customer) for _, _, payload in events(store, "real_names"))
+
+
+# ── the calendar ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("day", "reminded", "suspended"),
+    [
+        (ENDS - timedelta(31), False, ""), (ENDS - timedelta(30), True, ""), (ENDS + timedelta(89), True, ""),
+        (ENDS + timedelta(90), True, "document_expired"),
+    ],
+)  # fmt: skip
+async def test_a_document_that_ends_is_told_of_and_after_its_grace_suspends(day: date, reminded: bool, suspended: str) -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place)
+        for _ in range(2):
+            await place.happens(FollowCalendar(command_id=place.id(), customer_id=customer, today=day))
+        assert (the_name(store, customer).reminded_on is not None) == reminded
+        assert the_standing(store, customer).suspended == suspended
+        acts = [event.act for event in rows(store, NAME_EVENT)]
+        assert (acts.count("reminded"), acts.count("expired")) == (int(reminded), int(bool(suspended)))
+
+
+async def test_a_valid_document_lifts_the_suspension_once_the_authority_agrees() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place)
+        late = ENDS + timedelta(100)
+        await place.happens(FollowCalendar(command_id=place.id(), customer_id=customer, today=late))
+        assert the_name(store, customer).state == "EXPIRED"
+        await place.happens(starting(customer, place, content="renewed", expires_on=date(2040, 1, 1), former=("A", "")))
+        assert await confirmed(place, customer, ("tax",), attempt=2) == 1
+        assert the_standing(store, customer).suspended == "document_expired"
+        await confirmed(place, customer, ("police",), attempt=2)
+        assert the_standing(store, customer).suspended == ""
+
+
+async def test_a_minor_may_not_pay_until_a_guardian_agrees_and_is_of_age_on_the_day() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        child, parent = await family(place, agreed=False)
+        assert (the_standing(store, child).minor, the_standing(store, child).suspended) == (True, "guardian")
+        await place.happens(agreeing(place, child, parent, single_minor=10_000, daily_minor=20_000))
+        assert the_standing(store, child).suspended == ""
+        kept = rows(store, GUARDIANSHIP)[0]
+        assert (kept.state, kept.consent, kept.agreed_at) == ("AGREED", "text 1", place.clock.now())
+        await place.happens(EndGuardianship(command_id=place.id(), minor_id=child, guardian_id=parent))
+        assert the_standing(store, child).suspended == "guardian"
+        for day, minor in ((STILL_A_CHILD - timedelta(1), True), (STILL_A_CHILD, False)):
+            await place.happens(FollowCalendar(command_id=place.id(), customer_id=child, today=day))
+            assert the_standing(store, child).minor == minor
+        assert the_standing(store, child).suspended == ""
+
+
+class _Rows:
+    """A view of what a store holds, for a rule that only reads."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def get(self, relation: Any, key: Any) -> Any:
+        return next((row for row in rows(self._store, relation) if relation.key_of(row) == key), None)
+
+
+async def test_caps_hold_while_the_guardian_agrees() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        child, parent = await family(place, agreed=False)
+        view: Any = _Rows(store)
+        assert caps_of(view, child) == (None, None)
+        await place.happens(agreeing(place, child, parent, single_minor=10_000, daily_minor=20_000))
+        assert caps_of(view, child) == (10_000, 20_000)
+        await place.happens(agreeing(place, child, parent, daily_minor=5_000))
+        assert caps_of(view, child) == (None, 5_000)
+        await place.happens(EndGuardianship(command_id=place.id(), minor_id=child, guardian_id=parent))
+        assert caps_of(view, child) == (None, None)
