@@ -147,7 +147,7 @@ async def _load(title: str, plan: Plan, kind: str, seconds: float, rate: float =
 async def _server(here: Stage) -> AsyncIterator[int]:
     """`tongbao serve` over the stage's database; its port."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TONGBAO_")}
-    environment |= {"TONGBAO_DATA_DIR": str(here.directory), "TONGBAO_PORT": "0"}
+    environment |= {"TONGBAO_DATA_DIR": str(here.directory), "TONGBAO_PORT": "0", "TONGBAO_RULES": "none"}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", "from tongbao.app.cli import main; main()", "serve", env=environment, stderr=asyncio.subprocess.PIPE
     )

@@ -208,8 +208,8 @@ async def killed(process: asyncio.subprocess.Process) -> None:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def town(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     settings = Settings(
-        data_dir=tmp_path_factory.mktemp("town"), database_url=module_database, port=free_port(), argon2_time=1,
-        argon2_memory_kib=8_192,
+        data_dir=tmp_path_factory.mktemp("town"), database_url=module_database, port=free_port(), rules="none",
+        argon2_time=1, argon2_memory_kib=8_192,
     )  # fmt: skip
     log = settings.data_dir / "log"
     async with AsyncExitStack() as cleanup:

@@ -67,7 +67,7 @@ class Rig(NamedTuple):
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     """Everything in a folder of its own, with a database that loses nothing, two servers and a worker to be killed."""
-    settings = Settings(data_dir=tmp_path, port=free_port(), log_json=True, argon2_time=1, argon2_memory_kib=1024)
+    settings = Settings(data_dir=tmp_path, port=free_port(), rules="none", log_json=True, argon2_time=1, argon2_memory_kib=1024)
     async with AsyncExitStack() as cleanup:
         stack = await cleanup.enter_async_context(running(settings, log=tmp_path / "log"))
         await ended(stack.worker)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -23,11 +26,17 @@ async def town(
     postgres_server: EmbeddedPostgres, database_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Town]:
     """Everything, running. Tests share it, so each makes the orders it pays and the customers it locks out."""
+    async with a_town(postgres_server, database_template, tmp_path_factory.mktemp("town"), rules="none") as town:
+        yield town
+
+
+@asynccontextmanager
+async def a_town(postgres_server: EmbeddedPostgres, database_template: str, folder: Path, **choices: Any) -> AsyncIterator[Town]:
+    """A town with a database of its own, two servers and a worker, under settings of its own."""
     name = f"town_{secrets.token_hex(6)}"
-    folder = tmp_path_factory.mktemp("town")
     settings = Settings(
         data_dir=folder, database_url=create_database(postgres_server.dsn, name, database_template), port=free_port(),
-        log_json=True, argon2_time=1, argon2_memory_kib=1024, most_wait_s=20.0,
+        log_json=True, argon2_time=1, argon2_memory_kib=1024, most_wait_s=20.0, **choices,
     )  # fmt: skip
     try:
         async with running(settings, log=folder / "log") as stack:

@@ -52,6 +52,8 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "GET /v1/wallet/bills/{bill_id}": [Theft("thief", "$bill")],
     "GET /v1/wallet/bills/{bill_id}/proof": [Theft("thief", "$bill")],
     "GET /v1/wallet/bank-transfers/{bank_transfer_id}": [Theft("thief", "$bank_transfer")],
+    "GET /v1/wallet/transfers/{transfer_id}": [Theft("thief", "$transfer")],
+    "POST /v1/wallet/transfers/{transfer_id}/cancel": [Theft("thief", "$transfer")],
     "DELETE /v1/wallet/bank-accounts/{bank_account_id}": [Theft("thief", "$bank_account")],
     "DELETE /v1/wallet/sessions/{session_id}": [Theft("thief", "$session"), Theft("thief", "$staff_session")],
     "DELETE /v1/wallet/devices/{device_id}": [Theft("thief", "$device")],
@@ -124,6 +126,9 @@ async def loot(town: Town) -> dict[str, Any]:
     assert (await town.ann.post("/v1/wallet/transfers", too_much, key=declined)).status_code == 422
     review = ok(await town.ann.post("/v1/wallet/privacy/reviews", {"request": declined, "wish": "看看"}), status=201)
     _, child = await family(town)
+    later = {"payee_id": town.ben.customer_id, "amount": "1.00", "currency": "CNY", "pin": PIN, "arrival": "next_day"}
+    sent = ok(await town.ann.post("/v1/wallet/transfers", later), status=201)["transfer_id"]
+    ok(await town.ann.post(f"/v1/wallet/transfers/{sent}/cancel"))
     thief, rival = await town.customer("Thief"), await town.merchant("Rival")
     await town.gift(thief, "10.00")
     owner, authenticator = await town.customer("Owner"), Authenticator()
@@ -134,7 +139,8 @@ async def loot(town: Town) -> dict[str, Any]:
         "$bank_account": town.ann.bank_account_id, "$session": town.ann.session_id, "$paid": paid["payment_id"],
         "$staff_session": str(await town.books.fetchval(
             "select session_id from session join principal using (principal_id) where audience = 'merchant' limit 1")),
-        "$device": device["device_id"], "$closed": closed["payment_id"], "$number": order["out_trade_no"],
+        "$device": device["device_id"], "$transfer": sent, "$closed": closed["payment_id"],
+        "$number": order["out_trade_no"],
         "$open_number": open_order["out_trade_no"], "$store": town.shop.store_id, "$declined": declined,
         "$review": review["review_id"], "$passkey": passkey["passkey_id"], "$certificate": certificate["certificate_id"],
         "$child": child.customer_id,
@@ -150,6 +156,8 @@ def filled(value: Any, loot: dict[str, Any]) -> Any:
 async def asked(who: Person, method: str, path: str, body: Any) -> httpx.Response:
     if method == "GET":
         return await who.get(path)
+    if method == "PUT":
+        return await who.put(path, body)
     return await (who.delete(path) if method == "DELETE" else who.post(path, body))
 
 
@@ -207,7 +215,7 @@ def _in_good_order(path: str, method: str, operation: dict[str, Any]) -> tuple[s
             query.append(f"{parameter['name']}={_example(parameter['schema'], parameter['name'])}")
     content = operation.get("requestBody", {}).get("content", {})
     body = _example(content["application/json"]["schema"], "") if "application/json" in content else None
-    return path + ("?" + "&".join(query) if query else ""), body if method == "post" else None
+    return path + ("?" + "&".join(query) if query else ""), body if method in ("post", "put") else None
 
 
 def _example(schema: dict[str, Any], name: str) -> Any:

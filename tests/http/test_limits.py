@@ -1,32 +1,125 @@
-"""Who tries secrets too often is stopped before a password is looked at."""
+"""Limits over HTTP, on two servers over one database: never exceeded, told with their article, and chosen by customers."""
 
 from __future__ import annotations
 
-import msgspec
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
+import pytest_asyncio
 
-from tests.http.conftest import client
-from tests.http.town import PASSWORD, Town, ok, refused
-from tongbao.app.stack import answering, ended, free_port, spawn
+from tests.http.conftest import a_town
+from tests.http.town import PIN, Person, Town, ok, refused
+from tongbao.kernel.postgres import EmbeddedPostgres
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LAPUTA = Path(__file__).parent / "laputa.toml"
 
 
-async def test_attempts_to_log_in_are_counted_by_address(town: Town) -> None:
-    settings = msgspec.structs.replace(town.stack.settings, port=free_port(), limit_loopback=True, login_rate=3)
-    server = await spawn("serve", settings, None)
-    url = f"http://{settings.host}:{settings.port}"
-    try:
-        await answering(url, server)
-        async with client(url) as door:
-            for number in range(3):
-                guess = {"login": f"1390000000{number}", "password": PASSWORD}
-                refused(await door.post("/v1/wallet/login", json=guess), 401, "wrong_credentials")
-            answer = await door.post("/v1/wallet/login", json={"login": town.ann.login, "password": PASSWORD})
-            error = refused(answer, 429, "rate_limited")
-            assert error.retryable and 1 <= error.detail["retry_after_s"] <= 20
-            assert answer.headers["retry-after"] == str(error.detail["retry_after_s"])
-            assert answer.headers["ratelimit-policy"] == '"log-in";q=3;w=60'
-            ok(await town.ann.elsewhere(door).get("/v1/wallet/me"))  # who is logged in goes on
-    finally:
-        await ended(server)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def island(
+    postgres_server: EmbeddedPostgres, database_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Town]:
+    """A town under the rules of Laputa."""
+    folder = tmp_path_factory.mktemp("island")
+    async with a_town(
+        postgres_server, database_template, folder, rules=str(LAPUTA), session_rate=100_000, address_rate=100_000
+    ) as town:
+        yield town
+
+
+def sending(payee: Person, amount: str, **more: str) -> dict[str, str]:
+    return {"payee_id": payee.customer_id, "amount": amount, "currency": "CNY", "pin": PIN, **more}
+
+
+async def rich(town: Town, amount: str) -> Person:
+    """A new customer who has brought so much from the bank."""
+    return await town.customer("张小明", bank=0, funds=amount)
+
+
+async def test_a_limit_is_never_exceeded_by_a_thousand_payments_at_once_on_two_servers(island: Town) -> None:
+    payer = await rich(island, "2000.00")
+    here, there = payer, payer.elsewhere(island.there)
+    asked = [(here, there)[number % 2].post("/v1/wallet/transfers", sending(island.cat, "1.00")) for number in range(1_000)]
+    answers = await asyncio.gather(*asked)
+    said = Counter(answer.status_code if answer.status_code == 201 else answer.json()["error"]["code"] for answer in answers)
+    assert said == {201: 500, "limit_reached": 500}
+    assert ok(await payer.get("/v1/wallet/balance"))["balance"] == "1500.00"
+    (line,) = [each for each in ok(await there.get("/v1/wallet/limits"))["items"] if each["rule_id"] == "laputa.day"]
+    assert (line["limit"], line["used"], line["left"]) == ("500.00", "500.00", "0.00")
+
+
+async def test_a_limit_is_told_with_its_article_and_when_it_begins_anew(island: Town) -> None:
+    payer = await rich(island, "1000.00")
+    ok(await payer.post("/v1/wallet/transfers", sending(island.cat, "120.00")), status=201)
+    error = refused(await payer.post("/v1/wallet/transfers", sending(island.cat, "380.01")), 422, "limit_reached")
+    told = error.detail
+    assert told is not None and (told["rule_id"], told["citation"]) == ("laputa.day", "Statutes of Laputa 1")
+    assert (told["limit"], told["used"], told["left"]) == ("500.00", "120.00", "380.00")
+    (line,) = [each for each in ok(await payer.get("/v1/wallet/limits"))["items"] if each["rule_id"] == "laputa.day"]
+    assert line["renews_at"] == told["renews_at"].replace("+00:00", "Z") and line["name"] == {"zh": "当日累计", "en": "In a day"}
+    assert (line["whose"], line["verified"], line["window"]) == ("law", True, "day")
+    shown = ok(await island.support.get(f"/v1/console/customers/{payer.customer_id}/limits"))
+    assert line in shown["items"]
+
+
+async def test_a_limit_of_ones_own_holds_on_every_server_at_once(island: Town) -> None:
+    payer = await rich(island, "100.00")
+    ok(await payer.put("/v1/wallet/limits/own", {"limits": {"daily_count": 1}}))
+    ok(await payer.post("/v1/wallet/transfers", sending(island.cat, "1.00")), status=201)
+    there = payer.elsewhere(island.there)
+    refused(await there.post("/v1/wallet/transfers", sending(island.cat, "1.00")), 422, "limit_reached")
+    refused(await payer.put("/v1/wallet/limits/own", {"limits": {"daily_count": 5}}), 422, "stronger_confirmation_needed")
+    refused(await payer.put("/v1/wallet/limits/own", {"limits": {"nothing": 5}}), 404, "limit_unknown")
+    refused(await payer.put("/v1/wallet/limits/own", {"limits": {"daily_count": "5.00"}}), 400, "limit_format")
+
+
+async def test_a_merchants_cap_is_set_by_who_may_and_holds(island: Town) -> None:
+    caps = f"/v1/console/merchants/{island.shop.merchant_id}/caps"
+    body = {"caps": {"per_payment": "20.00"}, "reason": "new merchant"}
+    assert ok(await island.admin.get(caps))["items"] == []
+    refused(await island.support.post(caps, body), 403, "forbidden")
+    (line,) = ok(await island.admin.post(caps, body))["items"]
+    assert (line["limit"], line["whose"], line["cap"]) == ("20.00", "own", "per_payment")
+    payer = await rich(island, "100.00")
+    for amount, says in (("20.00", 200), ("20.01", 422)):
+        order = await island.order(island.shop, amount)
+        paying = {"amount": amount, "currency": "CNY", "pin": PIN}
+        assert (await payer.post(f"/v1/wallet/payments/{order['payment_id']}/confirm", paying)).status_code == says
+
+
+async def test_a_large_payment_is_a_duty_of_the_staff(island: Town) -> None:
+    payer = await rich(island, "500.00")
+    ok(await payer.post("/v1/wallet/transfers", sending(island.cat, "400.01")), status=201)
+    refused(await island.support.get("/v1/console/duties"), 403, "forbidden")
+    (duty,) = ok(await island.admin.get("/v1/console/duties", subject=payer.customer_id))["items"]
+    assert (duty["rule_id"], duty["amount"], duty["act"]) == ("laputa.large", "400.01", "transfer")
+    assert duty["due_at"] > duty["at"]
+
+
+async def test_the_rules_in_force_are_those_of_the_setting(island: Town) -> None:
+    shown = ok(await island.support.get("/v1/console/rules"))
+    assert (shown["version"], shown["packs"], shown["by_hand"]) == (1, ["laputa"], False)
+    assert {line["rule"]["id"] for line in shown["rules"]} == {"laputa.day", "laputa.own", "laputa.large", "laputa.merchant"}
+    (version,) = ok(await island.support.get("/v1/console/rules/versions"))["items"]
+    assert version["digest"] == shown["digest"]
+
+
+async def test_a_transfer_that_arrives_tomorrow_is_held_shown_and_taken_back(island: Town) -> None:
+    payer = await rich(island, "300.00")
+    bill = ok(await payer.post("/v1/wallet/transfers", sending(island.ben, "250.00", arrival="next_day")), status=201)
+    assert (bill["state"], bill["balance_after"]) == ("PENDING", None) and bill["arrives_at"] > bill["at"]
+    balance = ok(await payer.get("/v1/wallet/balance"))
+    assert (balance["balance"], balance["available"], balance["held"]) == ("300.00", "50.00", "250.00")
+    (waiting,) = ok(await payer.get("/v1/wallet/transfers", state="PENDING"))["items"]
+    assert (waiting["transfer_id"], waiting["arrives_at"]) == (bill["transfer_id"], bill["arrives_at"])
+    cancelled = ok(await payer.post(f"/v1/wallet/transfers/{bill['transfer_id']}/cancel"))
+    assert cancelled["state"] == "CANCELLED"
+    assert ok(await payer.get(f"/v1/wallet/bills/{bill['bill_id']}"))["state"] == "CANCELLED"
+    assert ok(await payer.get("/v1/wallet/balance"))["available"] == "300.00"
+    assert ok(await payer.get(f"/v1/wallet/transfers/{bill['transfer_id']}")) == cancelled
+    (line,) = [each for each in ok(await payer.get("/v1/wallet/limits"))["items"] if each["rule_id"] == "laputa.day"]
+    assert line["used"] == "0.00", "what was taken back counts nothing"

@@ -69,6 +69,10 @@ class Person:
         headers = {"idempotency-key": key or uuid4().hex}
         return await self.client.post(path, json=body if body is not None else {}, headers=headers, auth=self.session)
 
+    async def put(self, path: str, body: Any = None, *, key: str | None = None) -> httpx.Response:
+        headers = {"idempotency-key": key or uuid4().hex}
+        return await self.client.put(path, json=body if body is not None else {}, headers=headers, auth=self.session)
+
     def elsewhere(self, client: httpx.AsyncClient) -> Person:
         """The same person asking another process."""
         return Person(client, self.session, **self.facts)

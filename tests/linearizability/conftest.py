@@ -73,7 +73,7 @@ async def rig(
     folder = tmp_path_factory.mktemp("linear")
     settings = Settings(
         data_dir=folder, database_url=create_database(postgres_server.dsn, name, database_template), port=free_port(),
-        log_json=True, argon2_time=1, argon2_memory_kib=1024,
+        rules="none", log_json=True, argon2_time=1, argon2_memory_kib=1024,
     )  # fmt: skip
     try:
         async with AsyncExitStack() as cleanup:

@@ -15,6 +15,7 @@ from tests.mutation.running import Trial
 MODULES = (
     "tongbao.payments.rules",
     "tongbao.wallet.rules",
+    "tongbao.wallet.transfers",
     "tongbao.identity.rules",
     "tongbao.merchants.rules",
     "tongbao.ledger.rules",

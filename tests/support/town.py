@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -13,16 +13,26 @@ from uuid import UUID
 import msgspec
 
 from tongbao.app.registry import DECIDERS
-from tongbao.engine.api import Accepted, Command, Declined, Engine, Limits, MemoryStore, Outcome, Store
+from tongbao.engine.api import Accepted, Command, Decider, Declined, Engine, Limits, MemoryStore, Outcome, Store
 from tongbao.identity.enrolment import sealed as really_sealed
 from tongbao.identity.types import Confirmation, Enrolment, PinConfirmation, Register, SetPin
 from tongbao.kernel.clock import VirtualClock
 from tongbao.ledger.api import CaptureHold, PlaceHold, VoidHold
 from tongbao.merchants.types import NewStore, OpenMerchant
 from tongbao.payments.types import CloseOrder, CreateOrder, PayMerchant, PayOrder, RefundPayment, payment_id_of
+from tongbao.rules.pack import merged, merged_text, named_packs, read_pack
+from tongbao.rules.types import AdoptRules
 from tongbao.security.people import WRAPPED
 from tongbao.security.personal import Vault
-from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankTransfer, Transfer
+from tongbao.wallet.types import (
+    Arrival,
+    CancelTransfer,
+    DeliverTransfer,
+    LinkBankAccount,
+    SettleBankTransfer,
+    StartBankTransfer,
+    Transfer,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CURRENCY = "CNY"
@@ -108,6 +118,12 @@ class Town:
             await self.happens(self.settling(customer_id, started.bank_transfer_id))
         return customer_id
 
+    async def adopt(self, packs: str, text: str = "") -> None:
+        """Put packs in force, by name, and one more by its text."""
+        every = [*named_packs(packs), *([read_pack(text, "test")] if text else [])]
+        rules = merged_text(merged(every, CURRENCY, "Asia/Shanghai"))
+        await self.happens(AdoptRules(command_id=self.id(), text=rules, by_hand=True, adopted_by="test", reason="test"))
+
     async def bank_account(self, customer_id: UUID) -> UUID:
         """A linked bank account."""
         bank_account_id = self.id()
@@ -147,11 +163,20 @@ class Town:
             command_id=self.id(), bank_transfer_id=transfer_id, customer_id=customer_id, currency=currency, state=state
         )
 
-    def transferring(self, payer: UUID, payee: UUID, minor: int, confirmation: Confirmation = RIGHT) -> Transfer:
+    def transferring(
+        self, payer: UUID, payee: UUID, minor: int, confirmation: Confirmation = RIGHT, arrival: Arrival = "now"
+    ) -> Transfer:
         return Transfer(
             command_id=self.id(), payer_id=payer, payee_id=payee, amount_minor=minor, currency=CURRENCY,
             note=sealed("payer: 午饭"), payee_note=sealed("payee: 午饭"), note_index=b"", confirmation=confirmation,
+            arrival=arrival,
         )  # fmt: skip
+
+    def cancelling(self, payer: UUID, transfer_id: UUID) -> CancelTransfer:
+        return CancelTransfer(command_id=self.id(), transfer_id=transfer_id, payer_id=payer, currency=CURRENCY)
+
+    def delivering(self, transfer_id: UUID, payer: UUID, payee: UUID) -> DeliverTransfer:
+        return DeliverTransfer(command_id=self.id(), transfer_id=transfer_id, payer_id=payer, payee_id=payee, currency=CURRENCY)
 
     def ordering(self, merchant: UUID, out_trade_no: str, minor: int = 1000, **other: Any) -> CreateOrder:
         wish: dict[str, Any] = {"store_id": None, "subject": "牛肉面", "currency": CURRENCY, "expires_in_s": 300} | other
@@ -218,8 +243,8 @@ class Town:
 
 
 @asynccontextmanager
-async def town(store: Store | None = None, seed: int = 1) -> AsyncIterator[Town]:
-    """A town over `store`, in memory by default, at noon."""
+async def town(store: Store | None = None, seed: int = 1, more: Sequence[Decider[Any]] = ()) -> AsyncIterator[Town]:
+    """A town over `store`, in memory by default, at noon; `more` is decided besides what the product decides."""
     clock = VirtualClock(NOON)
-    async with Engine(store or MemoryStore(), DECIDERS, clock, Limits(patience_s=5)) as engine:
+    async with Engine(store or MemoryStore(), [*DECIDERS, *more], clock, Limits(patience_s=5)) as engine:
         yield Town(engine, clock, seed)

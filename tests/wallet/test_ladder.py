@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,25 @@ from tongbao.wallet import errors
 from tongbao.wallet.types import BANK_TRANSFER, BILL, LinkBankAccount, UnlinkBankAccount
 
 ROWS, says = ladder()
+
+#: Three yuan a day.
+_DAILY = """
+pack = "test"
+title = { zh = "试", en = "Test" }
+[[rule]]
+id = "test"
+name = { zh = "试", en = "Test" }
+law = "Test"
+article = "1"
+effective_from = 2020-01-01
+verified = true
+action = "refuse"
+metric = "amount"
+window = { kind = "day" }
+limit = { CNY = "3.00" }
+"""
+RECEIVING = _DAILY + 'side = "credit"\nwhen = { kinds = ["receive"] }\ncounts = { kinds = ["receive"] }'
+WITHDRAWING = _DAILY + 'when = { kinds = ["withdrawal"] }\ncounts = { kinds = ["withdrawal"] }'
 
 #: Said by the service when a bank was asked or a page looked up, before any command.
 AT_THE_EDGE = {"bank_account_not_found", "bank_holder_mismatch", "bill_not_found"}
@@ -194,6 +214,112 @@ async def success_after_failure(place: Town) -> Command:
     customer, transfer = await started(place, "withdrawal")
     await place.happens(place.settling(customer, transfer, "FAILED"))
     return place.settling(customer, transfer)
+
+
+async def waiting(place: Town, minor: int = 100) -> tuple[UUID, UUID, UUID]:
+    """Somebody with 500, somebody else, and a transfer between them that arrives in two hours."""
+    payer, payee = await place.customer(500), await place.customer()
+    sent = await place.happens(place.transferring(payer, payee, minor, arrival="ordinary"))
+    return payer, payee, sent.transfer_id
+
+
+@says("insufficient_funds")
+async def spending_what_is_on_its_way_to_somebody(place: Town) -> Command:
+    payer, payee, _ = await waiting(place, 400)
+    return place.transferring(payer, payee, 101)
+
+
+@says("insufficient_funds")
+async def sending_a_cent_more_to_arrive_tomorrow(place: Town) -> Command:
+    return place.transferring(await place.customer(500), await place.customer(), 501, arrival="next_day")
+
+
+@says("ok")
+async def spending_what_was_taken_back(place: Town) -> Command:
+    payer, payee, transfer = await waiting(place, 400)
+    await place.happens(place.cancelling(payer, transfer))
+    return place.transferring(payer, payee, 500)
+
+
+@says("ok")
+async def taking_back_at_the_last_moment(place: Town) -> Command:
+    payer, _, transfer = await waiting(place)
+    place.clock.advance(timedelta(hours=2) - timedelta(microseconds=1))
+    return place.cancelling(payer, transfer)
+
+
+@says("transfer_ended")
+async def taking_back_when_its_time_has_come(place: Town) -> Command:
+    payer, _, transfer = await waiting(place)
+    place.clock.advance(timedelta(hours=2))
+    return place.cancelling(payer, transfer)
+
+
+@says("transfer_ended")
+async def taking_back_what_has_arrived(place: Town) -> Command:
+    payer, payee, transfer = await waiting(place)
+    place.clock.advance(timedelta(hours=2))
+    await place.happens(place.delivering(transfer, payer, payee))
+    return place.cancelling(payer, transfer)
+
+
+@says("ok")
+async def taking_back_twice(place: Town) -> Command:
+    payer, _, transfer = await waiting(place)
+    await place.happens(place.cancelling(payer, transfer))
+    return place.cancelling(payer, transfer)
+
+
+@says("transfer_not_found")
+async def taking_back_what_somebody_else_sent(place: Town) -> Command:
+    _, payee, transfer = await waiting(place)
+    return place.cancelling(payee, transfer)
+
+
+@says("transfer_not_found")
+async def taking_back_what_was_never_sent(place: Town) -> Command:
+    return place.cancelling(await place.customer(), place.id())
+
+
+@says("transfer_not_found")
+async def delivering_to_somebody_else(place: Town) -> Command:
+    payer, _, transfer = await waiting(place)
+    place.clock.advance(timedelta(hours=2))
+    return place.delivering(transfer, payer, payer)
+
+
+@says("ok")
+async def receiving_all_that_one_may(place: Town) -> Command:
+    payer, payee = await place.customer(500), await place.customer()
+    await place.adopt("none", RECEIVING)
+    return place.transferring(payer, payee, 300)
+
+
+@says("payee_cannot_receive")
+async def receiving_a_cent_more(place: Town) -> Command:
+    payer, payee = await place.customer(500), await place.customer()
+    await place.adopt("none", RECEIVING)
+    await place.happens(place.transferring(payer, payee, 300))
+    return place.transferring(payer, payee, 1)
+
+
+@says("limit_reached")
+async def withdrawing_more_in_a_day_than_one_may(place: Town) -> Command:
+    customer = await place.customer(500)
+    card = await place.bank_account(customer)
+    await place.adopt("none", WITHDRAWING)
+    await place.happens(place.starting(customer, card, 200, "withdrawal"))
+    return place.starting(customer, card, 101, "withdrawal")
+
+
+@says("ok")
+async def withdrawing_again_what_the_bank_did_not_take(place: Town) -> Command:
+    customer = await place.customer(500)
+    card = await place.bank_account(customer)
+    await place.adopt("none", WITHDRAWING)
+    started = await place.happens(place.starting(customer, card, 300, "withdrawal"))
+    await place.happens(place.settling(customer, started.bank_transfer_id, "FAILED"))
+    return place.starting(customer, card, 300, "withdrawal")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=repr)

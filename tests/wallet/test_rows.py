@@ -30,7 +30,7 @@ async def started(place: Town, kind: str) -> BankTransfer:
     at = NOON + LATER
     return BankTransfer(
         result.bank_transfer_id, customer, bank_account, "topup" if kind == "topup" else "withdrawal", "PENDING", 100, CURRENCY,
-        0, at + timedelta(seconds=10), None, None, at, None,
+        0, at + timedelta(seconds=10), None, None, at, None, "",
     )  # fmt: skip
 
 

@@ -71,6 +71,8 @@ from tongbao.privacy.erasures import ErasureService
 from tongbao.privacy.obstacles import obstacles_in
 from tongbao.privacy.office import PrivacyOffice
 from tongbao.privacy.service import PrivacyService
+from tongbao.rules import http as law_http
+from tongbao.rules.service import LawService
 from tongbao.security.classes import sealed
 from tongbao.security.keyring import KeyRing
 from tongbao.security.personal import Vault
@@ -123,6 +125,7 @@ class Services:
             states={"payment": self.payments.bill_states},
             counterparties=counterparties(self.identity, self.merchants, lambda ids: self.wallet.bank_accounts_by_id(ids)),
         )  # fmt: skip
+        self.law = LawService(engine, pool, clock, currency=settings.currency, zone=zone)
         self.cards = Cards(self.payments, self.merchants, self.identity, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")
         self.audit = Audit(dsn, keys, settings, clock)
@@ -227,6 +230,7 @@ def ping() -> str:
 ROUTES = (
     health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *credential_http.ROUTES, *realname_http.ROUTES,
     *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES, *privacy_http.ROUTES, *copy_http.ROUTES,
+    *law_http.ROUTES,
     *console.ROUTES, *proofs.ROUTES, page_reports.report,
 )  # fmt: skip
 
@@ -254,6 +258,7 @@ PARTS = frozenset(
         "signer",
         "books",
         "audit",
+        "law",
         "ledger",
         "listener",
         "operators",
@@ -289,6 +294,7 @@ def application(settings: Settings, dsn: str | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         url = dsn or await runtime.open_database(settings)
         async with open_services(settings, url) as services:
+            await services.law.adopt_shipped(settings.rules)
             app.state.services = services
             _log.info("ready", writer=services.engine.head.writer if services.engine.head else None)
             yield

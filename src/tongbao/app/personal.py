@@ -57,6 +57,9 @@ ELSEWHERE: Mapping[str, str] = {
     "merchant_entity": "a business; who stands behind one asks the merchant or us, with the document",
     "merchant_person": "who stands behind a business and has no account: asks us, with the document",
     "entity_check": "what a registry said of a business and of who stands behind it",
+    "delayed_transfer": "every transfer is in a bill, with when it arrives",
+    "usage": "what it counts is in the bills; the limits and how much of them is used: /v1/wallet/limits",
+    "duty": "what is reported to the authorities, which whoever it is about must not be told (Anti-Money Laundering Law)",
     "api_key": "a merchant's server, not a person",
 }
 
@@ -93,7 +96,8 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
              left_out={"guardian_id": _YOURS, "minor_id": "the minor's id: another person's"}),
         Held("bank_accounts", "bank", BANK_ACCOUNT, "customer_id", pool, vault,
              opened={"number": NUMBER, "holder_name": HOLDER}, left_out={"customer_id": _YOURS}),
-        Held("bank_transfers", "bank", BANK_TRANSFER, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
+        Held("bank_transfers", "bank", BANK_TRANSFER, "customer_id", pool, vault,
+             left_out={"customer_id": _YOURS, "counted": "which limits counted it: /v1/wallet/limits"}),
         Held("balances", "money", ACCOUNT, "owner_id", pool, vault, left_out={"owner_id": _YOURS}),
         Bills(statement),
         Payments(pool),

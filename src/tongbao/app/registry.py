@@ -37,10 +37,12 @@ from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
 from tongbao.privacy import assessments, breaches, consents, copies, corrections, erasure, reviews
+from tongbao.rules import api as law
 from tongbao.security import classes, people
 from tongbao.security.keys import Keys, mac
 from tongbao.security.masking import mask_card, mask_login, mask_name
 from tongbao.wallet import rules as wallet_rules
+from tongbao.wallet import transfers
 from tongbao.wallet import types as wallet_types
 from tongbao.wallet.statement import CounterpartiesOf, Counterparty
 from tongbao.wallet.types import BankTransfer, LinkedAccount
@@ -52,6 +54,7 @@ MIGRATIONS = (
     "tongbao.security",
     "tongbao.identity",
     "tongbao.operators",
+    "tongbao.rules",
     "tongbao.merchants",
     "tongbao.wallet",
     "tongbao.payments",
@@ -75,9 +78,11 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *passkeys.DECIDERS,
     *certificates.DECIDERS,
     *enrolling.DECIDERS,
+    *law.DECIDERS,
     *merchant_rules.DECIDERS,
     *entities.DECIDERS,
     *wallet_rules.DECIDERS,
+    *transfers.DECIDERS,
     *payment_rules.DECIDERS,
     *consents.DECIDERS,
     *reviews.DECIDERS,
@@ -102,13 +107,14 @@ CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_payments)
 #: Every table that commands write.
 RELATIONS: tuple[Relation[Any], ...] = (
     people.PERSON_KEY, identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION, STANDING,
+    *law.RELATIONS,
     realname_types.REAL_NAME, realname_types.NAME_CHECK, realname_types.DOCUMENT_HOLDER, realname_types.PHONE_HOLDER,
     realname_types.GUARDIANSHIP, realname_types.NAME_EVENT,
     operator_types.PROPOSAL, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
     devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,
-    wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.BILL,
+    wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
     breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, assessments.ASSESSMENT,

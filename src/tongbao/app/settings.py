@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registries_url the address of those who know people; empty: the simulated registries of `tongbao demo`
     currency       the wallet's currency
     time_zone      whose midnight begins a day in statements
+    rules          packs of rules, by name or as paths of files: adopted at the start of the server unless somebody adopted others
+                   by hand; "none": no limits
     country        ISO 3166 code printed into merchant codes
     log_json       structured logs as JSON lines instead of for a terminal
     secure_cookies cookies only over HTTPS; off for a laptop without TLS
@@ -65,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = "CNY"
     country: str = "CN"
     time_zone: str = "Asia/Shanghai"
+    rules: str = "cn,house"
     log_json: bool = False
     secure_cookies: bool = False
     address_rate: Annotated[int, msgspec.Meta(ge=1)] = 500

@@ -36,6 +36,7 @@ from tongbao.payments.types import (
     RefundPayment,
     refund_id_of,
 )
+from tongbao.rules.api import Act, assess, law_keys
 from tongbao.wallet.rules import wallet_of
 from tongbao.wallet.types import BILL, Bill
 
@@ -113,8 +114,8 @@ def ordered(command: CreateOrder, fee_minor: int, now: datetime) -> Payment:
 
 
 def pay_order(command: PayOrder, view: View, now: datetime) -> Decision:
-    """Declines `payment_not_found`, `order_paid`, `order_closed`, `order_expired`, `amount_mismatch`, what `confirm` declines,
-    `insufficient_funds`."""
+    """Declines `payment_not_found`, `order_paid`, `order_closed`, `order_expired`, `amount_mismatch`, what `confirm` and
+    `assess` decline, `insufficient_funds`."""
     payment = view.get(PAYMENT, command.payment_id)
     if payment is None or payment.merchant_id != command.merchant_id:
         return Declined(errors.PAYMENT_NOT_FOUND)
@@ -130,7 +131,8 @@ def pay_order(command: PayOrder, view: View, now: datetime) -> Decision:
 
 
 def pay_merchant(command: PayMerchant, view: View, now: datetime) -> Decision:
-    """Declines `merchant_not_found`, `currency_mismatch`, `out_trade_no_used`, what `confirm` declines, `insufficient_funds`."""
+    """Declines `merchant_not_found`, `currency_mismatch`, `out_trade_no_used`, what `confirm` and `assess` decline,
+    `insufficient_funds`."""
     require_positive(command.amount_minor)
     merchant = view.get(MERCHANT_TERMS, command.merchant_id)
     if merchant is None:
@@ -164,6 +166,9 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
     if isinstance(factors, Declined):
         return factors
     wallet = wallet_of(command.payer_id, payment.currency)
+    act = Act("payment", payment.amount_minor, payment.currency, factors, wallet.account_id, command.method, payment.merchant_id)
+    if (refused := assess(view, now, command.payer_id, act)) is not None:
+        return refused
     legs = [Leg(wallet, -payment.amount_minor)]
     if payment.amount_minor > payment.fee_minor:
         legs.append(Leg(merchant_balance(payment.merchant_id, payment.currency), payment.amount_minor - payment.fee_minor))
@@ -305,7 +310,8 @@ def _create_keys(command: CreateOrder) -> list[Key]:
 
 def _pay_order_keys(command: PayOrder) -> list[Key]:
     money = _money_keys(command.payer_id, command.merchant_id, command.currency)
-    return [Key(PAYMENT, command.payment_id), *confirmation_keys(command.payer_id, command.confirmation), *money]
+    agreed = confirmation_keys(command.payer_id, command.confirmation)
+    return [Key(PAYMENT, command.payment_id), *agreed, *law_keys(command.payer_id, command.merchant_id), *money]
 
 
 def _pay_merchant_keys(command: PayMerchant) -> list[Key]:
@@ -314,6 +320,7 @@ def _pay_merchant_keys(command: PayMerchant) -> list[Key]:
         Key(MERCHANT_TERMS, command.merchant_id),
         Key(PAYMENT, command.payment_id),
         *confirmation_keys(command.payer_id, command.confirmation),
+        *law_keys(command.payer_id, command.merchant_id),
         *money,
     ]
 

@@ -16,6 +16,16 @@ BANK_TRANSFER_UNKNOWN = decline(
 BANK_TRANSFER_SETTLED = decline(
     "bank_transfer_settled", "该笔充值或提现已有不同结果。", "This top-up or withdrawal has ended otherwise already.", status=409
 )
+PAYEE_CANNOT_RECEIVE = decline(
+    "payee_cannot_receive", "收款人暂时无法收取这笔款项。", "The recipient cannot take this payment at present."
+)
+TRANSFER_NOT_FOUND = decline("transfer_not_found", "未找到该笔转账。", "There is no such transfer.", status=404)
+TRANSFER_ENDED = decline(
+    "transfer_ended",
+    "该笔转账已到账或已结束，不能撤销。",
+    "This transfer has arrived or ended and cannot be cancelled.",
+    status=409,
+)
 BILL_NOT_FOUND = decline("bill_not_found", "未找到该账单。", "There is no such bill.", status=404)
 BANK_ACCOUNT_FORMAT = refusal("bank_account_format", "卡号须为 12 至 19 位数字。", "A bank account number has 12 to 19 digits.")
 BANK_UNSUPPORTED = refusal(

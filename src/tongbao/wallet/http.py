@@ -18,10 +18,10 @@ from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor, parse
 from tongbao.security.masking import mask_login, mask_name
-from tongbao.wallet import bank_http, errors
+from tongbao.wallet import bank_http, errors, transfers_http
 from tongbao.wallet.service import WalletService
 from tongbao.wallet.statement import Counterparty, ShownBill
-from tongbao.wallet.types import Bill, BillKind, BillState, CounterpartyKind, Direction
+from tongbao.wallet.types import Arrival, Bill, BillKind, BillState, CounterpartyKind, DelayedTransfer, Direction
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 PathId = Annotated[str, PathParameter(max_length=64)]
@@ -52,12 +52,14 @@ class PayeeAnswer(msgspec.Struct, frozen=True):
 
 
 class TransferBody(ConfirmedBody, frozen=True, kw_only=True):
-    """Money for another customer, confirmed by PIN or in another way."""
+    """Money for another customer, confirmed by PIN or in another way. `arrival`: now, ordinary (in two hours) or next_day (in 24
+    hours); until then it can be cancelled."""
 
     payee_id: Text
     amount: Text
     currency: Text
     note: Annotated[str, msgspec.Meta(max_length=400)] = ""
+    arrival: Arrival = "now"
 
 
 class CounterpartyAnswer(msgspec.Struct, frozen=True):
@@ -69,7 +71,8 @@ class CounterpartyAnswer(msgspec.Struct, frozen=True):
 
 
 class BillAnswer(msgspec.Struct, frozen=True):
-    """One line of the statement. A payment's state says what was refunded since; `factors` and `strength`, by what this customer
+    """One line of the statement. A payment's state says what was refunded since, a transfer's whether it has arrived, which
+    it does at `arrives_at`; `factors` and `strength`, by what this customer
     was shown to agree, where it was theirs to."""
 
     bill_id: str
@@ -86,6 +89,8 @@ class BillAnswer(msgspec.Struct, frozen=True):
     journal_id: str | None = None
     payment_id: str | None = None
     bank_transfer_id: str | None = None
+    transfer_id: str | None = None
+    arrives_at: datetime | None = None
     factors: tuple[Kind, ...] = ()
     strength: Strength | None = None
 
@@ -109,13 +114,21 @@ class BillsAnswer(msgspec.Struct, frozen=True):
 
 async def _bill_answers(bills: Sequence[ShownBill], wallet: WalletService) -> list[BillAnswer]:
     states, people = await wallet.statement.details([bill.row for bill in bills])
-    return [_bill_answer(bill.row, bill.note, states, people) for bill in bills]
+    waiting = [bill.row.reference_id for bill in bills if bill.row.kind == "transfer" and bill.row.reference_id]
+    delayed = await wallet.delayed.several(waiting) if waiting else {}
+    return [_bill_answer(bill.row, bill.note, states, people, delayed) for bill in bills]
 
 
-def _bill_answer(bill: Bill, note: str, states: dict[UUID, BillState], people: dict[UUID, Counterparty]) -> BillAnswer:
+def _bill_answer(
+    bill: Bill,
+    note: str,
+    states: dict[UUID, BillState],
+    people: dict[UUID, Counterparty],
+    delayed: dict[UUID, DelayedTransfer],
+) -> BillAnswer:
     other = people.get(bill.counterparty_id) or Counterparty("–", bill.counterparty_kind)
     reference = str(bill.reference_id) if bill.reference_id else None
-    paid = bill.kind in ("payment", "refund")
+    later = delayed.get(bill.reference_id) if bill.reference_id and bill.kind == "transfer" else None
     return BillAnswer(
         bill_id=str(bill.bill_id),
         kind=bill.kind,
@@ -129,8 +142,10 @@ def _bill_answer(bill: Bill, note: str, states: dict[UUID, BillState], people: d
         state=states.get(bill.bill_id, "SUCCEEDED"),
         balance_after=None if bill.balance_minor is None else format_minor(bill.balance_minor, bill.currency),
         journal_id=str(bill.journal_id) if bill.journal_id else None,
-        payment_id=reference if paid else None,
-        bank_transfer_id=None if paid else reference,
+        payment_id=reference if bill.kind in ("payment", "refund") else None,
+        bank_transfer_id=reference if bill.kind in ("topup", "withdrawal") else None,
+        transfer_id=reference if bill.kind == "transfer" else None,
+        arrives_at=later.arrives_at if later else None,
         factors=kinds(bill.factors),
         strength=strength(bill.factors) if bill.factors else None,
     )
@@ -155,12 +170,13 @@ async def resolve_payee(customer: Caller, data: ResolveBody, wallet: WalletServi
 
 @post("/v1/wallet/transfers", tags=["Wallet"], status_code=201)
 async def transfer(customer: Caller, data: TransferBody, wallet: WalletService, key: web.IdempotencyKey) -> BillAnswer:
-    """Send money to another customer, at once."""
+    """Send money to another customer, at once or to arrive later. A rule may delay it further: `arrives_at` says until when."""
     amount = wallet.own_currency(parse(data.amount, data.currency))
     if len(data.note) > 100:
         raise Refusal(errors.NOTE_TOO_LONG)
     payee_id = web.parse_id(data.payee_id, errors.PAYEE_NOT_FOUND)
-    bill = await wallet.transfer(command_id_for(customer, key), customer, payee_id, amount, data.note, data.given())
+    given, note = data.given(), data.note
+    bill = await wallet.transfer(command_id_for(customer, key), customer, payee_id, amount, note, given, data.arrival)
     return (await _bill_answers([bill], wallet))[0]
 
 
@@ -195,4 +211,4 @@ async def bill(customer: Caller, wallet: WalletService, bill_id: PathId) -> Bill
     return (await _bill_answers([await wallet.statement.bill(customer.principal_id, wanted)], wallet))[0]
 
 
-ROUTES = (balance, *bank_http.ROUTES, resolve_payee, transfer, bills, bill)
+ROUTES = (balance, *bank_http.ROUTES, resolve_payee, transfer, *transfers_http.ROUTES, bills, bill)

@@ -1,4 +1,4 @@
-"""Deciders of the wallet."""
+"""Deciders of the wallet and the bank. Transfers between customers: `transfers.py`."""
 
 from __future__ import annotations
 
@@ -26,20 +26,18 @@ from tongbao.ledger.api import (
     post,
     require_positive,
 )
+from tongbao.rules.api import Act, give_back, law_keys, weigh
 from tongbao.wallet import errors
 from tongbao.wallet.types import (
     BANK_ACCOUNT,
     BANK_TRANSFER,
     BILL,
-    CUSTOMER,
     BankAccount,
     BankTransfer,
     Bill,
-    Direction,
     LinkBankAccount,
     SettleBankTransfer,
     StartBankTransfer,
-    Transfer,
     UnlinkBankAccount,
 )
 
@@ -53,13 +51,6 @@ class BankTransferStarted(msgspec.Struct, frozen=True):
     """Result of `StartBankTransfer`."""
 
     bank_transfer_id: UUID
-
-
-class Transferred(msgspec.Struct, frozen=True):
-    """Result of `Transfer`: the payer's bill."""
-
-    bill_id: UUID
-    journal_id: UUID
 
 
 @lru_cache(maxsize=100_000)
@@ -95,7 +86,7 @@ def _linked(view: View, bank_account_id: UUID, customer_id: UUID) -> BankAccount
 
 
 def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -> Decision:
-    """Declines `bank_account_unknown`, what `confirm` declines, `insufficient_funds`."""
+    """Declines `bank_account_unknown`, what `confirm` and `weigh` decline, `insufficient_funds`."""
     require_positive(command.amount_minor)
     if _linked(view, command.bank_account_id, command.customer_id) is None:
         return Declined(errors.BANK_ACCOUNT_UNKNOWN)
@@ -104,6 +95,10 @@ def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -
         return factors
     journal: Journal | None = None
     wallet = wallet_of(command.customer_id, command.currency)
+    act = Act(command.transfer_kind, command.amount_minor, command.currency, factors, wallet.account_id)
+    weighed = weigh(view, now, command.customer_id, act)
+    if isinstance(weighed, Declined):
+        return weighed
     if command.transfer_kind == "withdrawal":
         legs = [Leg(wallet, -command.amount_minor), Leg(Place(WITHDRAWALS_IN_TRANSIT, command.currency), command.amount_minor)]
         posted = post(view, command, now, "withdrawal.start", legs)
@@ -115,7 +110,7 @@ def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -
         BANK_TRANSFER,
         BankTransfer(
             transfer_id, command.customer_id, command.bank_account_id, command.transfer_kind, "PENDING", command.amount_minor,
-            command.currency, 0, now + FIRST_ANSWER, None, None, now, None,
+            command.currency, 0, now + FIRST_ANSWER, None, None, now, None, weighed.counted,
         ),
     )  # fmt: skip
     view.put(
@@ -132,7 +127,8 @@ def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -
 
 def settle_bank_transfer(command: SettleBankTransfer, view: View, now: datetime) -> Decision:
     """Apply the bank's answer once. Hearing the same answer again changes nothing; a contradicting one is declined as
-    `bank_transfer_settled`, and told to the operators. Nothing else can end a bank transfer. Money that the wallet cannot take
+    `bank_transfer_settled`, and told to the operators. Nothing else can end a bank transfer. What failed is given back to the
+    customer's limits too. Money that the wallet cannot take
     (frozen, closed, at its ceiling) waits: the transfer stays UNKNOWN and is asked for again."""
     transfer = view.get(BANK_TRANSFER, command.bank_transfer_id)
     if transfer is None or transfer.customer_id != command.customer_id or transfer.currency != command.currency:
@@ -155,6 +151,8 @@ def settle_bank_transfer(command: SettleBankTransfer, view: View, now: datetime)
             due = now + UNCREDITABLE
             view.put(BANK_TRANSFER, replace(transfer, state="UNKNOWN", attempts=transfer.attempts + 1, next_attempt_at=due))
             return Accepted()
+    if command.state == "FAILED":
+        give_back(view, now, transfer.customer_id, transfer.counted, transfer.amount_minor)
     view.put(
         BANK_TRANSFER,
         replace(
@@ -186,47 +184,12 @@ def _settling_legs(transfer: BankTransfer, state: str) -> list[Leg]:
             return []
 
 
-def transfer(command: Transfer, view: View, now: datetime) -> Decision:
-    """Declines `payee_is_payer`, `payee_not_found`, what `confirm` declines, `insufficient_funds`. Both sides get a bill."""
-    require_positive(command.amount_minor)
-    if command.payee_id == command.payer_id:
-        return Declined(errors.PAYEE_IS_PAYER)
-    payee = view.get(CUSTOMER, command.payee_id)
-    if payee is None or payee.audience != "wallet":
-        return Declined(errors.PAYEE_NOT_FOUND)
-    factors = confirm(view, command.payer_id, command.confirmation, now)
-    if isinstance(factors, Declined):
-        return factors
-    payer_wallet, payee_wallet = wallet_of(command.payer_id, command.currency), wallet_of(command.payee_id, command.currency)
-    journal = post(
-        view, command, now, "transfer", [Leg(payer_wallet, -command.amount_minor), Leg(payee_wallet, command.amount_minor)]
-    )
-    if isinstance(journal, Declined):
-        return journal
-    bill_id = view.new_id()
-    sides: tuple[tuple[UUID, Direction, UUID, Place, bytes], ...] = (
-        (command.payer_id, "out", command.payee_id, payer_wallet, command.note),
-        (command.payee_id, "in", command.payer_id, payee_wallet, command.payee_note),
-    )
-    for mine, direction, other, place, note in sorted(sides):  # by customer: the chain order of the two bills
-        balance = account_at(view, place, now).posted_minor
-        view.put(
-            BILL,
-            Bill(
-                mine, bill_id, "transfer", direction, command.amount_minor, command.currency, "customer", other, "",
-                note, now, balance, journal.journal_id, None, factors if direction == "out" else 0,
-            ),
-        )  # fmt: skip
-    view.emit(f"customer:{command.payee_id}", "transfer.received", {"bill_id": bill_id})
-    return Accepted(Transferred(bill_id, journal.journal_id))
-
-
 def _start_keys(command: StartBankTransfer) -> list[Key]:
     places = [wallet_of(command.customer_id, command.currency)]
     if command.transfer_kind == "withdrawal":
         places.append(Place(WITHDRAWALS_IN_TRANSIT, command.currency))
     agreed = confirmation_keys(command.customer_id, command.confirmation)
-    return [Key(BANK_ACCOUNT, command.bank_account_id), *agreed, *account_keys(places)]
+    return [Key(BANK_ACCOUNT, command.bank_account_id), *agreed, *law_keys(command.customer_id), *account_keys(places)]
 
 
 def _settle_keys(command: SettleBankTransfer) -> list[Key]:
@@ -235,12 +198,7 @@ def _settle_keys(command: SettleBankTransfer) -> list[Key]:
         Place(RESERVE, command.currency),
         Place(WITHDRAWALS_IN_TRANSIT, command.currency),
     ]
-    return [Key(BANK_TRANSFER, command.bank_transfer_id), *account_keys(places)]
-
-
-def _transfer_keys(command: Transfer) -> list[Key]:
-    places = [wallet_of(command.payer_id, command.currency), wallet_of(command.payee_id, command.currency)]
-    return [Key(CUSTOMER, command.payee_id), *confirmation_keys(command.payer_id, command.confirmation), *account_keys(places)]
+    return [Key(BANK_TRANSFER, command.bank_transfer_id), *law_keys(command.customer_id), *account_keys(places)]
 
 
 DECIDERS = (
@@ -248,5 +206,4 @@ DECIDERS = (
     Decider(UnlinkBankAccount, lambda command: [Key(BANK_ACCOUNT, command.bank_account_id)], unlink_bank_account),
     Decider(StartBankTransfer, _start_keys, start_bank_transfer, BankTransferStarted),
     Decider(SettleBankTransfer, _settle_keys, settle_bank_transfer),
-    Decider(Transfer, _transfer_keys, transfer, Transferred),
 )

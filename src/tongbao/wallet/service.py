@@ -30,10 +30,13 @@ from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import Account
 from tongbao.security.personal import Vault
 from tongbao.wallet import errors
-from tongbao.wallet.rules import BankTransferStarted, Transferred, wallet_of
+from tongbao.wallet.delayed import DelayedTransfers
+from tongbao.wallet.rules import BankTransferStarted, wallet_of
 from tongbao.wallet.statement import NOTE, CounterpartiesOf, ShownBill, Statement, StatesOf
+from tongbao.wallet.transfers import Transferred
 from tongbao.wallet.types import (
     QUERIES,
+    Arrival,
     Bank,
     BankAccount,
     BankAnswer,
@@ -85,7 +88,13 @@ class WalletService:
         self._clock = clock
         self.currency = currency
         self.zone = zone
-        states = {**states, "topup": self.bank_transfer_states, "withdrawal": self.bank_transfer_states}
+        self.delayed = DelayedTransfers(engine, pool, clock)
+        states = {
+            **states,
+            "transfer": self.delayed.states,
+            "topup": self.bank_transfer_states,
+            "withdrawal": self.bank_transfer_states,
+        }
         self.statement = Statement(pool, vault, currency=currency, zone=zone, states=states, counterparties=counterparties)
         self._settling: set[asyncio.Task[None]] = set()
 
@@ -266,10 +275,10 @@ class WalletService:
         return await self._identity.person(payee.principal_id)
 
     async def transfer(
-        self, command_id: UUID, caller: Caller, payee_id: UUID, amount: Money, note: str, given: Given
+        self, command_id: UUID, caller: Caller, payee_id: UUID, amount: Money, note: str, given: Given, arrival: Arrival = "now"
     ) -> ShownBill:
-        """Send money. Refuses `control_characters`; declines `payee_is_payer`, `payee_not_found`, `pin_…`,
-        `insufficient_funds`."""
+        """Send money, to arrive when the payer chose, or later if a rule says so. Refuses `control_characters`; declines
+        `payee_is_payer`, `payee_not_found`, `pin_…`, what the rules decline, `payee_cannot_receive`, `insufficient_funds`."""
         payer_id, note = caller.principal_id, plain(note.strip())
         act = Act("transfer", payee_id, amount.minor, amount.currency)
         confirmation = await self._identity.confirmation(caller, given, command_id, act)
@@ -280,6 +289,7 @@ class WalletService:
         command = Transfer(
             command_id=command_id, payer_id=payer_id, payee_id=payee_id, amount_minor=amount.minor, currency=amount.currency,
             note=sealed[0], payee_note=sealed[1], note_index=self._vault.index(NOTE, note), confirmation=confirmation,
+            arrival=arrival,
         )  # fmt: skip
         done = cast(Transferred, accepted(await self._engine.submit(command)))
         return await self.statement.bill(caller.principal_id, done.bill_id)

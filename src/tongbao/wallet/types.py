@@ -18,7 +18,10 @@ BankTransferState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED"]
 BankTransferKind = Literal["topup", "withdrawal"]
 Direction = Literal["in", "out"]
 CounterpartyKind = Literal["customer", "merchant", "bank"]
-BillState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED", "PARTLY_REFUNDED", "REFUNDED"]
+BillState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED", "CANCELLED", "PARTLY_REFUNDED", "REFUNDED"]
+#: When a transfer arrives, as its payer chooses.
+Arrival = Literal["now", "ordinary", "next_day"]
+DelayedState = Literal["PENDING", "SUCCEEDED", "CANCELLED", "FAILED"]
 BillKind = Literal["payment", "refund", "topup", "withdrawal", "transfer"]
 
 
@@ -50,7 +53,8 @@ class BankTransfer(msgspec.Struct, frozen=True, gc=False):
         PENDING ─▶ SUCCEEDED | FAILED            the bank answered
         PENDING ─▶ UNKNOWN ─▶ SUCCEEDED | FAILED  it did not, and the janitor asked until it knew
 
-    A withdrawal leaves the wallet when it starts and comes back if it fails; a top-up reaches it when it succeeds.
+    A withdrawal leaves the wallet when it starts and comes back if it fails; a top-up reaches it when it succeeds. `counted` says
+    where the rules counted it, for giving that back too.
     """
 
     bank_transfer_id: UUID
@@ -66,6 +70,33 @@ class BankTransfer(msgspec.Struct, frozen=True, gc=False):
     failure_code: str | None
     created_at: datetime
     finished_at: datetime | None
+    counted: str
+
+
+class DelayedTransfer(msgspec.Struct, frozen=True, gc=False):
+    """A transfer that arrives later. Its money is held in the payer's wallet until then.
+
+        PENDING ─▶ SUCCEEDED    its time has come
+        PENDING ─▶ CANCELLED    the payer changed their mind before that
+        PENDING ─▶ FAILED       it could not arrive; `failure_code` says why, and the money is free again
+
+    `payee_note` is sealed for the payee's bill; `hold_id` is the hold's, `counted` where the rules counted it.
+    """
+
+    transfer_id: UUID
+    payer_id: UUID
+    payee_id: UUID
+    amount_minor: int
+    currency: str
+    payee_note: bytes
+    state: DelayedState
+    arrives_at: datetime
+    hold_id: UUID
+    counted: str
+    failure_code: str | None
+    created_at: datetime
+    ended_at: datetime | None
+    journal_id: UUID | None
 
 
 class Bill(msgspec.Struct, frozen=True, gc=False):
@@ -95,6 +126,7 @@ class Bill(msgspec.Struct, frozen=True, gc=False):
 
 BANK_ACCOUNT: Relation[BankAccount] = Relation("bank_account", BankAccount, key=("bank_account_id",), rank=300)
 BANK_TRANSFER: Relation[BankTransfer] = Relation("bank_transfer", BankTransfer, key=("bank_transfer_id",), rank=310)
+DELAYED_TRANSFER: Relation[DelayedTransfer] = Relation("delayed_transfer", DelayedTransfer, key=("transfer_id",), rank=320)
 BILL: Relation[Bill] = Relation(
     "bill",
     Bill,
@@ -162,8 +194,8 @@ class SettleBankTransfer(Command, frozen=True, kw_only=True):
 
 
 class Transfer(Command, frozen=True, kw_only=True):
-    """Send money to another customer. The note is sealed twice, for either's bill; `note_index` stands for it where two sendings
-    are compared."""
+    """Send money to another customer, to arrive at once or later. The note is sealed twice, for either's bill; `note_index`
+    stands for it where two sendings are compared."""
 
     kind = "wallet.transfer"
     payer_id: UUID
@@ -174,9 +206,30 @@ class Transfer(Command, frozen=True, kw_only=True):
     payee_note: bytes
     note_index: bytes
     confirmation: Confirmation
+    arrival: Arrival = "now"
 
     def hashed(self) -> Transfer:
         return msgspec.structs.replace(self, note=b"", payee_note=b"", confirmation=UNSAID)
+
+
+class CancelTransfer(Command, frozen=True, kw_only=True):
+    """The payer takes back a transfer that has not arrived yet."""
+
+    kind = "wallet.cancel_transfer"
+    transfer_id: UUID
+    payer_id: UUID
+    currency: str
+
+
+class DeliverTransfer(Command, frozen=True, kw_only=True):
+    """A delayed transfer's time has come. `payer_id`, `payee_id` and `currency` repeat the transfer's, so that its rows are
+    known."""
+
+    kind = "wallet.deliver_transfer"
+    transfer_id: UUID
+    payer_id: UUID
+    payee_id: UUID
+    currency: str
 
 
 class BankAnswer(msgspec.Struct, frozen=True):

@@ -39,7 +39,8 @@ _TAIL_LINES = 30
 @click.command("smoke", help="Tell one whole story over HTTP and check every figure. Exits 1 at the first difference.")
 @click.option("--fee-error", default=0, hidden=True, help="Fen by which the story's own tally gets every fee wrong.")
 def command(fee_error: int) -> None:
-    settings = Settings.read()
+    # The story's people are known to nobody, and by the rules of the setting such people may not pay.
+    settings = msgspec.structs.replace(Settings.read(), rules="none")
     logs.configure(as_json=settings.log_json, level=40)
     console = Console(highlight=False)
     handle, name = tempfile.mkstemp(prefix="tongbao-smoke-", suffix=".log")

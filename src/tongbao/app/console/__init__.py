@@ -14,6 +14,7 @@ from tongbao.app.console import (
     entities,
     exchange,
     journals,
+    law,
     operators,
     payments,
     people,
@@ -36,12 +37,12 @@ _JOURNAL = ("journal_id", "journal")
 _PAYMENT = ("payment_id", "payment")
 _PROPOSAL = ("proposal_id", "proposal")
 _INCIDENT = ("incident_id", "incident")
+_CUSTOMER = ("customer_id", "customer")
+_MERCHANT = ("merchant_id", "merchant")
 _PERIOD = ("through", "period")
 _BREACH = ("breach_id", "breach")
 _ASSESSMENT = ("assessment_id", "assessment")
 _REVIEW = ("review_id", "review")
-_CUSTOMER = ("customer_id", "customer")
-_MERCHANT = ("merchant_id", "merchant")
 
 
 def _owners(page: Any) -> Iterable[Subject]:
@@ -54,6 +55,10 @@ def _customers(page: Any) -> Iterable[Subject]:
 
 def _customer(answer: Any) -> Iterable[Subject]:
     return [Subject("customer", answer.customer_id)]
+
+
+def _subjects(page: Any) -> Iterable[Subject]:
+    return {Subject("customer", row.subject_id) for row in page.items}
 
 
 def _payers(page: Any) -> Iterable[Subject]:
@@ -113,6 +118,12 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=entities.one_entity, permission=_P.MERCHANTS_READ, about=_MERCHANT),
     Right(route=entities.record_entity, permission=_P.MERCHANTS_OPEN, about=_MERCHANT),
     Right(route=entities.check_entity, permission=_P.MERCHANTS_OPEN, about=_MERCHANT),
+    Right(route=law.rulebook, permission=_P.RULES_READ),
+    Right(route=law.rulebook_versions, permission=_P.RULES_READ),
+    Right(route=law.customer_limits, permission=_P.RULES_READ, about=_CUSTOMER),
+    Right(route=law.merchant_caps, permission=_P.RULES_READ, about=_MERCHANT),
+    Right(route=law.set_merchant_caps, permission=_P.RULES_CHANGE, about=_MERCHANT),
+    Right(route=law.duties, permission=_P.ACTS_READ, shows=_subjects),
     Right(route=operators.operators_found, permission=_P.OPERATORS_READ),
     Right(route=operators.roles, permission=_P.SELF),
     Right(route=operators.acts, permission=_P.ACTS_READ),

@@ -27,6 +27,7 @@ create table bank_transfer (
     failure_code     text,
     created_at       timestamptz not null,
     finished_at      timestamptz,
+    counted          text        not null,
     seal             bytea       not null,
     constraint bank_transfer_pk primary key (bank_transfer_id),
     constraint bank_transfer_kind check (kind in ('topup', 'withdrawal')),
@@ -36,6 +37,31 @@ create table bank_transfer (
 );
 create index bank_transfer_due on bank_transfer (next_attempt_at) where state in ('PENDING', 'UNKNOWN');
 create index bank_transfer_by_customer on bank_transfer (customer_id, bank_transfer_id);
+
+create table delayed_transfer (
+    transfer_id  uuid        not null,
+    payer_id     uuid        not null,
+    payee_id     uuid        not null,
+    amount_minor bigint      not null,
+    currency     text        not null,
+    payee_note   bytea       not null,
+    state        text        not null,
+    arrives_at   timestamptz not null,
+    hold_id      uuid        not null,
+    counted      text        not null,
+    failure_code text,
+    created_at   timestamptz not null,
+    ended_at     timestamptz,
+    journal_id   uuid,
+    seal         bytea       not null,
+    constraint delayed_transfer_pk primary key (transfer_id),
+    constraint delayed_transfer_state check (state in ('PENDING', 'SUCCEEDED', 'CANCELLED', 'FAILED')),
+    constraint delayed_transfer_amount check (amount_minor > 0),
+    constraint delayed_transfer_ended check ((ended_at is null) = (state = 'PENDING')),
+    constraint delayed_transfer_posted check ((journal_id is not null) = (state = 'SUCCEEDED'))
+);
+create index delayed_transfer_due on delayed_transfer (arrives_at) where state = 'PENDING';
+create index delayed_transfer_by_payer on delayed_transfer (payer_id, created_at, transfer_id);
 
 create table bill (
     customer_id       uuid        not null,
@@ -68,7 +94,10 @@ comment on table bank_account is
     'C2 sealed: number, holder_name; C2: bank; C1: bank_account_id, customer_id; none: linked_at, unlinked_at, seal';
 comment on table bank_transfer is
     'C2: amount_minor, bank_reference, failure_code; C1: bank_transfer_id, customer_id, bank_account_id; none: kind, state,
-     currency, attempts, next_attempt_at, created_at, finished_at, seal';
+     currency, attempts, next_attempt_at, created_at, finished_at, counted, seal';
+comment on table delayed_transfer is
+    'C2 sealed: payee_note; C2: amount_minor, failure_code; C1: transfer_id, payer_id, payee_id, hold_id, journal_id; none: currency,
+     state, arrives_at, counted, created_at, ended_at, seal';
 comment on table bill is
     'C2 sealed: note; C2: amount_minor, balance_minor, title; C1: customer_id, bill_id, counterparty_id, journal_id,
      reference_id; none: kind, direction, currency, counterparty_kind, at, factors';

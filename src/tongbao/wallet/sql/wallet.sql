@@ -12,19 +12,19 @@ where bank_account_id = any($1::uuid[]);
 -- name: bank_transfer
 -- One transfer. $1 id.
 select bank_transfer_id, customer_id, bank_account_id, kind, state, amount_minor, currency, attempts, next_attempt_at,
-       bank_reference, failure_code, created_at, finished_at
+       bank_reference, failure_code, created_at, finished_at, counted
 from bank_transfer where bank_transfer_id = $1;
 
 -- name: bank_transfers_by_id
 -- Several transfers. $1 ids.
 select bank_transfer_id, customer_id, bank_account_id, kind, state, amount_minor, currency, attempts, next_attempt_at,
-       bank_reference, failure_code, created_at, finished_at
+       bank_reference, failure_code, created_at, finished_at, counted
 from bank_transfer where bank_transfer_id = any($1::uuid[]);
 
 -- name: bank_transfers
 -- For the console, newest first. $1 state or null, $2 below this id or null, $3 limit.
 select bank_transfer_id, customer_id, bank_account_id, kind, state, amount_minor, currency, attempts, next_attempt_at,
-       bank_reference, failure_code, created_at, finished_at
+       bank_reference, failure_code, created_at, finished_at, counted
 from bank_transfer
 where ($1::text is null or state = $1) and ($2::uuid is null or bank_transfer_id < $2)
 order by bank_transfer_id desc limit $3;
@@ -32,7 +32,7 @@ order by bank_transfer_id desc limit $3;
 -- name: bank_transfers_due
 -- What the janitor must ask about. $1 now, $2 limit.
 select bank_transfer_id, customer_id, bank_account_id, kind, state, amount_minor, currency, attempts, next_attempt_at,
-       bank_reference, failure_code, created_at, finished_at
+       bank_reference, failure_code, created_at, finished_at, counted
 from bank_transfer
 where state in ('PENDING', 'UNKNOWN') and next_attempt_at <= $1 order by next_attempt_at limit $2;
 
@@ -60,3 +60,24 @@ from bill where customer_id = $1 and bill_id = $2;
 -- name: bill_of_reference
 -- The bill that a customer's bank transfer made. $1 customer, $2 reference.
 select bill_id from bill where customer_id = $1 and reference_id = $2 order by bill_id limit 1;
+
+-- name: delayed_transfers_by_id
+-- Several delayed transfers. $1 ids.
+select transfer_id, payer_id, payee_id, amount_minor, currency, payee_note, state, arrives_at, hold_id, counted, failure_code, created_at,
+       ended_at, journal_id
+from delayed_transfer where transfer_id = any($1::uuid[]);
+
+-- name: delayed_transfers
+-- A payer's, newest first. $1 payer, $2 state or null, $3 and $4 before this moment and id or null, $5 limit.
+select transfer_id, payer_id, payee_id, amount_minor, currency, payee_note, state, arrives_at, hold_id, counted, failure_code, created_at,
+       ended_at, journal_id
+from delayed_transfer
+where payer_id = $1 and ($2::text is null or state = $2)
+  and ($3::timestamptz is null or (created_at, transfer_id) < ($3, $4::uuid))
+order by created_at desc, transfer_id desc limit $5;
+
+-- name: delayed_transfers_due
+-- Those whose time has come. $1 now, $2 limit.
+select transfer_id, payer_id, payee_id, amount_minor, currency, payee_note, state, arrives_at, hold_id, counted, failure_code, created_at,
+       ended_at, journal_id
+from delayed_transfer where state = 'PENDING' and arrives_at <= $1 order by arrives_at limit $2;

@@ -1,0 +1,344 @@
+"""What the rules say to an act: called by the deciders that move money, after the customer agreed and before it moves.
+
+The order in which rules speak: suspended, refuse, challenge, delay, report. What an act comes to is counted in the same commit as
+the act: two payments cannot both fit under one limit, whichever processes they came through, and what is declined counts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from tongbao.engine.api import Declined, Key, View
+from tongbao.identity.factors import KNOWLEDGE, POSSESSION, SIGNATURE, Factors, strength
+from tongbao.identity.standing import STANDING, Standing, reasons
+from tongbao.kernel.money import format_minor
+from tongbao.ledger.api import ACCOUNT
+from tongbao.rules import errors
+from tongbao.rules.book import Book, Check, Plan, Shape, Short, book_of
+from tongbao.rules.counting import Counts, brought_to, counted_text, counts_of, own_caps, packed
+from tongbao.rules.days import Today, due, midnight, period_ends
+from tongbao.rules.pack import DEBITS, Rule
+from tongbao.rules.types import CURRENT, DUTY, RULEBOOK, USAGE, Act, Duty, OwnCaps, Usage
+
+_BOOK_KEY = Key(RULEBOOK, CURRENT)
+#: Factors that stand for each strength, the least first.
+_LEAST: tuple[Factors, ...] = (KNOWLEDGE | POSSESSION, KNOWLEDGE | POSSESSION | SIGNATURE)
+_HIGHEST_LEVEL = 3
+
+
+class Weighed(NamedTuple):
+    """An act that may happen. `delay_hours`: not before so many hours; `counted`: where it was counted, for `give_back`;
+    `covers`: rules by which a loss would be the institution's."""
+
+    delay_hours: int
+    counted: str
+    covers: tuple[Rule, ...]
+
+
+_FREE = Weighed(0, "", ())
+
+#: The rule by which the act is to be delayed, the day it was counted for, and what applied.
+_Judged = tuple[Rule | None, int, Plan]
+
+
+def law_keys(customer_id: UUID, *others: UUID) -> list[Key]:
+    """The rows `assess` and `weigh` need: of the customer, and of the other subjects that the act names."""
+    return [*_customer_keys(customer_id), *map(_usage_key, others)] if others else [*_customer_keys(customer_id)]
+
+
+@lru_cache(maxsize=50_000)
+def _customer_keys(customer_id: UUID) -> tuple[Key, Key, Key]:
+    # Asked for in every payment: a key is found faster where it is the very one that was put there.
+    return _BOOK_KEY, Key(STANDING, customer_id), Key(USAGE, customer_id)
+
+
+@lru_cache(maxsize=20_000)
+def _usage_key(subject_id: UUID) -> Key:
+    return Key(USAGE, subject_id)
+
+
+def assess(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | None:
+    """Why the act may not happen now; None if it may, and then it is counted.
+
+    Declines `account_suspended`, `limit_reached`, `stronger_confirmation_needed`, `real_name_needed`, `currency_not_covered`,
+    `delay_required` (this act cannot wait; `weigh` is for those that can). Without a rulebook only a suspension stands in the
+    way.
+    """
+    judged = _judged(view, now, customer_id, act)
+    if judged is None or isinstance(judged, Declined):
+        return judged
+    if rule := judged[0]:
+        named = {"rule_id": rule.id, "name_zh": rule.name.zh, "name_en": rule.name.en, "citation": rule.citation}
+        return Declined(errors.DELAY_REQUIRED, named | {"hours": rule.delay_hours})
+    return None
+
+
+def weigh(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | Weighed:
+    """As `assess`, for an act that can be delayed or given back."""
+    judged = _judged(view, now, customer_id, act)
+    if judged is None:
+        return _FREE
+    if isinstance(judged, Declined):
+        return judged
+    delay, day, plan = judged
+    return Weighed(0 if delay is None else delay.delay_hours or 0, counted_text(day, plan.amounts, plan.counts), plan.covers)
+
+
+def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | _Judged | None:
+    standing = view.get(STANDING, customer_id)
+    if standing is not None and standing.suspended and act.kind in DEBITS:
+        return Declined(errors.ACCOUNT_SUSPENDED, {"reasons": list(reasons(standing.suspended))})
+    row = view.get(RULEBOOK, CURRENT)
+    if row is None:
+        return None
+    book = book_of(row)
+    if act.currency != book.currency:
+        return Declined(errors.CURRENCY_NOT_COVERED)
+    shape: tuple[Any, ...]
+    if standing is None:
+        shape = (act.kind, act.method, act.factors, 0, False, False, False, act.flags, act.tier)
+        opened = now
+    else:
+        cooling = standing.cooling_until is not None and now < standing.cooling_until
+        shape = (
+            act.kind, act.method, act.factors, standing.level, standing.visitor, standing.minor, cooling, act.flags, act.tier
+        )  # fmt: skip
+        opened = standing.opened_at
+    today = book.today(now)
+    answer = _judged_for(view, book, "customer", customer_id, act, shape, opened, now, today)
+    if isinstance(answer, Declined):
+        return answer
+    # A merchant without caps is not counted, which spares the busiest act a row.
+    if act.merchant_id is not None and view.get(USAGE, act.merchant_id) is not None:
+        refused = _judged_for(view, book, "merchant", act.merchant_id, act, shape, now, now, today)
+        if isinstance(refused, Declined):
+            return refused
+    if act.funding_id is None and act.document_id is None:
+        return answer
+    for scope, subject_id in (("funding_source", act.funding_id), ("document", act.document_id)):
+        if subject_id is not None:
+            refused = _judged_for(view, book, scope, subject_id, act, shape, now, now, today)
+            if isinstance(refused, Declined):
+                return refused
+    return answer
+
+
+def _judged_for(
+    view: View,
+    book: Book,
+    scope: str,
+    subject_id: UUID,
+    act: Act,
+    shape: tuple[Any, ...],
+    opened: datetime,
+    now: datetime,
+    today: Today,
+) -> Declined | _Judged | None:
+    usage = view.get(USAGE, subject_id)
+    own: OwnCaps | None = None
+    stored = past = b""
+    text, day = "", today.day
+    if usage is not None:
+        stored, past, text = usage.counts, usage.past, usage.own
+        own = own_caps(text)
+        if day > usage.day:
+            counts, past = brought_to(book, usage, day, book.today_of(opened))
+            stored = packed(counts)
+        else:
+            day = usage.day
+    common = own is None and scope == "customer"
+    plan = book.common(shape, now, today.day) if common else book.plan(scope, shape, own, now, today.day)
+    if plan.idle:
+        return None
+    amount = act.amount_minor
+    counts = counts_of(book, stored)
+    if plan.short is not None and _entered(plan.short, counts, amount):
+        view.put(USAGE, Usage(subject_id, day, packed(counts), past, text))
+        return None, day, plan
+    counts = counts_of(book, stored)
+    for check in plan.checks:
+        if not _fits(check, counts, amount):
+            return _refusal(book, scope, act, shape, own, counts, check, opened, now, today)
+    if plan.balances and (refused := _balances(view, book, scope, plan, act, shape, own, counts, now, today)) is not None:
+        return refused
+    delay: Rule | None = None
+    for slot, step, most, _, rule in plan.delays:
+        if counts[slot] + (amount if not step else 2 - step) > most and (rule.delay_hours or 0) > (
+            delay.delay_hours or 0 if delay else 0
+        ):
+            delay = rule
+    for slot, step, most, _, rule in plan.reports:
+        before = counts[slot]
+        total = before + (amount if not step else 2 - step)
+        if before <= most < total:
+            ends = due(rule.deadline, now, today, book.zone, book.calendar) if rule.deadline is not None else None
+            view.put(DUTY, Duty(view.new_id(), rule.id, subject_id, act.kind, amount, total, act.currency, now, ends))
+    for slot in plan.amounts:
+        counts[slot] += amount
+    for slot in plan.counts:
+        counts[slot] += 1
+    for slot in plan.resets:
+        counts[slot] = 0
+    view.put(USAGE, Usage(subject_id, day, packed(counts), past, text))
+    return delay, day, plan
+
+
+def _entered(short: Short, counts: Counts, amount: int) -> bool:
+    """Count an act about which nobody has anything to say. If somebody has, the counters are left in disorder."""
+    if amount > short.single:
+        return False
+    for slot, most in short.sums:
+        total = counts[slot] + amount
+        if total > most:
+            return False
+        counts[slot] = total
+    for slot, most in short.numbers:
+        total = counts[slot] + 1
+        if total > most:
+            return False
+        counts[slot] = total
+    return True
+
+
+def _balances(
+    view: View,
+    book: Book,
+    scope: str,
+    plan: Plan,
+    act: Act,
+    shape: tuple[Any, ...],
+    own: OwnCaps | None,
+    counts: Counts,
+    now: datetime,
+    today: Today,
+) -> Declined | None:
+    account = view.get(ACCOUNT, act.account_id) if act.account_id is not None else None
+    before = 0 if account is None else account.posted_minor
+    after = before - act.amount_minor if act.kind in DEBITS else before + act.amount_minor
+    for check in plan.balances:
+        rule = check.rule
+        if check.days:
+            since = counts[check.slot] if before > check.most else 0
+            broken = bool(since) and today.day - since >= check.days
+            counts[check.slot] = (since or today.day) if after > check.most else 0
+        else:
+            broken = after > check.most
+        if not broken:
+            continue
+        detail = _detail(book, rule, check.most, before, None, False)
+        for level in range(shape[3] + 1, _HIGHEST_LEVEL + 1) if rule.challenge == "level" else ():
+            better = book.plan(scope, Shape(*shape)._replace(level=level), own, now, today.day)
+            if all(other.rule is not rule for other in better.balances):
+                return Declined(errors.REAL_NAME_NEEDED, detail | {"level": level})
+        return Declined(errors.LIMIT_REACHED, detail)
+    return None
+
+
+def _refusal(
+    book: Book,
+    scope: str,
+    act: Act,
+    shape: tuple[Any, ...],
+    own: OwnCaps | None,
+    counts: Counts,
+    check: Check,
+    opened: datetime,
+    now: datetime,
+    today: Today,
+) -> Declined:
+    rule = check.rule
+    by_count = rule.metric == "count"
+    used = counts[check.slot]
+    window = book.slots[check.slot].window if check.slot >= 0 else ""
+    detail = _detail(book, rule, check.most, used, renews_at(book, check.slot, window, today, opened), by_count)
+    if rule.action == "challenge":
+        for tried in _stronger(Shape(*shape), rule.challenge == "level"):
+            plan = book.plan(scope, tried, own, now, today.day)
+            if passes(plan, counts, act.amount_minor):
+                if tried.level != shape[3]:
+                    stronger = {} if tried.factors == act.factors else {"strength": strength(tried.factors)}
+                    return Declined(errors.REAL_NAME_NEEDED, detail | {"level": tried.level} | stronger)
+                return Declined(errors.STRONGER_CONFIRMATION, detail | {"strength": strength(tried.factors)})
+    return Declined(errors.LIMIT_REACHED, detail)
+
+
+def _stronger(shape: Shape, level_first: bool) -> Iterator[Shape]:
+    """The same act confirmed more strongly, by somebody better known, or both: the least that is asked of the customer first."""
+    factors = [each for each in _LEAST if _rank(each) > _rank(shape.factors)]
+    levels = range(shape.level + 1, _HIGHEST_LEVEL + 1)
+    by_strength = [shape._replace(factors=each) for each in factors]
+    by_level = [shape._replace(level=level) for level in levels]
+    yield from by_level + by_strength if level_first else by_strength + by_level
+    for level in levels:
+        for each in factors:
+            yield shape._replace(level=level, factors=each)
+
+
+def _rank(factors: Factors) -> int:
+    return ("weak", "medium", "strong").index(strength(factors))
+
+
+def passes(plan: Plan, counts: Counts, amount: int) -> bool:
+    """Whether no check of a plan stands in the way of an amount."""
+    return all(_fits(check, counts, amount) for check in plan.checks)
+
+
+def _fits(check: Check, counts: Counts, amount: int) -> bool:
+    return counts[check.slot] + (amount if not check.step else 2 - check.step) <= check.most or amount <= check.exempt
+
+
+def renews_at(book: Book, slot: int, window: str, today: Today, opened: datetime) -> datetime | None:
+    """When a window begins anew; None if it never does, or day by day (a rolling one)."""
+    ends = period_ends(window, today.day, book.today_of(opened)) if slot >= 0 else None
+    return midnight(date.fromordinal(ends), book.zone) if ends is not None else None
+
+
+def _detail(book: Book, rule: Rule, most: int, used: int, renews: datetime | None, by_count: bool) -> dict[str, Any]:
+    def said(value: int) -> str:
+        return str(value) if by_count else format_minor(value, book.currency)
+
+    return {
+        "rule_id": rule.id,
+        "name_zh": rule.name.zh,
+        "name_en": rule.name.en,
+        "citation": rule.citation,
+        "limit": said(most),
+        "used": said(used),
+        "left": said(max(0, most - used)),
+        "renews_at": renews,
+        **({} if by_count else {"currency": book.currency}),
+    }
+
+
+def tried(book: Book, standing: Standing | None, usage: Usage | None, act: Act, now: datetime, level: int = 0) -> Declined | None:
+    """What would be said to an act of a customer, without its happening: for explaining. `level`: of somebody without a standing.
+    Balances are not looked at."""
+    today = book.today(now)
+    shape = Shape(act.kind, act.method, act.factors, level, False, False, False, act.flags, act.tier)
+    if standing is not None:
+        cooling = standing.cooling_until is not None and now < standing.cooling_until
+        shape = shape._replace(level=standing.level, visitor=standing.visitor, minor=standing.minor, cooling=cooling)
+    own = own_caps(usage.own) if usage is not None else None
+    opened = opened_of(standing, now)
+    counts = usage_now(book, usage, now, opened)
+    plan = book.plan("customer", shape, own, now, today.day)
+    for check in plan.checks:
+        if not _fits(check, counts, act.amount_minor):
+            return _refusal(book, "customer", act, shape, own, counts, check, opened, now, today)
+    return None
+
+
+def opened_of(standing: Standing | None, now: datetime) -> datetime:
+    """When a customer was first known, where a year of limits begins."""
+    return now if standing is None else standing.opened_at
+
+
+def usage_now(book: Book, usage: Usage | None, now: datetime, opened: datetime) -> Counts:
+    """The counters of a subject as of now, without writing anything."""
+    if usage is None:
+        return counts_of(book, b"")
+    return brought_to(book, usage, book.today(now).day, book.today_of(opened))[0]

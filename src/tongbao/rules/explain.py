@@ -1,0 +1,136 @@
+"""The rules told to a person: each limit that applies to somebody, how much of it is used, when it begins anew, whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+
+from tongbao.identity.standing import Standing
+from tongbao.kernel.money import format_minor
+from tongbao.rules.assess import opened_of, renews_at, usage_now
+from tongbao.rules.book import Book, Slot, slots_of_rule
+from tongbao.rules.counting import own_caps
+from tongbao.rules.days import window_name
+from tongbao.rules.pack import Condition, Named, Rule
+from tongbao.rules.types import OwnCaps, Usage
+
+Whose = Literal["law", "house", "own"]
+
+
+class LimitLine(msgspec.Struct, frozen=True):
+    """One limit. Amounts are decimal strings, counts numbers in a string; `used` and `left` are null for a limit of one act.
+
+    `cap`: the name under which the subject may choose it. `coming`, `coming_from`: what it will be, if it was raised and waits.
+    """
+
+    rule_id: str
+    name: Named
+    citation: str
+    verified: bool
+    whose: Whose
+    action: str
+    metric: str
+    window: str
+    applies_to: Condition
+    limit: str
+    used: str | None
+    left: str | None
+    renews_at: datetime | None
+    currency: str | None
+    cap: str | None = None
+    coming: str | None = None
+    coming_from: datetime | None = None
+
+
+class RuleLine(msgspec.Struct, frozen=True):
+    """One rule of a rulebook, as it was written."""
+
+    pack: str
+    whose: Whose
+    rule: Rule
+    in_force: bool
+
+
+def limits_of(book: Book, scope: str, standing: Standing | None, usage: Usage | None, now: datetime) -> list[LimitLine]:
+    """Every limit that applies to a subject of this scope, whatever they do next; the law's first, in the packs' order."""
+    today = book.today(now)
+    opened = opened_of(standing, now)
+    counts = usage_now(book, usage, now, opened)
+    own = own_caps(usage.own) if usage is not None else None
+    caps = _caps(own, now)
+    lines: list[LimitLine] = []
+    for rule in book.in_force(today.day):
+        scopes = ("customer",) if rule.scope in ("customer", "account") else (rule.scope,)
+        if scope not in scopes or rule.metric in (None, "rate", "inactivity") or rule.action in ("uphold", "cover"):
+            continue
+        if scope == "customer" and not _concerns(rule.when, standing, now):
+            continue
+        most = book.most(rule, caps)
+        if most is None:
+            continue
+        by_count = rule.metric == "count"
+        slots = slots_of_rule(rule, book.currency, book.conversion)
+        slot = book.where.get(slots[0].name, -1) if slots and rule.metric != "balance" else -1
+        summed = slot >= 0
+        used = counts[slot] if summed else 0
+        coming = own.coming.get(rule.agreed) if own and own.coming and rule.agreed and caps is own.caps else None
+        changes = coming is not None and coming != most
+        lines.append(
+            LimitLine(
+                rule.id, rule.name, rule.citation, rule.verified,
+                "own" if rule.agreed in caps else "house" if book.owner[rule.id] == "house" else "law",
+                rule.action, rule.metric or "", window_name(rule.window) if rule.window else "", rule.when,
+                _said(book, most, by_count), _said(book, used, by_count) if summed else None,
+                _said(book, max(0, most - used), by_count) if summed else None,
+                _renews(book, slot, slots, now, opened) if summed else None, None if by_count else book.currency, rule.agreed,
+                _said(book, coming, by_count) if changes and coming is not None else None,
+                own.coming_from if changes and own else None,
+            )
+        )  # fmt: skip
+    return lines
+
+
+def _caps(own: OwnCaps | None, now: datetime) -> Mapping[str, int]:
+    if own is None:
+        return {}
+    if own.coming is not None and own.coming_from is not None and now >= own.coming_from:
+        return own.coming
+    return own.caps
+
+
+def _concerns(when: Condition, standing: Standing | None, now: datetime) -> bool:
+    level = 0 if standing is None else standing.level
+    if when.levels and level not in when.levels:
+        return False
+    cooling = standing is not None and standing.cooling_until is not None and now < standing.cooling_until
+    facts = (
+        (when.visitor, standing is not None and standing.visitor),
+        (when.minor, standing is not None and standing.minor),
+        (when.cooling, cooling),
+    )
+    # Of wallets of another kind, and of acts of legal persons and the like, the customer of a wallet need not read.
+    return all(wanted is None or wanted == is_so for wanted, is_so in facts) and not when.tiers and not when.flags
+
+
+def _renews(book: Book, slot: int, slots: list[Slot], now: datetime, opened: datetime) -> datetime | None:
+    return renews_at(book, slot, slots[0].window, book.today(now), opened)
+
+
+def _said(book: Book, value: int, by_count: bool) -> str:
+    return str(value) if by_count else format_minor(value, book.currency)
+
+
+def rules_of(book: Book, day: int) -> list[RuleLine]:
+    """Every rule of a book, also drafts and those whose time has not come or is over."""
+    on = date.fromordinal(day)
+    return [
+        RuleLine(
+            pack.header.pack, pack.header.owner, rule,
+            rule.status == "in_force" and rule.effective_from <= on and (rule.effective_to is None or on <= rule.effective_to),
+        )
+        for pack in book.packs
+        for rule in pack.rules
+    ]  # fmt: skip

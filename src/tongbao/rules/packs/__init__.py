@@ -1,0 +1,1 @@
+"""The packs that ship: one file a jurisdiction, and `house`, the operator's own."""
