@@ -20,7 +20,7 @@ from tongbao.app import frontends, logs, runtime, seed
 from tongbao.app.commands.serve import listening_socket
 from tongbao.app.settings import Settings
 from tongbao.app.stack import free_port, running
-from tongbao.channels.api import DEMO_ACCOUNTS
+from tongbao.channels.simulated.people import DEMO_PEOPLE
 
 
 @click.command("demo", help="Run the whole product with demonstration data, until Ctrl-C.")
@@ -28,8 +28,7 @@ from tongbao.channels.api import DEMO_ACCOUNTS
 def command(fresh: bool) -> None:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json, level=30)
-    # Its people are known to nobody yet, and by the rules of the setting such people may not pay.
-    settings = msgspec.structs.replace(settings, data_dir=settings.data_dir / "demo", rules="none")
+    settings = msgspec.structs.replace(settings, data_dir=settings.data_dir / "demo")
     listening_socket(settings.host, settings.port).close()  # says at once if the port is taken
     try:
         with _alone(settings):
@@ -127,8 +126,11 @@ def _welcome(url: str, settings: Settings) -> Table:
     table.add_row(f"{url}/wallet/", "\n".join([*(f"{person.login}  {person.name}" for person in seed.PEOPLE), lost]))
     table.add_row(f"{url}/merchant/", "\n".join(f"{shop.login}  {shop.name}" for shop in seed.SHOPS))
     table.add_row(f"{url}/console/", "\n".join(f"{login}  {role}" for login, _, role in seed.OPERATORS))
-    cards = " · ".join(f"{account.number} {account.holder_name}" for account in DEMO_ACCOUNTS[3:6])
-    table.add_row("a bank card to link", cards.replace(" · ", "\n"))
+    newcomers = [
+        f"{person.name}  {person.phone.removeprefix('+86')}\n  {person.kind.replace('_', ' ')} {person.number}\n  bank card {person.card}"
+        for person in DEMO_PEOPLE[4:7]
+    ]
+    table.add_row("who you may be,\nif you register anew", "\n".join(newcomers))
     table.caption = f"password {seed.PASSWORD} · PIN {seed.PIN} · stop with Ctrl-C · log {settings.data_dir / 'demo.log'}"
     if frontends.built() is None:
         table.caption += "\nthe front ends are not built: run `make web`"
