@@ -8,11 +8,14 @@ from datetime import datetime
 from uuid import UUID
 
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Engine, Key, View, accepted
+from tongbao.identity.standing import STANDING, Standing
 from tongbao.identity.types import PIN, Pin
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.ids import new_id
 from tongbao.ledger.api import CUSTOMER_WALLET, RESERVE, Journal, Leg, Place, account_keys, post
 from tongbao.merchants.types import NewStore, OpenMerchant
+from tongbao.rules.pack import merged, merged_text, named_packs
+from tongbao.rules.types import AdoptRules
 
 CURRENCY = "CNY"
 #: One million yuan: nobody runs dry within a bench.
@@ -61,7 +64,7 @@ async def funded(engine: Engine, count: int) -> list[UUID]:
 
 
 class GivePins(Command, frozen=True, kw_only=True):
-    """Bench only: a PIN for each."""
+    """Bench only: a PIN for each, and the highest real-name level."""
 
     kind = "bench.give_pins"
     owners: tuple[UUID, ...]
@@ -70,10 +73,15 @@ class GivePins(Command, frozen=True, kw_only=True):
 def _give_pins(command: GivePins, view: View, now: datetime) -> Decision:
     for owner in command.owners:
         view.put(PIN, Pin(owner, PIN_MAC, 0, None, now))
+        view.put(STANDING, Standing(owner, 3, now, None, False, False, "", None, now))
     return Accepted()
 
 
-GIVE_PINS = Decider(GivePins, lambda command: [Key(PIN, owner) for owner in command.owners], _give_pins)
+def _pin_keys(command: GivePins) -> list[Key]:
+    return [key for owner in command.owners for key in (Key(PIN, owner), Key(STANDING, owner))]
+
+
+GIVE_PINS = Decider(GivePins, _pin_keys, _give_pins)
 
 
 async def give_pins(engine: Engine, owners: Iterable[UUID]) -> None:
@@ -93,6 +101,16 @@ async def open_merchants(engine: Engine, count: int, fee_ppm: int) -> list[UUID]
         )  # fmt: skip
         merchants.append(accepted(opened).merchant_id)
     return merchants
+
+
+async def adopt(engine: Engine, names: str) -> None:
+    """Put packs in force, as a server does at its start."""
+    text = merged_text(merged(named_packs(names), CURRENCY, "Asia/Shanghai"))
+    accepted(
+        await engine.submit(
+            AdoptRules(command_id=fresh_id(), text=text, by_hand=False, adopted_by="the bench", reason="to be measured")
+        )
+    )
 
 
 def order_number() -> str:
