@@ -126,10 +126,10 @@ def _welcome(url: str, settings: Settings) -> Table:
     table.add_row(f"{url}/wallet/", "\n".join([*(f"{person.login}  {person.name}" for person in seed.PEOPLE), lost]))
     table.add_row(f"{url}/merchant/", "\n".join(f"{shop.login}  {shop.name}" for shop in seed.SHOPS))
     table.add_row(f"{url}/console/", "\n".join(f"{login}  {role}" for login, _, role in seed.OPERATORS))
-    newcomers = [
-        f"{person.name}  {person.phone.removeprefix('+86')}\n  {person.kind.replace('_', ' ')} {person.number}\n  bank card {person.card}"
-        for person in DEMO_PEOPLE[4:7]
-    ]
+    newcomers = []
+    for person in DEMO_PEOPLE[4:7]:
+        papers = f"{person.kind.replace('_', ' ')} {person.number}\n  bank card {person.card}"
+        newcomers.append(f"{person.name}  {person.phone.removeprefix('+86')}\n  {papers}")
     table.add_row("who you may be,\nif you register anew", "\n".join(newcomers))
     table.caption = f"password {seed.PASSWORD} · PIN {seed.PIN} · stop with Ctrl-C · log {settings.data_dir / 'demo.log'}"
     if frontends.built() is None:
