@@ -83,6 +83,25 @@ def test_attempts_have_a_bound_of_their_own() -> None:
     assert [asked.over_attempts("1.1.1.1", b"") is None for _ in range(2)] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:DB8:0:0:9::1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:8.8.8.8", "8.8.8.8", True),
+        ("::ffff:8.8.8.8", "::ffff:8.8.4.4", False),
+    ],
+)
+def test_a_network_of_ipv6_is_one_client(one: str, other: str, same: bool) -> None:
+    asked, _ = rates()
+    assert let_in(asked, one) == 10
+    assert (asked.over(other, []) is not None) is same
+    while asked.over_attempts(one, b"") is None:
+        pass
+    assert (asked.over_attempts(other, b"") is not None) is same
+
+
 BEHIND = [
     ("nobody is trusted", "", "10.0.0.1", b"8.8.8.8", "10.0.0.1"),
     ("not a proxy of ours", "10.0.0.0/8", "9.9.9.9", b"8.8.8.8", "9.9.9.9"),

@@ -50,6 +50,8 @@ async def test_ten_wrong_passwords_lock_the_login(town: Town) -> None:
     right = await town.there.post("/v1/wallet/login", json={"login": gus.login, "password": PASSWORD})
     refused(right, 403, "login_locked")
     ok(await gus.get("/v1/wallet/me"))  # who was logged in stays so
+    for tried in (PASSWORD, "not this one"):  # and learns nothing about the password in another place
+        refused(await gus.post("/v1/wallet/pin", {"pin": "842075", "password": tried}), 403, "login_locked")
 
 
 async def test_a_repeat_is_answered_alike_and_moves_nothing(town: Town) -> None:

@@ -8,11 +8,14 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from tests.identity.test_ladder import opening, wrong_passwords, wrong_pins
+from tests.identity.test_ladder import adding, opening, wrong_passwords, wrong_pins
 from tests.support.leavings import events, rows
 from tests.support.town import NOON, RIGHT, WRONG, Town, enrolled, mac_of, town
 from tongbao.engine.api import Declined, MemoryStore
+from tongbao.identity.alerts import ALERT
+from tongbao.identity.devices import COOLING
 from tongbao.identity.rules import normal_login
+from tongbao.identity.standing import STANDING
 from tongbao.identity.types import (
     LOGIN,
     PIN,
@@ -156,6 +159,27 @@ async def test_a_pin_is_kept_as_its_mac_and_a_new_one_starts_afresh() -> None:
         place.clock.advance(LATER)
         await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=mac_of("new")))
     assert rows(store, PIN)[0] == Pin(customer, mac_of("new"), 0, None, NOON + LATER)
+
+
+async def test_a_pin_that_is_replaced_is_told_of_and_cools_and_the_same_one_again_is_not() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer()
+        await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac))
+        assert (rows(store, ALERT), rows(store, STANDING)) == ([], [])
+        place.clock.advance(LATER)
+        await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=mac_of("new")))
+    assert [each.kind for each in rows(store, ALERT)] == ["pin_changed"]
+    assert rows(store, STANDING)[0].cooling_until == NOON + LATER + COOLING
+
+
+@pytest.mark.parametrize(("before", "says"), [(timedelta(microseconds=1), "login_locked"), (timedelta(), "ok")])
+async def test_no_passkey_is_added_while_the_password_is_locked(before: timedelta, says: str) -> None:
+    async with town() as place:
+        customer = await place.customer(pin=False)
+        await wrong_passwords(place, customer, 10)
+        place.clock.advance(PASSWORD_LOCK - before)
+        assert await place.says(adding(place, customer)) == says
 
 
 @pytest.mark.parametrize("times", [4, 5])

@@ -4,7 +4,8 @@ A limit is a rate and how much may come at once. It is kept as one number a clie
 would have been served at that rate; a request is let in while that moment is less than the burst ahead. In memory, by process:
 two processes let in twice as much, which is still a bound.
 
-    address     whoever sends from one address: generous, for a campus or a mobile network stands behind one
+    address     whoever sends from one address: generous, for a campus or a mobile network stands behind one. Of IPv6 the first
+                64 bits: the rest is anybody's to choose who has a network (RFC 4291, 2.5.1)
     session     one session, or a merchant's key
     log-in      requests that try a secret without having a session (log in, register, codes): strict, per address
 
@@ -124,7 +125,7 @@ class RateLimits:
                 forwarded = value if not forwarded else forwarded + b"," + value
         address = self.address(peer, forwarded) if self._proxies else peer
         if self._loopback or not _is_loopback(address):
-            wait_s = self._addresses.wait_s(address, now)
+            wait_s = self._addresses.wait_s(_counted_as(address), now)
             if wait_s:
                 return Over(self._addresses.policy, math.ceil(wait_s))
             if secret is not None:
@@ -138,7 +139,7 @@ class RateLimits:
         address = self.address(peer, forwarded) if self._proxies else peer
         if not self._loopback and _is_loopback(address):
             return None
-        wait_s = self._attempts.wait_s(address, self._clock())
+        wait_s = self._attempts.wait_s(_counted_as(address), self._clock())
         return Over(self._attempts.policy, math.ceil(wait_s)) if wait_s else None
 
     def address(self, peer: str, forwarded: bytes) -> str:
@@ -171,6 +172,16 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
+
+
+def _counted_as(text: str) -> object:
+    """What is counted for an address: itself, or its network of 64 bits."""
+    if ":" not in text:
+        return text
+    found = _address(text)
+    if not isinstance(found, ipaddress.IPv6Address):
+        return text
+    return str(found.ipv4_mapped) if found.ipv4_mapped else int(found) >> 64
 
 
 def _is_loopback(text: str) -> bool:

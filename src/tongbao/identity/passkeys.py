@@ -19,6 +19,7 @@ from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.devices import cool
 from tongbao.identity.standing import STANDING
+from tongbao.identity.types import PRINCIPAL
 from tongbao.kernel.ids import named_id
 
 #: Where the vault puts a passkey's name.
@@ -84,7 +85,13 @@ def use_passkey(view: View, customer_id: UUID, passkey_id: UUID, counter: int, n
 
 
 def add_passkey(command: AddPasskey, view: View, now: datetime) -> Decision:
-    """Declines `passkey_known`."""
+    """Declines `principal_not_found`, `passkey_known`, and `login_locked`: what is locked against guessing passwords is locked
+    here too."""
+    principal = view.get(PRINCIPAL, command.customer_id)
+    if principal is None:
+        return Declined(errors.PRINCIPAL_NOT_FOUND)
+    if principal.locked_until is not None and now < principal.locked_until:
+        return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
     if view.get(PASSKEY, command.passkey_id) is not None:
         return Declined(errors.PASSKEY_KNOWN)
     view.put(
@@ -112,7 +119,11 @@ def revoke_passkey(command: RevokePasskey, view: View, now: datetime) -> Decisio
 DECIDERS = (
     Decider(
         AddPasskey,
-        lambda command: [Key(PASSKEY, command.passkey_id), Key(STANDING, command.customer_id)],
+        lambda command: [
+            Key(PRINCIPAL, command.customer_id),
+            Key(PASSKEY, command.passkey_id),
+            Key(STANDING, command.customer_id),
+        ],
         add_passkey,
     ),
     Decider(RevokePasskey, lambda command: [Key(PASSKEY, command.passkey_id)], revoke_passkey),

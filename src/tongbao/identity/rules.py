@@ -12,10 +12,12 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity import errors
+from tongbao.identity.alerts import tell
 from tongbao.identity.certificates import CERTIFICATE, use_certificate
-from tongbao.identity.devices import arrive, device_keys
+from tongbao.identity.devices import arrive, cool, device_keys
 from tongbao.identity.factors import INHERENCE, KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.identity.passkeys import PASSKEY, use_passkey
+from tongbao.identity.standing import STANDING
 from tongbao.identity.types import (
     LOGIN,
     NOBODY,
@@ -225,7 +227,8 @@ def end_session(command: EndSession, view: View, now: datetime) -> Decision:
 
 def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
     """Declines `principal_not_found`, and `login_locked`: what is locked against guessing passwords is locked here too. A new
-    PIN clears the PIN's own lock, for the password vouched for it."""
+    PIN clears the PIN's own lock, for the password vouched for it. Whoever replaces one had the password alone: the customer is
+    told, and for a day the limits of a new device hold."""
     principal = view.get(PRINCIPAL, command.customer_id)
     if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
@@ -233,6 +236,10 @@ def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
         return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
     if principal.wrong_passwords:
         view.put(PRINCIPAL, replace(principal, wrong_passwords=0, locked_until=None))
+    known = view.get(PIN, command.customer_id)
+    if known is not None and not hmac.compare_digest(known.mac, command.mac):
+        cool(view, command.customer_id, now)
+        tell(view, command.customer_id, "pin_changed", {}, now)
     view.put(PIN, Pin(command.customer_id, command.mac, 0, None, now))
     return Accepted()
 
@@ -252,5 +259,13 @@ DECIDERS = (
     ),
     Decider(CountWrongPassword, lambda command: [Key(PRINCIPAL, command.principal_id)], count_wrong_password),
     Decider(EndSession, lambda command: [Key(SESSION, command.session_id)], end_session),
-    Decider(SetPin, lambda command: [Key(PRINCIPAL, command.customer_id), Key(PIN, command.customer_id)], set_pin),
+    Decider(
+        SetPin,
+        lambda command: [
+            Key(PRINCIPAL, command.customer_id),
+            Key(PIN, command.customer_id),
+            Key(STANDING, command.customer_id),
+        ],
+        set_pin,
+    ),
 )

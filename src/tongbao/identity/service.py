@@ -217,6 +217,8 @@ class IdentityService:
         """Is it the password? Declines `wrong_credentials`, which is counted, and `login_locked`."""
         if len(password) > _LONGEST_PASSWORD:
             raise Refusal(errors.WRONG_CREDENTIALS)  # nobody's; counting it would let anybody lock anybody out for nothing
+        if principal is not None and principal.locked_until is not None and self._clock.now() < principal.locked_until:
+            raise Refusal(errors.LOGIN_LOCKED, until=principal.locked_until)  # nothing is hashed for who guesses on
         right = await self._in_thread(self._verify, principal.password_hash if principal else self._nobody, password)
         if principal is None:
             raise Refusal(errors.WRONG_CREDENTIALS)
