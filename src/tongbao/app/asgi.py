@@ -35,13 +35,21 @@ from tongbao.app.page_reports import PageReports
 from tongbao.app.personal import personal_data
 from tongbao.app.protocol import MOST_BODY_BYTES, BoundedProtocol, server_protocol
 from tongbao.app.quick import QuickRoute, QuickRoutes
-from tongbao.app.registry import CLASSES, UNDONE_ELSEWHERE, BankAdapter, counterparties, open_bank, open_registries
+from tongbao.app.registry import (
+    CLASSES,
+    UNDONE_ELSEWHERE,
+    BankAdapter,
+    counterparties,
+    open_bank,
+    open_messages,
+    open_registries,
+)  # fmt: skip
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
 from tongbao.engine.api import Engine
 from tongbao.engine.listener import OutboxListener
 from tongbao.engine.types import OutboxRow
-from tongbao.identity import credential_http, device_http
+from tongbao.identity import credential_http, device_http, safety_http
 from tongbao.identity import http as identity_http
 from tongbao.identity.credential_service import CredentialService
 from tongbao.identity.device_service import DeviceService
@@ -50,6 +58,7 @@ from tongbao.identity.realname import http as realname_http
 from tongbao.identity.realname.channels import NameChannel
 from tongbao.identity.realname.guardian_service import GuardianService
 from tongbao.identity.realname.service import RealNameService
+from tongbao.identity.safety_service import SafetyService
 from tongbao.identity.service import IdentityService
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.database import open_pool
@@ -113,6 +122,11 @@ class Services:
         self.names = RealNameService(engine, pool, self.identity, self.vault, registries, clock, zone=zone)
         self.guardians = GuardianService(engine, pool, self.identity, clock)
         self.own_currency = settings.currency
+        self.messages = open_messages(settings, keys)
+        self.safety = SafetyService(
+            engine, pool, self.identity, self.devices, self.messages, keys, self.vault, clock,
+            codes_for_registration=settings.registration_codes,
+        )  # fmt: skip
         self.merchants = MerchantService(
             engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country
         )
@@ -184,6 +198,8 @@ async def open_services(settings: Settings, dsn: str, clock: Clock | None = None
                 listening.cancel()
                 with suppress(asyncio.CancelledError):
                     await listening
+                await services.safety.close()
+                await services.messages.close()
                 await services.books.close()
                 await services.audit.close()
     finally:
@@ -228,8 +244,8 @@ def ping() -> str:
 
 
 ROUTES = (
-    health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *credential_http.ROUTES, *realname_http.ROUTES,
-    *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES, *privacy_http.ROUTES, *copy_http.ROUTES,
+    health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *credential_http.ROUTES, *safety_http.ROUTES,
+    *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES, *privacy_http.ROUTES, *copy_http.ROUTES,
     *law_http.ROUTES,
     *console.ROUTES, *proofs.ROUTES, page_reports.report,
 )  # fmt: skip
@@ -242,6 +258,7 @@ PARTS = frozenset(
     {
         "identity",
         "devices",
+        "safety",
         "credentials",
         "names",
         "guardians",

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from tongbao.app.settings import Settings
 from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, NotFound
+from tongbao.channels.messages import HttpMessages
 from tongbao.channels.registries.adapter import HttpRegistries
 from tongbao.engine.api import Decider, Relation
 from tongbao.engine.verify import Check
-from tongbao.identity import certificates, devices, enrolling, passkeys
+from tongbao.identity import alerts, certificates, codes, devices, enrolling, passkeys, recovery, takeover
 from tongbao.identity import rules as identity_rules
 from tongbao.identity import types as identity_types
 from tongbao.identity.alerts import ALERT, MESSAGE
@@ -79,6 +80,10 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *certificates.DECIDERS,
     *enrolling.DECIDERS,
     *law.DECIDERS,
+    *alerts.DECIDERS,
+    *codes.DECIDERS,
+    *recovery.DECIDERS,
+    *takeover.DECIDERS,
     *merchant_rules.DECIDERS,
     *entities.DECIDERS,
     *wallet_rules.DECIDERS,
@@ -111,7 +116,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     realname_types.REAL_NAME, realname_types.NAME_CHECK, realname_types.DOCUMENT_HOLDER, realname_types.PHONE_HOLDER,
     realname_types.GUARDIANSHIP, realname_types.NAME_EVENT,
     operator_types.PROPOSAL, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
-    devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, ALERT, MESSAGE,
+    devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, codes.CODE, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
@@ -178,6 +183,17 @@ def open_registries(settings: Settings, keys: Keys) -> NameChannel:
 def registries_key(keys: Keys) -> str:
     """What authenticates us to the registries and them to us."""
     return mac(keys.bank, b"registries").hex()
+
+
+def open_messages(settings: Settings, keys: Keys) -> HttpMessages:
+    """The provider of messages of the settings; the demonstration's simulated one listens beside the server."""
+    url = settings.messages_url or f"http://127.0.0.1:{settings.port + 3}"
+    return HttpMessages(url, key=messages_key(keys))
+
+
+def messages_key(keys: Keys) -> str:
+    """What authenticates us to the provider of messages."""
+    return mac(keys.bank, b"messages").hex()
 
 
 #: Who was on the other side and has been erased since.

@@ -19,6 +19,8 @@ from tongbao.kernel.errors import InvariantBroken
 _PAGE = re.compile(r"Page_(?:[a-z_]+\.)*([A-Za-z]+)_")
 _MODULE = re.compile(r"^(?:[a-z]+_)+(?=[A-Z])")
 _SENTENCE = re.compile(r"(?<=\.)\s")
+#: Where nobody is logged in yet.
+_ENTRANCE = re.compile(r"/v1/[a-z]+/(login|register|recovery)(/|$)")
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 _ERROR_BODY = {
@@ -113,11 +115,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     for status, answer in operation["responses"].items():
         if status.startswith("2") and answer.get("description", "").endswith("URL follows"):
             answer["description"] = "Done."
-    anonymous = (
-        path.endswith(("/login", "/register"))
-        or "/login/" in path
-        or not path.startswith(("/v1/wallet", "/v1/merchant", "/v1/console"))
-    )
+    anonymous = bool(_ENTRANCE.match(path)) or not path.startswith(("/v1/wallet", "/v1/merchant", "/v1/console"))
     operation["security"] = [] if anonymous else [{"session": []}, {"bearer": []}]
     if method != "get" and not anonymous:
         parameters = operation.setdefault("parameters", [])

@@ -1,4 +1,4 @@
-"""The whole product as processes: the simulated bank and registries, the server, the worker.
+"""The whole product as processes: the simulated bank, registries and provider of messages, the server, the worker.
 
 What `demo`, `smoke` and the tests start.
 """
@@ -19,16 +19,18 @@ import httpx
 import msgspec
 
 from tongbao.app import runtime
-from tongbao.app.registry import registries_key
+from tongbao.app.registry import messages_key, registries_key
 from tongbao.app.settings import Settings
 from tongbao.app.watch import database_watched
+from tongbao.channels.simulated.messages_process import MessagesProcess
 from tongbao.channels.simulated.process import BackOffice, BankProcess, RegistriesOffice, RegistriesProcess
 
 _START_S = 60.0
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """Running processes. `url` is the server's; `back_office` and `registries_office` order faults from them."""
+    """Running processes. `url` is the server's; `back_office` and `registries_office` order faults from them, `messages` shows
+    what was sent."""
 
     settings: Settings
     url: str
@@ -37,6 +39,7 @@ class Stack(msgspec.Struct, frozen=True):
     back_office: BackOffice
     registries: RegistriesProcess
     registries_office: RegistriesOffice
+    messages: MessagesProcess
     servers: list[asyncio.subprocess.Process]
     worker: asyncio.subprocess.Process
 
@@ -74,7 +77,11 @@ async def running(
         cleanup.push_async_callback(registries.stop)
         registries_office = RegistriesOffice(registries.url, key=registries.key)
         cleanup.push_async_callback(registries_office.close)
-        settings = msgspec.structs.replace(settings, bank_url=bank.url, registries_url=registries.url, processes=servers)
+        messages = await MessagesProcess.start(key=messages_key(runtime.keys(settings)))
+        cleanup.push_async_callback(messages.stop)
+        settings = msgspec.structs.replace(
+            settings, bank_url=bank.url, registries_url=registries.url, messages_url=messages.url, processes=servers
+        )
         output = cleanup.enter_context(log.open("ab")) if log else None
         server = await spawn("serve", settings, output)
         cleanup.push_async_callback(ended, server)
@@ -82,7 +89,7 @@ async def running(
         cleanup.push_async_callback(ended, worker)
         url = f"http://{settings.host}:{settings.port}"
         await answering(url, server)
-        yield Stack(settings, url, dsn, bank, back_office, registries, registries_office, [server], worker)
+        yield Stack(settings, url, dsn, bank, back_office, registries, registries_office, messages, [server], worker)
 
 
 async def spawn(command: str, settings: Settings, output: IO[bytes] | None) -> asyncio.subprocess.Process:

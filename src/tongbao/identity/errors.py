@@ -48,6 +48,17 @@ PASSKEY_CLONED = decline(
 CERTIFICATE_UNKNOWN = decline("certificate_unknown", "未找到该数字证书。", "There is no such certificate.", status=403)
 CERTIFICATE_REVOKED = decline("certificate_revoked", "该数字证书已吊销。", "This certificate was revoked.", status=403)
 CERTIFICATE_EXPIRED = decline("certificate_expired", "该数字证书已过期。", "This certificate has expired.", status=403)
+CODE_WRONG = decline("code_wrong", "验证码不正确或已失效。", "The code is not right, or no longer good.", status=401)
+CODE_TOO_SOON = decline("code_too_soon", "验证码已发送，请稍后再试。", "A code was sent a moment ago. Please wait.", status=429)
+CODE_TOO_MANY = decline(
+    "code_too_many", "今日验证码次数已达上限。", "No more codes today. Please try again tomorrow.", status=429
+)
+RECOVERY_NEEDS_MORE = decline(
+    "recovery_needs_more",
+    "还需在常用设备上操作，或提供支付密码。",
+    "This needs a device that we know, or the payment PIN.",
+    status=403,
+)
 
 PASSKEY_WRONG = refusal("passkey_wrong", "通行密钥验证未通过。", "The passkey's answer is not right.", status=401)
 PASSKEY_ORIGIN = refusal(

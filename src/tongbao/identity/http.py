@@ -12,6 +12,7 @@ from litestar.datastructures import Cookie
 from litestar.params import PathParameter
 
 from tongbao.identity import binding, errors
+from tongbao.identity.safety_service import SafetyService
 from tongbao.identity.service import SESSION_LIFETIME_S, Caller, IdentityService, LoggedIn, command_id_for
 from tongbao.identity.types import Audience, Locale
 from tongbao.kernel import web
@@ -70,6 +71,7 @@ class RegisterBody(web.Request, frozen=True, kw_only=True):
     password: Annotated[str, msgspec.Meta(max_length=1024)]
     name: Annotated[str, msgspec.Meta(max_length=200)]
     locale: Locale = "zh"
+    code: Annotated[str, msgspec.Meta(max_length=16, description="Sent to the phone or address, where codes are asked for.")] = ""
     device_name: Annotated[str, msgspec.Meta(max_length=200)] = ""
     device_token: DeviceToken = ""
 
@@ -162,11 +164,20 @@ def device_name(given: str, request: Request[Any, Any, Any]) -> str:
 
 @post("/v1/wallet/register", tags=["Identity"], status_code=201)
 async def register(
-    request: Request[Any, Any, Any], data: RegisterBody, identity: IdentityService, key: web.IdempotencyKey, secure_cookies: bool
+    request: Request[Any, Any, Any],
+    data: RegisterBody,
+    identity: IdentityService,
+    safety: SafetyService,
+    key: web.IdempotencyKey,
+    secure_cookies: bool,
 ) -> Response[SessionAnswer]:
-    """Open a wallet by phone or email, and log in."""
+    """Open a wallet by phone or email, and log in. Where codes are asked for, `code` is what was sent there before."""
     command_id = named_id("command", "wallet", "register", key)
     name = device_name(data.device_name, request)
+    if (
+        safety.codes_for_registration
+    ):  # before anything else, so that nobody learns whether a number is taken who does not hold it
+        await safety.check_code(named_id("command", "wallet", "register's code", key), "register", data.login, data.code)
     principal_id, repeated = await identity.register(command_id, "wallet", data.login, data.password, data.name, data.locale)
     if repeated:  # who repeats must know the password like anybody who logs in
         logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token)

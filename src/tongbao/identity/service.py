@@ -166,10 +166,7 @@ class IdentityService:
     def _checked(self, login: str, password: str, name: str) -> tuple[str, str]:
         """Login and name in their normal form."""
         login, name = normal_login(login), normal_name(name)
-        if len(password) < 8:
-            raise Refusal(errors.PASSWORD_TOO_SHORT)
-        if len(password) > _LONGEST_PASSWORD:
-            raise Refusal(errors.PASSWORD_TOO_LONG)
+        _check_password(password)
         return login, name
 
     # ── register and log in ─────────────────────────────────────────────────────────────────────────────────────────
@@ -191,6 +188,11 @@ class IdentityService:
         who = await self.enrolment(login, password, name, locale, roles)
         outcome = await self._engine.submit(Register(command_id=command_id, audience=audience, merchant_id=merchant_id, who=who))
         return cast(Registered, accepted(outcome)).principal_id, outcome.repeated
+
+    async def password_hash(self, password: str) -> str:
+        """How a new password is kept. Refuses `password_too_short`, `password_too_long`."""
+        _check_password(password)
+        return cast(str, await self._in_thread(self._hasher.hash, password))
 
     async def enrolment(self, login: str, password: str, name: str, locale: Locale, roles: str) -> Enrolment:
         """Somebody who is to log in, checked, the password hashed. Refuses `login_format`, `name_format`, `password_…`."""
@@ -457,6 +459,13 @@ class IdentityService:
                     name = name_index(self._vault, query)
         rows = await self._pool.fetch(QUERIES["search_principals"], audience, wanted, login, name, before, limit + 1)
         return await self._opened([Principal(*row) for row in rows])
+
+
+def _check_password(password: str) -> None:
+    if len(password) < 8:
+        raise Refusal(errors.PASSWORD_TOO_SHORT)
+    if len(password) > _LONGEST_PASSWORD:
+        raise Refusal(errors.PASSWORD_TOO_LONG)
 
 
 def command_id_for(caller: Caller, key: str) -> UUID:

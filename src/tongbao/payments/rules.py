@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.identity.alerts import tell_of_large
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.money import share_ppm
@@ -189,6 +190,7 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
             factors,
         ),
     )  # fmt: skip
+    tell_of_large(view, command.payer_id, payment.amount_minor, bill_id, now)
     _tell_merchant(view, left, "payment.paid", now)
     return Accepted(done)
 

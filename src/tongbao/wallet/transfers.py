@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, View
+from tongbao.identity.alerts import tell_of_large
 from tongbao.identity.factors import Factors
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.identity.standing import STANDING
@@ -110,6 +111,7 @@ def transfer(command: Transfer, view: View, now: datetime) -> Decision:
             view, now, bill_id, mine, "out" if out else "in", other, command.amount_minor, command.currency, note, journal, None,
             factors if out else 0,
         )  # fmt: skip
+    tell_of_large(view, command.payer_id, command.amount_minor, bill_id, now)
     view.emit(f"customer:{command.payee_id}", "transfer.received", {"bill_id": bill_id})
     return Accepted(Transferred(bill_id, journal.journal_id))
 
@@ -174,6 +176,7 @@ def _delayed(command: Transfer, view: View, now: datetime, factors: Factors, arr
         view, now, bill_id, command.payer_id, "out", command.payee_id, command.amount_minor, command.currency, command.note, None,
         transfer_id, factors,
     )  # fmt: skip
+    tell_of_large(view, command.payer_id, command.amount_minor, bill_id, now)
     return Accepted(Transferred(bill_id, None, transfer_id, arrives_at))
 
 

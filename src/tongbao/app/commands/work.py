@@ -87,6 +87,8 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("entity_checks", services.entities.settle_due),
         ("name_calendar", services.names.follow_calendar),
         ("delayed_transfers", services.wallet.delayed.deliver_due),
+        ("messages", services.safety.send_due),
+        ("locked_pins", services.safety.tell_locked_pins),
         ("orders", services.payments.expire_due),
         ("dormant", services.law.suspend_dormant),
         ("holds", lambda: expire_holds(services)),

@@ -38,6 +38,8 @@ create table pin (
     constraint pin_pk primary key (customer_id)
 );
 
+create index pin_locked on pin (locked_until) where locked_until is not null;
+
 create table session (
     session_id   uuid        not null,
     principal_id uuid        not null,
@@ -105,6 +107,19 @@ create table certificate (
 );
 create index certificate_by_customer on certificate (customer_id, created_at, certificate_id);
 
+-- The last one-time code for each purpose and target; the id is made of the target's index.
+create table one_time_code (
+    code_id uuid        not null,
+    mac     bytea       not null,
+    tries   bigint      not null,
+    sent_at timestamptz not null,
+    used_at timestamptz,
+    day     date        not null,
+    sent    bigint      not null,
+    seal    bytea       not null,
+    constraint one_time_code_pk primary key (code_id)
+);
+
 -- What customers were told about their own accounts, and the messages by which they were. Facts name nobody.
 create table alert (
     customer_id uuid        not null,
@@ -166,6 +181,8 @@ comment on table passkey is
     'C2 sealed: name; C1: passkey_id, customer_id, credential_id, public_key; none: counter, created_at, used_at, revoked_at, seal';
 comment on table certificate is
     'C2 sealed: name; C1: certificate_id, customer_id, public_key, x509; none: algorithm, created_at, expires_at, revoked_at, seal';
+comment on table one_time_code is
+    'C3: mac; C2: code_id; none: tries, sent_at, used_at, day, sent, seal';
 comment on table alert is
     'C1: customer_id, alert_id, facts; none: kind, at';
 comment on table message is

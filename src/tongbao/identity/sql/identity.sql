@@ -80,6 +80,18 @@ select certificate_id, customer_id, algorithm, public_key, x509, name, created_a
 where customer_id = $1 and revoked_at is null and ($2::timestamptz is null or (created_at, certificate_id) < ($2, $3::uuid))
 order by created_at desc, certificate_id desc limit $4;
 
+-- name: messages_due
+-- Messages that wait to be sent. $1 now, $2 limit.
+select message_id, customer_id, kind, facts, state, attempts, next_attempt_at, created_at, finished_at
+from message where state in ('PENDING', 'UNKNOWN') and next_attempt_at <= $1 order by next_attempt_at limit $2;
+
+-- name: pins_locked_untold
+-- Whose PIN is locked and who was not told of it. $1 now, $2 how long a lock lasts, $3 limit.
+select customer_id, locked_until from pin p
+where locked_until > $1 and not exists (
+    select from alert a where a.customer_id = p.customer_id and a.kind = 'pin_locked' and a.at > p.locked_until - $2::interval
+) order by locked_until limit $3;
+
 -- name: alerts
 -- What a customer was told, newest first. $1 customer, $2 below this id or null, $3 limit.
 select customer_id, alert_id, kind, facts, at from alert

@@ -1,0 +1,42 @@
+"""What messages say. Plain, short, and nothing in them that a thief could use."""
+
+from __future__ import annotations
+
+from tongbao.identity.codes import Purpose
+from tongbao.identity.types import Locale
+
+_ALERTS: dict[str, tuple[str, str]] = {
+    "device_added": ("您的账户在一台新设备上登录。", "Your account was used on a new device."),
+    "device_revoked": ("一台设备已从您的账户移除。", "A device was removed from your account."),
+    "passkey_added": ("您的账户添加了通行密钥。", "A passkey was added to your account."),
+    "passkey_revoked": ("您的账户移除了通行密钥。", "A passkey was removed from your account."),
+    "certificate_added": ("您的账户添加了数字证书。", "A certificate was added to your account."),
+    "certificate_revoked": ("您的账户吊销了数字证书。", "A certificate of your account was revoked."),
+    "password_changed": ("您的登录密码已修改。", "Your password was changed."),
+    "pin_changed": ("您的支付密码已修改。", "Your payment PIN was changed."),
+    "pin_locked": ("您的支付密码输错次数过多，已锁定。", "Your payment PIN was got wrong too often and is locked."),
+    "recovered": ("您的账户已通过找回流程重设密码。", "Your account was recovered and has a new password."),
+    "takeover_reported": ("已按您的报告暂停账户支付。", "Payments from your account are suspended, as you reported."),
+    "large_payment": ("您的账户有一笔大额支出。", "A large amount left your account."),
+}
+_NOT_YOU = ("如非本人操作，请立即在钱包中报告。", "If it was not you, report it in the wallet at once.")
+_CODES: dict[Purpose, tuple[str, str]] = {
+    "register": ("注册", "to register"),
+    "recover": ("找回密码", "to recover your account"),
+    "pin": ("重设支付密码", "to set a new PIN"),
+}
+
+
+def alert_text(kind: str, locale: Locale) -> str:
+    """What a customer is told. A kind without words of its own says that something happened."""
+    which = 0 if locale == "zh" else 1
+    said = _ALERTS.get(kind, ("您的账户安全设置有变动。", "Something about your account's security changed."))[which]
+    return f"【通宝】{said}{_NOT_YOU[0]}" if locale == "zh" else f"Tongbao: {said} {_NOT_YOU[1]}"
+
+
+def code_text(purpose: Purpose, digits: str, locale: Locale) -> str:
+    """The message that brings a code."""
+    zh, en = _CODES[purpose]
+    if locale == "zh":
+        return f"【通宝】验证码 {digits}，用于{zh}，5 分钟内有效。任何人索要均为诈骗。"
+    return f"Tongbao: {digits} is your code {en}, good for 5 minutes. Whoever asks you for it is a fraud."

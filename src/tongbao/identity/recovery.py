@@ -1,0 +1,115 @@
+"""How a customer gets back in, and how passwords and PINs change. No operator can set either, nor help around what is asked here.
+
+forgotten password   a code to the phone or address, and one of: a device that is known, the PIN
+changed password     the password
+forgotten PIN        the password, and a code or the PIN as it was
+                     ─▶ every (other) session ends, everybody is told, and for a day the limits of a new device hold
+
+Source: NIST SP 800-63B-4, 4.2 (account recovery).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, View
+from tongbao.identity import errors
+from tongbao.identity.alerts import tell
+from tongbao.identity.codes import CODE, CodeUse, spend_try, use_code
+from tongbao.identity.devices import DEVICE, cool, end_sessions
+from tongbao.identity.rules import check_pin
+from tongbao.identity.standing import STANDING, standing_of, without_reason
+from tongbao.identity.takeover import REPORTED
+from tongbao.identity.types import PIN, PRINCIPAL, SESSION
+
+
+class Recover(Command, frozen=True, kw_only=True):
+    """A new password for who forgot theirs. `device_id`: one that the request proved to come from; `pin_mac`: the PIN as typed.
+    `session_ids`: every live session."""
+
+    kind = "identity.recover"
+    customer_id: UUID
+    code: CodeUse
+    device_id: UUID | None
+    pin_mac: bytes | None
+    password_hash: str
+    session_ids: tuple[UUID, ...]
+
+    def hashed(self) -> Recover:
+        """Without what may not be tried out by repeating it, and what changes between two sendings."""
+        return replace(self, code=CodeUse(self.code.code_id, b""), pin_mac=None, password_hash="", session_ids=())
+
+
+class ChangePassword(Command, frozen=True, kw_only=True):
+    """Another password, after the old one was found right. `session_ids`: every other live session."""
+
+    kind = "identity.change_password"
+    principal_id: UUID
+    password_hash: str
+    session_ids: tuple[UUID, ...]
+
+    def hashed(self) -> ChangePassword:
+        return replace(self, password_hash="", session_ids=())
+
+
+def recover(command: Recover, view: View, now: datetime) -> Decision:
+    """Declines `code_wrong`, `recovery_needs_more`, what `check_pin` does. Lifts the suspension of a reported takeover."""
+    who = command.customer_id
+    principal = view.get(PRINCIPAL, who)
+    if principal is None or principal.audience != "wallet":
+        return Declined(errors.CODE_WRONG)
+    if refused := use_code(view, command.code, now):
+        return refused
+    if refused := _second(command, view, now):
+        spend_try(view, command.code)
+        return refused
+    view.put(PRINCIPAL, replace(principal, password_hash=command.password_hash, wrong_passwords=0, locked_until=None))
+    end_sessions(view, who, command.session_ids, now)
+    standing = standing_of(view, who, now)
+    view.put(STANDING, replace(standing, suspended=without_reason(standing.suspended, REPORTED)))
+    cool(view, who, now)
+    tell(view, who, "recovered", {}, now)
+    return Accepted()
+
+
+def _second(command: Recover, view: View, now: datetime) -> Declined | None:
+    if command.device_id is not None:
+        device = view.get(DEVICE, command.device_id)
+        if device is not None and device.principal_id == command.customer_id and device.revoked_at is None:
+            return None
+    if command.pin_mac is not None:
+        return check_pin(view, command.customer_id, command.pin_mac, now)
+    return Declined(errors.RECOVERY_NEEDS_MORE)
+
+
+def change_password(command: ChangePassword, view: View, now: datetime) -> Decision:
+    """Declines `principal_not_found`, `login_locked`."""
+    principal = view.get(PRINCIPAL, command.principal_id)
+    if principal is None:
+        return Declined(errors.PRINCIPAL_NOT_FOUND)
+    if principal.locked_until is not None and now < principal.locked_until:
+        return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
+    view.put(PRINCIPAL, replace(principal, password_hash=command.password_hash, wrong_passwords=0, locked_until=None))
+    end_sessions(view, command.principal_id, command.session_ids, now)
+    tell(view, command.principal_id, "password_changed", {}, now)
+    return Accepted()
+
+
+def _recover_keys(command: Recover) -> list[Key]:
+    who = command.customer_id
+    keys = [Key(PRINCIPAL, who), Key(CODE, command.code.code_id), Key(PIN, who), Key(STANDING, who)]
+    keys += [Key(DEVICE, command.device_id)] if command.device_id else []
+    return keys + [Key(SESSION, each) for each in command.session_ids]
+
+
+DECIDERS = (
+    Decider(Recover, _recover_keys, recover),
+    Decider(
+        ChangePassword,
+        lambda command: [Key(PRINCIPAL, command.principal_id), *(Key(SESSION, each) for each in command.session_ids)],
+        change_password,
+    ),
+)

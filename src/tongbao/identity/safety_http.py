@@ -1,0 +1,79 @@
+"""Routes of safety: codes, getting back in, the password, and “it wasn't me”."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import post
+
+from tongbao.identity.http import DeviceToken
+from tongbao.identity.safety_service import SafetyService
+from tongbao.identity.service import Caller, command_id_for
+from tongbao.identity.types import Locale
+from tongbao.identity.wire import Pin
+from tongbao.kernel import web
+from tongbao.kernel.ids import named_id
+
+Login = Annotated[str, msgspec.Meta(max_length=254)]
+Password = Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+class CodeBody(web.Request, frozen=True, kw_only=True):
+    """Where to send a code: a phone or an email."""
+
+    login: Login
+    locale: Locale = "zh"
+
+
+class RecoverBody(web.Request, frozen=True, kw_only=True):
+    """The code, a new password, and one of: what this device was given at its last log-in, the payment PIN."""
+
+    login: Login
+    code: Annotated[str, msgspec.Meta(max_length=16)]
+    new_password: Password
+    device_token: DeviceToken = ""
+    pin: Pin | None = None
+
+
+class PasswordBody(web.Request, frozen=True, kw_only=True):
+    """The password and another."""
+
+    password: Password
+    new_password: Password
+
+
+@post("/v1/wallet/register/code", tags=["Identity"], status_code=204)
+async def registration_code(data: CodeBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
+    """Send a code to a phone or address that is to be registered. The answer is the same whether it is taken or not."""
+    await safety.send_code(named_id("command", "register code", key), "register", data.login, data.locale)
+
+
+@post("/v1/wallet/recovery/code", tags=["Identity"], status_code=204)
+async def recovery_code(data: CodeBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
+    """Send a code for getting back in. The answer is the same whether there is such a customer or not."""
+    await safety.send_code(named_id("command", "recovery code", key), "recover", data.login, data.locale)
+
+
+@post("/v1/wallet/recovery", tags=["Identity"], status_code=204)
+async def recover(data: RecoverBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
+    """A forgotten password: a new one, for the code and a known device or the PIN. Every session ends, a reported takeover is
+    over, and for a day the limits of a new device hold."""
+    command_id = named_id("command", "recover", key)
+    await safety.recover(command_id, data.login, data.code, data.new_password, data.device_token, data.pin)
+
+
+@post("/v1/wallet/password", tags=["Identity"], status_code=204)
+async def change_password(customer: Caller, data: PasswordBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
+    """Change the password. Every other session ends."""
+    await safety.change_password(command_id_for(customer, key), customer, data.password, data.new_password)
+
+
+@post("/v1/wallet/report-takeover", tags=["Identity"], status_code=204)
+async def report_takeover(customer: Caller, safety: SafetyService, key: web.IdempotencyKey) -> None:
+    """“It wasn't me”: nothing can be paid from this account any more, and every other session ends. Getting back in by recovery
+    lifts it; nothing and nobody else does."""
+    await safety.report_takeover(command_id_for(customer, key), customer)
+
+
+ROUTES = (registration_code, recovery_code, recover, change_password, report_takeover)

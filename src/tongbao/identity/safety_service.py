@@ -1,0 +1,194 @@
+"""Use cases of safety: one-time codes, getting back in, changing the password, reporting a takeover, and telling people."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from tongbao.engine.api import Engine, accepted
+from tongbao.identity import errors
+from tongbao.identity.alerts import Delivery, Message, MessageChannel, RaiseAlert, RecordMessage
+from tongbao.identity.codes import CodeUse, Purpose, SendCode, UseCode, code_id_of
+from tongbao.identity.device_service import DeviceService
+from tongbao.identity.devices import device_id_of
+from tongbao.identity.enrolment import login_index
+from tongbao.identity.evidence import QUERIES
+from tongbao.identity.message_texts import alert_text, code_text
+from tongbao.identity.recovery import ChangePassword, Recover
+from tongbao.identity.rules import PIN_LOCK, normal_login
+from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.takeover import ReportTakeover
+from tongbao.identity.types import Locale
+from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import named_id
+from tongbao.security.keys import Keys, mac
+from tongbao.security.personal import Vault
+
+_log = structlog.get_logger("tongbao.identity")
+_LONGEST_RETRY_S = 3600
+_MOST_ATTEMPTS = 12
+_MOST_SENDING = 1000
+
+
+class SafetyService:
+    """What keeps an account its owner's."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        pool: asyncpg.Pool,
+        identity: IdentityService,
+        devices: DeviceService,
+        channel: MessageChannel,
+        keys: Keys,
+        vault: Vault,
+        clock: Clock,
+        *,
+        codes_for_registration: bool,
+    ) -> None:
+        self._engine = engine
+        self._pool = pool
+        self._identity = identity
+        self._devices = devices
+        self._channel = channel
+        self._keys = keys
+        self._vault = vault
+        self._clock = clock
+        self.codes_for_registration = codes_for_registration
+        self._sending: set[asyncio.Task[None]] = set()
+
+    # ── one-time codes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def typed(self, purpose: Purpose, login: str, code: str) -> CodeUse:
+        """A code as typed. `login` in its normal form."""
+        code_id = code_id_of(purpose, login_index(self._vault, login))
+        return CodeUse(code_id, self._mac(code_id, code.strip()))
+
+    def _mac(self, code_id: UUID, digits: str) -> bytes:
+        return mac(self._keys.pin, b"one-time code", code_id.bytes, digits.encode())
+
+    async def send_code(self, command_id: UUID, purpose: Purpose, login: str, locale: Locale) -> None:
+        """Send a code to a phone or address. Whether anybody has it is not to be told from the answer, nor from how long it
+        takes: the message goes out afterwards. Refuses `login_format`; declines `code_too_soon`, `code_too_many`."""
+        login = normal_login(login)
+        code_id, digits = code_id_of(purpose, login_index(self._vault, login)), f"{secrets.randbelow(10**6):06d}"
+        nobody = purpose != "register" and await self._identity.find("wallet", login) is None
+        outcome = await self._engine.submit(SendCode(command_id=command_id, code_id=code_id, mac=self._mac(code_id, digits)))
+        accepted(outcome)
+        if outcome.repeated or nobody:
+            return
+        if len(self._sending) >= _MOST_SENDING:
+            _log.warning("code_not_sent", reason="too many under way")
+            return
+        task = asyncio.create_task(self._deliver(str(command_id), login, code_text(purpose, digits, locale)))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _deliver(self, reference: str, to: str, text: str) -> None:
+        delivery = await self._channel.send(reference, to, text)
+        if delivery != "SENT":  # whoever waits for it asks for another after a minute
+            _log.warning("code_not_sent", reference=reference, delivery=delivery)
+
+    async def check_code(self, command_id: UUID, purpose: Purpose, login: str, code: str) -> None:
+        """Declines `code_wrong`."""
+        use = self.typed(purpose, normal_login(login), code)
+        accepted(await self._engine.submit(UseCode(command_id=command_id, use=use)))
+
+    # ── getting back in ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def recover(
+        self, command_id: UUID, login: str, code: str, new_password: str, device_token: str, pin: str | None
+    ) -> None:
+        """A new password for who forgot theirs. Refuses `login_format`, `password_…`, `pin_format`; declines `code_wrong` (also
+        where there is no such login), `recovery_needs_more`, `wrong_pin`, `pin_locked`, `pin_not_set`."""
+        login = normal_login(login)
+        password_hash = await self._identity.password_hash(new_password)
+        use = self.typed("recover", login, code)
+        principal = await self._identity.find("wallet", login)
+        if principal is None:
+            # The same work, and the same answer.
+            accepted(await self._engine.submit(UseCode(command_id=command_id, use=CodeUse(use.code_id, b""))))
+            raise Refusal(errors.CODE_WRONG)
+        who = principal.principal_id
+        sessions = await self._devices.live_sessions(who)
+        command = Recover(
+            command_id=command_id, customer_id=who, code=use,
+            device_id=device_id_of(self._keys.session, who, device_token) if device_token else None,
+            pin_mac=self._identity.pin_mac(who, pin) if pin is not None else None,
+            password_hash=password_hash, session_ids=sessions,
+        )  # fmt: skip
+        accepted(await self._engine.submit(command))
+        self._forget(sessions)
+
+    async def change_password(self, command_id: UUID, caller: Caller, password: str, new_password: str) -> None:
+        """Refuses `password_…`; declines `wrong_credentials`, `login_locked`. Every other session ends."""
+        await self._identity.vouch(await self._identity.need(caller.principal_id), password)
+        password_hash = await self._identity.password_hash(new_password)
+        others = await self._others(caller)
+        command = ChangePassword(
+            command_id=command_id, principal_id=caller.principal_id, password_hash=password_hash, session_ids=others
+        )
+        accepted(await self._engine.submit(command))
+        self._forget(others)
+
+    async def report_takeover(self, command_id: UUID, caller: Caller) -> None:
+        """Suspend at once, and end every other session."""
+        others = await self._others(caller)
+        command = ReportTakeover(command_id=command_id, customer_id=caller.principal_id, session_ids=others)
+        accepted(await self._engine.submit(command))
+        self._forget(others)
+
+    async def _others(self, caller: Caller) -> tuple[UUID, ...]:
+        live = await self._devices.live_sessions(caller.principal_id)
+        return tuple(session_id for session_id in live if session_id != caller.session_id)
+
+    def _forget(self, sessions: tuple[UUID, ...]) -> None:
+        for session_id in sessions:
+            self._identity.forget_session(session_id)
+
+    # ── telling people ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def send_due(self, limit: int = 50) -> int:
+        """The worker's round: send every message that waits. Answers how many were looked at."""
+        rows = await self._pool.fetch(QUERIES["messages_due"], self._clock.now(), limit)
+        due = [Message(*row) for row in rows]
+        results = await asyncio.gather(*map(self._send_one, due), return_exceptions=True)
+        for message, result in zip(due, results, strict=True):
+            if isinstance(result, BaseException):
+                _log.error("message_not_sent", id=str(message.message_id), exc_info=result)
+        return len(due)
+
+    async def _send_one(self, message: Message) -> None:
+        principal = await self._identity.need(message.customer_id)
+        to = (await self._identity.person(message.customer_id)).login
+        state: Delivery = "FAILED"
+        if to:  # nobody is told whose data was erased
+            text = alert_text(message.kind, principal.locale)
+            state = await self._channel.send(str(message.message_id), to, text)
+        if state == "UNKNOWN" and message.attempts + 1 >= _MOST_ATTEMPTS:
+            state = "FAILED"
+        command_id = named_id("message", str(message.message_id), str(message.attempts))
+        retry_in_s = min(_LONGEST_RETRY_S, 2 ** min(message.attempts + 1, 12))
+        command = RecordMessage(
+            command_id=command_id, message_id=message.message_id, state=state, retry_in_s=retry_in_s if state == "UNKNOWN" else 0
+        )
+        accepted(await self._engine.submit(command))
+
+    async def tell_locked_pins(self, limit: int = 100) -> int:
+        """The worker's round: tell whose PIN was locked. A declined command leaves no alert, so it is found here."""
+        now = self._clock.now()
+        rows = await self._pool.fetch(QUERIES["pins_locked_untold"], now, PIN_LOCK, limit)
+        for row in rows:
+            command_id = named_id("pin locked", str(row["customer_id"]), row["locked_until"].isoformat())
+            command = RaiseAlert(command_id=command_id, customer_id=row["customer_id"], alert="pin_locked")
+            accepted(await self._engine.submit(command))
+        return len(rows)
+
+    async def close(self) -> None:
+        """Wait for what is being sent: each has its own time-out."""
+        await asyncio.gather(*self._sending, return_exceptions=True)
