@@ -27,7 +27,9 @@ AUDIENCES = ("wallet", "merchant", "console")
 #: Names of fields and parameters that say which thing is meant, without `_id` at their end.
 _NAMES_A_THING = {"code", "text", "out_trade_no", "out_refund_no", "login", "account", "hold", "owner"}
 #: Answer to nobody in particular: they take no session.
-_ANYBODY = ("/login", "/register", "/login/passkey", "/login/passkey/options")
+_ANYBODY = (
+    "/login", "/register", "/login/passkey", "/login/passkey/options", "/register/code", "/recovery", "/recovery/code",
+)  # fmt: skip
 
 
 class Theft(NamedTuple):

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
+from tests.identity.safety_situations import ROWS as SAFETY
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import RIGHT, WRONG, Town, mac_of, sealed, town
 from tongbao.engine.api import Command
@@ -470,13 +471,13 @@ async def a_new_pin_lifts_the_lock(place: Town) -> Command:
     return place.transferring(customer, await place.customer(), 1)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=repr)
+@pytest.mark.parametrize("row", [*ROWS, *SAFETY], ids=repr)
 async def test_identity_says(row: Row) -> None:
     assert await answer(row) == row.says
 
 
 def test_every_decline_of_identity_has_its_situation() -> None:
-    assert declines_of(errors) == said_in(ROWS)
+    assert declines_of(errors) == said_in([*ROWS, *SAFETY]) - {"account_suspended"}
 
 
 async def test_the_attempts_left_are_counted_down() -> None:

@@ -245,9 +245,8 @@ def ping() -> str:
 
 ROUTES = (
     health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *credential_http.ROUTES, *safety_http.ROUTES,
-    *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES, *privacy_http.ROUTES, *copy_http.ROUTES,
-    *law_http.ROUTES,
-    *console.ROUTES, *proofs.ROUTES, page_reports.report,
+    *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES,
+    *privacy_http.ROUTES, *copy_http.ROUTES, *law_http.ROUTES, *console.ROUTES, *proofs.ROUTES, page_reports.report,
 )  # fmt: skip
 
 #: What a shop and its customers do all day, answered past the framework.

@@ -17,22 +17,22 @@ The key comes from TONGBAO_MESSAGES_KEY. Everything is in memory: a message is n
 from __future__ import annotations
 
 import argparse
-import asyncio
 import hmac
 import os
-import socket
 import sys
 from collections import OrderedDict, deque
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-import uvicorn
 from litestar import Litestar, Request, Response, delete, get, post
 from litestar.datastructures import State
 from litestar.exceptions import NotAuthorizedException
 
 from tongbao.channels.messages import MessageRequest
+from tongbao.channels.simulated.door import Door
+from tongbao.channels.simulated.server import listening, serve
+from tongbao.kernel.clock import SystemClock
 
 KEY_VARIABLE = "TONGBAO_MESSAGES_KEY"
 _MOST = 1000
@@ -62,6 +62,7 @@ class Post:
 
     def __init__(self, key: str) -> None:
         self.key = key
+        self.door = Door(key, SystemClock())
         self.taken: OrderedDict[str, None] = OrderedDict()
         self.outbox: deque[Delivered] = deque(maxlen=_MOST)
         self.faults: deque[MessageFault] = deque()
@@ -92,25 +93,25 @@ AnyRequest = Request[Any, Any, State]
 
 
 def _known(request: AnyRequest) -> Post:
-    post: Post = request.app.state.post
+    provider: Post = request.app.state.post
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(given.encode(), post.key.encode()):
+    if not hmac.compare_digest(given.encode(), provider.key.encode()):
         raise NotAuthorizedException("bearer")
-    return post
+    return provider
 
 
 @post("/v1/messages")
 async def send(request: AnyRequest, data: MessageRequest) -> Response[None]:
-    post = _known(request)
-    fault = post.fault()
+    provider = _known(request)
+    fault = provider.fault()
     kind = fault.kind if fault else None
     if fault and kind in ("delay", "silence"):
-        await asyncio.sleep(fault.wait_ms / 1000)
+        await provider.door.hold(fault.wait_ms)
     if kind == "silence":
         return Response(None, status_code=503)
     if kind == "refuse":
         return Response(None, status_code=422)
-    new = post.take(data, {"lose": 0, "duplicate": 2}.get(kind or "", 1))
+    new = provider.take(data, {"lose": 0, "duplicate": 2}.get(kind or "", 1))
     return Response(None, status_code=201 if new else 200)
 
 
@@ -134,32 +135,30 @@ def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-def create_app(key: str) -> Litestar:
+def create_app(provider: Post) -> Litestar:
     """The provider, over HTTP."""
     app = Litestar([send, outbox, add_fault, clear_faults, health], logging_config=None, openapi_config=None)
-    app.state.post = Post(key)
+    app.state.post = provider
     return app
 
 
-class _Server(uvicorn.Server):
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self.started and sockets:
-            print(f"messages ready on http://127.0.0.1:{sockets[0].getsockname()[1]}", flush=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="A provider of messages that fails on demand.")
-    parser.add_argument("--port", type=int, default=0)
-    given = parser.parse_args()
+def main(arguments: list[str] | None = None) -> int:
+    """Run the provider until SIGTERM or SIGINT. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="messages", description="A provider of messages that fails on demand.")
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 lets the system choose")
+    options = parser.parse_args(arguments)
     key = os.environ.get(KEY_VARIABLE, "")
-    if len(key) < 16:
-        sys.exit(f"{KEY_VARIABLE} must have at least 16 characters")
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", given.port))
-    _Server(uvicorn.Config(create_app(key), log_level="critical", server_header=False)).run(sockets=[bound])
+    try:
+        provider = Post(key)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    with listening(options.port) as listener:
+        if listener is None:
+            return 2
+        serve(create_app(provider), provider.door, listener, "messages")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Codes, getting back in, “it wasn't me”, and that people are told: through the running product and the messages it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+
+from tests.http.conftest import client
+from tests.http.town import PASSWORD, PIN, WRONG_PIN, Person, Town, key, ok, refused, session_of
+from tongbao.app.stack import answering, ended, free_port, spawn
+from tongbao.identity.http import SessionAnswer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ANOTHER = "another horse battery"
+
+
+async def message(town: Town, login: str, said: str, *, within_s: float = 30.0) -> str:
+    """The latest message to this phone that says so."""
+    until = time.monotonic() + within_s
+    while True:
+        for each in await town.stack.messages.outbox(f"+86{login}"):
+            if said in each.text:
+                return each.text
+        assert time.monotonic() < until, f"nobody was told: {said}"
+        await asyncio.sleep(0.05)
+
+
+async def code(town: Town, login: str) -> str:
+    """The code that was sent last."""
+    found = re.search(r"验证码 ([0-9]{6})", await message(town, login, "验证码"))
+    assert found is not None
+    return found[1]
+
+
+async def asks_for_code(town: Town, what: str, login: str) -> httpx.Response:
+    return await town.here.post(f"/v1/wallet/{what}/code", json={"login": login}, headers={"idempotency-key": key()})
+
+
+async def recovers(town: Town, login: str, typed: str, **more: str) -> httpx.Response:
+    body = {"login": login, "code": typed, "new_password": ANOTHER, **more}
+    return await town.here.post("/v1/wallet/recovery", json=body, headers={"idempotency-key": key()})
+
+
+async def enters(town: Town, login: str, password: str) -> httpx.Response:
+    return await town.here.post("/v1/wallet/login", json={"login": login, "password": password})
+
+
+def other_than(digits: str) -> str:
+    return f"{(int(digits) + 1) % 10**6:06d}"
+
+
+async def test_a_forgotten_password_takes_the_code_and_the_pin_and_ends_every_session(town: Town) -> None:
+    flo = await town.customer("Flo")
+    assert (await asks_for_code(town, "recovery", flo.login)).status_code == 204
+    typed = await code(town, flo.login)
+    refused(await recovers(town, flo.login, other_than(typed), pin=PIN), 401, "code_wrong")
+    refused(await recovers(town, flo.login, typed), 403, "recovery_needs_more")
+    refused(await recovers(town, flo.login, typed, pin=WRONG_PIN), 403, "wrong_pin")
+    refused(await recovers(town, flo.login, typed, device_token="of somebody else"), 403, "recovery_needs_more")
+    refused(await recovers(town, flo.login, typed, pin=PIN, new_password="short"), 400, "password_too_short")
+    ok(await flo.get("/v1/wallet/me"))
+    assert (await recovers(town, flo.login, typed, pin=PIN)).status_code == 204
+    refused(await flo.get("/v1/wallet/me"), 401, "unauthenticated")
+    refused(await enters(town, flo.login, PASSWORD), 401, "wrong_credentials")
+    assert (await enters(town, flo.login, ANOTHER)).status_code == 200
+    refused(await recovers(town, flo.login, typed, pin=PIN), 401, "code_wrong")
+    assert "找回流程" in await message(town, flo.login, "找回流程")
+
+
+async def test_a_known_device_stands_in_for_the_pin(town: Town) -> None:
+    login = town.login()
+    body = {"login": login, "password": PASSWORD, "name": "Dev", "device_name": "first"}
+    answer = await town.here.post("/v1/wallet/register", json=body, headers={"idempotency-key": key()})
+    token = ok(answer, SessionAnswer, 201).device_token
+    assert token is not None
+    assert (await asks_for_code(town, "recovery", login)).status_code == 204
+    assert (await recovers(town, login, await code(town, login), device_token=token)).status_code == 204
+    assert (await enters(town, login, ANOTHER)).status_code == 200
+
+
+async def test_whether_there_is_such_a_customer_is_not_to_be_told_from_recovery(town: Town) -> None:
+    gil, nobody = (await town.customer("Gil")).login, town.login()
+    for login in (gil, nobody):
+        first = await asks_for_code(town, "recovery", login)
+        assert (first.status_code, first.content) == (204, b"")
+        soon = refused(await asks_for_code(town, "recovery", login), 429, "code_too_soon")
+        assert list(soon.detail) == ["after"]
+    typed = await code(town, gil)
+    for login in (gil, nobody):
+        for _ in range(6):
+            said = refused(await recovers(town, login, other_than(typed), pin=PIN), 401, "code_wrong")
+            assert said.detail == {}
+    refused(await recovers(town, gil, typed, pin=PIN), 401, "code_wrong")  # five tries are all there are
+    assert await town.stack.messages.outbox(f"+86{nobody}") == []
+
+
+async def test_the_password_is_changed_by_who_knows_it_and_other_sessions_end(town: Town) -> None:
+    hal = await town.customer("Hal")
+    other = Person(town.here, session_of(await enters(town, hal.login, PASSWORD)))
+    path = "/v1/wallet/password"
+    refused(await hal.post(path, {"password": "not this one", "new_password": ANOTHER}), 401, "wrong_credentials")
+    refused(await hal.post(path, {"password": PASSWORD, "new_password": "short"}), 400, "password_too_short")
+    ok(await other.get("/v1/wallet/me"))
+    assert (await hal.post(path, {"password": PASSWORD, "new_password": ANOTHER})).status_code == 204
+    refused(await other.get("/v1/wallet/me"), 401, "unauthenticated")
+    ok(await hal.get("/v1/wallet/me"))
+    refused(await enters(town, hal.login, PASSWORD), 401, "wrong_credentials")
+    assert (await enters(town, hal.login, ANOTHER)).status_code == 200
+
+
+async def test_a_reported_takeover_stops_payments_until_the_account_is_recovered(town: Town) -> None:
+    ida = await town.customer("Ida")
+    await town.gift(ida, "5.00")
+    thief = Person(town.here, session_of(await enters(town, ida.login, PASSWORD)))
+    send = {"payee_id": town.ben.customer_id, "amount": "1.00", "currency": "CNY", "pin": PIN}
+    assert (await ida.post("/v1/wallet/report-takeover")).status_code == 204
+    refused(await thief.get("/v1/wallet/me"), 401, "unauthenticated")
+    before = await town.moved()
+    said = refused(await ida.post("/v1/wallet/transfers", send), 422, "account_suspended")
+    assert "reported" in str(said.detail["reasons"]) and await town.moved() == before
+    assert (await asks_for_code(town, "recovery", ida.login)).status_code == 204
+    assert (await recovers(town, ida.login, await code(town, ida.login), pin=PIN)).status_code == 204
+    again = Person(town.here, session_of(await enters(town, ida.login, ANOTHER)))
+    ok(await again.post("/v1/wallet/transfers", send), status=201)
+    told = [each["kind"] for each in ok(await again.get("/v1/wallet/alerts"))["items"]]
+    assert told == ["device_added", "recovered", "takeover_reported", "device_added"]
+
+
+async def test_whose_pin_was_locked_is_told_once(town: Town) -> None:
+    jan = await town.customer("Jan")
+    await town.gift(jan, "1.00")
+    send = {"payee_id": town.ben.customer_id, "amount": "1.00", "currency": "CNY", "pin": WRONG_PIN}
+    for _ in range(5):
+        await jan.post("/v1/wallet/transfers", send)
+    await message(town, jan.login, "已锁定")
+    told = [each["kind"] for each in ok(await jan.get("/v1/wallet/alerts"))["items"]]
+    assert told == ["pin_locked"]
+
+
+async def test_whoever_sends_much_is_told(town: Town) -> None:
+    ken = await town.customer("Ken")
+    await town.gift(ken, "1000.00")
+    body = {"payee_id": town.ben.customer_id, "amount": "1000.00", "currency": "CNY", "pin": PIN}
+    sent = ok(await ken.post("/v1/wallet/transfers", body), status=201)
+    (alert,) = ok(await ken.get("/v1/wallet/alerts"))["items"]
+    assert (alert["kind"], alert["facts"]) == ("large_payment", {"bill_id": sent["bill_id"]})
+    assert "1000" not in await message(town, ken.login, "大额支出")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def strict(town: Town) -> AsyncIterator[httpx.AsyncClient]:
+    """A server over the same books that asks for codes."""
+    settings = msgspec.structs.replace(town.stack.settings, port=free_port(), registration_codes=True)
+    server = await spawn("serve", settings, None)
+    url = f"http://{settings.host}:{settings.port}"
+    try:
+        await answering(url, server)
+        async with client(url) as asking:
+            yield asking
+    finally:
+        await ended(server)
+
+
+async def registers(asking: httpx.AsyncClient, login: str, typed: str, once: str) -> httpx.Response:
+    body = {"login": login, "password": PASSWORD, "name": "New", "code": typed}
+    return await asking.post("/v1/wallet/register", json=body, headers={"idempotency-key": once})
+
+
+async def test_where_codes_are_asked_for_nobody_registers_without_one(town: Town, strict: httpx.AsyncClient) -> None:
+    free, taken = town.login(), (await town.customer("Had")).login
+    for login in (free, taken):
+        refused(await registers(strict, login, "", key()), 401, "code_wrong")
+        assert (await asks_for_code(town, "register", login)).status_code == 204
+        typed, once = await code(town, login), key()
+        refused(await registers(strict, login, other_than(typed), key()), 401, "code_wrong")
+        if login == taken:  # who holds the phone may know
+            refused(await registers(strict, login, typed, once), 409, "login_taken")
+        else:
+            assert (await registers(strict, login, typed, once)).status_code == 201
+            assert (await registers(strict, login, typed, once)).status_code == 201  # the same request again

@@ -1,0 +1,265 @@
+"""Situations of codes, recovery and a reported takeover, for the ladder of identity."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from tests.support.ladder import ladder
+from tests.support.town import RIGHT, WRONG, Town, mac_of, sealed
+from tongbao.engine.api import Command
+from tongbao.identity.codes import LIVES, RESEND_AFTER, CodeUse, SendCode, UseCode, code_id_of
+from tongbao.identity.devices import RevokeDevice
+from tongbao.identity.recovery import ChangePassword, Recover
+from tongbao.identity.takeover import ReportTakeover
+from tongbao.identity.types import CountWrongPassword, OpenSession
+
+ROWS, says = ladder()
+
+CODE_ID = code_id_of("recover", b"index: somebody")
+RIGHT_CODE = CodeUse(CODE_ID, mac_of("271828"))
+WRONG_CODE = CodeUse(CODE_ID, mac_of("314159"))
+
+
+def sending(place: Town) -> SendCode:
+    return SendCode(command_id=place.id(), code_id=CODE_ID, mac=RIGHT_CODE.mac)
+
+
+def showing(place: Town, use: CodeUse = RIGHT_CODE) -> UseCode:
+    return UseCode(command_id=place.id(), use=use)
+
+
+async def with_device(place: Town, customer: UUID) -> OpenSession:
+    """Somebody logged in on a device of theirs."""
+    opened = OpenSession(
+        command_id=place.id(), principal_id=customer, token_hash=sha256(place.id().bytes).digest(), device_name=sealed("phone"),
+        lifetime_s=3600, device_id=place.id(), known_as=sealed("phone"), is_first=True,
+    )  # fmt: skip
+    await place.happens(opened)
+    return opened
+
+
+async def recovering(place: Town, customer: UUID | None = None) -> Recover:
+    """Somebody who was sent a code, knows it, and knows the PIN."""
+    await place.happens(sending(place))
+    return Recover(
+        command_id=place.id(), customer_id=customer or await place.customer(100), code=RIGHT_CODE, device_id=None,
+        pin_mac=RIGHT.mac, password_hash="argon2 of another", session_ids=(),
+    )  # fmt: skip
+
+
+async def reporting(place: Town) -> ReportTakeover:
+    return ReportTakeover(command_id=place.id(), customer_id=await place.customer(100), session_ids=())
+
+
+@says("ok")
+async def a_code(place: Town) -> Command:
+    return sending(place)
+
+
+@says("code_too_soon")
+async def another_code_a_moment_before_a_minute_is_over(place: Town) -> Command:
+    await place.happens(sending(place))
+    place.clock.advance(RESEND_AFTER - timedelta(microseconds=1))
+    return sending(place)
+
+
+@says("ok")
+async def another_code_after_a_minute(place: Town) -> Command:
+    await place.happens(sending(place))
+    place.clock.advance(RESEND_AFTER)
+    return sending(place)
+
+
+@says("code_too_many")
+async def the_eleventh_code_of_a_day(place: Town) -> Command:
+    for _ in range(10):
+        await place.happens(sending(place))
+        place.clock.advance(RESEND_AFTER)
+    return sending(place)
+
+
+@says("ok")
+async def the_first_code_of_the_next_day(place: Town) -> Command:
+    for _ in range(10):
+        await place.happens(sending(place))
+        place.clock.advance(RESEND_AFTER)
+    place.clock.advance(timedelta(hours=12))
+    return sending(place)
+
+
+@says("ok")
+async def the_code(place: Town) -> Command:
+    await place.happens(sending(place))
+    return showing(place)
+
+
+@says("code_wrong")
+async def a_code_that_was_never_sent(place: Town) -> Command:
+    return showing(place)
+
+
+@says("code_wrong")
+async def the_code_twice(place: Town) -> Command:
+    await place.happens(sending(place))
+    await place.happens(showing(place))
+    return showing(place)
+
+
+@says("ok")
+async def the_code_a_moment_before_it_expires(place: Town) -> Command:
+    await place.happens(sending(place))
+    place.clock.advance(LIVES - timedelta(microseconds=1))
+    return showing(place)
+
+
+@says("code_wrong")
+async def the_code_when_it_expires(place: Town) -> Command:
+    await place.happens(sending(place))
+    place.clock.advance(LIVES)
+    return showing(place)
+
+
+@says("ok")
+async def the_code_after_four_wrong_ones(place: Town) -> Command:
+    await place.happens(sending(place))
+    for _ in range(4):
+        await place.says(showing(place, WRONG_CODE))
+    return showing(place)
+
+
+@says("code_wrong")
+async def the_code_after_five_wrong_ones(place: Town) -> Command:
+    await place.happens(sending(place))
+    for _ in range(5):
+        await place.says(showing(place, WRONG_CODE))
+    return showing(place)
+
+
+@says("code_wrong")
+async def the_last_code_after_another_was_sent(place: Town) -> Command:
+    await place.happens(replace(sending(place), mac=WRONG_CODE.mac))
+    place.clock.advance(RESEND_AFTER)
+    await place.happens(sending(place))
+    return showing(place, WRONG_CODE)
+
+
+@says("ok")
+async def recovering_with_the_pin(place: Town) -> Command:
+    return await recovering(place)
+
+
+@says("ok")
+async def recovering_where_wrong_passwords_locked_the_log_in(place: Town) -> Command:
+    wish = await recovering(place)
+    for _ in range(10):
+        await place.says(CountWrongPassword(command_id=place.id(), principal_id=wish.customer_id))
+    return wish
+
+
+@says("ok")
+async def recovering_on_a_known_device(place: Town) -> Command:
+    wish = await recovering(place)
+    opened = await with_device(place, wish.customer_id)
+    return replace(wish, pin_mac=None, device_id=opened.device_id)
+
+
+@says("recovery_needs_more")
+async def recovering_by_the_code_alone(place: Town) -> Command:
+    return replace(await recovering(place), pin_mac=None)
+
+
+@says("recovery_needs_more")
+async def recovering_on_somebody_elses_device(place: Town) -> Command:
+    opened = await with_device(place, await place.customer())
+    return replace(await recovering(place), pin_mac=None, device_id=opened.device_id)
+
+
+@says("recovery_needs_more")
+async def recovering_on_a_device_that_was_removed(place: Town) -> Command:
+    wish = await recovering(place)
+    opened = await with_device(place, wish.customer_id)
+    assert opened.device_id is not None
+    await place.happens(
+        RevokeDevice(command_id=place.id(), principal_id=wish.customer_id, device_id=opened.device_id, session_ids=())
+    )
+    return replace(wish, pin_mac=None, device_id=opened.device_id)
+
+
+@says("code_wrong")
+async def recovering_with_a_wrong_code_and_the_pin(place: Town) -> Command:
+    return replace(await recovering(place), code=WRONG_CODE)
+
+
+@says("wrong_pin")
+async def recovering_with_a_wrong_pin(place: Town) -> Command:
+    return replace(await recovering(place), pin_mac=WRONG.mac)
+
+
+@says("code_wrong")
+async def recovering_after_five_tries_with_the_code_and_not_the_rest(place: Town) -> Command:
+    wish = await recovering(place)
+    for _ in range(5):
+        assert await place.says(replace(wish, command_id=place.id(), pin_mac=None)) == "recovery_needs_more"
+    return wish
+
+
+@says("code_wrong")
+async def recovering_twice_with_one_code(place: Town) -> Command:
+    wish = await recovering(place)
+    await place.happens(wish)
+    return replace(wish, command_id=place.id())
+
+
+@says("code_wrong")
+async def recovering_an_operator(place: Town) -> Command:
+    operator = (await place.happens(place.registering("ops@example.com", "console"))).principal_id
+    return await recovering(place, operator)
+
+
+@says("ok")
+async def another_password(place: Town) -> Command:
+    return ChangePassword(command_id=place.id(), principal_id=await place.customer(), password_hash="x", session_ids=())
+
+
+@says("principal_not_found")
+async def another_password_of_nobody(place: Town) -> Command:
+    return ChangePassword(command_id=place.id(), principal_id=place.id(), password_hash="x", session_ids=())
+
+
+@says("login_locked")
+async def another_password_where_wrong_ones_locked_the_log_in(place: Town) -> Command:
+    customer = await place.customer()
+    for _ in range(10):
+        await place.says(CountWrongPassword(command_id=place.id(), principal_id=customer))
+    return ChangePassword(command_id=place.id(), principal_id=customer, password_hash="x", session_ids=())
+
+
+@says("ok")
+async def reporting_a_takeover(place: Town) -> Command:
+    return await reporting(place)
+
+
+@says("account_suspended")
+async def paying_from_an_account_that_was_reported(place: Town) -> Command:
+    wish = await reporting(place)
+    await place.happens(wish)
+    return place.transferring(wish.customer_id, await place.customer(), 1)
+
+
+@says("ok")
+async def paying_into_an_account_that_was_reported(place: Town) -> Command:
+    wish = await reporting(place)
+    await place.happens(wish)
+    return place.transferring(await place.customer(100), wish.customer_id, 1)
+
+
+@says("ok")
+async def paying_from_an_account_that_was_reported_and_recovered(place: Town) -> Command:
+    wish = await reporting(place)
+    await place.happens(wish)
+    await place.happens(await recovering(place, wish.customer_id))
+    return place.transferring(wish.customer_id, await place.customer(), 1)

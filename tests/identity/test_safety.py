@@ -1,0 +1,108 @@
+"""What recovery, a reported takeover and telling people leave behind."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from tests.identity.safety_situations import recovering, reporting, with_device
+from tests.support.leavings import rows
+from tests.support.town import NOON, town
+from tongbao.engine.api import MemoryStore
+from tongbao.identity.alerts import ALERT, LARGE_MINOR, MESSAGE, Message, RaiseAlert, RecordMessage
+from tongbao.identity.codes import CODE
+from tongbao.identity.message_texts import alert_text, code_text
+from tongbao.identity.standing import STANDING
+from tongbao.identity.types import PRINCIPAL, SESSION
+
+LATER = timedelta(seconds=7)
+
+
+async def test_recovery_ends_every_session_lifts_the_report_alone_cools_for_a_day_and_tells() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        report = await reporting(place)
+        customer = report.customer_id
+        await with_device(place, customer)
+        await with_device(place, await place.customer())
+        await place.happens(report)
+        (standing,) = rows(store, STANDING)
+        assert (standing.customer_id, standing.suspended) == (customer, "reported")
+        ours, theirs = rows(store, SESSION)
+        place.clock.advance(LATER)
+        wish = replace(await recovering(place, customer), session_ids=(ours.session_id, theirs.session_id))
+        await place.happens(wish)
+    at = NOON + LATER
+    assert {each.principal_id: each.ended_at for each in rows(store, SESSION)} == {customer: at, theirs.principal_id: None}
+    (standing,) = rows(store, STANDING)
+    assert (standing.suspended, standing.cooling_until) == ("", at + timedelta(days=1))
+    (who,) = [each for each in rows(store, PRINCIPAL) if each.principal_id == customer]
+    assert who.password_hash == "argon2 of another"
+    assert [each.kind for each in rows(store, ALERT)] == ["takeover_reported", "recovered"]
+    assert rows(store, CODE)[0].used_at == at
+
+
+async def test_a_report_ends_the_sessions_it_names_and_no_strangers() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        report = await reporting(place)
+        await with_device(place, report.customer_id)
+        await with_device(place, await place.customer())
+        await place.happens(replace(report, session_ids=tuple(each.session_id for each in rows(store, SESSION))))
+    ended = {each.principal_id == report.customer_id: each.ended_at for each in rows(store, SESSION)}
+    assert ended == {True: NOON, False: None}
+
+
+async def test_a_declined_recovery_changes_nothing_but_the_tries() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        wish = replace(await recovering(place), pin_mac=None)
+        before = rows(store, PRINCIPAL)
+        assert await place.says(wish) == "recovery_needs_more"
+    assert rows(store, PRINCIPAL) == before and rows(store, ALERT) == []
+    assert [(each.tries, each.used_at) for each in rows(store, CODE)] == [(1, None)]
+
+
+@pytest.mark.parametrize(("minor", "told"), [(LARGE_MINOR - 1, []), (LARGE_MINOR, ["large_payment"])])
+async def test_whoever_pays_or_sends_much_is_told(minor: int, told: list[str]) -> None:
+    for arrival in ("now", "next_day"):
+        store = MemoryStore()
+        async with town(store) as place:
+            payer, payee = await place.customer(minor), await place.customer()
+            await place.happens(place.transferring(payer, payee, minor, arrival=arrival))
+        assert [(each.kind, each.customer_id) for each in rows(store, ALERT)] == [(kind, payer) for kind in told]
+    store = MemoryStore()
+    async with town(store) as place:
+        payer, merchant = await place.customer(minor), await place.merchant()
+        await place.happens(place.paying_at_once(merchant, "1", payer, minor))
+    assert [(each.kind, each.customer_id) for each in rows(store, ALERT)] == [(kind, payer) for kind in told]
+
+
+async def test_a_message_waits_until_the_channel_has_answered_and_stays_as_it_ended() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer()
+        await place.happens(RaiseAlert(command_id=place.id(), customer_id=customer, alert="pin_locked"))
+        (message,) = rows(store, MESSAGE)
+        told = Message(message.message_id, customer, "pin_locked", "{}", "PENDING", 0, NOON, NOON, None)
+        assert message == told
+        place.clock.advance(LATER)
+        silence = RecordMessage(command_id=place.id(), message_id=message.message_id, state="UNKNOWN", retry_in_s=4)
+        await place.happens(silence)
+        at = NOON + LATER
+        again = replace(told, state="UNKNOWN", attempts=1, next_attempt_at=at + timedelta(seconds=4))
+        assert rows(store, MESSAGE) == [again]
+        await place.happens(RecordMessage(command_id=place.id(), message_id=message.message_id, state="SENT"))
+        sent = replace(again, state="SENT", attempts=2, next_attempt_at=None, finished_at=at)
+        assert rows(store, MESSAGE) == [sent]
+        await place.happens(RecordMessage(command_id=place.id(), message_id=message.message_id, state="FAILED"))
+        assert rows(store, MESSAGE) == [sent]
+
+
+def test_a_message_is_in_the_customers_language_and_says_what_to_do() -> None:
+    assert code_text("recover", "271828", "zh") == "【通宝】验证码 271828，用于找回密码，5 分钟内有效。任何人索要均为诈骗。"
+    assert code_text("register", "271828", "en").startswith("Tongbao: 271828 is your code to register, good for 5 minutes.")
+    assert alert_text("pin_locked", "zh").endswith("如非本人操作，请立即在钱包中报告。")
+    assert "is locked. If it was not you" in alert_text("pin_locked", "en")
