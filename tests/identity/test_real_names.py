@@ -16,7 +16,6 @@ from tests.support.town import NOON, RIGHT, WRONG, Town, town
 from tongbao.engine.api import Command, MemoryStore
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import AnswerState, Registry
-from tongbao.identity.realname.guardians import caps_of
 from tongbao.identity.realname.levels import LEVELS, POLICY, level_by_channels, retry_in
 from tongbao.identity.realname.types import (
     DOCUMENT_HOLDER,
@@ -593,27 +592,3 @@ async def test_a_minor_may_not_pay_until_a_guardian_agrees_and_is_of_age_on_the_
             await place.happens(FollowCalendar(command_id=place.id(), customer_id=child, today=day))
             assert the_standing(store, child).minor == minor
         assert the_standing(store, child).suspended == ""
-
-
-class _Rows:
-    """A view of what a store holds, for a rule that only reads."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    def get(self, relation: Any, key: Any) -> Any:
-        return next((row for row in rows(self._store, relation) if relation.key_of(row) == key), None)
-
-
-async def test_caps_hold_while_the_guardian_agrees() -> None:
-    store = MemoryStore()
-    async with town(store) as place:
-        child, parent = await family(place, agreed=False)
-        view: Any = _Rows(store)
-        assert caps_of(view, child) == (None, None)
-        await place.happens(agreeing(place, child, parent, single_minor=10_000, daily_minor=20_000))
-        assert caps_of(view, child) == (10_000, 20_000)
-        await place.happens(agreeing(place, child, parent, daily_minor=5_000))
-        assert caps_of(view, child) == (None, 5_000)
-        await place.happens(EndGuardianship(command_id=place.id(), minor_id=child, guardian_id=parent))
-        assert caps_of(view, child) == (None, None)

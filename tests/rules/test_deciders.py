@@ -12,6 +12,8 @@ from tests.rules.court import Court, court
 from tests.support.leavings import rows
 from tests.support.town import RIGHT, WRONG, enrolled
 from tongbao.engine.api import Declined
+from tongbao.identity.realname.types import AgreeGuardianship, RequestGuardian
+from tongbao.identity.standing import STANDING
 from tongbao.identity.types import PinConfirmation, Register, SetPin
 from tongbao.rules.explain import limits_of
 from tongbao.rules.pack import merged, merged_text, named_packs
@@ -138,6 +140,61 @@ async def test_without_rules_there_is_nothing_to_choose() -> None:
         ):
             refused = await place.decide(command)
             assert isinstance(refused, Declined) and refused.code.name == "limits_not_in_force"
+
+
+def agreeing(place: Court, child: UUID, guardian: UUID, **caps: int) -> AgreeGuardianship:
+    wish: dict[str, Any] = {"single_minor": None, "daily_minor": None} | caps
+    return AgreeGuardianship(
+        command_id=place.id(), minor_id=child, guardian_id=guardian, consent="text", confirmation=ON_DEVICE, **wish
+    )
+
+
+async def ward(place: Court, **caps: int) -> tuple[UUID, UUID]:
+    """A minor, and who agreed within these caps."""
+    child, guardian = await place.person(minor=True, suspended="guardian"), await owner(place)
+    await place.happens(RequestGuardian(command_id=place.id(), minor_id=child, guardian_id=guardian))
+    assert await place.says(child, place.act("0.01")) == "account_suspended"
+    await place.happens(agreeing(place, child, guardian, **caps))
+    return child, guardian
+
+
+@pytest.mark.parametrize(
+    ("caps", "amounts"),
+    [
+        ({}, ["300.00", "200.00", "!0.01"]),  # what the house says of minors
+        ({"single_minor": 1_000}, ["!10.01", "10.00", "10.00"]),
+        ({"daily_minor": 1_500}, ["10.00", "!5.01", "5.00", "!0.01"]),
+        ({"single_minor": 1_000, "daily_minor": 1_500}, ["!10.01", "10.00", "!5.01", "5.00"]),
+        ({"single_minor": 90_000}, ["500.00", "!0.01"]),  # higher than the house's changes nothing
+    ],
+)
+async def test_a_minor_pays_within_what_the_guardian_allows(caps: dict[str, int], amounts: list[str]) -> None:
+    async with court("house") as place:
+        child, _ = await ward(place, **caps)
+        for amount in amounts:
+            says = await place.says(child, place.act(amount.lstrip("!")))
+            assert says == ("limit_reached" if amount.startswith("!") else "ok"), amount
+
+
+async def test_a_guardians_cap_is_not_the_minors_to_raise_and_ends_when_they_are_of_age() -> None:
+    async with court("house") as place:
+        child, guardian = await ward(place, single_minor=1_000)
+        await place.happens(Register(command_id=place.id(), audience="wallet", who=enrolled(child, "+8613900000009")))
+        await place.happens(SetPin(command_id=place.id(), customer_id=child, mac=RIGHT.mac))
+        await place.happens(wishing(place, child, per_payment=800))
+        assert await place.says(child, place.act("8.01")) == "limit_reached"
+        await place.happens(wishing(place, child, ON_DEVICE, per_payment=5_000))
+        place.clock.advance(timedelta(days=1))
+        assert [await place.says(child, place.act(amount)) for amount in ("10.01", "10.00")] == ["limit_reached", "ok"]
+        (usage,) = [row for row in rows(place.store, USAGE) if row.subject_id == child]
+        (standing,) = [row for row in rows(place.store, STANDING) if row.customer_id == child]
+        lines = limits_of(place.book, "customer", standing, usage, place.clock.now())
+        assert [each.limit for each in lines if each.rule_id == "house.own.payment"] == ["10.00"]
+        await place.happens(agreeing(place, child, guardian))
+        assert [await place.says(child, place.act(amount)) for amount in ("50.01", "50.00")] == ["limit_reached", "ok"]
+        await place.happens(agreeing(place, child, guardian, single_minor=1_000))
+        await place.person(customer_id=child)
+        assert [await place.says(child, place.act(amount)) for amount in ("50.01", "50.00")] == ["limit_reached", "ok"]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,10 @@ class Shape(NamedTuple):
     tier: str
 
 
+#: Where a shape says that it is a minor's.
+_MINOR = Shape._fields.index("minor")
+
+
 class Check(NamedTuple):
     """`counts[slot]` and this act may not come to more than `most`. `slot` -1: the act alone. `step`: what the act itself adds,
     its amount (0), one (1) or nothing (2). `exempt`: amounts up to this one it says nothing about."""
@@ -226,9 +230,7 @@ class Book:
 
     def plan(self, scope: str, shape: tuple[object, ...], own: OwnCaps | None, now: datetime, day: int) -> Plan:
         """What applies to acts of a shape, for a subject with these caps of its own. `shape`: a `Shape`, or its fields."""
-        caps = None
-        if own is not None:
-            caps = own.coming if own.coming_from is not None and now >= own.coming_from else own.caps
+        caps = None if own is None else self.caps_now(own, now, minor=bool(shape[_MINOR]))
         if day != self._age:
             # Rules come into force and cease at midnight.
             self._age = day
@@ -241,6 +243,14 @@ class Book:
                 self._plans.clear()
             found = self._plans[key] = self._made(scope, Shape(*shape), caps or {}, day)  # type: ignore[arg-type]
         return found
+
+    def caps_now(self, own: OwnCaps, now: datetime, *, minor: bool) -> Mapping[str, int]:
+        """The caps of a subject's own that hold now: a minor's are none higher than the guardian's."""
+        caps = own.coming or {} if own.coming_from is not None and now >= own.coming_from else own.caps
+        if not minor or not own.guardian:
+            return caps
+        chosen = {name: caps.get(name, self.defaults.get(name, most)) for name, most in own.guardian.items()}
+        return {**caps, **{name: min(most, chosen[name]) for name, most in own.guardian.items()}}
 
     def common(self, shape: tuple[object, ...], now: datetime, day: int) -> Plan:
         """As `plan`, for a customer without caps of their own: most of them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Literal
 
@@ -15,7 +14,7 @@ from tongbao.rules.book import Book, Slot, slots_of_rule
 from tongbao.rules.counting import own_caps
 from tongbao.rules.days import window_name
 from tongbao.rules.pack import Condition, Named, Rule
-from tongbao.rules.types import OwnCaps, Usage
+from tongbao.rules.types import Usage
 
 Whose = Literal["law", "house", "own"]
 
@@ -60,7 +59,7 @@ def limits_of(book: Book, scope: str, standing: Standing | None, usage: Usage | 
     opened = opened_of(standing, now)
     counts = usage_now(book, usage, now, opened)
     own = own_caps(usage.own) if usage is not None else None
-    caps = _caps(own, now)
+    caps = book.caps_now(own, now, minor=standing is not None and standing.minor) if own is not None else {}
     lines: list[LimitLine] = []
     for rule in book.in_force(today.day):
         scopes = ("customer",) if rule.scope in ("customer", "account") else (rule.scope,)
@@ -91,14 +90,6 @@ def limits_of(book: Book, scope: str, standing: Standing | None, usage: Usage | 
             )
         )  # fmt: skip
     return lines
-
-
-def _caps(own: OwnCaps | None, now: datetime) -> Mapping[str, int]:
-    if own is None:
-        return {}
-    if own.coming is not None and own.coming_from is not None and now >= own.coming_from:
-        return own.coming
-    return own.caps
 
 
 def _concerns(when: Condition, standing: Standing | None, now: datetime) -> bool:

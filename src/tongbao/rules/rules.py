@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.factors import strength
+from tongbao.identity.realname.guardians import agree_guardianship, agreeing_keys
+from tongbao.identity.realname.types import AgreeGuardianship
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.identity.standing import STANDING, reasons, standing_keys, standing_of, with_reason
 from tongbao.identity.types import PRINCIPAL
@@ -116,7 +118,7 @@ def set_own_limits(command: SetOwnLimits, view: View, now: datetime) -> Decision
     caps = _with(own.caps, lowered | raised if at_once else lowered)
     coming = _with(own.coming if own.coming is not None else own.caps, lowered | raised)
     begins = now + RAISED_AFTER if raised and not at_once else own.coming_from
-    changed = OwnCaps(caps) if coming == caps else OwnCaps(caps, coming, begins)
+    changed = OwnCaps(caps, guardian=own.guardian) if coming == caps else OwnCaps(caps, coming, begins, own.guardian)
     view.put(USAGE, _with_own(usage, command.customer_id, book.today(now).day, changed))
     view.emit(f"customer:{command.customer_id}", "limits.changed", {"caps": caps, "coming_from": changed.coming_from})
     return Accepted(CapsSet(changed.caps, changed.coming, changed.coming_from))
@@ -127,8 +129,23 @@ def settled(own: OwnCaps | None, now: datetime) -> OwnCaps:
     if own is None:
         return OwnCaps({})
     if own.coming is not None and own.coming_from is not None and now >= own.coming_from:
-        return OwnCaps(own.coming)
+        return OwnCaps(own.coming, guardian=own.guardian)
     return own
+
+
+def agree_within_caps(command: AgreeGuardianship, view: View, now: datetime) -> Decision:
+    """A guardian agrees, within caps that count from then on (`OwnCaps.guardian`). Declines what `agree_guardianship` does."""
+    decision = agree_guardianship(command, view, now)
+    if isinstance(decision, Declined):
+        return decision
+    row, usage = view.get(RULEBOOK, CURRENT), view.get(USAGE, command.minor_id)
+    own = own_caps(usage.own) if usage is not None else None
+    wished = {"per_payment": command.single_minor, "daily_amount": command.daily_minor}
+    caps = {name: most for name, most in wished.items() if most is not None}
+    if caps or (own is not None and own.guardian):
+        today = 1 if row is None else book_of(row).today(now).day
+        view.put(USAGE, _with_own(usage, command.minor_id, today, replace(own or OwnCaps({}), guardian=caps)))
+    return decision
 
 
 def _changes(
@@ -151,7 +168,7 @@ def _with(caps: Mapping[str, int], changes: Mapping[str, int | None]) -> dict[st
 
 
 def _with_own(usage: Usage | None, subject_id: UUID, day: int, own: OwnCaps) -> Usage:
-    text = msgspec.json.encode(own).decode() if own.caps or own.coming else ""
+    text = msgspec.json.encode(own).decode() if own.caps or own.coming or own.guardian else ""
     return Usage(subject_id, day, b"", b"", text) if usage is None else replace(usage, own=text)
 
 
@@ -242,5 +259,10 @@ DECIDERS = (
     Decider(AdoptRules, lambda command: [Key(RULEBOOK, CURRENT)], adopt_rules, Adopted),
     Decider(SetOwnLimits, _own_keys, set_own_limits, CapsSet),
     Decider(SetCaps, lambda command: [Key(RULEBOOK, CURRENT), Key(USAGE, command.subject_id)], set_caps, CapsSet),
+    Decider(
+        AgreeGuardianship,
+        lambda command: [*agreeing_keys(command), Key(RULEBOOK, CURRENT), Key(USAGE, command.minor_id)],
+        agree_within_caps,
+    ),
     Decider(SuspendDormant, _dormant_keys, suspend_dormant, Suspended),
 )

@@ -67,11 +67,12 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
 class OwnCaps(msgspec.Struct, frozen=True):
     """Caps that a subject chose, or an operator for a merchant, by name: minor units or a number. `coming` takes their place at
-    `coming_from`."""
+    `coming_from`. `guardian`: caps that a guardian set; while the customer is a minor the lower of both holds."""
 
     caps: dict[str, int]
     coming: dict[str, int] | None = None
     coming_from: datetime | None = None
+    guardian: dict[str, int] = {}
 
 
 class Duty(msgspec.Struct, frozen=True, gc=False):

@@ -75,17 +75,6 @@ def end_guardianship(command: EndGuardianship, view: View, now: datetime) -> Dec
     return Accepted()
 
 
-def guardianship_keys(customer_id: UUID) -> list[Key]:
-    """The row `caps_of` needs."""
-    return [Key(GUARDIANSHIP, customer_id)]
-
-
-def caps_of(view: View, customer_id: UUID) -> tuple[int | None, int | None]:
-    """What a guardian allows a minor at most, in one payment and in a day: minor units of the wallet's currency; None: no cap."""
-    known = view.get(GUARDIANSHIP, customer_id)
-    return (known.single_minor, known.daily_minor) if known is not None and known.state == "AGREED" else (None, None)
-
-
 def _fit(view: View, guardian_id: UUID) -> bool:
     standing = view.get(STANDING, guardian_id)
     return standing is not None and standing.level >= 1 and not standing.minor
@@ -95,17 +84,15 @@ def _both(command: RequestGuardian | EndGuardianship) -> list[Key]:
     return [Key(GUARDIANSHIP, command.minor_id), Key(STANDING, command.minor_id), Key(STANDING, command.guardian_id)]
 
 
-DECIDERS = (
-    Decider(RequestGuardian, _both, request_guardian),
-    Decider(
-        AgreeGuardianship,
-        lambda command: [
-            Key(GUARDIANSHIP, command.minor_id),
-            Key(STANDING, command.minor_id),
-            Key(STANDING, command.guardian_id),
-            *confirmation_keys(command.guardian_id, command.confirmation),
-        ],
-        agree_guardianship,
-    ),
-    Decider(EndGuardianship, _both, end_guardianship),
-)
+def agreeing_keys(command: AgreeGuardianship) -> list[Key]:
+    """The rows `agree_guardianship` needs."""
+    return [
+        Key(GUARDIANSHIP, command.minor_id),
+        Key(STANDING, command.minor_id),
+        Key(STANDING, command.guardian_id),
+        *confirmation_keys(command.guardian_id, command.confirmation),
+    ]
+
+
+#: Agreeing is decided where the caps are upheld: `rules.rules.agree_within_caps`.
+DECIDERS = (Decider(RequestGuardian, _both, request_guardian), Decider(EndGuardianship, _both, end_guardianship))
