@@ -133,7 +133,7 @@ async def test_a_full_server_says_when_to_come_back_whichever_way_the_request_wo
         assert answer.headers["cache-control"] == "no-store" and answer.headers["content-type"] == "application/json"
     assert place.framework == before
     assert (await place.client.get("/health")).status_code == 200
-    assert (await place.client.get("/v1/wallet/bills", headers=headers)).status_code == 200
+    assert (await place.client.get("/v1/wallet/balance", headers=headers)).status_code == 200
 
 
 async def _raw(place: Place, *pieces: bytes) -> bytes:

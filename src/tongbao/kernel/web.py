@@ -17,6 +17,7 @@ from litestar.params import HeaderParameter, QueryParameter
 from tongbao.kernel.errors import Refusal, refusal
 
 MALFORMED_JSON = refusal("malformed_json", "请求内容不是有效的 JSON。", "The body is not valid JSON.")
+#: What is wrong is said by the decoder, in English; where it is wrong, in no language.
 INVALID_REQUEST = refusal("invalid_request", "请求参数不正确，请检查：{where}。", "The request is not valid: {problem}")
 UNKNOWN_FIELD = refusal("unknown_field", "请求中有未知字段：{field}。", "The request has an unknown field: {field}.")
 INVALID_CURSOR = refusal(

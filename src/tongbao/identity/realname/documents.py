@@ -125,7 +125,7 @@ def read(claim: Claim, today: date) -> Document:
     number = claim.number.strip().replace(" ", "").upper()
     form = _FORMS[claim.kind]
     if form.pattern.fullmatch(number) is None:
-        raise Refusal(errors.DOCUMENT_NUMBER_FORM, expected=form.zh, expected_en=form.en)
+        raise Refusal(errors.DOCUMENT_NUMBER_FORM, expected_zh=form.zh, expected_en=form.en)
     passport = read_passport(claim.mrz, today) if claim.kind == "passport" else None
     if passport is not None:
         claim = _as_in_passport(claim, number, passport)

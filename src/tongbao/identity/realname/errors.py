@@ -6,7 +6,7 @@ from tongbao.kernel.errors import decline, refusal
 
 DOCUMENT_NUMBER_FORM = refusal(
     "document_number_form",
-    "证件号码的位数或格式不正确，应为{expected}。",
+    "证件号码的位数或格式不正确，应为{expected_zh}。",
     "The document number has the wrong length or form: {expected_en} is expected.",
     status=422,
 )
@@ -113,7 +113,7 @@ TOO_MANY_ATTEMPTS = decline(
     "too_many_verification_attempts",
     "提交次数过多，请于 {until} 之后再试，或到柜台当面核实。",
     "Too many attempts. Please try again after {until}, or be verified face to face.",
-    status=429,
+    status=422,
 )
 CHANNEL_UNKNOWN = decline("channel_unknown", "没有这个核验渠道。", "There is no such channel of verification.", status=404)
 CHANNEL_NOT_FOR_DOCUMENT = decline(
