@@ -16,10 +16,11 @@ import msgspec
 
 from tests.support.ageing import age
 from tongbao.app.asgi import Services, open_services
-from tongbao.app.seed import ask_for_eyes, caller, keep_books
+from tongbao.app.seed import ask_for_eyes, caller, keep_books, verify
 from tongbao.app.settings import Settings
 from tongbao.app.stack import Stack, free_port, running
 from tongbao.channels.api import Fault, Match
+from tongbao.channels.simulated.people import DEMO_PEOPLE
 from tongbao.engine.api import Sealer
 from tongbao.identity.service import Caller
 from tongbao.kernel.clock import SystemClock
@@ -126,6 +127,11 @@ class Product:
         self.pay(holder, 5_000, refund_minor=1_000)
         self._run(self._keep_books(holder, frozen))
 
+    def give_document(self, person: Person, number: int, wanted_level: int = 1) -> None:
+        """The customer gives the document of the `number`-th person whom the registries know, and reaches this level."""
+        assert person.who is not None
+        self._run(verify(self._services, person.who, DEMO_PEOPLE[number], wanted_level))
+
     def freeze(self, person: Person) -> None:
         """An operator freezes the wallet: nothing leaves."""
         self._run(self._freeze(person))
@@ -187,11 +193,10 @@ class Product:
 
 
 @contextmanager
-def product_running(data_dir: Path, dsn: str) -> Iterator[Product]:
-    """The whole product over an empty, migrated database. Password hashes are cheap here: their cost is not what is tested."""
-    settings = Settings(
-        data_dir=data_dir, database_url=dsn, port=free_port(), rules="none", argon2_time=1, argon2_memory_kib=1024
-    )
+def product_running(data_dir: Path, dsn: str, rules: str = "none") -> Iterator[Product]:
+    """The whole product over an empty, migrated database under these rules. Password hashes are cheap here: their cost is
+    not what is tested."""
+    settings = Settings(data_dir=data_dir, database_url=dsn, port=free_port(), rules=rules, argon2_time=1, argon2_memory_kib=1024)
     ready: Future[Product] = Future()
     stopping = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_hold(settings, ready, stopping)), name="the product")

@@ -139,3 +139,37 @@ async def test_a_transfer_that_arrives_tomorrow_is_held_shown_and_taken_back(isl
     assert ok(await payer.get(f"/v1/wallet/transfers/{bill['transfer_id']}")) == cancelled
     (line,) = [each for each in ok(await payer.get("/v1/wallet/limits"))["items"] if each["rule_id"] == "laputa.day"]
     assert line["used"] == "0.00", "what was taken back counts nothing"
+
+
+async def test_what_the_rules_would_say_is_what_they_say_and_changes_nothing(island: Town) -> None:
+    payer = await rich(island, "500.00")
+    ok(await payer.post("/v1/wallet/transfers", sending(island.cat, "100.00")), status=201)
+    path, wish = "/v1/console/rules/what-if", {"kind": "transfer", "currency": "CNY", "customer_id": payer.customer_id}
+    before = ok(await island.support.get(f"/v1/console/customers/{payer.customer_id}/limits"))
+    no = ok(await island.support.get(path, amount="400.01", **wish))
+    assert (no["decision"], no["code"], [(each["rule_id"], each["role"]) for each in no["rules"]]) == (
+        "declined", "limit_reached", [("laputa.day", "because")],
+    )  # fmt: skip
+    assert "400.00" in no["message"]["en"] and "400.00" in no["message"]["zh"]
+    yes = ok(await island.support.get(path, amount="400.00", **wish))
+    assert (yes["decision"], yes["rules"]) == ("allowed", [])
+    fresh = ok(await island.support.get(path, kind="transfer", currency="CNY", amount="400.01", level=3))
+    assert (fresh["decision"], [(each["rule_id"], each["role"]) for each in fresh["rules"]]) == (
+        "allowed", [("laputa.large", "report")],
+    )  # fmt: skip
+    assert ok(await island.support.get(f"/v1/console/customers/{payer.customer_id}/limits")) == before
+    assert ok(await island.admin.get("/v1/console/duties", subject=payer.customer_id))["items"] == []
+    assert (await told(payer, sending(island.cat, "400.01")), await told(payer, sending(island.cat, "400.00"))) == (
+        "limit_reached", "ok",
+    )  # fmt: skip
+    refused(await island.support.get(path, kind="transfer", currency="CNY", amount="x"), 400, "amount_malformed")
+
+
+async def test_a_customer_is_shown_masked_with_their_standing_and_doors(island: Town) -> None:
+    payer = await rich(island, "10.00")
+    shown = ok(await island.support.get(f"/v1/console/customers/{payer.customer_id}"))
+    assert (shown["name_masked"], shown["level"], shown["suspended"], shown["balance"]) == ("张*明", 0, [], "10.00")
+    assert (shown["sessions"], shown["devices"]) == (1, 1)
+    refused(await island.support.get(f"/v1/console/customers/{island.shop.merchant_id}"), 404, "principal_not_found")
+    seen = ok(await island.admin.get("/v1/console/acts", subject=payer.customer_id, act="customer_detail"))["items"]
+    assert [one["by"]["name"] for one in seen] == ["support"]

@@ -67,7 +67,7 @@ def test_every_console_route_stands_behind_a_permission() -> None:
 #: What one route or another must be asked with; the others look past it.
 _ASKED = {
     "from": "2026-01-01", "to": "2026-01-31", "date": "2026-01-01", "through": "2026-01-01", "code": "2001", "currency": "CNY",
-    "command": str(UUID(int=1)),
+    "command": str(UUID(int=1)), "kind": "payment", "amount": "1.00",
 }  # fmt: skip
 
 

@@ -351,6 +351,11 @@ class IdentityService:
             for row, name in zip(rows, names, strict=True)
         ]
 
+    async def doors(self, principal_id: UUID) -> tuple[int, int]:
+        """How many live sessions and trusted devices somebody has."""
+        row = await self._pool.fetchrow(QUERIES["doors"], principal_id, self._clock.now())
+        return row["sessions"], row["devices"]
+
     async def end_session(self, principal_id: UUID, session_id: UUID) -> None:
         """Log out one session. Declines `session_not_found`."""
         command = EndSession(command_id=new_id(self._clock.now()), principal_id=principal_id, session_id=session_id)

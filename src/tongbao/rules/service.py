@@ -25,7 +25,8 @@ from tongbao.rules.book import Book, book_of
 from tongbao.rules.explain import LimitLine, RuleLine, limits_of, rules_of
 from tongbao.rules.pack import Pack, merged, merged_text, named_packs
 from tongbao.rules.rules import Adopted, CapsSet, Suspended, dormancy, idle_before
-from tongbao.rules.types import QUERIES, AdoptRules, Duty, Rulebook, SetCaps, SetOwnLimits, SuspendDormant, Usage
+from tongbao.rules.types import QUERIES, Act, AdoptRules, Duty, Rulebook, SetCaps, SetOwnLimits, SuspendDormant, Usage
+from tongbao.rules.whatif import ANYBODY, Tried, somebody, tried
 
 _log = structlog.get_logger("tongbao.rules")
 
@@ -112,6 +113,16 @@ class LawService:
         usage = await self._pool.fetchrow(QUERIES["usage"], customer_id)
         standing = await self._pool.fetchrow(QUERIES["standing"], customer_id)
         return book, Standing(*standing) if standing else None, Usage(*usage) if usage else None
+
+    async def what_if(self, customer_id: UUID | None, level: int, act: Act) -> Tried:
+        """What the rules would say to an act of a customer's, or of somebody's of this level who has done nothing yet."""
+        row, now = await self.row(), self._clock.now()
+        if customer_id is None:
+            return tried(row, somebody(level, now), None, ANYBODY, act, now)
+        usage = await self._pool.fetchrow(QUERIES["usage"], customer_id)
+        standing = await self._pool.fetchrow(QUERIES["standing"], customer_id)
+        known, used = Standing(*standing) if standing else None, Usage(*usage) if usage else None
+        return tried(row, known, used, customer_id, act, now)
 
     async def set_own(
         self, command_id: UUID, customer: Caller, wishes: Mapping[str, Wish], confirmation: Confirmation | None

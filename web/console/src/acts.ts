@@ -10,12 +10,11 @@ export const actName = (act: string): string => named('did', act)
 export const subjectName = (kind: string): string => named('subject', kind)
 
 const PAGES: Record<string, string> = {
-  customer: 'customers', account: 'accounts', payment: 'payments', journal: 'journals', proposal: 'approvals', breach: 'privacy/breaches',
+  customer: 'customers', merchant: 'merchants', account: 'accounts', payment: 'payments', journal: 'journals', proposal: 'approvals', breach: 'privacy/breaches',
 }
 
 /** The page of what an act is about, if it has one. */
 export function subjectPath(kind: string, id: string): RouteLocationRaw | undefined {
-  if (kind === 'merchant') return { path: '/merchants', query: { q: id } }
   if (kind === 'operator') return { path: '/acts', query: { by: id } }
   return kind in PAGES ? `/${PAGES[kind]}/${encodeURIComponent(id)}` : undefined
 }

@@ -12,6 +12,9 @@
  *   /chain                             the audit chain and its verification
  *   /bank-transfers                    the queue (state)
  *   /customers, /merchants             find (q);  /merchants/new creates
+ *   /customers/:id, /merchants/:id     one customer's standing, name and limits; who stands behind a merchant, its caps
+ *   /verifications                     who gave a document (state)
+ *   /rules, /duties                    the law in force (which: rules, what-if, history; q, pack, action, read); what it obliges us to
  *   /approvals, /approvals/:id         what takes two operators (which: open, mine, ended, incidents); one proposal
  *   /operators, /operators/roles       who is at the console, and what each role may do
  *   /privacy, …/breaches/:id, …/assessments/:id   the privacy officer's desk (which: reviews, breaches, assessments, erasures, register)
@@ -44,7 +47,12 @@ export const router = createRouter({
     { path: '/bank-transfers', component: () => import('./pages/BankTransfers.vue'), meta: { heading: 'transfers.title' } },
     { path: '/customers', component: () => import('./pages/Customers.vue'), meta: { heading: 'customers.title' } },
     { path: '/merchants', component: () => import('./pages/Merchants.vue'), meta: { heading: 'merchants.title' } },
+    { path: '/customers/:id', component: () => import('./pages/CustomerDetail.vue'), props: true, meta: { heading: 'customers.title' } },
+    { path: '/verifications', component: () => import('./pages/Verifications.vue'), meta: { heading: 'verifications.title' } },
+    { path: '/rules', component: () => import('./pages/Rules.vue'), meta: { heading: 'rules.title' } },
+    { path: '/duties', component: () => import('./pages/Duties.vue'), meta: { heading: 'duties.title' } },
     { path: '/merchants/new', component: () => import('./pages/NewMerchant.vue'), meta: { heading: 'merchant.title' } },
+    { path: '/merchants/:id', component: () => import('./pages/MerchantDetail.vue'), props: true, meta: { heading: 'merchants.title' } },
     { path: '/approvals', component: () => import('./pages/Approvals.vue'), meta: { heading: 'approvals.title' } },
     { path: '/approvals/:id', component: () => import('./pages/ProposalDetail.vue'), props: true, meta: { heading: 'proposal.title' } },
     { path: '/operators', component: () => import('./pages/Operators.vue'), meta: { heading: 'operators.title' } },

@@ -2,6 +2,7 @@
 import { defineMessages, translator } from '@shared/i18n/messages.ts'
 import { bookWords } from './bookWords.ts'
 import { eyesWords } from './eyesWords.ts'
+import { lawWords } from './lawWords.ts'
 import { privacyWords } from './privacyWords.ts'
 
 const desk = defineMessages(
@@ -541,6 +542,6 @@ const desk = defineMessages(
   },
 )
 
-export const words = { zh: { ...desk.zh, ...bookWords.zh, ...eyesWords.zh, ...privacyWords.zh }, en: { ...desk.en, ...bookWords.en, ...eyesWords.en, ...privacyWords.en } }
+export const words = { zh: { ...desk.zh, ...bookWords.zh, ...eyesWords.zh, ...privacyWords.zh, ...lawWords.zh }, en: { ...desk.en, ...bookWords.en, ...eyesWords.en, ...privacyWords.en, ...lawWords.en } }
 export const t = translator(words)
 export type Word = Parameters<typeof t>[0]

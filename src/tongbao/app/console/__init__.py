@@ -73,6 +73,10 @@ def _legs(journal: Any) -> Iterable[Subject]:
     return {Subject("account", leg.account_id) for leg in journal.entries if leg.owner}
 
 
+def _asked(answer: Any) -> Iterable[Subject]:
+    return {Subject("customer", answer.customer_id)} if answer.customer_id else ()
+
+
 #: Who may do what, and what is written down about it. Logging in is anybody's.
 RIGHTS: tuple[Right, ...] = (
     Right(route=session.log_out, permission=_P.SELF),
@@ -108,6 +112,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=chain.verify_chain, permission=_P.CHAIN_VERIFY),
     Right(route=proofs.console_proof, permission=_P.BOOKS_READ),
     Right(route=people.customers, permission=_P.PEOPLE_READ, shows=_customers),
+    Right(route=people.customer_detail, permission=_P.PEOPLE_READ, about=_CUSTOMER),
     Right(route=real_names.real_names_found, permission=_P.REAL_NAMES_READ, shows=_customers),
     Right(route=real_names.one_real_name, permission=_P.REAL_NAMES_READ, about=_CUSTOMER),
     Right(route=real_names.real_name_history, permission=_P.REAL_NAMES_READ, about=_CUSTOMER),
@@ -119,6 +124,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=entities.record_entity, permission=_P.MERCHANTS_OPEN, about=_MERCHANT),
     Right(route=entities.check_entity, permission=_P.MERCHANTS_OPEN, about=_MERCHANT),
     Right(route=law.rulebook, permission=_P.RULES_READ),
+    Right(route=law.what_if, permission=_P.RULES_READ, shows=_asked),
     Right(route=law.rulebook_versions, permission=_P.RULES_READ),
     Right(route=law.customer_limits, permission=_P.RULES_READ, about=_CUSTOMER),
     Right(route=law.merchant_caps, permission=_P.RULES_READ, about=_MERCHANT),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -11,15 +11,26 @@ from litestar import get, post
 from litestar.params import QueryParameter
 
 from tongbao.app.console.wire import PathId
+from tongbao.engine.api import Declined
 from tongbao.identity.errors import PRINCIPAL_NOT_FOUND
+from tongbao.identity.factors import KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.identity.service import Caller, IdentityService, command_id_for
 from tongbao.kernel import web
-from tongbao.kernel.money import format_minor
+from tongbao.kernel.money import format_minor, parse
 from tongbao.merchants.errors import MERCHANT_NOT_FOUND
 from tongbao.merchants.service import MerchantService
 from tongbao.rules.explain import LimitLine, RuleLine
 from tongbao.rules.http import Caps, LimitsAnswer
+from tongbao.rules.pack import Kind, Rule, StrengthName
 from tongbao.rules.service import LawService
+from tongbao.rules.types import Act
+
+#: Factors that come to each strength.
+_FACTORS: dict[StrengthName, Factors] = {
+    "weak": KNOWLEDGE,
+    "medium": KNOWLEDGE | POSSESSION,
+    "strong": KNOWLEDGE | POSSESSION | SIGNATURE,
+}
 
 
 class RulebookAnswer(msgspec.Struct, frozen=True):
@@ -94,6 +105,68 @@ async def rulebook_versions(
         ],
         following,
     )
+
+
+class WhatIfRule(msgspec.Struct, frozen=True):
+    """A rule that had something to say. `role`: it is why the answer is no, it delays, it has the act reported, or by it a loss
+    would be the institution's."""
+
+    rule_id: str
+    role: Literal["because", "delay", "report", "cover"]
+    name: web.Words
+    citation: str
+
+
+class WhatIfAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be decided, and why. `code` and `message`: of the decline, as the customer would read it."""
+
+    customer_id: str | None
+    decision: Literal["allowed", "delayed", "declined"]
+    code: str | None
+    message: web.Words | None
+    delay_hours: int
+    rules: list[WhatIfRule]
+
+
+@get("/v1/console/rules/what-if", tags=["Console"])
+async def what_if(
+    operator: Caller,
+    law: LawService,
+    identity: IdentityService,
+    kind: Kind,
+    amount: Annotated[str, QueryParameter(max_length=32)],
+    currency: Annotated[str, QueryParameter(max_length=8)],
+    method: Annotated[str, QueryParameter(max_length=40)] = "",
+    strength: StrengthName = "medium",
+    level: Annotated[int, QueryParameter(ge=0, le=3)] = 3,
+    customer_id: Annotated[str | None, QueryParameter(max_length=64)] = None,
+) -> WhatIfAnswer:
+    """What the rules in force would say to an act that does not happen: of a customer, with all they have done, or of somebody of
+    a level who has done nothing yet. Nothing moves and nothing is counted."""
+    wanted = (await identity.need(web.parse_id(customer_id, PRINCIPAL_NOT_FOUND))).principal_id if customer_id else None
+    act = Act(kind, parse(amount, currency).minor, currency, _FACTORS[strength], method=method)
+    found = await law.what_if(wanted, level, act)
+    said = found.said
+    names = {line.rule.id: line.rule for line in await law.rules()}
+    rules = [_rule(names[duty.rule_id], "report") for duty in found.duties]
+    if isinstance(said, Declined):
+        message = web.Words(said.code.message("zh", said.detail), said.code.message("en", said.detail))
+        because = names.get(str(said.detail.get("rule_id", "")))
+        return WhatIfAnswer(
+            customer_id=customer_id, decision="declined", code=said.code.name, message=message, delay_hours=0,
+            rules=[_rule(because, "because")] if because else [],
+        )  # fmt: skip
+    if found.delay is not None:
+        rules.insert(0, _rule(names[found.delay.detail["rule_id"]], "delay"))
+    rules += [_rule(rule, "cover") for rule in said.covers]
+    return WhatIfAnswer(
+        customer_id=customer_id, decision="delayed" if said.delay_hours else "allowed", code=None, message=None,
+        delay_hours=said.delay_hours, rules=rules,
+    )  # fmt: skip
+
+
+def _rule(rule: Rule, role: Literal["because", "delay", "report", "cover"]) -> WhatIfRule:
+    return WhatIfRule(rule.id, role, web.Words(rule.name.zh, rule.name.en), rule.citation)
 
 
 @get("/v1/console/customers/{customer_id:str}/limits", tags=["Console"])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from litestar import get, post
 
-from tongbao.app.console.wire import Search
-from tongbao.identity.service import Caller, IdentityService, command_id_for
+from tongbao.app.console.wire import PathId, Search
+from tongbao.identity.errors import PRINCIPAL_NOT_FOUND
+from tongbao.identity.realname.service import RealNameService
+from tongbao.identity.service import Caller, IdentityService, Person, command_id_for
+from tongbao.identity.standing import reasons
 from tongbao.kernel import web
+from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor
 from tongbao.ledger.api import CUSTOMER_WALLET, MERCHANT_BALANCE, account_id
 from tongbao.merchants.service import MerchantService
@@ -33,6 +37,20 @@ class CustomerLine(msgspec.Struct, frozen=True):
     balance: str
     currency: str
     account_id: str
+
+
+class CustomerDetail(CustomerLine, frozen=True, kw_only=True):
+    """A customer in one place: how well they are known, why they may not pay, and from how many places they could."""
+
+    level: int
+    verified_at: datetime | None
+    expires_on: date | None
+    visitor: bool
+    minor: bool
+    suspended: list[str]
+    cooling_until: datetime | None
+    sessions: int
+    devices: int
 
 
 class MerchantLine(msgspec.Struct, frozen=True):
@@ -88,17 +106,34 @@ async def customers(
     """Customers by phone, email, whole name or id."""
     found = await identity.search("wallet", q.strip(), web.decode_cursor(cursor, UUID), limit)
     rows, following = web.page(found, limit, lambda row: row.principal_id)
-    lines = []
-    for row in rows:
-        account, _ = await wallet.balance(row.principal_id)
-        lines.append(
-            CustomerLine(
-                str(row.principal_id), mask_name(row.name), mask_login(row.login), row.created_at,
-                format_minor(account.posted_minor if account else 0, wallet.currency), wallet.currency,
-                str(account_id(CUSTOMER_WALLET, wallet.currency, row.principal_id)),
-            )
-        )  # fmt: skip
-    return web.Page(lines, following)
+    return web.Page([await _customer_line(row, wallet) for row in rows], following)
+
+
+@get("/v1/console/customers/{customer_id:str}", tags=["Console"])
+async def customer_detail(
+    operator: Caller, customer_id: PathId, identity: IdentityService, names: RealNameService, wallet: WalletService
+) -> CustomerDetail:
+    """One customer, masked: their standing, and how many sessions and devices they have."""
+    wanted = await identity.person(web.parse_id(customer_id, PRINCIPAL_NOT_FOUND))
+    if (await identity.need(wanted.principal_id)).audience != "wallet":
+        raise Refusal(PRINCIPAL_NOT_FOUND)
+    standing = await names.standing(wanted.principal_id)
+    sessions, devices = await identity.doors(wanted.principal_id)
+    line = await _customer_line(wanted, wallet)
+    return CustomerDetail(
+        **msgspec.structs.asdict(line), level=standing.level, verified_at=standing.verified_at, expires_on=standing.expires_on,
+        visitor=standing.visitor, minor=standing.minor, suspended=list(reasons(standing.suspended)),
+        cooling_until=standing.cooling_until, sessions=sessions, devices=devices,
+    )  # fmt: skip
+
+
+async def _customer_line(row: Person, wallet: WalletService) -> CustomerLine:
+    account, _ = await wallet.balance(row.principal_id)
+    return CustomerLine(
+        str(row.principal_id), mask_name(row.name), mask_login(row.login), row.created_at,
+        format_minor(account.posted_minor if account else 0, wallet.currency), wallet.currency,
+        str(account_id(CUSTOMER_WALLET, wallet.currency, row.principal_id)),
+    )  # fmt: skip
 
 
 @get("/v1/console/merchants", tags=["Console"])

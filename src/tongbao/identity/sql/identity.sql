@@ -52,6 +52,11 @@ select exists (select from device where principal_id = $1);
 -- One device. $1 id.
 select device_id, principal_id, name, first_seen_at, confirmed_at, revoked_at from device where device_id = $1;
 
+-- name: doors
+-- How many live sessions and trusted devices a principal has. $1 principal, $2 now.
+select (select count(*) from session where principal_id = $1 and ended_at is null and expires_at > $2) as sessions,
+       (select count(*) from device where principal_id = $1 and revoked_at is null) as devices;
+
 -- name: devices
 -- A principal's trusted devices, the latest first. $1 principal, $2 and $3 place (first_seen_at, device_id) or null, $4 limit.
 select device_id, principal_id, name, first_seen_at, confirmed_at, revoked_at from device
