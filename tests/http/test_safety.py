@@ -91,7 +91,7 @@ async def test_whether_there_is_such_a_customer_is_not_to_be_told_from_recovery(
     for login in (gil, nobody):
         first = await asks_for_code(town, "recovery", login)
         assert (first.status_code, first.content) == (204, b"")
-        soon = refused(await asks_for_code(town, "recovery", login), 429, "code_too_soon")
+        soon = refused(await asks_for_code(town, "recovery", login), 422, "code_too_soon")
         assert list(soon.detail) == ["after"]
     typed = await code(town, gil)
     for login in (gil, nobody):
