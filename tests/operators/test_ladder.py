@@ -47,11 +47,19 @@ def proposing(place: Town, by: UUID, *, about: str = "", permission: str = RELEA
 
 async def proposed(place: Town, by: UUID, **how: Any) -> UUID:
     made: UUID = (await place.happens(proposing(place, by, **how))).proposal_id
+    _proposers[made] = by
     return made
 
 
+#: Who proposed what.
+_proposers: dict[UUID, UUID] = {}
+
+
 def deciding(place: Town, proposal: UUID, by: UUID, *, approve: bool = True, permission: str = RELEASE) -> DecideProposal:
-    return DecideProposal(command_id=place.id(), proposal_id=proposal, by=by, permission=permission, approve=approve)
+    return DecideProposal(
+        command_id=place.id(), proposal_id=proposal, by=by, permission=permission, proposed_by=_proposers.get(proposal, by),
+        to_propose=RELEASE, approve=approve,
+    )  # fmt: skip
 
 
 async def incident(place: Town, by: UUID) -> UUID:
@@ -123,6 +131,30 @@ async def an_approval_by_somebody_whose_role_was_taken_away_meanwhile(place: Tow
     wish = await proposed(place, await operator(place, "a"))
     await place.happens(SetRoles(command_id=place.id(), operator_id=other, roles="", sessions=()))
     return deciding(place, wish, other)
+
+
+async def by_somebody_who_left(place: Town, *, approve: bool) -> Command:
+    """A decision on what somebody proposed whose role was taken away meanwhile."""
+    one, other = await operator(place, "a"), await operator(place, "b")
+    wish = await proposed(place, one)
+    await place.happens(SetRoles(command_id=place.id(), operator_id=one, roles="support", sessions=()))
+    return deciding(place, wish, other, approve=approve)
+
+
+@says("proposer_not_permitted")
+async def an_approval_of_what_somebody_wished_who_may_not_any_more(place: Town) -> Command:
+    return await by_somebody_who_left(place, approve=True)
+
+
+@says("ok")
+async def a_rejection_of_what_somebody_wished_who_may_not_any_more(place: Town) -> Command:
+    return await by_somebody_who_left(place, approve=False)
+
+
+@says("proposal_not_found")
+async def a_decision_on_what_another_is_said_to_have_proposed(place: Town) -> Command:
+    other = await operator(place, "b")
+    return replace(deciding(place, await proposed(place, await operator(place, "a")), other), proposed_by=other)
 
 
 @says("ok")

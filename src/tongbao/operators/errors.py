@@ -8,6 +8,12 @@ NOT_PERMITTED = decline(
     "Your roles do not include this permission: {permission}.",
     status=403,
 )
+PROPOSER_NOT_PERMITTED = decline(
+    "proposer_not_permitted",
+    "提交人已没有此项权限（{permission}），该申请不能批准。",
+    "Who proposed this may not propose it any more ({permission}): it cannot be approved.",
+    status=403,
+)
 OPERATOR_NOT_FOUND = decline("operator_not_found", "操作员不存在。", "There is no such operator.", status=404)
 PROPOSAL_NOT_FOUND = decline("proposal_not_found", "该申请不存在。", "There is no such proposal.", status=404)
 PROPOSAL_DECIDED = decline(

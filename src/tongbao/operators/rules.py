@@ -78,9 +78,10 @@ def propose(command: Propose, view: View, now: datetime) -> Decision:
 
 def decide(command: DecideProposal, view: View, now: datetime) -> Decision:
     """Declines `proposal_not_found`, `operator_not_found`, `not_permitted`, `own_proposal`, `proposal_decided`,
-    `proposal_expired`."""
+    `proposal_expired`, and, where it is approved, `proposer_not_permitted`: what somebody wished who may not wish it any more is
+    one pair of eyes. It can be rejected still."""
     proposal = view.get(PROPOSAL, command.proposal_id)
-    if proposal is None:
+    if proposal is None or proposal.proposed_by != command.proposed_by:
         return Declined(errors.PROPOSAL_NOT_FOUND)
     if refused := _permitted(view, command.by, command.permission):
         return refused
@@ -88,6 +89,8 @@ def decide(command: DecideProposal, view: View, now: datetime) -> Decision:
         return Declined(errors.OWN_PROPOSAL)
     if refused := _open(proposal, now):
         return refused
+    if command.approve and _permitted(view, proposal.proposed_by, command.to_propose) is not None:
+        return Declined(errors.PROPOSER_NOT_PERMITTED, {"permission": command.to_propose})
     state = "APPROVED" if command.approve else "REJECTED"
     ended_at = None if command.approve else now
     view.put(
@@ -186,7 +189,14 @@ def _incident(incident_id: UUID, kind: str, subject_id: str, text: str, by: UUID
 
 DECIDERS = (
     Decider(Propose, lambda command: [Key(PRINCIPAL, command.by)], propose, Proposed),
-    Decider(DecideProposal, lambda command: [Key(PROPOSAL, command.proposal_id), Key(PRINCIPAL, command.by)], decide),
+    Decider(
+        DecideProposal,
+        lambda command: [
+            Key(PROPOSAL, command.proposal_id),
+            *(Key(PRINCIPAL, each) for each in {command.by, command.proposed_by}),
+        ],
+        decide,
+    ),
     Decider(WithdrawProposal, lambda command: [Key(PROPOSAL, command.proposal_id)], withdraw),
     Decider(FinishProposal, lambda command: [Key(PROPOSAL, command.proposal_id)], finish),
     Decider(RecordAct, lambda command: [], record),

@@ -130,8 +130,8 @@ class OperatorService:
         proposal = await self.proposal(proposal_id)
         kind = self.kind(proposal.kind)
         decision = DecideProposal(
-            command_id=command_id, proposal_id=proposal_id, by=operator_id, permission=kind.approve, approve=approve,
-            note=plain(note.strip()),
+            command_id=command_id, proposal_id=proposal_id, by=operator_id, permission=kind.approve,
+            proposed_by=proposal.proposed_by, to_propose=kind.propose, approve=approve, note=plain(note.strip()),
         )  # fmt: skip
         accepted(await self._engine.submit(decision))
         return await self.carry_out(await self.proposal(proposal_id))

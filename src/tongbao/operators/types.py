@@ -111,12 +111,14 @@ class Propose(Command, frozen=True, kw_only=True):
 
 
 class DecideProposal(Command, frozen=True, kw_only=True):
-    """Approve or reject."""
+    """Approve or reject. `proposed_by` and `to_propose`: who wished it, and the permission that this takes."""
 
     kind = "operators.decide"
     proposal_id: UUID
     by: UUID
     permission: str
+    proposed_by: UUID
+    to_propose: str
     approve: bool
     note: str = ""
 
