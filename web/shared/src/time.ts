@@ -53,3 +53,13 @@ export function dateOf(moment: Date, zone?: string): string {
   if (zone) return new Intl.DateTimeFormat('en-CA', { year: 'numeric', month: '2-digit', day: '2-digit', timeZone: zone }).format(moment)
   return `${moment.getFullYear()}-${String(moment.getMonth() + 1).padStart(2, '0')}-${String(moment.getDate()).padStart(2, '0')}`
 }
+
+/** How long until then, in its two largest units: "1 小时 52 分" / "1 h 52 min"; under a minute in seconds; never negative. */
+export function timeLeft(iso: string, language: Language, now: Date = new Date()): string {
+  const seconds = Math.max(0, Math.ceil((new Date(iso).getTime() - now.getTime()) / 1000))
+  const [days, hours, minutes] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3_600) % 24, Math.floor(seconds / 60) % 60]
+  const words = language === 'zh' ? (['天', '小时', '分', '秒'] as const) : (['d', 'h', 'min', 's'] as const)
+  if (days) return `${days} ${words[0]}${hours ? ` ${hours} ${words[1]}` : ''}`
+  if (hours) return `${hours} ${words[1]}${minutes ? ` ${minutes} ${words[2]}` : ''}`
+  return minutes ? `${minutes} ${words[2]}` : `${seconds} ${words[3]}`
+}

@@ -1,12 +1,14 @@
-/** Every call the wallet makes, by name. A `key` is the Idempotency-Key of the person's attempt. */
+/** The calls the wallet makes, by name; privacy, security, limits and the real name have their own. A `key` is the Idempotency-Key of the person's attempt. */
 import {
   createClient,
+  type Arrival,
   type Balance,
   type BankAccount,
   type BankTransfer,
   type Bill,
   type BillKind,
   type BillPage,
+  type DelayedTransfer,
   type Language,
   type Me,
   type Page,
@@ -16,14 +18,15 @@ import {
   type Session,
   type SessionRow,
 } from '@shared'
+import type { Agreed } from './confirmFlow.ts'
 
 let sessionEnded = (): void => undefined
 export function onSessionEnded(act: () => void): void {
   sessionEnded = act
 }
 
-const client = createClient('wallet', () => sessionEnded())
-const at = encodeURIComponent
+export const client = createClient('wallet', () => sessionEnded())
+export const at = encodeURIComponent
 
 export interface BillFilter {
   from?: string
@@ -35,7 +38,6 @@ interface BankMove {
   bank_account_id: string
   amount: string
   currency: string
-  pin: string
 }
 
 export const register = (key: string, body: { login: string; password: string; name: string; locale: Language; device_name: string }): Promise<Session> =>
@@ -55,18 +57,20 @@ export const linkBankAccount = (key: string, body: { bank: string; account_numbe
   client.post('/bank-accounts', { key, body, money: false })
 export const removeBankAccount = (id: string): Promise<void> => client.delete(`/bank-accounts/${at(id)}`)
 
-export const topUp = (key: string, body: BankMove): Promise<BankTransfer> => client.post('/topups', { key, body })
-export const withdraw = (key: string, body: BankMove): Promise<BankTransfer> => client.post('/withdrawals', { key, body })
+export const topUp = (key: string, body: BankMove & Agreed): Promise<BankTransfer> => client.post('/topups', { key, body })
+export const withdraw = (key: string, body: BankMove & Agreed): Promise<BankTransfer> => client.post('/withdrawals', { key, body })
 export const getBankTransfer = (id: string, signal?: AbortSignal): Promise<BankTransfer> => client.get(`/bank-transfers/${at(id)}`, { signal })
 
 export const resolvePayee = (login: string): Promise<Payee> => client.post('/payees/resolve', { body: { login } })
-export const transfer = (key: string, body: { payee_id: string; amount: string; currency: string; note?: string; pin: string }): Promise<Bill> =>
+export const transfer = (key: string, body: { payee_id: string; amount: string; currency: string; note?: string; arrival: Arrival } & Agreed): Promise<Bill> =>
   client.post('/transfers', { key, body })
+export const cancelTransfer = (key: string, id: string): Promise<DelayedTransfer> =>
+  client.post(`/transfers/${at(id)}/cancel`, { key, money: false })
 
 export const scan = (text: string, signal?: AbortSignal): Promise<Scan> => client.post('/scan', { body: { text }, signal })
-export const payStatic = (key: string, body: { code: string; amount: string; currency: string; pin: string }): Promise<Payment> =>
+export const payStatic = (key: string, body: { code: string; amount: string; currency: string } & Agreed): Promise<Payment> =>
   client.post('/payments', { key, body })
-export const payOrder = (key: string, id: string, body: { pin: string; amount: string; currency: string }): Promise<Payment> =>
+export const payOrder = (key: string, id: string, body: { amount: string; currency: string } & Agreed): Promise<Payment> =>
   client.post(`/payments/${at(id)}/confirm`, { key, body })
 export const getPayment = (id: string, signal?: AbortSignal): Promise<Payment> => client.get(`/payments/${at(id)}`, { signal })
 

@@ -29,6 +29,13 @@ const routes: RouteRecordRaw[] = [
   { path: '/bills/:id', name: 'bill', component: () => import('./pages/BillPage.vue'), props: true },
   { path: '/me', name: 'me', component: () => import('./pages/MePage.vue'), meta: { tabs: true } },
   { path: '/me/devices', name: 'devices', component: () => import('./pages/DevicesPage.vue') },
+  { path: '/me/privacy', name: 'privacy', component: () => import('./privacy/PrivacyPage.vue') },
+  { path: '/me/privacy/consents', name: 'consents', component: () => import('./privacy/ConsentsPage.vue') },
+  { path: '/me/privacy/copy', name: 'copy', component: () => import('./privacy/CopyPage.vue') },
+  { path: '/me/privacy/corrections', name: 'corrections', component: () => import('./privacy/CorrectionsPage.vue') },
+  { path: '/me/privacy/accesses', name: 'accesses', component: () => import('./privacy/AccessesPage.vue') },
+  { path: '/me/privacy/reviews', name: 'reviews', component: () => import('./privacy/ReviewsPage.vue') },
+  { path: '/me/privacy/leave', name: 'leave', component: () => import('./privacy/LeavePage.vue') },
   { path: '/:rest(.*)*', name: 'missing', component: () => import('./pages/MissingPage.vue'), meta: { open: true } },
 ]
 

@@ -31,6 +31,9 @@ export interface CallOptions {
 export interface ApiClient {
   get<T>(path: string, options?: CallOptions): Promise<T>
   post<T>(path: string, options?: CallOptions): Promise<T>
+  put<T>(path: string, options?: CallOptions): Promise<T>
+  /** A file that is made as it is sent. `timeout` is for the whole of it; `received` hears the bytes so far. Never repeated. */
+  download(path: string, options: CallOptions & { received?: (bytes: number) => void }): Promise<Blob>
   delete(path: string, options?: CallOptions): Promise<void>
 }
 
@@ -74,11 +77,22 @@ export function createClient(audience: Audience, onUnauthenticated?: () => void)
   return {
     get: (path, options) => call('GET', path, options),
     post: (path, options) => call('POST', path, options),
+    put: (path, options) => call('PUT', path, options),
+    download: async (path, options) => {
+      try {
+        return await once(audience, 'POST', `/v1/${audience}${path}`, options, (answer) => blobOf(answer, options.received))
+      } catch (thrown) {
+        if (thrown instanceof ApiError && ENDED.has(thrown.code)) onUnauthenticated?.()
+        throw thrown
+      }
+    },
     delete: (path, options) => call('DELETE', path, options),
   }
 }
 
-async function once<T>(audience: Audience, method: string, path: string, options: CallOptions): Promise<T> {
+async function once<T>(
+  audience: Audience, method: string, path: string, options: CallOptions, read?: (answer: Response) => Promise<T>,
+): Promise<T> {
   const acted = options.money ?? (method !== 'GET' && options.key !== undefined)
   const limit = new AbortController()
   const timer = setTimeout(() => limit.abort(), options.timeout ?? TIMEOUT)
@@ -95,6 +109,7 @@ async function once<T>(audience: Audience, method: string, path: string, options
       headers: await headersOf(audience, method, path, options),
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
     })
+    if (answer.ok && read) return await read(answer)
     text = await answer.text()
   } catch {
     if (options.signal?.aborted) throw new DOMException('given up', 'AbortError')
@@ -120,6 +135,18 @@ async function withDevice(audience: Audience, body: unknown): Promise<unknown> {
 }
 
 const loginOf = (body: unknown): string => String((body as { login?: string } | undefined)?.login ?? '')
+
+async function blobOf(answer: Response, received: ((bytes: number) => void) | undefined): Promise<Blob> {
+  const pieces: Uint8Array<ArrayBuffer>[] = []
+  const reader = answer.body?.getReader()
+  for (let bytes = 0; reader; ) {
+    const { done, value } = await reader.read()
+    if (done) break
+    pieces.push(value)
+    received?.((bytes += value.length))
+  }
+  return new Blob(pieces, { type: answer.headers.get('Content-Type') ?? 'application/octet-stream' })
+}
 
 async function headersOf(audience: Audience, method: string, path: string, options: CallOptions): Promise<Record<string, string>> {
   const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': language.value }

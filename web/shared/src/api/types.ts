@@ -29,12 +29,31 @@ export type BillState = Bill['state']
 export type Counterparty = Schemas['CounterpartyAnswer']
 export type BillDay = Schemas['DayAnswer']
 export type BillPage = Schemas['BillsAnswer']
+export type Arrival = NonNullable<Schemas['TransferBody']['arrival']>
+export type DelayedTransfer = Schemas['DelayedTransferAnswer']
 export type Payee = Schemas['PayeeAnswer']
 export type Payment = Schemas['PaymentAnswer']
 export type PaymentState = Payment['state']
 export type PaymentRefund = Schemas['RefundLine']
 export type Scan = Schemas['OrderScan'] | Schemas['StaticScan'] | Schemas['ForeignScan']
 export type ForeignCode = Schemas['ForeignScan']['code']
+
+export type Purpose = Schemas['PurposeAnswer']
+export type Purposes = Schemas['PurposesAnswer']
+export type Choices = Schemas['ChoicesAnswer']
+export type Review = Schemas['ReviewAnswer']
+export type Corrections = Schemas['CorrectionsAnswer']
+export type Erasure = Schemas['ErasureAnswer']
+export interface Access {
+  access_id: string
+  at: string
+  by_masked: string
+  roles: string[]
+  act: string
+  changed: boolean
+  reason: string
+}
+export type Accesses = Page<Access>
 
 // Merchant
 

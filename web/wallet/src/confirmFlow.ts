@@ -15,7 +15,10 @@ import { t } from './words.ts'
 
 export type Phase = 'idle' | 'pin' | 'sending' | 'unknown' | 'failed' | 'done'
 
-export interface PinFlow {
+/** How a person agreed, as the body of the act carries it. */
+export type Agreed = { pin: string }
+
+export interface ConfirmFlow {
   phase: Ref<Phase>
   pin: Ref<string>
   pinError: Ref<string | null>
@@ -31,7 +34,7 @@ export interface PinFlow {
 
 const WAITS = [2_000, 3_000, 5_000, 8_000, 13_000]
 
-export function usePinFlow<T>(send: (pin: string, key: string) => Promise<T>, finished: (result: T) => void): PinFlow {
+export function useConfirmFlow<T>(send: (agreed: Agreed, key: string) => Promise<T>, finished: (result: T) => void): ConfirmFlow {
   const router = useRouter()
   const route = useRoute()
   const attempt = new Attempt()
@@ -59,7 +62,7 @@ export function usePinFlow<T>(send: (pin: string, key: string) => Promise<T>, fi
 
   async function sendNow(): Promise<void> {
     try {
-      const result = await attempt.run((key) => send(kept, key))
+      const result = await attempt.run((key) => send({ pin: kept }, key))
       phase.value = 'done'
       kept = ''
       finished(result)
