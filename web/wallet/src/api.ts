@@ -16,7 +16,6 @@ import {
   type Payment,
   type Scan,
   type Session,
-  type SessionRow,
 } from '@shared'
 import type { Agreed } from './confirmFlow.ts'
 
@@ -46,10 +45,6 @@ export const logIn = (body: { login: string; password: string; device_name: stri
 export const logOut = (): Promise<void> => client.post('/logout')
 export const getMe = (): Promise<Me> => client.get('/me')
 export const setPin = (key: string, body: { pin: string; password: string }): Promise<void> => client.post('/pin', { key, body, money: false })
-
-export const getSessions = (signal: AbortSignal, cursor?: string): Promise<Page<SessionRow>> =>
-  client.get('/sessions', { signal, query: { limit: 50, cursor } })
-export const endSession = (id: string): Promise<void> => client.delete(`/sessions/${at(id)}`)
 
 export const getBalance = (signal?: AbortSignal): Promise<Balance> => client.get('/balance', { signal })
 export const getBankAccounts = (signal?: AbortSignal): Promise<Page<BankAccount>> => client.get('/bank-accounts', { signal, query: { limit: 50 } })

@@ -52,6 +52,13 @@ export function reread(audience: Audience, now: unknown): void {
   if (typeof indexedDB !== 'undefined') known.delete(audience)
 }
 
+/** What this device keeps under a name, such as a key that cannot be read out; null takes it away. */
+export async function keep(name: string, value: unknown): Promise<void> {
+  await stored('readwrite', (store) => (value === null ? (store.delete(name) as unknown as IDBRequest<IDBValidKey>) : store.put(value, name)))
+}
+
+export const kept = <T>(name: string): Promise<T | undefined> => stored<T>('readonly', (store) => store.get(name) as IDBRequest<T>)
+
 /** One act on the store; undefined where the browser keeps nothing (private windows of some): then the secret lives as long as the page. */
 function stored<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T> | IDBRequest<IDBValidKey>): Promise<T | undefined> {
   return new Promise((done) => {

@@ -1,0 +1,62 @@
+/** A limit in words and as a bar. */
+import { compareAmounts, formatMoney, type Limit } from '@shared'
+import { t } from './words.ts'
+
+/** An amount as money, a count as so many payments. */
+export const said = (value: string, currency: string | null | undefined): string => (currency ? formatMoney(value, currency) : t('times', { n: value }))
+
+/** How full, 0 to 100, never a rounding away from empty or full. */
+export function fullness(used: string, limit: string): number {
+  const [now, most] = [Number(used), Number(limit)]
+  if (!(now > 0)) return 0
+  if (!(most > 0) || now >= most) return 100
+  return Math.min(99, Math.max(1, Math.round((now / most) * 100)))
+}
+
+export function windowWords(window: string): string {
+  const [kind = '', detail = ''] = window.split(':')
+  switch (kind) {
+    case 'transaction': case 'day': case 'month': case 'year': case 'lifetime': return t(`window_${kind}`)
+    case 'rolling': case 'consecutive_days': return detail === '365' ? t('window_year') : t('window_rolling', { n: detail })
+    case 'since_confirmation': return t('window_since')
+    default: return t('window_other')
+  }
+}
+
+/** What it applies to, as phrases. */
+export function conditions(limit: Limit): string[] {
+  const { kinds = [], strengths = [], cooling, minor, visitor } = limit.applies_to
+  const phrases = [...kinds.map((kind) => t(`kind_${kind}`)), ...strengths.map((strength) => t(`strength_${strength}`))]
+  if (cooling) phrases.push(t('cooling'))
+  if (minor) phrases.push(t('minorOnly'))
+  if (visitor) phrases.push(t('visitorOnly'))
+  return phrases.length ? phrases : [t('appliesAll')]
+}
+
+export const CAPS = ['per_payment', 'daily_amount', 'daily_count', 'transfer_daily_amount', 'transfer_daily_count'] as const
+export type Cap = (typeof CAPS)[number]
+export interface OwnCap {
+  cap: Cap
+  value: string | null
+  currency: string | null
+  coming: string | null
+  comingFrom: string | null
+}
+
+/** What the person may choose, and what it is now. A cap that several rules name is one. */
+export function ownCaps(limits: readonly Limit[], currency: string): OwnCap[] {
+  const known = new Map(limits.filter((one) => one.cap).map((one) => [one.cap, one]))
+  return CAPS.map((cap) => {
+    const found = known.get(cap)
+    return {
+      cap, value: found?.limit ?? null, currency: cap.endsWith('count') ? null : (found?.currency ?? currency),
+      coming: found?.coming ?? null, comingFrom: found?.coming_from ?? null,
+    }
+  })
+}
+
+/** Whether a cap would be higher than now; without one there is nothing to be higher than. */
+export function raises(now: string | null, wanted: string | null): boolean {
+  if (now === null) return false
+  return wanted === null || compareAmounts(wanted, now) > 0
+}

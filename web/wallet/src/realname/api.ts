@@ -1,0 +1,31 @@
+/** Who somebody is, level by level; guardians and their wards. */
+import type { DocumentKind, Page, RealName, Ward } from '@shared'
+import { at, client } from '../api.ts'
+
+export interface DocumentBody {
+  kind: DocumentKind
+  number: string
+  name?: string
+  name_latin?: string
+  birth_date?: string
+  sex?: 'M' | 'F' | 'X'
+  nationality?: string
+  issued_on?: string
+  expires_on?: string
+  mrz?: string
+}
+/** Registries are asked while we wait. */
+const TIMEOUT = 30_000
+
+export const getRealName = (signal?: AbortSignal): Promise<RealName> => client.get('/real-name', { signal })
+export const giveDocument = (key: string, body: { document: DocumentBody; wanted_level: number; phone?: string; card_number?: string }): Promise<RealName> =>
+  client.post('/real-name', { key, body, money: false, timeout: TIMEOUT })
+export const askChannel = (key: string, channel: string, body: { card_number?: string }): Promise<RealName> =>
+  client.post(`/real-name/checks/${at(channel)}`, { key, body, money: false, timeout: TIMEOUT })
+export const askGuardian = (key: string, login: string): Promise<RealName> => client.post('/real-name/guardian', { key, body: { login }, money: false })
+
+export const getWards = (cursor: string | null, signal?: AbortSignal): Promise<Page<Ward>> => client.get('/guardianships', { signal, query: { cursor, limit: 20 } })
+export const agreeToWard = (
+  key: string, minor: string, body: { pin: string; currency: string; single: string | null; daily: string | null },
+): Promise<Ward> => client.post(`/guardianships/${at(minor)}/agree`, { key, body, money: false })
+export const endWard = (minor: string): Promise<void> => client.delete(`/guardianships/${at(minor)}`)
