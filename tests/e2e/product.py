@@ -64,7 +64,7 @@ class Product:
         self._clock = SystemClock()
         self._people = 0
         self._orders = 0
-        self.url = stack.url
+        self.url = stack.url.replace("127.0.0.1", "localhost")  # passkeys are made for a name
         self.operator_login = "operator@example.com"
         self.colleague_login = "colleague@example.com"
         self.owner_login = "13911110001"

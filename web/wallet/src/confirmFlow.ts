@@ -22,7 +22,7 @@ import { t } from './words.ts'
 export type Phase = 'idle' | 'asking' | 'sending' | 'unknown' | 'failed' | 'done'
 export type Way = 'passkey' | 'pin'
 /** What is agreed to, as a challenge names it; its key is the attempt's. */
-export type Act = Omit<ActAsked, 'key'>
+export type Act = Omit<ActAsked, 'request_key'>
 /** How a person agreed, as the body of the act carries it. */
 export type Agreed = { pin: string } | { confirmation: PasskeyProof | SignatureProof }
 
@@ -147,13 +147,13 @@ export function useConfirmFlow<T>(send: (agreed: Agreed, key: string) => Promise
   async function byPin(digits: string): Promise<Agreed> {
     const [key, asked] = [ownKey.value, act?.()]
     if (!key || !asked) return { pin: digits }
-    const { text } = await getActChallenge({ ...asked, key: attempt.key })
+    const { text } = await getActChallenge({ ...asked, request_key: attempt.key })
     return { confirmation: { kind: 'certificate', certificate_id: key.certificateId, signature: await sign(key.privateKey, text), pin: digits } }
   }
   async function byPasskey(): Promise<Agreed> {
     const asked = act?.()
     if (!asked) throw ApiError.from(undefined)
-    return { confirmation: await usePasskey(await getActChallenge({ ...asked, key: attempt.key })) }
+    return { confirmation: await usePasskey(await getActChallenge({ ...asked, request_key: attempt.key })) }
   }
 
   async function checkAgainNow(): Promise<void> {

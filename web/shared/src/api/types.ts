@@ -61,16 +61,7 @@ export type Choices = Schemas['ChoicesAnswer']
 export type Review = Schemas['ReviewAnswer']
 export type Corrections = Schemas['CorrectionsAnswer']
 export type Erasure = Schemas['ErasureAnswer']
-export interface Access {
-  access_id: string
-  at: string
-  by_masked: string
-  roles: string[]
-  act: string
-  changed: boolean
-  reason: string
-}
-export type Accesses = Page<Access>
+export type Accesses = Page<Schemas['AccessLine']>
 
 // Merchant
 

@@ -1,7 +1,9 @@
 /** The browser's own dialogue for passkeys: what the server's options become, and what the browser's answers become. */
 import type { PasskeyProof } from '@shared'
 
-export const canUsePasskeys = (): boolean => typeof window !== 'undefined' && 'PublicKeyCredential' in window
+/** Passkeys are made for a name: not for a number such as 127.0.0.1, nor over plain http from elsewhere. */
+export const canUsePasskeys = (): boolean =>
+  typeof window !== 'undefined' && window.isSecureContext && 'PublicKeyCredential' in window && !/^[\d.]+$|:/.test(window.location.hostname)
 
 /** The person closed the browser's dialogue, or it found nothing: not a fault. */
 export const isDeclined = (thrown: unknown): boolean => thrown instanceof DOMException && (thrown.name === 'NotAllowedError' || thrown.name === 'AbortError')
@@ -49,14 +51,10 @@ export async function makePasskey(options: CreateOptions): Promise<Made> {
   return { credential_id: encoded(made.rawId), client_data: encoded(answer.clientDataJSON), attestation_object: encoded(answer.attestationObject) }
 }
 
-/** Have a passkey answer a challenge. `mediation: 'conditional'` waits in the field's own list of suggestions. */
-export async function usePasskey(
-  options: { challenge: string; rp_id: string; timeout_ms: number }, given: { signal?: AbortSignal; conditional?: boolean } = {},
-): Promise<PasskeyProof> {
+/** Have a passkey answer a challenge. */
+export async function usePasskey(options: { challenge: string; rp_id: string; timeout_ms: number }): Promise<PasskeyProof> {
   const found = (await navigator.credentials.get({
     publicKey: { challenge: decoded(options.challenge), rpId: options.rp_id, timeout: options.timeout_ms, userVerification: 'required' },
-    ...(given.signal ? { signal: given.signal } : {}),
-    ...(given.conditional ? { mediation: 'conditional' } : {}),
   })) as PublicKeyCredential
   const answer = found.response as AuthenticatorAssertionResponse
   return {

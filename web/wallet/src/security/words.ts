@@ -31,7 +31,7 @@ const words = defineMessages(
     passkeysText: '通行密钥保存在你的手机、电脑或安全钥匙里，只在本站有效，仿冒网站骗不走。',
     passkeysEmpty: '还没有通行密钥',
     passkeysEmptyText: '添加后，付款时按一下指纹或看一眼就好，也不怕别人偷看支付密码。',
-    passkeysUnable: '这个浏览器不支持通行密钥，请换用新版浏览器。',
+    passkeysUnable: '这里不能使用通行密钥：请用新版浏览器，并从本站的网址（而不是 IP 地址）打开。',
     passkeyAdd: '添加通行密钥',
     passkeyName: '名称',
     passkeyNameHint: '例如“我的手机”，方便以后辨认',
@@ -97,7 +97,6 @@ const words = defineMessages(
     stopped: '没有完成，请重试',
 
     logInPasskey: '用通行密钥登录',
-    logInOr: '或',
     logInStopped: '没有完成登录，请重试或使用密码',
 
     takeoverTitle: '不是我本人操作',
@@ -147,7 +146,7 @@ const words = defineMessages(
     passkeysText: 'A passkey stays in your phone, computer or security key and works on this site only: an imitation cannot get it out of you.',
     passkeysEmpty: 'No passkey yet',
     passkeysEmptyText: 'With one you pay by a touch or a glance, and nobody can look over your shoulder.',
-    passkeysUnable: 'This browser cannot use passkeys. Please try a newer one.',
+    passkeysUnable: 'Passkeys cannot be used here: take a current browser, and open this site by its name rather than by a number.',
     passkeyAdd: 'Add a passkey',
     passkeyName: 'Name',
     passkeyNameHint: 'Such as “My phone”, to tell it from others',
@@ -213,7 +212,6 @@ const words = defineMessages(
     stopped: 'Not finished. Please try again',
 
     logInPasskey: 'Log in with a passkey',
-    logInOr: 'or',
     logInStopped: 'Not logged in. Try again, or use your password',
 
     takeoverTitle: 'It wasn’t me',
