@@ -7,7 +7,7 @@ from typing import Literal
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.product import PASSWORD, PIN, Person
+from tests.e2e.product import PASSWORD, PIN, SANDBOX_NAME, Person
 
 
 def choose(page: Page, testid: str) -> None:
@@ -63,6 +63,40 @@ def register(page: Page, person: Person) -> None:
     expect(step).to_have_attribute("data-step", "again")
     enter_pin(page)
     expect_balance(page, "0.00")
+
+
+def verify(page: Page, person: Person) -> None:
+    """From the home page's hint through the document's form to class III, and back home."""
+    tap(page, "real-name-notice")
+    tap(page, "raise-3")
+    fill_document(page, person)
+    expect(page.get_by_test_id("real-name")).to_have_attribute("data-level", "3")
+    page.goto("/wallet/")
+    expect(page.get_by_test_id("balance")).to_be_visible()
+    expect(page.get_by_test_id("real-name-notice")).to_have_count(0)
+
+
+def fill_document(page: Page, person: Person) -> None:
+    """An identity card, with the bank card's number."""
+    fill(page, "document-name", SANDBOX_NAME)
+    fill(page, "document-number", person.document)
+    expect(page.get_by_test_id("document-born")).to_contain_text("-**-**")
+    fill(page, "document-expires", "2035-01-01")
+    if "@" in person.login:
+        fill(page, "document-phone", person.phone)
+    fill(page, "document-card", person.bank_number)
+    tap(page, "document-send")
+    expect(page.get_by_test_id("document-send")).to_have_count(0)
+
+
+def add_passkey(page: Page) -> None:
+    """From anywhere: a passkey, by the browser's own dialogue."""
+    page.goto("/wallet/me/security/passkeys")
+    tap(page, "passkey-add")
+    fill(page, "passkey-name", "手机 phone")
+    fill(page, "passkey-password", PASSWORD)
+    tap(page, "passkey-go")
+    expect(page.get_by_test_id("passkey-row")).to_have_count(1)
 
 
 def top_up(page: Page, person: Person, amount: str, *, link: bool = False) -> None:

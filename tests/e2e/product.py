@@ -7,12 +7,13 @@ import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+from stdnum.cn.ric import calc_check_digit
 
 from tests.support.ageing import age
 from tongbao.app.asgi import Services, open_services
@@ -22,6 +23,7 @@ from tongbao.app.stack import Stack, free_port, running
 from tongbao.channels.api import Fault, Match
 from tongbao.channels.simulated.people import DEMO_PEOPLE
 from tongbao.engine.api import Sealer
+from tongbao.identity.realname.documents import Claim
 from tongbao.identity.service import Caller
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.ids import new_id
@@ -34,16 +36,20 @@ from tongbao.security.keys import Keys
 T = TypeVar("T")
 
 PASSWORD = "a few plain words"
+#: Whom every simulated registry knows, under any well-formed number.
+SANDBOX_NAME = "测试员"
 PIN, WRONG_PIN = "135790", "246802"
 SHOP, STORE, SECOND_STORE = "烟火面馆 Noodles", "湖滨店", "西溪店"
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Somebody with an account at the bank; `who` once they are a customer."""
+    """Somebody with an account at the bank and an identity card; `who` once they are a customer."""
 
     login: str
     name: str
     bank_number: str
+    phone: str
+    document: str
     who: Caller | None = None
 
 
@@ -87,7 +93,8 @@ class Product:
         self._people += 1
         phone = f"137{self._people:08}"
         account = self._run(self._stack.back_office.open_account(name, phone, 1_000_000))
-        return Person(f"guest{self._people}@example.com" if email else phone, name, account.number)
+        login = f"guest{self._people}@example.com" if email else phone
+        return Person(login, name, account.number, phone, _document(self._people))
 
     def customer(self, name: str, amount_minor: int = 10_000) -> Person:
         """Somebody registered, with PIN, bank account and this much in the wallet."""
@@ -155,6 +162,9 @@ class Product:
         principal_id, _ = await identity.register(self._id(), "wallet", person.login, PASSWORD, person.name, "zh")
         who = caller(await identity.need(principal_id))
         await identity.set_pin(self._id(), who, PIN, PASSWORD)
+        claim = Claim(kind="resident_id", number=person.document, name=SANDBOX_NAME, expires_on=date(2035, 1, 1))
+        known = await self._services.names.start(self._id(), who, claim, 3, person.phone, person.bank_number)
+        assert known.standing.level == 3
         linked = await wallet.link_bank_account(self._id(), who, "simbank", person.bank_number, person.name)
         money = Money(amount_minor, "CNY")
         await wallet.start_bank_transfer(self._id(), who, "topup", linked.bank_account_id, money, PIN)
@@ -190,6 +200,13 @@ class Product:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+
+def _document(number: int) -> str:
+    """An identity card's number of one's own, none of those that order a fault."""
+    born = date(1980, 1, 1) + timedelta(days=number)
+    digits = f"330106{born:%Y%m%d}100"
+    return digits + calc_check_digit(digits)
 
 
 @contextmanager

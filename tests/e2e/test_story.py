@@ -23,6 +23,7 @@ from tests.e2e.hands import (
     scan_text,
     tap,
     top_up,
+    verify,
 )  # fmt: skip
 from tests.e2e.product import SHOP, Product
 
@@ -57,6 +58,7 @@ def test_the_whole_story_in_clicks(product: Product, windows: Windows, language:
 
     for page, person in ((phone, a), (other, b)):
         register(page, person)
+        verify(page, person)
         top_up(page, person, "200", link=True)
         expect_result(page, "paid", says.topped_up)
         go_home(page)

@@ -1,17 +1,9 @@
 /** A limit in words and as a bar. */
-import { compareAmounts, formatMoney, type Limit } from '@shared'
+import { formatMoney, type Limit } from '@shared'
 import { t } from './words.ts'
 
 /** An amount as money, a count as so many payments. */
 export const said = (value: string, currency: string | null | undefined): string => (currency ? formatMoney(value, currency) : t('times', { n: value }))
-
-/** How full, 0 to 100, never a rounding away from empty or full. */
-export function fullness(used: string, limit: string): number {
-  const [now, most] = [Number(used), Number(limit)]
-  if (!(now > 0)) return 0
-  if (!(most > 0) || now >= most) return 100
-  return Math.min(99, Math.max(1, Math.round((now / most) * 100)))
-}
 
 export function windowWords(window: string): string {
   const [kind = '', detail = ''] = window.split(':')
@@ -53,10 +45,4 @@ export function ownCaps(limits: readonly Limit[], currency: string): OwnCap[] {
       coming: found?.coming ?? null, comingFrom: found?.coming_from ?? null,
     }
   })
-}
-
-/** Whether a cap would be higher than now; without one there is nothing to be higher than. */
-export function raises(now: string | null, wanted: string | null): boolean {
-  if (now === null) return false
-  return wanted === null || compareAmounts(wanted, now) > 0
 }

@@ -81,11 +81,17 @@ const words = defineMessages(
     accessTitle: '谁看过我的信息',
     accessText: '工作人员每次查看或改动你的信息都会记在这里，姓名已脱敏。',
     accessEmpty: '没有人看过',
-    accessEmptyText: '有工作人员查看你的信息时，会在这里看到时间和原因。',
+    accessEmptyText: '有工作人员查看你的信息时，会在这里看到时间和内容。',
     accessChanged: '有改动',
     accessRead: '查看',
-    accessWhy: '原因：{reason}',
-    accessNoReason: '未注明原因',
+    about_people: '基本资料',
+    about_accounts: '账户与余额',
+    about_payments: '付款记录',
+    about_bank: '银行转账',
+    about_names: '实名资料',
+    about_privacy: '隐私请求',
+    about_limits: '限额',
+    about_other: '其他资料',
 
     reviewTitle: '请人工复核',
     reviewText: '付款被拒绝等决定由系统按规则作出。如果觉得不对，可以请工作人员复核，最迟十五天内答复。',
@@ -205,11 +211,17 @@ const words = defineMessages(
     accessTitle: 'Who looked at my data',
     accessText: 'Each time our staff look at your data or change it, it is written here. Names are masked.',
     accessEmpty: 'Nobody looked',
-    accessEmptyText: 'When somebody of our staff does, you will see when and why.',
+    accessEmptyText: 'When somebody of our staff does, you will see when, and what.',
     accessChanged: 'Changed',
     accessRead: 'Looked',
-    accessWhy: 'Why: {reason}',
-    accessNoReason: 'No reason given',
+    about_people: 'Who you are to us',
+    about_accounts: 'Account and balance',
+    about_payments: 'Payments',
+    about_bank: 'Bank transfers',
+    about_names: 'Real name',
+    about_privacy: 'Privacy requests',
+    about_limits: 'Limits',
+    about_other: 'Other data',
 
     reviewTitle: 'Ask for a person',
     reviewText: 'Decisions such as a declined payment are made by rules. If one seems wrong, a person will look at it and answer within fifteen days.',
@@ -253,3 +265,15 @@ const words = defineMessages(
 )
 
 export const t = translator(words)
+
+const ABOUT: readonly [RegExp, Parameters<typeof t>[0]][] = [
+  [/real_name|document|guardian|kyc/, 'about_names'],
+  [/privacy|erasure|review|consent/, 'about_privacy'],
+  [/limit|rule|cap/, 'about_limits'],
+  [/bank/, 'about_bank'],
+  [/payment|order|refund/, 'about_payments'],
+  [/account|statement|hold|freeze|wallet|entr/, 'about_accounts'],
+  [/customer|people|person|session|device/, 'about_people'],
+]
+/** What somebody of the staff looked at, by the console's name for the act. */
+export const aboutWords = (act: string): string => t(ABOUT.find(([pattern]) => pattern.test(act))?.[1] ?? 'about_other')
