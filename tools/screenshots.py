@@ -72,7 +72,7 @@ def main() -> None:
         raise SystemExit("the front ends are not built: run `make web`")
     shutil.rmtree(FOLDER, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="tongbao-screenshots-") as folder:
-        asyncio.run(_serve_and_take(Settings(data_dir=Path(folder), port=free_port(), rules="none")))
+        asyncio.run(_serve_and_take(Settings(data_dir=Path(folder), port=free_port())))
     _draw_overview()
     _write_gallery()
     taken = list(FOLDER.rglob("*.png"))

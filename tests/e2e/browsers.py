@@ -42,6 +42,7 @@ class Windows:
     def __init__(self, browser: Browser, url: str) -> None:
         self._browser = browser
         self._url = url
+        self._numbered = url.replace("localhost", "127.0.0.1")
         self._contexts: list[BrowserContext] = []
         self.troubles: list[str] = []
 
@@ -66,7 +67,7 @@ class Windows:
             context.close()
 
     def _called(self, url: str) -> None:
-        if not url.startswith((f"{self._url}/", "data:", "blob:")):
+        if not url.startswith((f"{self._url}/", f"{self._numbered}/", "data:", "blob:")):
             self.troubles.append(f"request to another host: {url}")
 
     def _heard(self, message: ConsoleMessage) -> None:

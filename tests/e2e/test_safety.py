@@ -1,4 +1,4 @@
-"""What keeps a wallet safe, in a real browser: passkeys and certificates, stolen sessions, real names, limits, second thoughts."""
+"""What keeps a wallet safe, in a real browser: passkeys, certificates, stolen sessions, real names, limits, second thoughts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ pytestmark = pytest.mark.browser
 #: A request as the wallet itself would make it, with the proof of its device; answers status and body.
 _ASK = """async ([method, path, body, key]) => {
   const done = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result) })
-  const opened = await done(indexedDB.open('tongbao'))
+  const opening = indexedDB.open('tongbao', 1)
+  opening.onupgradeneeded = () => opening.result.createObjectStore('bindings')
+  const opened = await done(opening)
   const secret = await done(opened.transaction('bindings').objectStore('bindings').get('wallet'))
   const headers = { 'Content-Type': 'application/json', 'X-Tongbao-App': '1', 'Idempotency-Key': key }
   if (secret) {
