@@ -152,6 +152,7 @@ def _withdraw(page: Page, amount: str) -> None:
 
 
 def _look_into(console: Page, order_no: str, says: Words) -> None:
+    tap(console, "nav-payments")
     fill(console, "payments-search", order_no)
     row = console.get_by_test_id("payment-row")
     expect(row).to_have_count(1)
