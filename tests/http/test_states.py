@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx
 import pytest
 
-from tests.http.town import PASSWORD, PIN, WRONG_PIN, Person, Town, key, ok, refused
+from tests.http.town import PASSWORD, PIN, WRONG_PIN, Person, Town, key, ok, refused, session_of
 from tongbao.identity.binding import BoundSession
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -40,18 +41,26 @@ async def test_a_right_pin_forgets_the_wrong_ones(town: Town) -> None:
     assert error.detail["attempts_left"] == 4
 
 
-async def test_ten_wrong_passwords_lock_the_login(town: Town) -> None:
-    gus = await town.customer("Gus")
-    for _ in range(9):
-        answer = await town.here.post("/v1/wallet/login", json={"login": gus.login, "password": "not this one"})
-        refused(answer, 401, "wrong_credentials")
-    locked = await town.here.post("/v1/wallet/login", json={"login": gus.login, "password": "not this one"})
-    refused(locked, 403, "login_locked")
-    right = await town.there.post("/v1/wallet/login", json={"login": gus.login, "password": PASSWORD})
-    refused(right, 403, "login_locked")
-    ok(await gus.get("/v1/wallet/me"))  # who was logged in stays so
-    for tried in (PASSWORD, "not this one"):  # and learns nothing about the password in another place
-        refused(await gus.post("/v1/wallet/pin", {"pin": "842075", "password": tried}), 403, "login_locked")
+async def test_ten_wrong_passwords_make_their_address_wait_and_no_known_device_nor_do_they_tell_who_exists(town: Town) -> None:
+    gus, nobody = town.login(), town.login()
+    body = {"login": gus, "password": PASSWORD, "name": "Gus"}
+    answer = await town.here.post("/v1/wallet/register", json=body, headers={"idempotency-key": key()})
+    device, session = answer.json()["device_token"], Person(town.here, session_of(answer))
+
+    async def tries(login: str, password: str, device_token: str = "") -> httpx.Response:
+        given = {"login": login, "password": password, "device_token": device_token}
+        return await town.there.post("/v1/wallet/login", json=given)
+
+    for login in (gus, nobody):
+        for _ in range(9):
+            assert refused(await tries(login, "not this one"), 401, "wrong_credentials").detail == {}
+        assert list(refused(await tries(login, "not this one"), 403, "login_locked").detail) == ["until"]
+        assert list(refused(await tries(login, PASSWORD), 403, "login_locked").detail) == ["until"]
+        assert list(refused(await tries(login, PASSWORD, "of somebody else"), 403, "login_locked").detail) == ["until"]
+    ok(await session.get("/v1/wallet/me"))  # who was logged in stays so, and may vouch with the password
+    assert (await session.post("/v1/wallet/pin", {"pin": "842075", "password": PASSWORD})).status_code == 204
+    ok(await tries(gus, PASSWORD, device))
+    refused(await tries(gus, "not this one", device), 401, "wrong_credentials")
 
 
 async def test_a_repeat_is_answered_alike_and_moves_nothing(town: Town) -> None:

@@ -15,7 +15,8 @@ from tongbao.identity.codes import LIVES, RESEND_AFTER, CodeUse, SendCode, UseCo
 from tongbao.identity.devices import RevokeDevice
 from tongbao.identity.recovery import ChangePassword, Recover
 from tongbao.identity.takeover import ReportTakeover
-from tongbao.identity.types import CountWrongPassword, OpenSession
+from tongbao.identity.tries import CountWrongPassword, Trying
+from tongbao.identity.types import OpenSession
 
 ROWS, says = ladder()
 
@@ -156,7 +157,7 @@ async def recovering_with_the_pin(place: Town) -> Command:
 async def recovering_where_wrong_passwords_locked_the_log_in(place: Town) -> Command:
     wish = await recovering(place)
     for _ in range(10):
-        await place.says(CountWrongPassword(command_id=place.id(), principal_id=wish.customer_id))
+        await place.says(CountWrongPassword(command_id=place.id(), trying=Trying(wish.customer_id)))
     return wish
 
 
@@ -234,8 +235,10 @@ async def another_password_of_nobody(place: Town) -> Command:
 async def another_password_where_wrong_ones_locked_the_log_in(place: Town) -> Command:
     customer = await place.customer()
     for _ in range(10):
-        await place.says(CountWrongPassword(command_id=place.id(), principal_id=customer))
-    return ChangePassword(command_id=place.id(), principal_id=customer, password_hash="x", session_ids=())
+        await place.says(CountWrongPassword(command_id=place.id(), trying=Trying(customer)))
+    return ChangePassword(
+        command_id=place.id(), principal_id=customer, password_hash="x", session_ids=(), trying=Trying(customer)
+    )
 
 
 @says("ok")

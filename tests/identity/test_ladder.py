@@ -19,9 +19,9 @@ from tongbao.identity.devices import NameDevice, RevokeDevice
 from tongbao.identity.enrolling import EnrolCertificate
 from tongbao.identity.passkeys import AddPasskey, RevokePasskey
 from tongbao.identity.rules import check_pin_choice, normal_login
+from tongbao.identity.tries import FIRST_WAIT, FORGOTTEN_AFTER, CountWrongPassword, Trying
 from tongbao.identity.types import (
     CertificateConfirmation,
-    CountWrongPassword,
     EndSession,
     OpenSession,
     PasskeyConfirmation,
@@ -33,13 +33,15 @@ from tongbao.wallet.types import Transfer
 ROWS, says = ladder()
 
 
-def opening(place: Town, principal: UUID, token: bytes = b"token") -> OpenSession:
+def opening(place: Town, principal: UUID, token: bytes = b"token", trying: Trying | None = None) -> OpenSession:
+    """A session from where `wrong_passwords` tries."""
     return OpenSession(
         command_id=place.id(),
         principal_id=principal,
         token_hash=sha256(token).digest(),
         device_name=sealed("phone"),
         lifetime_s=3600,
+        trying=trying or Trying(principal),
     )
 
 
@@ -83,9 +85,13 @@ async def signing(place: Town) -> tuple[EnrolCertificate, Transfer]:
     return wish, place.transferring(wish.customer_id, await place.customer(), 1, confirmation)
 
 
+def wrong(place: Town, principal: UUID, trying: Trying | None = None) -> CountWrongPassword:
+    return CountWrongPassword(command_id=place.id(), trying=trying or Trying(principal))
+
+
 async def wrong_passwords(place: Town, principal: UUID, times: int) -> None:
     for _ in range(times):
-        await place.says(CountWrongPassword(command_id=place.id(), principal_id=principal))
+        await place.says(wrong(place, principal))
 
 
 async def wrong_pins(place: Town, customer: UUID, times: int) -> None:
@@ -156,27 +162,79 @@ async def a_session_where_one_between_started_the_count_again(place: Town) -> Co
 
 @says("wrong_credentials")
 async def a_wrong_password(place: Town) -> Command:
-    return CountWrongPassword(command_id=place.id(), principal_id=await place.customer())
+    return wrong(place, await place.customer())
 
 
 @says("wrong_credentials")
 async def a_wrong_password_of_nobody(place: Town) -> Command:
-    return CountWrongPassword(command_id=place.id(), principal_id=place.id())
+    return wrong(place, place.id())
 
 
 @says("login_locked")
 async def the_tenth_wrong_password(place: Town) -> Command:
     customer = await place.customer()
     await wrong_passwords(place, customer, 9)
-    return CountWrongPassword(command_id=place.id(), principal_id=customer)
+    return wrong(place, customer)
 
 
-@says("wrong_credentials")
-async def the_first_wrong_password_after_a_lock(place: Town) -> Command:
+@says("login_locked")
+async def the_first_wrong_password_after_a_wait(place: Town) -> Command:
     customer = await place.customer()
     await wrong_passwords(place, customer, 10)
     place.clock.advance(timedelta(minutes=15))
-    return CountWrongPassword(command_id=place.id(), principal_id=customer)
+    return wrong(place, customer)
+
+
+@says("login_locked")
+async def a_session_when_the_second_wait_is_half_over(place: Town) -> Command:
+    customer = await place.customer()
+    await wrong_passwords(place, customer, 10)
+    place.clock.advance(FIRST_WAIT)
+    await wrong_passwords(place, customer, 1)
+    place.clock.advance(FIRST_WAIT)
+    return opening(place, customer)
+
+
+@says("ok")
+async def a_session_when_the_second_wait_is_over(place: Town) -> Command:
+    customer = await place.customer()
+    await wrong_passwords(place, customer, 10)
+    place.clock.advance(FIRST_WAIT)
+    await wrong_passwords(place, customer, 1)
+    place.clock.advance(2 * FIRST_WAIT)
+    return opening(place, customer)
+
+
+@says("wrong_credentials")
+async def a_wrong_password_a_day_after_a_wait(place: Town) -> Command:
+    customer = await place.customer()
+    await wrong_passwords(place, customer, 10)
+    place.clock.advance(FIRST_WAIT + FORGOTTEN_AFTER)
+    return wrong(place, customer)
+
+
+@says("ok")
+async def a_session_on_a_known_device_while_strangers_wait(place: Town) -> Command:
+    customer, known, anywhere = await place.customer(), place.id(), place.id()
+    for _ in range(110):
+        await place.says(wrong(place, customer, Trying(place.id(), anywhere)))
+    return opening(place, customer, trying=Trying(known))
+
+
+@says("login_locked")
+async def a_session_from_one_more_address_after_a_hundred_wrong_passwords_from_as_many(place: Town) -> Command:
+    customer, anywhere = await place.customer(), place.id()
+    for _ in range(100):
+        await place.says(wrong(place, customer, Trying(place.id(), anywhere)))
+    return opening(place, customer, trying=Trying(place.id(), anywhere))
+
+
+@says("ok")
+async def a_session_from_one_more_address_after_ninety_nine(place: Town) -> Command:
+    customer, anywhere = await place.customer(), place.id()
+    for _ in range(99):
+        await place.says(wrong(place, customer, Trying(place.id(), anywhere)))
+    return opening(place, customer, trying=Trying(place.id(), anywhere))
 
 
 @says("ok")

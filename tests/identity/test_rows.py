@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from tests.identity.test_ladder import adding, opening, wrong_passwords, wrong_pins
+from tests.identity.test_ladder import adding, opening, wrong, wrong_passwords, wrong_pins
 from tests.support.leavings import events, rows
 from tests.support.town import NOON, RIGHT, WRONG, Town, enrolled, mac_of, town
 from tongbao.engine.api import Declined, MemoryStore
@@ -16,12 +16,12 @@ from tongbao.identity.alerts import ALERT
 from tongbao.identity.devices import COOLING
 from tongbao.identity.rules import normal_login
 from tongbao.identity.standing import STANDING
+from tongbao.identity.tries import FIRST_WAIT, TRIES, LoginTries, Trying
 from tongbao.identity.types import (
     LOGIN,
     PIN,
     PRINCIPAL,
     SESSION,
-    CountWrongPassword,
     EndSession,
     LoginName,
     Pin,
@@ -34,7 +34,7 @@ from tongbao.kernel.errors import Refusal
 from tongbao.security.people import PERSON_KEY, PersonKey
 
 LATER = timedelta(seconds=7)
-PASSWORD_LOCK, PIN_LOCK = timedelta(minutes=15), timedelta(hours=3)
+PIN_LOCK = timedelta(hours=3)
 
 
 async def detail(place: Town, command: object) -> dict[str, object]:
@@ -57,9 +57,7 @@ async def test_a_registration_leaves_a_principal_and_its_login() -> None:
         assert (await place.happens(wish)).principal_id == who.principal_id
     assert rows(store, LOGIN) == [LoginName("merchant", who.login_index, who.principal_id)]
     assert rows(store, PRINCIPAL) == [
-        Principal(
-            who.principal_id, "merchant", who.name, who.name_index, who.login, "zh", "owner", merchant, "argon2", 0, None, NOON
-        )
+        Principal(who.principal_id, "merchant", who.name, who.name_index, who.login, "zh", "owner", merchant, "argon2", NOON)
     ]
     assert rows(store, PERSON_KEY) == [PersonKey(who.principal_id, 1, 1, who.person_key, None)]
 
@@ -92,35 +90,46 @@ async def test_a_session_is_kept_with_its_end_and_its_token_as_a_hash() -> None:
     assert events(store) == [("sessions", "session.ended", {"session_id": str(opened.session_id)})]
 
 
-async def test_wrong_passwords_are_counted_up_to_the_lock_which_later_ones_do_not_lengthen() -> None:
+async def test_wrong_passwords_are_counted_up_to_the_wait_which_those_within_it_do_not_lengthen() -> None:
     store = MemoryStore()
     async with town(store) as place:
         customer = await place.customer(pin=False)
-        (fresh,) = rows(store, PRINCIPAL)
         await wrong_passwords(place, customer, 9)
-        assert rows(store, PRINCIPAL) == [replace(fresh, wrong_passwords=9)]
-        locked = replace(fresh, wrong_passwords=10, locked_until=NOON + PASSWORD_LOCK)
-        wrong = CountWrongPassword(command_id=place.id(), principal_id=customer)
-        assert await detail(place, wrong) == {"until": text(NOON + PASSWORD_LOCK)}
-        assert rows(store, PRINCIPAL) == [locked]
+        assert rows(store, TRIES) == [LoginTries(customer, 9, NOON, None)]
+        waiting = LoginTries(customer, 10, NOON, NOON + FIRST_WAIT)
+        assert await detail(place, wrong(place, customer)) == {"until": text(NOON + FIRST_WAIT)}
+        assert rows(store, TRIES) == [waiting]
         place.clock.advance(LATER)
-        again = CountWrongPassword(command_id=place.id(), principal_id=customer)
-        assert await detail(place, again) == {"until": text(NOON + PASSWORD_LOCK)}
-        assert await detail(place, opening(place, customer)) == {"until": text(NOON + PASSWORD_LOCK)}
-        pin = SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac)
-        assert await detail(place, pin) == {"until": text(NOON + PASSWORD_LOCK)}
-    assert rows(store, PRINCIPAL) == [locked] and rows(store, PIN) == []
+        pin = SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, trying=Trying(customer))
+        for refused in (wrong(place, customer), opening(place, customer), pin):
+            assert await detail(place, refused) == {"until": text(NOON + FIRST_WAIT)}
+    assert rows(store, TRIES) == [waiting] and rows(store, PIN) == []
 
 
-async def test_the_first_wrong_password_after_a_lock_is_the_first() -> None:
+async def test_each_wrong_password_after_a_wait_doubles_it_up_to_a_day() -> None:
     store = MemoryStore()
     async with town(store) as place:
         customer = await place.customer(pin=False)
-        (fresh,) = rows(store, PRINCIPAL)
         await wrong_passwords(place, customer, 10)
-        place.clock.advance(PASSWORD_LOCK)
-        await wrong_passwords(place, customer, 1)
-    assert rows(store, PRINCIPAL) == [replace(fresh, wrong_passwords=1)]
+        waits = []
+        for _ in range(9):
+            (tries,) = rows(store, TRIES)
+            assert tries.waits_until is not None
+            waits.append(tries.waits_until - place.clock.now())
+            place.clock.advance(waits[-1])
+            await wrong_passwords(place, customer, 1)
+    assert waits == [min(FIRST_WAIT * 2**number, timedelta(days=1)) for number in range(9)] and waits[-1] == timedelta(days=1)
+
+
+async def test_what_is_not_known_is_counted_by_pair_and_altogether() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer, one, other, anywhere = await place.customer(pin=False), *sorted((place.id(), place.id(), place.id()))
+        for pair in (one, one, other):
+            assert await place.says(wrong(place, customer, Trying(pair, anywhere))) == "wrong_credentials"
+        assert {each.tries_id: each.wrong for each in rows(store, TRIES)} == {one: 2, other: 1, anywhere: 3}
+        await place.happens(opening(place, customer, trying=Trying(one, anywhere)))
+    assert {each.tries_id: each.wrong for each in rows(store, TRIES)} == {one: 0, other: 1, anywhere: 0}
 
 
 @pytest.mark.parametrize("times", [3, 10])
@@ -128,24 +137,24 @@ async def test_a_session_and_a_new_pin_each_clear_the_count_of_wrong_passwords(t
     store = MemoryStore()
     async with town(store) as place:
         customer = await place.customer(pin=False)
-        (fresh,) = rows(store, PRINCIPAL)
         await wrong_passwords(place, customer, times)
-        place.clock.advance(PASSWORD_LOCK)
+        place.clock.advance(FIRST_WAIT)
         await place.happens(opening(place, customer))
-        assert rows(store, PRINCIPAL) == [fresh]
+        assert rows(store, TRIES) == [LoginTries(customer, 0, NOON, None)]
         await wrong_passwords(place, customer, times)
-        place.clock.advance(PASSWORD_LOCK)
-        await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac))
-    assert rows(store, PRINCIPAL) == [fresh]
+        place.clock.advance(FIRST_WAIT)
+        await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, trying=Trying(customer)))
+    assert rows(store, TRIES) == [LoginTries(customer, 0, NOON + FIRST_WAIT, None)]
 
 
 @pytest.mark.parametrize(("before", "says"), [(timedelta(microseconds=1), "login_locked"), (timedelta(), "ok")])
-async def test_a_pin_is_set_when_the_lock_ends_and_not_a_moment_sooner(before: timedelta, says: str) -> None:
+async def test_a_pin_is_set_when_the_wait_ends_and_not_a_moment_sooner(before: timedelta, says: str) -> None:
     async with town() as place:
         customer = await place.customer(pin=False)
         await wrong_passwords(place, customer, 10)
-        place.clock.advance(PASSWORD_LOCK - before)
-        assert await place.says(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac)) == says
+        place.clock.advance(FIRST_WAIT - before)
+        wish = SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, trying=Trying(customer))
+        assert await place.says(wish) == says
 
 
 async def test_a_pin_is_kept_as_its_mac_and_a_new_one_starts_afresh() -> None:
@@ -178,8 +187,8 @@ async def test_no_passkey_is_added_while_the_password_is_locked(before: timedelt
     async with town() as place:
         customer = await place.customer(pin=False)
         await wrong_passwords(place, customer, 10)
-        place.clock.advance(PASSWORD_LOCK - before)
-        assert await place.says(adding(place, customer)) == says
+        place.clock.advance(FIRST_WAIT - before)
+        assert await place.says(replace(adding(place, customer), trying=Trying(customer))) == says
 
 
 @pytest.mark.parametrize("times", [4, 5])

@@ -39,9 +39,7 @@ async def test_a_merchant_is_opened_with_its_stores_and_an_owner_who_can_log_in(
     owner_id = OWNER.principal_id
     assert login == LoginName("merchant", OWNER.login_index, owner_id)
     assert rows(store, PRINCIPAL) == [
-        Principal(
-            owner_id, "merchant", OWNER.name, OWNER.name_index, OWNER.login, "zh", "owner", merchant_id, "argon2", 0, None, NOON
-        )
+        Principal(owner_id, "merchant", OWNER.name, OWNER.name_index, OWNER.login, "zh", "owner", merchant_id, "argon2", NOON)
     ]
     assert rows(store, PERSON_KEY) == [PersonKey(owner_id, 1, 1, OWNER.person_key, None)]
 

@@ -142,6 +142,10 @@ class RateLimits:
         wait_s = self._attempts.wait_s(_counted_as(address), self._clock())
         return Over(self._attempts.policy, math.ceil(wait_s)) if wait_s else None
 
+    def client(self, peer: str, forwarded: bytes) -> str:
+        """Who is counted as one: an address, or a network of IPv6."""
+        return str(_counted_as(self.address(peer, forwarded)))
+
     def address(self, peer: str, forwarded: bytes) -> str:
         """Who sent it: the peer; behind proxies we trust, the last one in their list whom none of them is."""
         if not forwarded or not self._trusts(peer):

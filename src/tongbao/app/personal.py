@@ -46,6 +46,7 @@ ELSEWHERE: Mapping[str, str] = {
     "session_seen": "when a session was last used is forgotten with it; `sessions` shows the rest",
     "consent_state": "the last line of `consents`",
     "message": "every message is an alert",
+    "login_tries": "wrong passwords in a row, by a key that is not here",
     "one_time_code": "six digits that were good for five minutes, as a MAC",
     "operator_act": "who looked at you: /v1/wallet/privacy/accesses",
     "proposal": "what operators propose to each other, sealed for them",

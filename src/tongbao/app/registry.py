@@ -12,7 +12,7 @@ from tongbao.channels.messages import HttpMessages
 from tongbao.channels.registries.adapter import HttpRegistries
 from tongbao.engine.api import Decider, Relation
 from tongbao.engine.verify import Check
-from tongbao.identity import alerts, certificates, codes, devices, enrolling, passkeys, recovery, takeover
+from tongbao.identity import alerts, certificates, codes, devices, enrolling, passkeys, recovery, takeover, tries
 from tongbao.identity import rules as identity_rules
 from tongbao.identity import types as identity_types
 from tongbao.identity.alerts import ALERT, MESSAGE
@@ -82,6 +82,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *law.DECIDERS,
     *alerts.DECIDERS,
     *codes.DECIDERS,
+    *tries.DECIDERS,
     *recovery.DECIDERS,
     *takeover.DECIDERS,
     *merchant_rules.DECIDERS,
@@ -116,7 +117,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     realname_types.REAL_NAME, realname_types.NAME_CHECK, realname_types.DOCUMENT_HOLDER, realname_types.PHONE_HOLDER,
     realname_types.GUARDIANSHIP, realname_types.NAME_EVENT,
     operator_types.PROPOSAL, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
-    devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, codes.CODE, ALERT, MESSAGE,
+    devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, codes.CODE, tries.TRIES, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,

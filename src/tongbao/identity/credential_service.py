@@ -18,7 +18,7 @@ from tongbao.identity.enrolling import EnrolCertificate
 from tongbao.identity.evidence import QUERIES
 from tongbao.identity.passkey_checks import Assertion, Attestation, challenge_of, check_attestation
 from tongbao.identity.passkeys import AddPasskey, Passkey, RevokePasskey, passkey_id_of
-from tongbao.identity.service import Caller, IdentityService, LoggedIn
+from tongbao.identity.service import Caller, IdentityService, LoggedIn, trying_in
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id
@@ -80,12 +80,12 @@ class CredentialService:
         who, shown = caller.principal_id, _name(name)
         verified = check_attestation(given, self.party)
         check_challenge(challenge_of(given.client_data), self._key, "add passkey", str(caller.session_id), self._clock.now())
-        await self._identity.vouch(await self._identity.need(who), password)
+        await self._identity.vouch(await self._identity.need(who), password, trying_in(caller))
         passkey_id = passkey_id_of(verified.credential_id)
         command = AddPasskey(
             command_id=command_id, passkey_id=passkey_id, customer_id=who, credential_id=verified.credential_id,
             public_key=verified.credential_public_key, counter=verified.sign_count,
-            name=await self._vault.seal(who, passkeys.NAME, shown),
+            name=await self._vault.seal(who, passkeys.NAME, shown), trying=trying_in(caller),
         )  # fmt: skip
         accepted(await self._engine.submit(command))
         return passkey_id

@@ -162,6 +162,12 @@ def device_name(given: str, request: Request[Any, Any, Any]) -> str:
     return plain(given) or (agent if is_plain(agent) else "")
 
 
+def address_of(request: Request[Any, Any, Any]) -> str:
+    """Where a request comes from: behind proxies that we trust, the address that they were asked from."""
+    forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
+    return cast(str, request.app.state.limits.client(request.client.host if request.client else "", forwarded.encode("latin-1")))
+
+
 @post("/v1/wallet/register", tags=["Identity"], status_code=201)
 async def register(
     request: Request[Any, Any, Any],
@@ -180,7 +186,7 @@ async def register(
         await safety.check_code(named_id("command", "wallet", "register's code", key), "register", data.login, data.code)
     principal_id, repeated = await identity.register(command_id, "wallet", data.login, data.password, data.name, data.locale)
     if repeated:  # who repeats must know the password like anybody who logs in
-        logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token)
+        logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token, address_of(request))
     else:
         session = named_id("session", str(command_id))
         logged_in = await identity.open_session(session, await identity.need(principal_id), name, data.device_token)
@@ -191,9 +197,10 @@ async def register(
 async def log_in(
     request: Request[Any, Any, Any], data: LoginBody, identity: IdentityService, secure_cookies: bool
 ) -> Response[SessionAnswer]:
-    """Log in. Ten wrong passwords in a row lock the log-in for fifteen minutes."""
+    """Log in. Ten wrong passwords in a row from one device or address make it wait, for fifteen minutes and then
+    twice as long each time; a device that is known does not wait for others."""
     name = device_name(data.device_name, request)
-    logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token)
+    logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token, address_of(request))
     return await answer(logged_in, identity, secure_cookies, 200)
 
 

@@ -19,6 +19,7 @@ from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.devices import cool
 from tongbao.identity.standing import STANDING
+from tongbao.identity.tries import Trying, check_waiting, forget_wrong, tries_keys
 from tongbao.identity.types import PRINCIPAL
 from tongbao.kernel.ids import named_id
 
@@ -53,9 +54,10 @@ class AddPasskey(Command, frozen=True, kw_only=True):
     public_key: bytes
     counter: int
     name: bytes
+    trying: Trying | None = None
 
     def hashed(self) -> AddPasskey:
-        return replace(self, name=b"")  # sealed anew each time
+        return replace(self, name=b"", trying=None)  # sealed anew each time
 
 
 class RevokePasskey(Command, frozen=True, kw_only=True):
@@ -87,11 +89,11 @@ def use_passkey(view: View, customer_id: UUID, passkey_id: UUID, counter: int, n
 def add_passkey(command: AddPasskey, view: View, now: datetime) -> Decision:
     """Declines `principal_not_found`, `passkey_known`, and `login_locked`: what is locked against guessing passwords is locked
     here too."""
-    principal = view.get(PRINCIPAL, command.customer_id)
-    if principal is None:
+    if view.get(PRINCIPAL, command.customer_id) is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
-    if principal.locked_until is not None and now < principal.locked_until:
-        return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
+    if refused := check_waiting(view, command.trying, now):
+        return refused
+    forget_wrong(view, command.trying)
     if view.get(PASSKEY, command.passkey_id) is not None:
         return Declined(errors.PASSKEY_KNOWN)
     view.put(
@@ -123,6 +125,7 @@ DECIDERS = (
             Key(PRINCIPAL, command.customer_id),
             Key(PASSKEY, command.passkey_id),
             Key(STANDING, command.customer_id),
+            *tries_keys(command.trying),
         ],
         add_passkey,
     ),

@@ -23,6 +23,7 @@ from tongbao.identity.devices import DEVICE, cool, end_sessions
 from tongbao.identity.rules import check_pin
 from tongbao.identity.standing import STANDING, standing_of, without_reason
 from tongbao.identity.takeover import REPORTED
+from tongbao.identity.tries import Trying, check_waiting, forget_wrong, tries_keys
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 
 
@@ -50,9 +51,10 @@ class ChangePassword(Command, frozen=True, kw_only=True):
     principal_id: UUID
     password_hash: str
     session_ids: tuple[UUID, ...]
+    trying: Trying | None = None
 
     def hashed(self) -> ChangePassword:
-        return replace(self, password_hash="", session_ids=())
+        return replace(self, password_hash="", session_ids=(), trying=None)
 
 
 def recover(command: Recover, view: View, now: datetime) -> Decision:
@@ -66,7 +68,7 @@ def recover(command: Recover, view: View, now: datetime) -> Decision:
     if refused := _second(command, view, now):
         spend_try(view, command.code)
         return refused
-    view.put(PRINCIPAL, replace(principal, password_hash=command.password_hash, wrong_passwords=0, locked_until=None))
+    view.put(PRINCIPAL, replace(principal, password_hash=command.password_hash))
     end_sessions(view, who, command.session_ids, now)
     standing = standing_of(view, who, now)
     view.put(STANDING, replace(standing, suspended=without_reason(standing.suspended, REPORTED)))
@@ -90,9 +92,10 @@ def change_password(command: ChangePassword, view: View, now: datetime) -> Decis
     principal = view.get(PRINCIPAL, command.principal_id)
     if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
-    if principal.locked_until is not None and now < principal.locked_until:
-        return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
-    view.put(PRINCIPAL, replace(principal, password_hash=command.password_hash, wrong_passwords=0, locked_until=None))
+    if refused := check_waiting(view, command.trying, now):
+        return refused
+    forget_wrong(view, command.trying)
+    view.put(PRINCIPAL, replace(principal, password_hash=command.password_hash))
     end_sessions(view, command.principal_id, command.session_ids, now)
     tell(view, command.principal_id, "password_changed", {}, now)
     return Accepted()
@@ -109,7 +112,11 @@ DECIDERS = (
     Decider(Recover, _recover_keys, recover),
     Decider(
         ChangePassword,
-        lambda command: [Key(PRINCIPAL, command.principal_id), *(Key(SESSION, each) for each in command.session_ids)],
+        lambda command: [
+            Key(PRINCIPAL, command.principal_id),
+            *tries_keys(command.trying),
+            *(Key(SESSION, each) for each in command.session_ids),
+        ],
         change_password,
     ),
 )

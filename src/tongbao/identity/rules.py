@@ -18,6 +18,7 @@ from tongbao.identity.devices import arrive, cool, device_keys
 from tongbao.identity.factors import INHERENCE, KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.identity.passkeys import PASSKEY, use_passkey
 from tongbao.identity.standing import STANDING
+from tongbao.identity.tries import check_waiting, forget_wrong, tries_keys
 from tongbao.identity.types import (
     LOGIN,
     NOBODY,
@@ -25,7 +26,6 @@ from tongbao.identity.types import (
     PRINCIPAL,
     SESSION,
     Confirmation,
-    CountWrongPassword,
     EndSession,
     Enrolment,
     LoginName,
@@ -45,8 +45,6 @@ from tongbao.security.people import make_person
 
 MOST_WRONG_PINS = 5
 PIN_LOCK = timedelta(hours=3)
-MOST_WRONG_PASSWORDS = 10
-PASSWORD_LOCK = timedelta(minutes=15)
 
 #: Characters that count as letters or symbols and show nothing: Hangul fillers, the blank of Braille.
 _BLANK = set(" \u115f\u1160\u2800\u3164\uffa0")
@@ -168,7 +166,7 @@ def enrol(view: View, audience: str, who: Enrolment, merchant_id: UUID | None, n
         PRINCIPAL,
         Principal(
             who.principal_id, audience, who.name, who.name_index, who.login, who.locale, who.roles, merchant_id,
-            who.password_hash, 0, None, now,
+            who.password_hash, now,
         ),
     )  # fmt: skip
     return None
@@ -187,10 +185,9 @@ def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
     if command.passkey is not None:  # what is locked is guessing passwords, and who has a passkey need not guess
         if refused := use_passkey(view, who, command.passkey.passkey_id, command.passkey.counter, now):
             return refused
-    elif principal.locked_until is not None and now < principal.locked_until:
-        return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
-    if principal.wrong_passwords:
-        view.put(PRINCIPAL, replace(principal, wrong_passwords=0, locked_until=None))
+    elif refused := check_waiting(view, command.trying, now):
+        return refused
+    forget_wrong(view, command.trying)
     device_id, name = command.device_id, command.device_name
     if device_id is not None:
         refused = arrive(view, who, principal.audience, device_id, command.known_as, command.is_first, now)
@@ -200,19 +197,6 @@ def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
     expires_at = now + timedelta(seconds=command.lifetime_s)
     view.put(SESSION, Session(session_id, who, command.token_hash, name, now, expires_at, None, device_id))
     return Accepted(SessionOpened(session_id, expires_at))
-
-
-def count_wrong_password(command: CountWrongPassword, view: View, now: datetime) -> Decision:
-    """Always declines: `wrong_credentials`, or `login_locked` from the tenth on. The count is kept."""
-    principal = view.get(PRINCIPAL, command.principal_id)
-    if principal is None:
-        return Declined(errors.WRONG_CREDENTIALS)
-    if principal.locked_until is not None and now < principal.locked_until:
-        return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
-    wrong = (0 if principal.locked_until is not None else principal.wrong_passwords) + 1
-    locked_until = now + PASSWORD_LOCK if wrong >= MOST_WRONG_PASSWORDS else None
-    view.mark(PRINCIPAL, replace(principal, wrong_passwords=wrong, locked_until=locked_until))
-    return Declined(errors.LOGIN_LOCKED, {"until": locked_until}) if locked_until else Declined(errors.WRONG_CREDENTIALS)
 
 
 def end_session(command: EndSession, view: View, now: datetime) -> Decision:
@@ -229,13 +213,11 @@ def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
     """Declines `principal_not_found`, and `login_locked`: what is locked against guessing passwords is locked here too. A new
     PIN clears the PIN's own lock, for the password vouched for it. Whoever replaces one had the password alone: the customer is
     told, and for a day the limits of a new device hold."""
-    principal = view.get(PRINCIPAL, command.customer_id)
-    if principal is None:
+    if view.get(PRINCIPAL, command.customer_id) is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
-    if principal.locked_until is not None and now < principal.locked_until:
-        return Declined(errors.LOGIN_LOCKED, {"until": principal.locked_until})
-    if principal.wrong_passwords:
-        view.put(PRINCIPAL, replace(principal, wrong_passwords=0, locked_until=None))
+    if refused := check_waiting(view, command.trying, now):
+        return refused
+    forget_wrong(view, command.trying)
     known = view.get(PIN, command.customer_id)
     if known is not None and not hmac.compare_digest(known.mac, command.mac):
         cool(view, command.customer_id, now)
@@ -246,7 +228,12 @@ def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
 
 def _session_keys(command: OpenSession) -> list[Key]:
     passkeys = [Key(PASSKEY, command.passkey.passkey_id)] if command.passkey else []
-    return [Key(PRINCIPAL, command.principal_id), *device_keys(command.principal_id, command.device_id), *passkeys]
+    return [
+        Key(PRINCIPAL, command.principal_id),
+        *device_keys(command.principal_id, command.device_id),
+        *passkeys,
+        *tries_keys(command.trying),
+    ]
 
 
 DECIDERS = (
@@ -257,7 +244,6 @@ DECIDERS = (
         open_session,
         SessionOpened,
     ),
-    Decider(CountWrongPassword, lambda command: [Key(PRINCIPAL, command.principal_id)], count_wrong_password),
     Decider(EndSession, lambda command: [Key(SESSION, command.session_id)], end_session),
     Decider(
         SetPin,
@@ -265,6 +251,7 @@ DECIDERS = (
             Key(PRINCIPAL, command.customer_id),
             Key(PIN, command.customer_id),
             Key(STANDING, command.customer_id),
+            *tries_keys(command.trying),
         ],
         set_pin,
     ),

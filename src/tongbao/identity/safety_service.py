@@ -20,7 +20,7 @@ from tongbao.identity.evidence import QUERIES
 from tongbao.identity.message_texts import alert_text, code_text
 from tongbao.identity.recovery import ChangePassword, Recover
 from tongbao.identity.rules import PIN_LOCK, normal_login
-from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.service import Caller, IdentityService, trying_in
 from tongbao.identity.takeover import ReportTakeover
 from tongbao.identity.types import Locale
 from tongbao.kernel.clock import Clock
@@ -127,11 +127,16 @@ class SafetyService:
 
     async def change_password(self, command_id: UUID, caller: Caller, password: str, new_password: str) -> None:
         """Refuses `password_…`; declines `wrong_credentials`, `login_locked`. Every other session ends."""
-        await self._identity.vouch(await self._identity.need(caller.principal_id), password)
+        trying = trying_in(caller)
+        await self._identity.vouch(await self._identity.need(caller.principal_id), password, trying)
         password_hash = await self._identity.password_hash(new_password)
         others = await self._others(caller)
         command = ChangePassword(
-            command_id=command_id, principal_id=caller.principal_id, password_hash=password_hash, session_ids=others
+            command_id=command_id,
+            principal_id=caller.principal_id,
+            password_hash=password_hash,
+            session_ids=others,
+            trying=trying,
         )
         accepted(await self._engine.submit(command))
         self._forget(others)

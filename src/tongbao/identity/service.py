@@ -32,11 +32,12 @@ from tongbao.identity.enrolment import DEVICE, LOGIN, NAME, login_index, name_in
 from tongbao.identity.evidence import QUERIES, Evidence, Given
 from tongbao.identity.passkey_checks import Assertion, RelyingParty
 from tongbao.identity.rules import Registered, SessionOpened, check_pin_choice, normal_login, normal_name
+from tongbao.identity.tries import CountWrongPassword, Trying, from_address, ids_of, on_device
 from tongbao.identity.types import (
+    NOBODY,
     Audience,
     CertificateConfirmation,
     Confirmation,
-    CountWrongPassword,
     EndSession,
     Enrolment,
     Locale,
@@ -208,24 +209,30 @@ class IdentityService:
         command = Register(command_id=command_id, audience="console", who=who)
         return cast(Registered, accepted(await self._engine.submit(command))).principal_id
 
-    async def log_in(self, audience: Audience, login: str, password: str, device_name: str, device_token: str = "") -> LoggedIn:
-        """Refuses or declines `login_format`, `wrong_credentials`, `login_locked`."""
-        principal = await self.find(audience, normal_login(login))
-        await self.vouch(principal, password)
+    async def log_in(
+        self, audience: Audience, login: str, password: str, device_name: str, device_token: str = "", address: str = ""
+    ) -> LoggedIn:
+        """`address`: where the request comes from. Refuses or declines `login_format`, `wrong_credentials`, `login_locked`: the
+        same ones, and as late, where there is no such log-in."""
+        login = normal_login(login)
+        principal = await self.find(audience, login)
+        known = await self._known_device(principal.principal_id if principal else NOBODY, device_token)
+        index = login_index(self._vault, login)
+        trying = on_device(known) if known else from_address(self._keys.session, audience, index, address)
+        await self.vouch(principal, password, trying)
         assert principal is not None
-        return await self.open_session(new_id(self._clock.now()), principal, device_name, device_token)
+        return await self.open_session(new_id(self._clock.now()), principal, device_name, device_token, trying=trying)
 
-    async def vouch(self, principal: Principal | None, password: str) -> None:
+    async def vouch(self, principal: Principal | None, password: str, trying: Trying) -> None:
         """Is it the password? Declines `wrong_credentials`, which is counted, and `login_locked`."""
         if len(password) > _LONGEST_PASSWORD:
             raise Refusal(errors.WRONG_CREDENTIALS)  # nobody's; counting it would let anybody lock anybody out for nothing
-        if principal is not None and principal.locked_until is not None and self._clock.now() < principal.locked_until:
-            raise Refusal(errors.LOGIN_LOCKED, until=principal.locked_until)  # nothing is hashed for who guesses on
+        until = await self._pool.fetchval(QUERIES["tries_waiting"], ids_of(trying), self._clock.now())
+        if until is not None:  # nothing is hashed for who guesses on
+            raise Refusal(errors.LOGIN_LOCKED, until=until)
         right = await self._in_thread(self._verify, principal.password_hash if principal else self._nobody, password)
-        if principal is None:
-            raise Refusal(errors.WRONG_CREDENTIALS)
-        if not right:
-            wrong = CountWrongPassword(command_id=new_id(self._clock.now()), principal_id=principal.principal_id)
+        if principal is None or not right:
+            wrong = CountWrongPassword(command_id=new_id(self._clock.now()), trying=trying)
             accepted(await self._engine.submit(wrong))
 
     async def open_session(
@@ -235,6 +242,7 @@ class IdentityService:
         device_name: str,
         device_token: str = "",
         passkey: PasskeyConfirmation | None = None,
+        trying: Trying | None = None,
     ) -> LoggedIn:
         """A session for somebody whose password was just seen, or by passkey. Repeating the command answers the same token. A
         device that is not known by `device_token` becomes known, and is given a token of its own."""
@@ -255,6 +263,7 @@ class IdentityService:
                 known_as=b"" if device else await self._vault.seal(principal.principal_id, DEVICE_NAME, name),
                 is_first=is_first,
                 passkey=passkey,
+                trying=trying,
             )
         )
         if passkey is not None and outcome.repeated:
@@ -390,9 +399,9 @@ class IdentityService:
     async def set_pin(self, command_id: UUID, caller: Caller, pin: str, password: str) -> None:
         """Set or replace the PIN. Refuses `pin_format`, `pin_too_simple`; declines `wrong_credentials`, `login_locked`."""
         check_pin_choice(pin)
-        principal = await self.need(caller.principal_id)
-        await self.vouch(principal, password)
-        command = SetPin(command_id=command_id, customer_id=caller.principal_id, mac=self.pin_mac(caller.principal_id, pin))
+        trying, who = trying_in(caller), caller.principal_id
+        await self.vouch(await self.need(who), password, trying)
+        command = SetPin(command_id=command_id, customer_id=who, mac=self.pin_mac(who, pin), trying=trying)
         accepted(await self._engine.submit(command))
 
     async def has_pin(self, customer_id: UUID) -> bool:
@@ -471,6 +480,11 @@ def _check_password(password: str) -> None:
         raise Refusal(errors.PASSWORD_TOO_SHORT)
     if len(password) > _LONGEST_PASSWORD:
         raise Refusal(errors.PASSWORD_TOO_LONG)
+
+
+def trying_in(caller: Caller) -> Trying:
+    """Where a session tries a password: on its device."""
+    return on_device(caller.device_id or caller.session_id or caller.principal_id)
 
 
 def command_id_for(caller: Caller, key: str) -> UUID:

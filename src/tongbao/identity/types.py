@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.api import Command, Relation
+from tongbao.identity.tries import Trying
 
 Audience = Literal["wallet", "merchant", "console"]
 Locale = Literal["zh", "en"]
@@ -30,8 +31,6 @@ class Principal(msgspec.Struct, frozen=True, gc=False):
     roles: str
     merchant_id: UUID | None
     password_hash: str
-    wrong_passwords: int
-    locked_until: datetime | None
     created_at: datetime
 
 
@@ -169,17 +168,11 @@ class OpenSession(Command, frozen=True, kw_only=True):
     known_as: bytes = b""
     is_first: bool = False
     passkey: PasskeyConfirmation | None = None
+    trying: Trying | None = None
 
     def hashed(self) -> OpenSession:
         """Without the device's name, which is sealed anew each time and is only a note, and without what proved the wish."""
-        return msgspec.structs.replace(self, device_name=b"", known_as=b"", passkey=None)
-
-
-class CountWrongPassword(Command, frozen=True, kw_only=True):
-    """A wrong password was tried."""
-
-    kind = "identity.wrong_password"
-    principal_id: UUID
+        return msgspec.structs.replace(self, device_name=b"", known_as=b"", passkey=None, trying=None)
 
 
 class EndSession(Command, frozen=True, kw_only=True):
@@ -196,3 +189,7 @@ class SetPin(Command, frozen=True, kw_only=True):
     kind = "identity.set_pin"
     customer_id: UUID
     mac: bytes
+    trying: Trying | None = None
+
+    def hashed(self) -> SetPin:
+        return msgspec.structs.replace(self, trying=None)

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get, post
 
-from tongbao.identity.http import LoginBody, caller_of, device_name, session_cookie
+from tongbao.identity.http import LoginBody, address_of, caller_of, device_name, session_cookie
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.identity.types import Locale
 from tongbao.kernel import web
@@ -93,7 +93,7 @@ async def log_in(
 ) -> Response[StaffSessionAnswer]:
     """Log in at the cashier."""
     name = device_name(data.device_name, request)
-    logged_in = await identity.log_in("merchant", data.login, data.password, name, data.device_token)
+    logged_in = await identity.log_in("merchant", data.login, data.password, name, data.device_token, address_of(request))
     caller = await identity.authenticate(logged_in.token, "merchant")
     answer = StaffSessionAnswer(
         str(logged_in.session_id),

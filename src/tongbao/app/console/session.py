@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get, post
 
-from tongbao.identity.http import LoginBody, device_name, session_cookie
+from tongbao.identity.http import LoginBody, address_of, device_name, session_cookie
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.identity.types import Locale
 from tongbao.operators.api import Role, permissions_of
@@ -46,7 +46,7 @@ async def log_in(
 ) -> Response[OperatorSessionAnswer]:
     """Log in at the console."""
     name = device_name(data.device_name, request)
-    logged_in = await identity.log_in("console", data.login, data.password, name, data.device_token)
+    logged_in = await identity.log_in("console", data.login, data.password, name, data.device_token, address_of(request))
     caller = await identity.authenticate(logged_in.token, "console")
     answer = OperatorSessionAnswer(
         str(logged_in.session_id),

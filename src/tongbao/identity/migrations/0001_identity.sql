@@ -10,8 +10,6 @@ create table principal (
     roles           text        not null,
     merchant_id     uuid,
     password_hash   text        not null,
-    wrong_passwords bigint      not null,
-    locked_until    timestamptz,
     created_at      timestamptz not null,
     seal            bytea       not null,
     constraint principal_pk primary key (principal_id),
@@ -120,6 +118,16 @@ create table one_time_code (
     constraint one_time_code_pk primary key (code_id)
 );
 
+-- Wrong passwords in a row; the id is made of a device, or of a log-in and an address under a key that is not here.
+create table login_tries (
+    tries_id    uuid        not null,
+    wrong       bigint      not null,
+    last_at     timestamptz not null,
+    waits_until timestamptz,
+    seal        bytea       not null,
+    constraint login_tries_pk primary key (tries_id)
+);
+
 -- What customers were told about their own accounts, and the messages by which they were. Facts name nobody.
 create table alert (
     customer_id uuid        not null,
@@ -168,7 +176,7 @@ create table standing (
 -- what is internal (C1), what is not personal (none). Sealed: encrypted under the person's own key.
 comment on table principal is
     'C3: password_hash; C2 sealed: name, login; C2: name_index; C1: principal_id, merchant_id, roles; none: audience, locale,
-     wrong_passwords, locked_until, created_at, seal';
+     created_at, seal';
 comment on table login_name is
     'C2: login_index; C1: principal_id; none: audience, seal';
 comment on table pin is
@@ -183,6 +191,8 @@ comment on table certificate is
     'C2 sealed: name; C1: certificate_id, customer_id, public_key, x509; none: algorithm, created_at, expires_at, revoked_at, seal';
 comment on table one_time_code is
     'C3: mac; C2: code_id; none: tries, sent_at, used_at, day, sent, seal';
+comment on table login_tries is
+    'C1: tries_id; none: wrong, last_at, waits_until, seal';
 comment on table alert is
     'C1: customer_id, alert_id, facts; none: kind, at';
 comment on table message is

@@ -1,19 +1,17 @@
 -- name: principal_by_login
 -- Who logs in by this name. $1 audience, $2 index of the login.
 select p.principal_id, p.audience, p.name, p.name_index, p.login, p.locale, p.roles, p.merchant_id, p.password_hash,
-       p.wrong_passwords, p.locked_until, p.created_at
+       p.created_at
 from login_name l join principal p using (principal_id) where l.audience = $1 and l.login_index = $2;
 
 -- name: principals
 -- Several principals. $1 ids.
-select principal_id, audience, name, name_index, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until,
-       created_at
+select principal_id, audience, name, name_index, login, locale, roles, merchant_id, password_hash, created_at
 from principal where principal_id = any($1::uuid[]);
 
 -- name: search_principals
 -- Newest first. $1 audience, $2 id or null, $3 index of the login or null, $4 of the name or null, $5 below this id or null, $6 limit.
-select principal_id, audience, name, name_index, login, locale, roles, merchant_id, password_hash, wrong_passwords, locked_until,
-       created_at
+select principal_id, audience, name, name_index, login, locale, roles, merchant_id, password_hash, created_at
 from principal
 where audience = $1 and ($2::uuid is null or principal_id = $2)
   and ($3::bytea is null or principal_id = (select l.principal_id from login_name l where l.audience = $1 and l.login_index = $3))
@@ -47,6 +45,10 @@ order by session_id desc limit $4;
 -- name: has_device
 -- Whether a principal was ever seen on a device. $1 principal.
 select exists (select from device where principal_id = $1);
+
+-- name: tries_waiting
+-- Until when guessing has to wait, if it has. $1 ids, $2 now.
+select max(waits_until) from login_tries where tries_id = any($1::uuid[]) and waits_until > $2;
 
 -- name: device
 -- One device. $1 id.
