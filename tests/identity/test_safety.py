@@ -8,14 +8,17 @@ import pytest
 from msgspec.structs import replace
 
 from tests.identity.safety_situations import recovering, reporting, with_device
+from tests.identity.test_ladder import adding, opening
 from tests.support.leavings import rows
-from tests.support.town import NOON, town
+from tests.support.town import NOON, RIGHT, town
 from tongbao.engine.api import MemoryStore
 from tongbao.identity.alerts import ALERT, LARGE_MINOR, MESSAGE, Message, RaiseAlert, RecordMessage
-from tongbao.identity.codes import CODE
+from tongbao.identity.codes import CODE, CodeUse, SendCode
 from tongbao.identity.message_texts import alert_text, code_text
+from tongbao.identity.recovery import Recover
 from tongbao.identity.standing import STANDING
-from tongbao.identity.types import PRINCIPAL, SESSION
+from tongbao.identity.takeover import ReportTakeover
+from tongbao.identity.types import PRINCIPAL, SESSION, PasskeyConfirmation
 
 LATER = timedelta(seconds=7)
 
@@ -106,3 +109,23 @@ def test_a_message_is_in_the_customers_language_and_says_what_to_do() -> None:
     assert code_text("register", "271828", "en").startswith("Tongbao: 271828 is your code to register, good for 5 minutes.")
     assert alert_text("pin_locked", "zh").endswith("如非本人操作，请立即在钱包中报告。")
     assert "is locked. If it was not you" in alert_text("pin_locked", "en")
+
+
+@pytest.mark.parametrize(("reported", "says"), [(True, "passkey_revoked"), (False, "ok")])
+async def test_who_was_in_a_reported_account_comes_back_by_no_passkey_they_left(reported: bool, says: str) -> None:
+    async with town() as place:
+        customer, payee, code = await place.customer(100), await place.customer(), place.id()
+        left, another = adding(place, customer), adding(place, payee)
+        await place.happens(left)
+        await place.happens(another)
+        if reported:
+            await place.happens(ReportTakeover(command_id=place.id(), customer_id=customer, session_ids=()))
+        await place.happens(SendCode(command_id=place.id(), code_id=code, mac=b"code"))
+        wish = Recover(
+            command_id=place.id(), customer_id=customer, code=CodeUse(code, b"code"), device_id=None, pin_mac=RIGHT.mac,
+            password_hash="new", session_ids=(), passkey_ids=(left.passkey_id, another.passkey_id),
+        )  # fmt: skip
+        await place.happens(wish)
+        assert await place.says(place.transferring(customer, payee, 1, PasskeyConfirmation(left.passkey_id, 8))) == says
+        assert await place.says(replace(opening(place, customer), passkey=PasskeyConfirmation(left.passkey_id, 9))) == says
+        assert await place.says(replace(opening(place, payee), passkey=PasskeyConfirmation(another.passkey_id, 8))) == "ok"

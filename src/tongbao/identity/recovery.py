@@ -18,10 +18,12 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, View
 from tongbao.identity import errors
 from tongbao.identity.alerts import tell
+from tongbao.identity.certificates import CERTIFICATE
 from tongbao.identity.codes import CODE, CodeUse, spend_try, use_code
 from tongbao.identity.devices import DEVICE, cool, end_sessions
+from tongbao.identity.passkeys import PASSKEY
 from tongbao.identity.rules import check_pin
-from tongbao.identity.standing import STANDING, standing_of, without_reason
+from tongbao.identity.standing import STANDING, reasons, standing_of, without_reason
 from tongbao.identity.takeover import REPORTED
 from tongbao.identity.tries import Trying, check_waiting, forget_wrong, tries_keys
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
@@ -29,7 +31,7 @@ from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 
 class Recover(Command, frozen=True, kw_only=True):
     """A new password for who forgot theirs. `device_id`: one that the request proved to come from; `pin_mac`: the PIN as typed.
-    `session_ids`: every live session."""
+    `session_ids`: every live session. `passkey_ids`, `certificate_ids`: what has been added to the account."""
 
     kind = "identity.recover"
     customer_id: UUID
@@ -38,10 +40,15 @@ class Recover(Command, frozen=True, kw_only=True):
     pin_mac: bytes | None
     password_hash: str
     session_ids: tuple[UUID, ...]
+    passkey_ids: tuple[UUID, ...] = ()
+    certificate_ids: tuple[UUID, ...] = ()
 
     def hashed(self) -> Recover:
         """Without what may not be tried out by repeating it, and what changes between two sendings."""
-        return replace(self, code=CodeUse(self.code.code_id, b""), pin_mac=None, password_hash="", session_ids=())
+        return replace(
+            self, code=CodeUse(self.code.code_id, b""), pin_mac=None, password_hash="", session_ids=(), passkey_ids=(),
+            certificate_ids=(),
+        )  # fmt: skip
 
 
 class ChangePassword(Command, frozen=True, kw_only=True):
@@ -58,7 +65,8 @@ class ChangePassword(Command, frozen=True, kw_only=True):
 
 
 def recover(command: Recover, view: View, now: datetime) -> Decision:
-    """Declines `code_wrong`, `recovery_needs_more`, what `check_pin` does. Lifts the suspension of a reported takeover."""
+    """Declines `code_wrong`, `recovery_needs_more`, what `check_pin` does. Lifts the suspension of a reported takeover, and
+    then trusts no passkey and no signing key any more: whoever was in the account may have added them."""
     who = command.customer_id
     principal = view.get(PRINCIPAL, who)
     if principal is None or principal.audience != "wallet":
@@ -71,10 +79,23 @@ def recover(command: Recover, view: View, now: datetime) -> Decision:
     view.put(PRINCIPAL, replace(principal, password_hash=command.password_hash))
     end_sessions(view, who, command.session_ids, now)
     standing = standing_of(view, who, now)
+    if REPORTED in reasons(standing.suspended):
+        _revoke_all(command, view, now)
     view.put(STANDING, replace(standing, suspended=without_reason(standing.suspended, REPORTED)))
     cool(view, who, now)
     tell(view, who, "recovered", {}, now)
     return Accepted()
+
+
+def _revoke_all(command: Recover, view: View, now: datetime) -> None:
+    for passkey_id in command.passkey_ids:
+        passkey = view.get(PASSKEY, passkey_id)
+        if passkey is not None and passkey.customer_id == command.customer_id and passkey.revoked_at is None:
+            view.put(PASSKEY, replace(passkey, revoked_at=now))
+    for certificate_id in command.certificate_ids:
+        certificate = view.get(CERTIFICATE, certificate_id)
+        if certificate is not None and certificate.customer_id == command.customer_id and certificate.revoked_at is None:
+            view.put(CERTIFICATE, replace(certificate, revoked_at=now))
 
 
 def _second(command: Recover, view: View, now: datetime) -> Declined | None:
@@ -105,6 +126,7 @@ def _recover_keys(command: Recover) -> list[Key]:
     who = command.customer_id
     keys = [Key(PRINCIPAL, who), Key(CODE, command.code.code_id), Key(PIN, who), Key(STANDING, who)]
     keys += [Key(DEVICE, command.device_id)] if command.device_id else []
+    keys += [Key(PASSKEY, each) for each in command.passkey_ids] + [Key(CERTIFICATE, each) for each in command.certificate_ids]
     return keys + [Key(SESSION, each) for each in command.session_ids]
 
 

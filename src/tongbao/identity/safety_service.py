@@ -14,7 +14,7 @@ from tongbao.identity import errors
 from tongbao.identity.alerts import Delivery, Message, MessageChannel, RaiseAlert, RecordMessage
 from tongbao.identity.codes import CodeUse, Purpose, SendCode, UseCode, code_id_of
 from tongbao.identity.device_service import DeviceService
-from tongbao.identity.devices import device_id_of
+from tongbao.identity.devices import MOST_SESSIONS, device_id_of
 from tongbao.identity.enrolment import login_index
 from tongbao.identity.evidence import QUERIES
 from tongbao.identity.message_texts import alert_text, code_text
@@ -121,9 +121,14 @@ class SafetyService:
             device_id=device_id_of(self._keys.session, who, device_token) if device_token else None,
             pin_mac=self._identity.pin_mac(who, pin) if pin is not None else None,
             password_hash=password_hash, session_ids=sessions,
+            passkey_ids=await self._ids("passkeys", who), certificate_ids=await self._ids("certificates", who),
         )  # fmt: skip
         accepted(await self._engine.submit(command))
         self._forget(sessions)
+
+    async def _ids(self, query: str, customer_id: UUID) -> tuple[UUID, ...]:
+        """Passkeys or signing keys that are trusted; their ids stand first in their rows."""
+        return tuple(row[0] for row in await self._pool.fetch(QUERIES[query], customer_id, None, None, MOST_SESSIONS))
 
     async def change_password(self, command_id: UUID, caller: Caller, password: str, new_password: str) -> None:
         """Refuses `password_…`; declines `wrong_credentials`, `login_locked`. Every other session ends."""
