@@ -19,7 +19,7 @@ from tongbao.operators.api import MACHINE
 
 SAFE: dict[str, Any] = {
     "secure_cookies": True, "trusted_proxies": "127.0.0.1", "anchor_file": "/elsewhere/anchors", "public_url": "https://pay.example",
-    "master_key_file": "/elsewhere/master.key",
+    "master_key_file": "/elsewhere/master.key", "registration_codes": True,
 }  # fmt: skip
 
 FAULTS = [
@@ -30,6 +30,8 @@ FAULTS = [
     ({"trusted_proxies": ""}, "note", "rate limits", "TONGBAO_TRUSTED_PROXIES"),
     ({"four_eyes": False}, "broken", "four eyes", "one operator alone"),
     ({"four_eyes": False, "secure_cookies": False}, "note", "four eyes", "one operator alone"),
+    ({"registration_codes": False}, "broken", "codes", "need not hold the phone"),
+    ({"registration_codes": False, "secure_cookies": False}, "note", "codes", "need not hold the phone"),
     ({"master_key": Secret("00" * 32)}, "note", "master key", "environment"),
     ({"master_key_file": ""}, "note", "master key", "beside the keys"),
     ({"argon2_time": 1}, "broken", "passwords", "cheaply"),

@@ -65,6 +65,7 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/wallet/passkeys": Shared("the id is what an authenticator calls its own"),
     "DELETE /v1/wallet/passkeys/{passkey_id}": [Theft("thief", "$passkey", None, 403)],
     "DELETE /v1/wallet/certificates/{certificate_id}": [Theft("thief", "$certificate", None, 403)],
+    "POST /v1/wallet/pin": Shared("the code is one that was sent to the caller, and is typed"),
     "POST /v1/wallet/acts/challenge": Shared("a challenge says nothing of what is meant, not even whether it is there"),
     "POST /v1/wallet/guardianships/{minor_id}/agree": [Theft("thief", "$child", {"pin": PIN, "currency": "CNY"})],
     "DELETE /v1/wallet/guardianships/{minor_id}": [Theft("thief", "$child")],

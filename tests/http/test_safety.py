@@ -186,3 +186,20 @@ async def test_where_codes_are_asked_for_nobody_registers_without_one(town: Town
         else:
             assert (await registers(strict, login, typed, once)).status_code == 201
             assert (await registers(strict, login, typed, once)).status_code == 201  # the same request again
+
+
+async def test_where_codes_are_asked_for_a_pin_is_replaced_with_the_password_and_a_code(
+    town: Town, strict: httpx.AsyncClient
+) -> None:
+    lou = (await town.customer("Lou", pin=False)).elsewhere(strict)
+    path, wish = "/v1/wallet/pin", {"pin": "246801", "password": PASSWORD}
+    assert (await lou.post(path, {**wish, "pin": PIN})).status_code == 204  # the first one takes none
+    refused(await lou.post(path, wish), 401, "code_wrong")
+    assert (await lou.post("/v1/wallet/pin/code")).status_code == 204
+    refused(await lou.post("/v1/wallet/pin/code"), 422, "code_too_soon")
+    typed = await code(town, lou.login)
+    refused(await lou.post(path, {**wish, "code": other_than(typed)}), 401, "code_wrong")
+    refused(await lou.post(path, {**wish, "code": typed, "password": "not this one"}), 401, "wrong_credentials")
+    assert (await lou.post(path, {**wish, "code": typed})).status_code == 204
+    refused(await lou.post(path, {**wish, "code": typed}), 401, "code_wrong")
+    assert [each["kind"] for each in ok(await lou.get("/v1/wallet/alerts"))["items"]] == ["pin_changed"]

@@ -16,7 +16,7 @@ from tongbao.identity.devices import RevokeDevice
 from tongbao.identity.recovery import ChangePassword, Recover
 from tongbao.identity.takeover import ReportTakeover
 from tongbao.identity.tries import CountWrongPassword, Trying
-from tongbao.identity.types import OpenSession
+from tongbao.identity.types import OpenSession, SetPin
 
 ROWS, says = ladder()
 
@@ -266,3 +266,33 @@ async def paying_from_an_account_that_was_reported_and_recovered(place: Town) ->
     await place.happens(wish)
     await place.happens(await recovering(place, wish.customer_id))
     return place.transferring(wish.customer_id, await place.customer(), 1)
+
+
+def replacing(place: Town, customer: UUID, code: CodeUse) -> SetPin:
+    return SetPin(command_id=place.id(), customer_id=customer, mac=mac_of("new"), code=code)
+
+
+@says("ok")
+async def replacing_a_pin_with_the_code(place: Town) -> Command:
+    await place.happens(sending(place))
+    return replacing(place, await place.customer(), RIGHT_CODE)
+
+
+@says("code_wrong")
+async def replacing_a_pin_with_a_wrong_code(place: Town) -> Command:
+    await place.happens(sending(place))
+    return replacing(place, await place.customer(), WRONG_CODE)
+
+
+@says("code_wrong")
+async def replacing_a_pin_after_five_wrong_codes(place: Town) -> Command:
+    await place.happens(sending(place))
+    customer = await place.customer()
+    for _ in range(5):
+        await place.says(replacing(place, customer, WRONG_CODE))
+    return replacing(place, customer, RIGHT_CODE)
+
+
+@says("ok")
+async def a_first_pin_takes_no_code(place: Town) -> Command:
+    return replacing(place, await place.customer(pin=False), WRONG_CODE)

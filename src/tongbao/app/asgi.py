@@ -125,7 +125,7 @@ class Services:
         self.messages = open_messages(settings, keys)
         self.safety = SafetyService(
             engine, pool, self.identity, self.devices, self.messages, keys, self.vault, clock,
-            codes_for_registration=settings.registration_codes,
+            codes_asked=settings.registration_codes,
         )  # fmt: skip
         self.merchants = MerchantService(
             engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country

@@ -71,6 +71,9 @@ def settings_findings(settings: Settings) -> list[Finding]:
         found.append(Finding("note", "rate limits", text))
     if not settings.four_eyes:
         found.append(Finding(worse, "four eyes", "off: one operator alone may unfreeze, export and post opening balances"))
+    if not settings.registration_codes:
+        text = "off: whoever registers need not hold the phone or address, and a password alone replaces a PIN"
+        found.append(Finding(worse, "codes", text))
     if settings.master_key:
         text = "the master key is in the environment, which every process of this account can read: use a file or a module"
         found.append(Finding("note", "master key", text))

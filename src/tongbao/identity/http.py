@@ -90,6 +90,7 @@ class PinBody(web.Request, frozen=True, kw_only=True):
 
     pin: Annotated[str, msgspec.Meta(max_length=32)]
     password: Annotated[str, msgspec.Meta(max_length=1024)]
+    code: Annotated[str, msgspec.Meta(max_length=16, description="Where codes are asked for, to replace a PIN.")] = ""
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -180,9 +181,7 @@ async def register(
     """Open a wallet by phone or email, and log in. Where codes are asked for, `code` is what was sent there before."""
     command_id = named_id("command", "wallet", "register", key)
     name = device_name(data.device_name, request)
-    if (
-        safety.codes_for_registration
-    ):  # before anything else, so that nobody learns whether a number is taken who does not hold it
+    if safety.codes_asked:  # before anything else, so that nobody learns whether a number is taken who does not hold it
         await safety.check_code(named_id("command", "wallet", "register's code", key), "register", data.login, data.code)
     principal_id, repeated = await identity.register(command_id, "wallet", data.login, data.password, data.name, data.locale)
     if repeated:  # who repeats must know the password like anybody who logs in
@@ -243,9 +242,12 @@ async def end_session(
 
 
 @post("/v1/wallet/pin", tags=["Identity"], status_code=204)
-async def set_pin(customer: Caller, data: PinBody, identity: IdentityService, key: web.IdempotencyKey) -> None:
-    """Set or change the payment PIN."""
-    await identity.set_pin(command_id_for(customer, key), customer, data.pin, data.password)
+async def set_pin(
+    customer: Caller, data: PinBody, identity: IdentityService, safety: SafetyService, key: web.IdempotencyKey
+) -> None:
+    """Set or change the payment PIN. Where codes are asked for, to change it takes `code`, which was sent before."""
+    code = await safety.pin_code(customer, data.code)
+    await identity.set_pin(command_id_for(customer, key), customer, data.pin, data.password, code)
 
 
 ROUTES = (register, log_in, log_out, me, sessions, end_session, set_pin)

@@ -2,7 +2,7 @@
 
 forgotten password   a code to the phone or address, and one of: a device that is known, the PIN
 changed password     the password
-forgotten PIN        the password, and a code or the PIN as it was
+forgotten PIN        the password, and where codes are asked for a code
                      ─▶ every (other) session ends, everybody is told, and for a day the limits of a new device hold
 
 Source: NIST SP 800-63B-4, 4.2 (account recovery).

@@ -14,6 +14,7 @@ from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.certificates import CERTIFICATE, use_certificate
+from tongbao.identity.codes import CODE, use_code
 from tongbao.identity.devices import arrive, cool, device_keys
 from tongbao.identity.factors import INHERENCE, KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.identity.passkeys import PASSKEY, use_passkey
@@ -211,14 +212,17 @@ def end_session(command: EndSession, view: View, now: datetime) -> Decision:
 
 def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
     """Declines `principal_not_found`, and `login_locked`: what is locked against guessing passwords is locked here too. A new
-    PIN clears the PIN's own lock, for the password vouched for it. Whoever replaces one had the password alone: the customer is
-    told, and for a day the limits of a new device hold."""
+    PIN clears the PIN's own lock, for the password vouched for it. Where a code is
+    asked for, replacing one takes it too: `code_wrong`. Of one that is replaced the customer is told, and for a day the limits of
+    a new device hold."""
     if view.get(PRINCIPAL, command.customer_id) is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
     if refused := check_waiting(view, command.trying, now):
         return refused
-    forget_wrong(view, command.trying)
     known = view.get(PIN, command.customer_id)
+    if known is not None and command.code is not None and (refused := use_code(view, command.code, now)):
+        return refused
+    forget_wrong(view, command.trying)
     if known is not None and not hmac.compare_digest(known.mac, command.mac):
         cool(view, command.customer_id, now)
         tell(view, command.customer_id, "pin_changed", {}, now)
@@ -252,6 +256,7 @@ DECIDERS = (
             Key(PIN, command.customer_id),
             Key(STANDING, command.customer_id),
             *tries_keys(command.trying),
+            *([Key(CODE, command.code.code_id)] if command.code else []),
         ],
         set_pin,
     ),

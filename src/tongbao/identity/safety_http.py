@@ -63,6 +63,12 @@ async def recover(data: RecoverBody, safety: SafetyService, key: web.Idempotency
     await safety.recover(command_id, data.login, data.code, data.new_password, data.device_token, data.pin)
 
 
+@post("/v1/wallet/pin/code", tags=["Identity"], status_code=204)
+async def pin_code(customer: Caller, safety: SafetyService, key: web.IdempotencyKey) -> None:
+    """Send the customer a code for replacing their payment PIN."""
+    await safety.send_pin_code(command_id_for(customer, key), customer)
+
+
 @post("/v1/wallet/password", tags=["Identity"], status_code=204)
 async def change_password(customer: Caller, data: PasswordBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
     """Change the password. Every other session ends."""
@@ -76,4 +82,4 @@ async def report_takeover(customer: Caller, safety: SafetyService, key: web.Idem
     await safety.report_takeover(command_id_for(customer, key), customer)
 
 
-ROUTES = (registration_code, recovery_code, recover, change_password, report_takeover)
+ROUTES = (registration_code, recovery_code, recover, pin_code, change_password, report_takeover)

@@ -49,7 +49,7 @@ class SafetyService:
         vault: Vault,
         clock: Clock,
         *,
-        codes_for_registration: bool,
+        codes_asked: bool,
     ) -> None:
         self._engine = engine
         self._pool = pool
@@ -59,7 +59,7 @@ class SafetyService:
         self._keys = keys
         self._vault = vault
         self._clock = clock
-        self.codes_for_registration = codes_for_registration
+        self.codes_asked = codes_asked
         self._sending: set[asyncio.Task[None]] = set()
 
     # ── one-time codes ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -93,6 +93,16 @@ class SafetyService:
         delivery = await self._channel.send(reference, to, text)
         if delivery != "SENT":  # whoever waits for it asks for another after a minute
             _log.warning("code_not_sent", reference=reference, delivery=delivery)
+
+    async def send_pin_code(self, command_id: UUID, caller: Caller) -> None:
+        """Send a customer the code for replacing their PIN. Declines `code_too_soon`, `code_too_many`."""
+        await self.send_code(command_id, "pin", (await self._identity.person(caller.principal_id)).login, caller.locale)
+
+    async def pin_code(self, caller: Caller, code: str) -> CodeUse | None:
+        """The code for replacing a PIN as typed; None where none is asked for."""
+        if not self.codes_asked:
+            return None
+        return self.typed("pin", (await self._identity.person(caller.principal_id)).login, code)
 
     async def check_code(self, command_id: UUID, purpose: Purpose, login: str, code: str) -> None:
         """Declines `code_wrong`."""

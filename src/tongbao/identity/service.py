@@ -26,6 +26,7 @@ from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors
 from tongbao.identity.acts import Act
 from tongbao.identity.binding import binding_of, proves, written
+from tongbao.identity.codes import CodeUse
 from tongbao.identity.devices import NAME as DEVICE_NAME
 from tongbao.identity.devices import device_id_of, new_token
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME, login_index, name_index, sealed
@@ -396,12 +397,13 @@ class IdentityService:
             raise Refusal(errors.PIN_FORMAT)
         return mac(self._keys.pin, customer_id.bytes, pin.encode())
 
-    async def set_pin(self, command_id: UUID, caller: Caller, pin: str, password: str) -> None:
-        """Set or replace the PIN. Refuses `pin_format`, `pin_too_simple`; declines `wrong_credentials`, `login_locked`."""
+    async def set_pin(self, command_id: UUID, caller: Caller, pin: str, password: str, code: CodeUse | None = None) -> None:
+        """Set or replace the PIN. Refuses `pin_format`, `pin_too_simple`; declines `wrong_credentials`, `login_locked`, and
+        `code_wrong` where replacing one takes a code."""
         check_pin_choice(pin)
         trying, who = trying_in(caller), caller.principal_id
         await self.vouch(await self.need(who), password, trying)
-        command = SetPin(command_id=command_id, customer_id=who, mac=self.pin_mac(who, pin), trying=trying)
+        command = SetPin(command_id=command_id, customer_id=who, mac=self.pin_mac(who, pin), trying=trying, code=code)
         accepted(await self._engine.submit(command))
 
     async def has_pin(self, customer_id: UUID) -> bool:

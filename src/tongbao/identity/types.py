@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.api import Command, Relation
+from tongbao.identity.codes import CodeUse
 from tongbao.identity.tries import Trying
 
 Audience = Literal["wallet", "merchant", "console"]
@@ -184,12 +185,14 @@ class EndSession(Command, frozen=True, kw_only=True):
 
 
 class SetPin(Command, frozen=True, kw_only=True):
-    """Set or replace the payment PIN, after the password was found right."""
+    """Set or replace the payment PIN, after the password was found right. `code`: as typed, where replacing one takes a code."""
 
     kind = "identity.set_pin"
     customer_id: UUID
     mac: bytes
     trying: Trying | None = None
+    code: CodeUse | None = None
 
     def hashed(self) -> SetPin:
-        return msgspec.structs.replace(self, trying=None)
+        """Without where it was tried, and the code, which may not be tried out by repeating it."""
+        return msgspec.structs.replace(self, trying=None, code=None)
