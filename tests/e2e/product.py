@@ -97,7 +97,7 @@ class Product:
         return Person(login, name, account.number, phone, _document(self._people))
 
     def customer(self, name: str, amount_minor: int = 10_000, *, verified: bool = True) -> Person:
-        """Somebody registered, with PIN, bank account and this much in the wallet; of class III, unless nobody has verified them."""
+        """Somebody registered, with PIN, bank account and this much in the wallet; of class III, or `verified` by nobody."""
         return self._run(self._customer(self.stranger(name), amount_minor, verified))
 
     def order(self, amount_minor: int, subject: str = "牛肉面 · Beef noodles", *, late: bool = False) -> Order:
