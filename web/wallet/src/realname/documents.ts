@@ -4,7 +4,7 @@
  *
  * Source: GB 11643-1999 (18 digits, check by ISO 7064 MOD 11-2); ICAO Doc 9303-3, 4.9 (check digits) and 9303-4, 4.2 (passports).
  */
-import type { DocumentKind } from '@shared'
+import type { DocumentKind } from '@shared/api/types.ts'
 
 export const KINDS = ['resident_id', 'hkmt_residence', 'hkm_permit', 'taiwan_permit', 'passport', 'permanent_residence'] as const satisfies readonly DocumentKind[]
 /** Kinds whose bearers have a name in Chinese. */
