@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
@@ -139,6 +140,10 @@ class Product:
         assert person.who is not None
         self._run(verify(self._services, person.who, DEMO_PEOPLE[number], wanted_level))
 
+    def code_sent(self, person: Person, after: int = 0) -> str:
+        """The one-time code that was sent to this person last, once more than `after` messages with one were."""
+        return self._run(self._code_sent(person, after))
+
     def freeze(self, person: Person) -> None:
         """An operator freezes the wallet: nothing leaves."""
         self._run(self._freeze(person))
@@ -151,6 +156,17 @@ class Product:
         await keep_books(self._services, now, operator_id, closed, *people, self.merchant_id)
         await ask_for_eyes(self._services, self.colleague_id, frozen.who.principal_id)
         await self._services.audit.anchor()
+
+    async def _code_sent(self, person: Person, after: int) -> str:
+        to = person.login if "@" in person.login else f"+86{person.login}"
+        async with asyncio.timeout(30):
+            while True:
+                codes = [
+                    found[0] for each in await self._stack.messages.outbox(to) if (found := re.findall(r"\b\d{6}\b", each.text))
+                ]
+                if len(codes) > after:
+                    return codes[0]
+                await asyncio.sleep(0.2)
 
     async def _freeze(self, person: Person) -> None:
         assert person.who is not None

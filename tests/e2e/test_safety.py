@@ -24,7 +24,7 @@ from tests.e2e.hands import (
     tap,
     wallet_log_in,
 )
-from tests.e2e.product import PASSWORD, PIN, Product
+from tests.e2e.product import PASSWORD, PIN, Person, Product
 
 pytestmark = pytest.mark.browser
 
@@ -253,3 +253,58 @@ def test_a_transfer_that_waits_is_cancelled_and_the_money_is_free(product: Produ
     phone.goto("/wallet/")
     expect_balance(phone, "100.00")
     expect(phone.get_by_test_id("bill-row").first).to_contain_text("已撤销")
+
+
+def test_it_was_not_me_stops_payments_until_the_owner_is_back_in(product: Product, windows: Windows) -> None:
+    person = product.customer("冯十")
+    phone, other = windows.open("/wallet/", "en", PHONE), windows.open("/wallet/", "zh", PHONE)
+    wallet_log_in(phone, person)
+    wallet_log_in(other, person)
+    phone.goto("/wallet/me/security")
+    tap(phone, "security-takeover")
+    tap(phone, "takeover-go")
+    expect(phone.get_by_test_id("takeover-recover")).to_be_visible()
+    other.reload()
+    expect(other.get_by_test_id("balance")).to_have_count(0)
+    phone.goto("/wallet/")
+    scan_text(phone, product.order(1_200).text)
+    confirm_payment(phone)
+    expect_result(phone, "failed")
+    expect(phone.get_by_test_id("result-code")).to_contain_text("account_suspended")
+    tap(phone, "result-step")
+    _recover(phone, product, person, "another few words", pin="")
+    fill(phone, "login-login", person.login)
+    fill(phone, "login-password", "another few words")
+    tap(phone, "login-submit")
+    expect_balance(phone, "100.00")
+    scan_text(phone, product.order(1_200).text)
+    confirm_payment(phone)
+    expect_result(phone, "paid")
+
+
+def test_a_forgotten_password_takes_a_code_and_on_a_strange_device_the_pin(product: Product, windows: Windows) -> None:
+    person = product.customer("陈十一")
+    stranger = windows.open("/wallet/login", "zh", PHONE)
+    tap(stranger, "go-recover")
+    _recover(stranger, product, person, "another few words", pin="", done=False)
+    expect(stranger.get_by_text("这台设备没有登录过")).to_be_visible()
+    fill(stranger, "recover-pin", PIN)
+    tap(stranger, "recover-save")
+    expect(stranger.get_by_test_id("login-submit")).to_be_visible()
+    fill(stranger, "login-login", person.login)
+    fill(stranger, "login-password", "another few words")
+    tap(stranger, "login-submit")
+    expect_balance(stranger, "100.00")
+
+
+def _recover(page: Page, product: Product, person: Person, password: str, *, pin: str, done: bool = True) -> None:
+    """From the page that asks which account it is."""
+    fill(page, "recover-login", person.login)
+    tap(page, "recover-send")
+    expect(page.get_by_test_id("recover-step")).to_have_attribute("data-step", "2")
+    fill(page, "recover-code", product.code_sent(person))
+    fill(page, "recover-password", password)
+    fill(page, "recover-pin", pin)
+    tap(page, "recover-save")
+    if done:
+        expect(page.get_by_test_id("login-submit")).to_be_visible()

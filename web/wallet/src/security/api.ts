@@ -1,5 +1,5 @@
 /** What keeps the account safe: passkeys, devices, certificates, what was noticed. */
-import type { ActAsked, ActChallenge, Alert, Certificate, CertificateOptions, Device, Page, Passkey, PasskeyProof, Session } from '@shared'
+import type { ActAsked, ActChallenge, Alert, Certificate, CertificateOptions, Device, Language, Page, Passkey, PasskeyProof, Session } from '@shared'
 import { at, client } from '../api.ts'
 import type { CreateOptions, Made } from './webauthn.ts'
 
@@ -28,3 +28,9 @@ export const enrolCertificate = (
   key: string, body: { algorithm: 'ed25519'; public_key: string; name: string; signature: string; pin: string; passkey: PasskeyProof },
 ): Promise<Certificate> => client.post('/certificates', { key, body, money: false })
 export const revokeCertificate = (id: string): Promise<void> => client.delete(`/certificates/${at(id)}`)
+
+export const changePassword = (key: string, body: { password: string; new_password: string }): Promise<void> => client.post('/password', { key, body, money: false })
+export const reportTakeover = (key: string): Promise<void> => client.post('/report-takeover', { key, money: false })
+export const sendRecoveryCode = (key: string, body: { login: string; locale: Language }): Promise<void> => client.post('/recovery/code', { key, body, money: false })
+export const recover = (key: string, body: { login: string; code: string; new_password: string; pin?: string }): Promise<void> =>
+  client.post('/recovery', { key, body, money: false })
