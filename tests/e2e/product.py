@@ -161,9 +161,8 @@ class Product:
         to = person.login if "@" in person.login else f"+86{person.login}"
         async with asyncio.timeout(30):
             while True:
-                codes = [
-                    found[0] for each in await self._stack.messages.outbox(to) if (found := re.findall(r"\b\d{6}\b", each.text))
-                ]
+                sent = await self._stack.messages.outbox(to)
+                codes: list[str] = [code for each in sent for code in re.findall(r"\b\d{6}\b", each.text)]
                 if len(codes) > after:
                     return codes[0]
                 await asyncio.sleep(0.2)
