@@ -130,7 +130,7 @@ def test_doctor_calls_a_public_address_without_tls_broken(doctor: Doctor, ready:
     status, said = doctor(host="0.0.0.0")  # noqa: S104 (nothing listens)
     assert status == 1
     assert "reachable by others without TLS" in said
-    status, said = doctor(host="0.0.0.0", secure_cookies="true")  # noqa: S104
+    status, said = doctor(host="0.0.0.0", secure_cookies="true", registration_codes="true")  # noqa: S104
     assert status == 0, said
 
 

@@ -320,14 +320,13 @@ def test_the_tool_is_short_enough_to_be_read() -> None:
     assert len(TOOL.read_text().splitlines()) <= 150
 
 
-async def test_a_note_cannot_make_up_lines_of_its_own_when_a_proof_is_shown(database: str, tmp_path: Path) -> None:
+async def test_a_text_cannot_make_up_lines_of_its_own_when_a_proof_is_shown(database: str, tmp_path: Path) -> None:
     async with town(PostgresStore(database, sealer=SEALER)) as place:
-        payer, payee = await place.customer(10_000), await place.customer()
-        wish = place.transferring(payer, payee, 1)
-        await place.happens(msgspec.structs.replace(wish, note="ok\n    amount_minor   -9\x1b[2K"))
+        payer, shop = await place.customer(10_000), await place.merchant()
+        await place.happens(place.paying_at_once(shop, "A-1", payer, 1, subject="ok\n    amount_minor   -9\x1b[2K"))
     opened = await asyncpg.connect(database)
     await anchors.make(opened, KEY, SEALER, RELATIONS, NOON)
-    bill = await opened.fetchval("select bill_id from bill where customer_id = $1 and kind = 'transfer'", payer)
+    bill = await opened.fetchval("select bill_id from bill where customer_id = $1 and kind = 'payment'", payer)
     file = tmp_path / "proof.json"
     file.write_text(json.dumps(await _proof(opened, (BILL, (payer, bill)))))
     await opened.close()

@@ -155,7 +155,12 @@ ALTERATIONS = [
     Alteration("a balance after", f"update entry set balance_minor = balance_minor + 1 where {_FIRST_ENTRY}", column("balance_minor")),
     Alteration("every amount turned round", "update entry set amount_minor = -amount_minor", ALTERED),
     Alteration("an entry's currency", f"update entry set currency = 'USD' where {_FIRST_ENTRY}", column("currency")),
-    Alteration("an entry's leg", f"update entry set leg = 5 where {_FIRST_ENTRY}", column("leg")),
+    Alteration("an entry's leg", "update entry set leg = 5 where (account_id, version) = "
+               "(select account_id, version from entry where leg = 1 order by posted_at, account_id, version limit 1)", column("leg")),
+    # The command is named, not the byte: the row is found at another place of its command than it was written at.
+    Alteration("an entry's leg, so that another comes before it", "update entry set leg = 5 where (account_id, version) = "
+               "(select account_id, version from entry where leg = 0 order by posted_at, account_id, version limit 1)",
+               "or what it wrote was altered"),
     Alteration("an entry's hour", f"update entry set posted_at = posted_at - interval '1 month' where {_FIRST_ENTRY}", column("posted_at")),
     Alteration("an entry's account", f"update entry set account_id = gen_random_uuid() where {_FIRST_ENTRY}", column("account_id")),
     Alteration("an entry's journal", f"update entry set journal_id = gen_random_uuid() where {_FIRST_ENTRY}", STRAY),

@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -28,7 +29,10 @@ import pytest
 import tongbao
 from tests.support.servers import kill_database
 from tongbao.app.watch import patiently
+from tongbao.identity.enrolment import name_index
 from tongbao.kernel.postgres import EmbeddedPostgres
+from tongbao.security.keyring import KeyRing
+from tongbao.security.personal import Vault
 
 KILLS = int(os.environ.get("TONGBAO_TEST_KILLS", "4"))
 ROWS = 2_000 + 200 * KILLS
@@ -123,6 +127,14 @@ class Replay:
     def verify(self) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(self._command("verify"), env=self._environment, capture_output=True, timeout=100, check=False)
 
+    def vault(self) -> Vault:
+        """To find people by their names, which stand nowhere."""
+
+        async def nobody(_: list[UUID]) -> dict[UUID, bytes]:
+            return {}
+
+        return Vault(KeyRing.open(Path(self._environment["TONGBAO_DATA_DIR"]) / "keys.json"), nobody)
+
     def said(self) -> str:
         return self._said.read_text(errors="replace")[-8_000:]
 
@@ -185,7 +197,7 @@ async def test_no_acknowledged_payment_is_lost_or_doubled_whoever_is_killed(file
     paid = Paid(file)
     assert 0 < paid.declined < ROWS / 5
     assert replay.numbers() == set(paid.amounts)
-    await check_books(replay.server.start(), paid)
+    await check_books(replay.server.start(), paid, replay.vault())
     verified = replay.verify()
     assert verified.returncode == 0, verified.stdout.decode() + verified.stderr.decode()
 
@@ -203,7 +215,7 @@ async def paid_numbers(server: EmbeddedPostgres) -> set[str]:
     return await patiently(read)
 
 
-async def check_books(dsn: str, paid: Paid) -> None:
+async def check_books(dsn: str, paid: Paid, vault: Vault) -> None:
     """Payments, journals, entries and balances against the file. The name of a customer of a replay is `Customer <number>`."""
     connection = await asyncpg.connect(dsn)
     try:
@@ -216,21 +228,21 @@ async def check_books(dsn: str, paid: Paid) -> None:
         assert Counter(row["memo"] for row in journals) == Counter(paid.amounts.keys())
 
         spent = await connection.fetch(
-            "select p.name, -sum(e.amount_minor)::bigint as minor from entry e join journal j using (journal_id)"
+            "select p.name_index, -sum(e.amount_minor)::bigint as minor from entry e join journal j using (journal_id)"
             " join account a using (account_id) join principal p on p.principal_id = a.owner_id"
-            " where a.code = '2001' and j.kind = 'payment' group by p.name"
+            " where a.code = '2001' and j.kind = 'payment' group by p.name_index"
         )
-        assert by_number(spent) == dict(paid.by_customer)
+        assert by_number(spent, vault) == dict(paid.by_customer)
         billed = await connection.fetch(
-            "select p.name, sum(b.amount_minor)::bigint as minor from bill b join principal p on p.principal_id = b.customer_id"
-            " where b.kind = 'payment' group by p.name"
+            "select p.name_index, sum(b.amount_minor)::bigint as minor from bill b"
+            " join principal p on p.principal_id = b.customer_id where b.kind = 'payment' group by p.name_index"
         )
-        assert by_number(billed) == dict(paid.by_customer)
+        assert by_number(billed, vault) == dict(paid.by_customer)
         left = await connection.fetch(
-            "select p.name, a.posted_minor as minor from account a join principal p on p.principal_id = a.owner_id"
+            "select p.name_index, a.posted_minor as minor from account a join principal p on p.principal_id = a.owner_id"
             " where a.code = '2001'"
         )
-        assert by_number(left) == paid.left
+        assert by_number(left, vault) == paid.left
 
         assert await connection.fetchval("select sum(posted_minor)::bigint from account") == 0
         assert await connection.fetchval("select posted_minor from account where code = '1001'") == -paid.funds
@@ -238,7 +250,8 @@ async def check_books(dsn: str, paid: Paid) -> None:
         await connection.close()
 
 
-def by_number(rows: list[Any]) -> dict[str, int]:
-    named = {row["name"].removeprefix("Customer "): row["minor"] for row in rows}
+def by_number(rows: list[Any], vault: Vault) -> dict[str, int]:
+    numbers = {name_index(vault, f"Customer {number}"): str(number) for number in CUSTOMERS}
+    named = {numbers[row["name_index"]]: row["minor"] for row in rows}
     assert len(named) == len(rows), "a customer was registered twice"
     return named

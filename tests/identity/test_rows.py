@@ -14,7 +14,7 @@ from tests.support.town import NOON, RIGHT, WRONG, Town, enrolled, mac_of, town
 from tongbao.engine.api import Declined, MemoryStore
 from tongbao.identity.alerts import ALERT
 from tongbao.identity.devices import COOLING
-from tongbao.identity.rules import normal_login
+from tongbao.identity.rules import normal_login, normal_name
 from tongbao.identity.standing import STANDING
 from tongbao.identity.tries import FIRST_WAIT, TRIES, LoginTries, Trying
 from tongbao.identity.types import (
@@ -237,3 +237,16 @@ def test_what_is_made_anew_for_each_sending_is_no_part_of_the_wish() -> None:
     assert wish.fingerprint() == replace(wish, who=replace(who, **anew)).fingerprint()
     for other in ({"login_index": b"l"}, {"name_index": b"n"}, {"locale": "en"}, {"roles": "owner"}):
         assert wish.fingerprint() != replace(wish, who=replace(who, **other)).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("张", "张"), (" 张小明 ", "张小明"), ("n" * 60, "n" * 60), ("", None), ("n" * 61, None), ("  ", None), ("\u3164", None),
+     ("\u3164\u2800", None), ("a\u3164", "a\u3164"), ("a\u200db", None), ("a\u00a0b", None)],
+)  # fmt: skip
+def test_a_name_has_one_to_sixty_characters_that_print_and_shows_something(text: str, name: str | None) -> None:
+    if name is None:
+        with pytest.raises(Refusal):
+            normal_name(text)
+    else:
+        assert normal_name(text) == name

@@ -96,7 +96,7 @@ async def test_keys_are_exchanged_under_load_and_nothing_acknowledged_is_lost(
     name = f"rotation_{secrets.token_hex(6)}"
     settings = Settings(
         data_dir=tmp_path / "data", database_url=create_database(postgres_server.dsn, name, database_template),
-        port=free_port(), argon2_time=1, argon2_memory_kib=1024, most_wait_s=20.0,
+        port=free_port(), rules="none", argon2_time=1, argon2_memory_kib=1024, most_wait_s=20.0,
     )  # fmt: skip
     try:
         async with running(settings, servers=2, log=tmp_path / "log") as stack, client(stack.url) as http:

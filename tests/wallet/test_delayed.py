@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tests.support.leavings import events, rows
 from tests.support.town import CURRENCY, NOON, RIGHT, Town, sealed, town
 from tongbao.engine.api import Accepted, Command, Decider, Decision, MemoryStore, View
+from tongbao.identity.factors import KNOWLEDGE
 from tongbao.identity.standing import STANDING, Standing, standing_keys
 from tongbao.ledger.api import ACCOUNT, HOLD, ExpireHolds, HoldRef, VoidHold
 from tongbao.ledger.commands import FreezeAccount
@@ -57,10 +58,12 @@ async def test_the_money_is_held_until_its_hour_and_arrives_then(arrival: Any) -
     assert (found.state, found.ended_at, found.failure_code) == ("SUCCEEDED", due, None)
     (hold,) = rows(store, HOLD)
     assert (hold.state, hold.captured_minor, hold.ended_at) == ("CAPTURED", 100, due)
+    assert hold.expires_at == due + timedelta(days=30)
     outgoing, incoming = [bill for bill in rows(store, BILL) if bill.kind == "transfer"]
     assert (outgoing.customer_id, outgoing.direction, outgoing.balance_minor, outgoing.journal_id) == (payer, "out", None, None)
     assert (incoming.customer_id, incoming.direction, incoming.balance_minor) == (payee, "in", 170)
     assert outgoing.reference_id == incoming.reference_id == found.transfer_id
+    assert (outgoing.factors, incoming.factors) == (KNOWLEDGE, 0), "who receives confirms nothing"
     assert (outgoing.note, incoming.note, incoming.journal_id) == (sealed("payer: 午饭"), sealed("payee: 午饭"), found.journal_id)
     told = [(topic, kind) for topic, kind, _ in events(store, "customer:") if kind.startswith("transfer.")]
     assert told == [(f"customer:{payee}", "transfer.received"), (f"customer:{payer}", "transfer.arrived")]
@@ -71,6 +74,8 @@ async def test_a_cancelled_transfer_leaves_everything_as_it_was() -> None:
     async with town(store) as place:
         payer, payee, order = await sent(place)
         place.clock.advance(timedelta(minutes=1))
+        elsewhere = replace(place.cancelling(payer, order.transfer_id), currency="USD")
+        assert await place.says(elsewhere) == "transfer_not_found"
         await place.happens(place.cancelling(payer, order.transfer_id))
         assert (purse(store, payer), purse(store, payee)) == ((500, 0), (70, 0))
         place.clock.advance(timedelta(hours=3))

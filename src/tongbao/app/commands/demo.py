@@ -119,6 +119,7 @@ async def _counts(dsn: str) -> int | None:
 
 
 def _welcome(url: str, settings: Settings) -> Table:
+    url = url.replace("//127.0.0.1:", "//localhost:")  # passkeys belong to a name, never to an address
     table = Table(title="通宝 Tongbao", title_style="bold", show_lines=False)
     table.add_column("open")
     table.add_column("log in as")
