@@ -20,6 +20,7 @@ import pytest
 
 import tongbao
 from tongbao.app import runtime, seed
+from tongbao.app.commands.serve import accepting, listening_socket
 from tongbao.app.settings import Settings
 from tongbao.app.stack import answering, ended, free_port, running, spawn
 from tongbao.identity.binding import BoundSession
@@ -225,6 +226,29 @@ async def test_a_signal_ends_it_cleanly_and_no_process_is_left(
         await until(lambda: not alive(children), "a process is left")
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+def test_a_server_process_that_starts_does_not_make_the_ones_that_serve_block() -> None:
+    with listening_socket("127.0.0.1", 0) as bound:
+        # As multiprocessing hands it to a child: another descriptor of the same open socket, which believes that it blocks.
+        inherited = socket.socket(bound.family, bound.type, bound.proto, fileno=os.dup(bound.fileno()))
+        blocked: list[bool] = []
+
+        class Watched(socket.socket):
+            def dup(self) -> socket.socket:
+                copy = super().dup()
+                blocked.append(os.get_blocking(bound.fileno()))
+                return copy
+
+        watched = Watched(bound.family, bound.type, bound.proto, fileno=inherited.detach())
+        copies = accepting(watched)
+        try:
+            assert len(blocked) == 15
+            assert not any(blocked)
+            assert not os.get_blocking(bound.fileno())
+        finally:
+            for copy in copies:
+                copy.close()
 
 
 async def test_no_server_outlives_a_parent_that_is_killed(database: str, tmp_path: Path) -> None:

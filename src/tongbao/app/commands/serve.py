@@ -53,8 +53,21 @@ def listening_socket(host: str, port: int) -> socket.socket:
         reason = error.strerror if isinstance(error, OSError) else error
         raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; choose another with TONGBAO_PORT") from None
     bound.listen(2048)
+    bound.setblocking(False)
     bound.set_inheritable(True)
     return bound
+
+
+def accepting(bound: socket.socket) -> list[socket.socket]:
+    """The listening socket and fifteen copies of its descriptor, none of which blocks.
+
+    The loop accepts one connection a turn from each listening descriptor, and a turn under load takes milliseconds: with one
+    descriptor a crowd that arrives together waited two seconds for its first word, with sixteen of the same socket a third.
+    A socket that came from the parent believes that it blocks, and its `dup` would make it so for every process that shares
+    it: the one that serves already would hang in accept until the next connection comes.
+    """
+    bound.setblocking(False)
+    return [bound, *(bound.dup() for _ in range(15))]
 
 
 def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
@@ -67,9 +80,7 @@ def run(settings: Settings, dsn: str, bound: socket.socket) -> None:
         headers=list(_ONLY_TLS) if settings.secure_cookies else [], timeout_keep_alive=30, timeout_graceful_shutdown=5,
         limit_concurrency=_MOST_CONNECTIONS,
     )  # fmt: skip
-    # The loop accepts one connection a turn from each listening descriptor, and a turn under load takes milliseconds: with one
-    # descriptor a crowd that arrives together waited two seconds for its first word, with sixteen of the same socket a third.
-    uvicorn.Server(config).run(sockets=[bound, *(bound.dup() for _ in range(15))])
+    uvicorn.Server(config).run(sockets=accepting(bound))
 
 
 def _child(settings: Settings, dsn: str, bound: socket.socket) -> None:
