@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -235,7 +235,7 @@ def test_a_server_process_that_starts_does_not_make_the_ones_that_serve_block() 
         blocked: list[bool] = []
 
         class Watched(socket.socket):
-            def dup(self) -> socket.socket:
+            def dup(self) -> Self:
                 copy = super().dup()
                 blocked.append(os.get_blocking(bound.fileno()))
                 return copy
