@@ -63,7 +63,9 @@ def test_an_address_and_a_session_are_bounded_each_by_itself() -> None:
     assert let_in(asked, "2.2.2.2", (b"authorization", b"Bearer a")) == 0  # the same session elsewhere
     assert let_in(asked, "3.3.3.3", (b"cookie", b"x=1; tongbao_session=b; y=2")) == 5
     assert let_in(asked, "4.4.4.4", (b"cookie", b"y=9; tongbao_session=b")) == 0
-    assert let_in(asked, "5.5.5.5") == 10
+    assert let_in(asked, "5.5.5.5", (b"cookie", b"__Secure-tongbao_session=c")) == 5
+    assert let_in(asked, "6.6.6.6", (b"cookie", b"__Secure-tongbao_session=c")) == 0
+    assert let_in(asked, "7.7.7.7") == 10
 
 
 def test_who_is_over_is_told_which_bound_and_when_to_come_again() -> None:

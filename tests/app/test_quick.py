@@ -22,6 +22,7 @@ from tongbao.app.commands.serve import listening_socket
 from tongbao.app.settings import Settings
 from tongbao.engine.types import OutboxRow
 from tongbao.identity.binding import BoundSession
+from tongbao.identity.http import session_cookie
 from tongbao.identity.service import IdentityService
 from tongbao.identity.types import SetPin
 from tongbao.kernel.clock import VirtualClock
@@ -208,6 +209,29 @@ async def test_a_cookie_needs_the_header_that_no_form_can_send(place: Place) -> 
     cookie = f"other=1; tongbao_session={place.wallet}"
     same(*await place.both("/v1/wallet/payments", body, token=None, carried=place.wallet, cookie=cookie, x_tongbao_app="1"), 201)
     same(*await place.both("/v1/wallet/payments", body, token=None, cookie=cookie), 403)
+
+
+async def test_over_https_a_cookie_counts_only_under_the_name_that_no_other_page_can_set(place: Place) -> None:
+    place.services.identity.secure_cookies = True
+    body = {"code": place.code, "amount": "12.50", "currency": "CNY", "pin": PIN}
+    for name, status in (("tongbao_session", 401), ("__Secure-tongbao_session", 201)):
+        cookie = f"{name}={place.wallet}"
+        answers = await place.both(
+            "/v1/wallet/payments", body, token=None, carried=place.wallet, cookie=cookie, x_tongbao_app="1"
+        )
+        same(*answers, status)
+
+
+@pytest.mark.parametrize(("secure", "name"), [(False, "tongbao_session"), (True, "__Secure-tongbao_session")])
+def test_the_cookie_is_set_as_it_is_read(secure: bool, name: str) -> None:
+    cookie = session_cookie("wallet", "token", secure)
+    assert (cookie.key, cookie.path, cookie.secure, cookie.httponly, cookie.samesite) == (
+        name,
+        "/v1/wallet",
+        secure,
+        True,
+        "strict",
+    )
 
 
 async def test_a_bug_is_answered_alike_and_tells_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

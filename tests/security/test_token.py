@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,7 +35,7 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (folder / "conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOFTHSM2_CONF", str(folder / "conf"))
-        for label in ("first", "second", "third", "fourth"):
+        for label in ("first", "second", "third", "fourth", "fifth"):
             subprocess.run(
                 ["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", PIN],
                 check=True, capture_output=True,
@@ -89,3 +93,41 @@ def test_another_token_has_not_this_ring_s_master_key(tmp_path: Path) -> None:
 def test_a_token_that_does_not_open_says_which(module: str, label: str, pin: str) -> None:
     with pytest.raises(MasterKeyError, match=label):
         TokenMaster(module, label, pin)
+
+
+class _Watched:
+    """A session that notices when two use it at once."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._using = threading.Lock()
+        self.overlapped = False
+
+    def __getattr__(self, name: str) -> Any:
+        inner = getattr(self._session, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            alone = self._using.acquire(blocking=False)
+            self.overlapped = self.overlapped or not alone
+            try:
+                time.sleep(0.002)
+                return inner(*arguments, **named)
+            finally:
+                if alone:
+                    self._using.release()
+
+        return call
+
+
+@pytest.mark.usefixtures("tokens")
+def test_threads_use_the_session_one_at_a_time_whatever_they_ask_of_it() -> None:
+    master = TokenMaster.made(MODULE, "fifth", PIN)
+    watched = _Watched(master._session)
+    master._session = watched
+    wrapped = master.wrap(b"k" * 32, b"place")
+    with ThreadPoolExecutor(4) as threads:
+        names = [threads.submit(master.current) for _ in range(4)]
+        opened = [threads.submit(master.unwrap, "tongbao-master-1", wrapped, b"place") for _ in range(4)]
+        assert {each.result() for each in names} == {"tongbao-master-1"}
+        assert {each.result() for each in opened} == {b"k" * 32}
+    assert not watched.overlapped

@@ -116,7 +116,10 @@ class Services:
         self.bank = bank
         self.ring = ring
         self.vault = Vault.over(pool, ring, sealed(CLASSES, "C3"))
-        self.identity = IdentityService(engine, pool, keys, self.vault, clock, hasher, RelyingParty(settings.public_url))
+        party = RelyingParty(settings.public_url)
+        self.identity = IdentityService(
+            engine, pool, keys, self.vault, clock, hasher, party, secure_cookies=settings.secure_cookies
+        )
         self.credentials = CredentialService(engine, pool, self.identity, keys, self.vault, clock)
         self.devices = DeviceService(engine, pool, self.identity, self.vault, clock)
         self.names = RealNameService(engine, pool, self.identity, self.vault, registries, clock, zone=zone)

@@ -116,7 +116,8 @@ class CredentialService:
         principal = await self._identity.need(passkey.customer_id)
         # One session a challenge: who replays the answer is refused.
         command_id = named_id("log in by passkey", asked.hex())
-        return await self._identity.open_session(command_id, principal, device_name, device_token, confirmation)
+        device = await self._identity.known_device(principal.principal_id, device_token)
+        return await self._identity.open_session(command_id, principal, device_name, device, confirmation)
 
     # ── signing keys ────────────────────────────────────────────────────────────────────────────────────────────────
 

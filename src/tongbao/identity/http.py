@@ -21,7 +21,9 @@ from tongbao.kernel.ids import named_id
 from tongbao.kernel.texts import is_plain, plain
 from tongbao.security.masking import mask_login, mask_name
 
-COOKIE = "tongbao_session"
+#: Which cookie carries a session: over HTTPS under a name that no page served without it can set. The other prefix, `__Host-`,
+#: would send every audience's cookie everywhere. Source: RFC 6265bis, 4.1.3.1.
+COOKIES = {False: "tongbao_session", True: "__Secure-tongbao_session"}
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -36,7 +38,7 @@ async def caller_of(request: web.Asking, identity: IdentityService, audience: Au
         if scheme.lower() != "bearer" or not token:
             raise Refusal(errors.UNAUTHENTICATED)
     else:
-        token = request.cookies.get(COOKIE, "")
+        token = request.cookies.get(COOKIES[identity.secure_cookies], "")
         if not token:
             raise Refusal(errors.UNAUTHENTICATED)
         if changes and not request.headers.get("x-tongbao-app"):
@@ -130,7 +132,7 @@ class SessionLine(msgspec.Struct, frozen=True):
 def session_cookie(audience: Audience, token: str, secure: bool) -> Cookie:
     """The cookie that carries a session: HttpOnly, SameSite=Strict, only to its own audience's routes."""
     return Cookie(
-        key=COOKIE,
+        key=COOKIES[secure],
         value=token,
         path=f"/v1/{audience}",
         httponly=True,
@@ -188,7 +190,7 @@ async def register(
         logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token, address_of(request))
     else:
         session = named_id("session", str(command_id))
-        logged_in = await identity.open_session(session, await identity.need(principal_id), name, data.device_token)
+        logged_in = await identity.open_session(session, await identity.need(principal_id), name)
     return await answer(logged_in, identity, secure_cookies, 201)
 
 

@@ -11,11 +11,12 @@ Source: NIST SP 800-63B-4, 4.2 (account recovery).
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, View
+from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View
 from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.certificates import CERTIFICATE
@@ -88,14 +89,12 @@ def recover(command: Recover, view: View, now: datetime) -> Decision:
 
 
 def _revoke_all(command: Recover, view: View, now: datetime) -> None:
-    for passkey_id in command.passkey_ids:
-        passkey = view.get(PASSKEY, passkey_id)
-        if passkey is not None and passkey.customer_id == command.customer_id and passkey.revoked_at is None:
-            view.put(PASSKEY, replace(passkey, revoked_at=now))
-    for certificate_id in command.certificate_ids:
-        certificate = view.get(CERTIFICATE, certificate_id)
-        if certificate is not None and certificate.customer_id == command.customer_id and certificate.revoked_at is None:
-            view.put(CERTIFICATE, replace(certificate, revoked_at=now))
+    added: list[tuple[Relation[Any], tuple[UUID, ...]]] = [(PASSKEY, command.passkey_ids), (CERTIFICATE, command.certificate_ids)]
+    for relation, ids in added:
+        for each in ids:
+            credential = view.get(relation, each)
+            if credential is not None and credential.customer_id == command.customer_id and credential.revoked_at is None:
+                view.put(relation, replace(credential, revoked_at=now))
 
 
 def _second(command: Recover, view: View, now: datetime) -> Declined | None:

@@ -26,6 +26,7 @@ from tongbao.identity.types import Locale
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id
+from tongbao.kernel.rounds import do_each
 from tongbao.security.keys import Keys, mac
 from tongbao.security.personal import Vault
 
@@ -177,11 +178,7 @@ class SafetyService:
         """The worker's round: send every message that waits. Answers how many were looked at."""
         rows = await self._pool.fetch(QUERIES["messages_due"], self._clock.now(), limit)
         due = [Message(*row) for row in rows]
-        results = await asyncio.gather(*map(self._send_one, due), return_exceptions=True)
-        for message, result in zip(due, results, strict=True):
-            if isinstance(result, BaseException):
-                _log.error("message_not_sent", id=str(message.message_id), exc_info=result)
-        return len(due)
+        return await do_each("messages", due, self._send_one, lambda message: message.message_id)
 
     async def _send_one(self, message: Message) -> None:
         principal = await self._identity.need(message.customer_id)

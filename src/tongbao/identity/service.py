@@ -123,7 +123,10 @@ class IdentityService:
         clock: Clock,
         hasher: argon2.PasswordHasher,
         party: RelyingParty | None = None,
+        *,
+        secure_cookies: bool = False,
     ) -> None:
+        self.secure_cookies = secure_cookies
         self.evidence = Evidence(pool, keys.session, clock, party or RelyingParty(""))
         self._engine = engine
         self._pool = pool
@@ -165,12 +168,6 @@ class IdentityService:
         except (argon2.exceptions.VerifyMismatchError, argon2.exceptions.InvalidHashError):
             return False
 
-    def _checked(self, login: str, password: str, name: str) -> tuple[str, str]:
-        """Login and name in their normal form."""
-        login, name = normal_login(login), normal_name(name)
-        _check_password(password)
-        return login, name
-
     # ── register and log in ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def register(
@@ -198,8 +195,8 @@ class IdentityService:
 
     async def enrolment(self, login: str, password: str, name: str, locale: Locale, roles: str) -> Enrolment:
         """Somebody who is to log in, checked, the password hashed. Refuses `login_format`, `name_format`, `password_…`."""
-        login, name = self._checked(login, password, name)
-        password_hash = await self._in_thread(self._hasher.hash, password)
+        login, name = normal_login(login), normal_name(name)
+        password_hash = await self.password_hash(password)
         return await sealed(self._vault, new_id(self._clock.now()), login, name, locale, password_hash, roles)
 
     async def enrol_operator(
@@ -217,12 +214,12 @@ class IdentityService:
         same ones, and as late, where there is no such log-in."""
         login = normal_login(login)
         principal = await self.find(audience, login)
-        known = await self._known_device(principal.principal_id if principal else NOBODY, device_token)
+        device = await self.known_device(principal.principal_id if principal else NOBODY, device_token)
         index = login_index(self._vault, login)
-        trying = on_device(known) if known else from_address(self._keys.session, audience, index, address)
+        trying = on_device(device) if device else from_address(self._keys.session, audience, index, address)
         await self.vouch(principal, password, trying)
         assert principal is not None
-        return await self.open_session(new_id(self._clock.now()), principal, device_name, device_token, trying=trying)
+        return await self.open_session(new_id(self._clock.now()), principal, device_name, device, trying=trying)
 
     async def vouch(self, principal: Principal | None, password: str, trying: Trying) -> None:
         """Is it the password? Declines `wrong_credentials`, which is counted, and `login_locked`."""
@@ -241,13 +238,12 @@ class IdentityService:
         command_id: UUID,
         principal: Principal,
         device_name: str,
-        device_token: str = "",
+        device: UUID | None = None,
         passkey: PasskeyConfirmation | None = None,
         trying: Trying | None = None,
     ) -> LoggedIn:
-        """A session for somebody whose password was just seen, or by passkey. Repeating the command answers the same token. A
-        device that is not known by `device_token` becomes known, and is given a token of its own."""
-        device = await self._known_device(principal.principal_id, device_token)
+        """A session for somebody whose password was just seen, or by passkey. Repeating the command answers the same token.
+        `device`: what `known_device` answered; where it was None, this one becomes known, and is given a token of its own."""
         fresh = None if device else new_token(self._keys.session, command_id)
         device_id = device or device_id_of(self._keys.session, principal.principal_id, fresh or "")
         is_first = device is None and not await self._pool.fetchval(QUERIES["has_device"], principal.principal_id)
@@ -273,7 +269,8 @@ class IdentityService:
         binding = written(binding_of(self._keys.session, opened.session_id))
         return LoggedIn(opened.session_id, token, binding, opened.expires_at, principal, device_id, fresh)
 
-    async def _known_device(self, principal_id: UUID, token: str) -> UUID | None:
+    async def known_device(self, principal_id: UUID, token: str) -> UUID | None:
+        """The device of theirs that was given this token, if it is trusted still."""
         if not token:
             return None
         device_id = device_id_of(self._keys.session, principal_id, token)

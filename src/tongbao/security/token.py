@@ -31,7 +31,7 @@ class TokenMaster:
         except ImportError:
             raise MasterKeyError("a master key in a hardware module needs the extra hsm: pip install 'tongbao[hsm]'") from None
         self._pkcs11: Any = pkcs11
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         try:
             token = pkcs11.lib(module).get_token(token_label=label)
             try:
@@ -45,12 +45,14 @@ class TokenMaster:
     def made(cls, module: str, label: str, pin: str) -> TokenMaster:
         """The token's, with a first key if it has none."""
         token = cls(module, label, pin)
-        if not token._numbers():
-            token.rotate()
+        with token._lock:
+            if not token._numbers():
+                token.rotate()
         return token
 
     def current(self) -> str:
-        return self._label(self._newest())
+        with self._lock:
+            return self._label(self._newest())
 
     def wrap(self, key: bytes, place: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
@@ -59,9 +61,9 @@ class TokenMaster:
 
     def unwrap(self, name: str, wrapped: bytes, place: bytes) -> bytes:
         match = _LABEL.fullmatch(name)
-        if match is None or int(match[1]) not in self._numbers():
-            raise MasterKeyError(f"a key is wrapped by master key {name}, which this token does not have")
         with self._lock:
+            if match is None or int(match[1]) not in self._numbers():
+                raise MasterKeyError(f"a key is wrapped by master key {name}, which this token does not have")
             try:
                 opened = self._key(int(match[1])).decrypt(wrapped[_NONCE:], **self._how(wrapped[:_NONCE], place))
             except self._pkcs11.PKCS11Error:
@@ -69,9 +71,9 @@ class TokenMaster:
         return bytes(opened)
 
     def rotate(self) -> str:
-        number = max(self._numbers(), default=0) + 1
         attribute = self._pkcs11.Attribute
         with self._lock:
+            number = max(self._numbers(), default=0) + 1
             self._session.generate_key(
                 self._pkcs11.KeyType.AES, 256, label=self._label(number), store=True,
                 template={attribute.SENSITIVE: True, attribute.EXTRACTABLE: False},
@@ -79,9 +81,9 @@ class TokenMaster:
         return self._label(number)
 
     def retire(self) -> None:
-        newest = self._newest()
-        for number in self._numbers() - {newest}:
-            with self._lock:
+        with self._lock:
+            newest = self._newest()
+            for number in self._numbers() - {newest}:
                 self._key(number).destroy()
 
     def _newest(self) -> int:

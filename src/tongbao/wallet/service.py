@@ -14,7 +14,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
-import structlog
 
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity.acts import Act
@@ -25,6 +24,7 @@ from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
 from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.money import Money
+from tongbao.kernel.rounds import do_each
 from tongbao.kernel.texts import plain
 from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import Account
@@ -53,7 +53,6 @@ from tongbao.wallet.types import (
 
 BANKS: dict[str, dict[str, str]] = {"simbank": {"zh": "通宝模拟银行", "en": "Tongbao Simulated Bank"}}
 
-_log = structlog.get_logger("tongbao.wallet")
 _LONGEST_RETRY_S = 300
 
 NUMBER = "bank_account.number"
@@ -226,11 +225,7 @@ class WalletService:
         """
         rows = await self._pool.fetch(QUERIES["bank_transfers_due"], self._clock.now(), limit)
         due = [BankTransfer(*row) for row in rows]
-        results = await asyncio.gather(*map(self._settle_one, due), return_exceptions=True)
-        for transfer, result in zip(due, results, strict=True):
-            if isinstance(result, BaseException):
-                _log.error("bank_transfer_not_settled", id=str(transfer.bank_transfer_id), exc_info=result)
-        return len(due)
+        return await do_each("bank_transfers", due, self._settle_one, lambda transfer: transfer.bank_transfer_id)
 
     async def _settle_one(self, transfer: BankTransfer) -> None:
         answer = await self._bank.inquire(transfer)

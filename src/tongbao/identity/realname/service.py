@@ -52,6 +52,7 @@ from tongbao.identity.standing import Standing
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id, new_id
+from tongbao.kernel.rounds import do_each
 from tongbao.kernel.sql import Queries
 from tongbao.security.personal import Vault
 
@@ -219,11 +220,7 @@ class RealNameService:
         """The janitor: ask again for every answer that is missing and due, under the same reference."""
         rows = await self._pool.fetch(QUERIES["checks_due"], self._clock.now(), limit)
         due = [Check(*row) for row in rows]
-        results = await asyncio.gather(*map(self._settle_one, due), return_exceptions=True)
-        for check, result in zip(due, results, strict=True):
-            if isinstance(result, BaseException):
-                _log.error("name_check_not_settled", id=str(check.check_id), exc_info=result)
-        return len(due)
+        return await do_each("name_checks", due, self._settle_one, lambda check: check.check_id)
 
     async def _settle_one(self, check: Check) -> None:
         real = await self.real_name(check.customer_id)
