@@ -11,6 +11,7 @@ import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.http.names import family
 from tests.http.town import PASSWORD, PIN, Person, Town, key, ok, refused, session_of
 from tests.support.authenticator import HERE, Authenticator, on_the_wire, read, written
 
@@ -108,6 +109,20 @@ async def test_orders_and_printed_codes_are_paid_by_passkey(town: Town, zoe: tup
         confirmation = {"kind": "passkey", **on_the_wire(phone.answers(challenge))}
         paid = ok(await person.post(path, {**body, "confirmation": confirmation}, key=once), status=status)
         assert paid["state"] == "PAID"
+
+
+async def test_a_guardian_agrees_by_passkey_to_these_caps_and_no_others(town: Town) -> None:
+    parent, child = await family(town)
+    phone, once = Authenticator(), key()
+    ok(await added(parent, phone), status=201)
+    path, body = f"/v1/wallet/guardianships/{child.customer_id}/agree", {"currency": "CNY", "single": "50.00", "daily": "80.00"}
+    wish = {"request_key": once, "act": "agree_guardian", "counterparty_id": child.customer_id, "currency": "CNY"}
+    asked = ok(await parent.post("/v1/wallet/acts/challenge", {**wish, "amount": "50.00", "detail": "80.00"}))
+    confirmation = {"kind": "passkey", **on_the_wire(phone.answers(read(asked["challenge"])))}
+    for other in ({"single": "500.00"}, {"daily": "800.00"}, {"daily": None}):
+        refused(await parent.post(path, {**body, **other, "confirmation": confirmation}, key=once), 401, "challenge_wrong")
+    agreed = ok(await parent.post(path, {**body, "confirmation": confirmation}, key=once))
+    assert (agreed["single"], agreed["daily"]) == ("50.00", "80.00")
 
 
 async def test_logging_in_by_passkey_names_nobody_and_opens_one_session(town: Town, zoe: tuple[Person, Authenticator]) -> None:

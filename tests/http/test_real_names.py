@@ -134,13 +134,17 @@ async def test_two_operators_verify_face_to_face(town: Town) -> None:
     path = f"/v1/console/customers/{who.customer_id}/real-name"
     refused(await town.support.post(f"{path}/face-to-face", {"level": 3}), 403, "forbidden")
     refused(await ann.post(f"{path}/face-to-face", {"level": 1}), 422, "face_level")
-    refused(await ben.post(f"{path}/face-to-face/approve"), 409, "face_not_proposed")
+    read = {"level": 3, "verified_by": str(uuid4())}
+    refused(await ben.post(f"{path}/face-to-face/approve", read), 409, "face_not_proposed")
     proposed = ok(await ann.post(f"{path}/face-to-face", {"level": 3}))
     assert (proposed["level"], proposed["state"]) == (1, "FACE_PROPOSED")
     waiting = ok(await ben.get("/v1/console/real-names", state="FACE_PROPOSED"))["items"]
     assert [row["customer_id"] for row in waiting] == [who.customer_id]
-    refused(await ann.post(f"{path}/face-to-face/approve"), 403, "same_operator")
-    assert ok(await ben.post(f"{path}/face-to-face/approve"))["level"] == 3
+    refused(await ben.post(f"{path}/face-to-face/approve", read), 409, "face_not_proposed")
+    read = {"level": 3, "verified_by": proposed["face_to_face"]["verified_by"]}
+    refused(await ben.post(f"{path}/face-to-face/approve", {**read, "level": 2}), 409, "face_not_proposed")
+    refused(await ann.post(f"{path}/face-to-face/approve", read), 403, "same_operator")
+    assert ok(await ben.post(f"{path}/face-to-face/approve", read))["level"] == 3
     assert ok(await who.get(START), RealNameAnswer).level == 3
     history = ok(await ben.get(f"{path}/history"))["items"]
     assert [event["act"] for event in history] == ["face_approved", "face_proposed", "checked", "started"]
@@ -157,6 +161,16 @@ async def test_the_console_shows_nothing_in_clear(town: Town) -> None:
         for secret in (person.number, person.name, person.phone, person.card, person.number[3:14]):
             assert secret not in answer.text
     assert ok(await ann.get(path))["accounts"] == 1
+
+
+async def test_the_latest_documents_stand_first_and_pages_follow_each_other(town: Town) -> None:
+    ann = await operator(town, "kyc-ann", "kyc")
+    early, late = await town.customer("测试员", pin=False), await town.customer("测试员", pin=False)
+    for who, order in ((late, 111), (early, 113)):  # not in the order in which they registered
+        await start(who, {"document": anybody(order), "wanted_level": 1})
+    first = ok(await ann.get("/v1/console/real-names", limit=1))
+    second = ok(await ann.get("/v1/console/real-names", limit=1, cursor=first["next_cursor"]))
+    assert [page["items"][0]["customer_id"] for page in (first, second)] == [early.customer_id, late.customer_id]
 
 
 async def test_a_child_pays_once_a_guardian_agrees(town: Town) -> None:

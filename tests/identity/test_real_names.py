@@ -108,9 +108,12 @@ def proposing(place: Town, customer: UUID, operator: UUID, level: int = 3) -> Pr
     return ProposeFaceToFace(command_id=place.id(), customer_id=customer, attempt=1, level=level, operator_id=operator)
 
 
-def approving(place: Town, customer: UUID, operator: UUID, **changes: Any) -> ApproveFaceToFace:
-    wish: dict[str, Any] = {"attempt": 1, "document_index": index("A"), "phone_index": b""} | changes
-    return ApproveFaceToFace(command_id=place.id(), customer_id=customer, today=TODAY, operator_id=operator, **wish)
+def approving(place: Town, customer: UUID, operator: UUID, proposer: UUID, **changes: Any) -> ApproveFaceToFace:
+    """The approval of what `proposer` proposed."""
+    wish: dict[str, Any] = {"attempt": 1, "document_index": index("A"), "phone_index": b"", "level": 3} | changes
+    return ApproveFaceToFace(
+        command_id=place.id(), customer_id=customer, today=TODAY, operator_id=operator, verified_by=proposer, **wish
+    )
 
 
 def agreeing(place: Town, minor: UUID, guardian: UUID, confirmation: Any = RIGHT, **caps: Any) -> AgreeGuardianship:
@@ -284,30 +287,45 @@ async def seeing_a_document_that_was_replaced(place: Town) -> Command:
 
 @says("face_not_proposed")
 async def approving_what_nobody_saw(place: Town) -> Command:
-    return approving(place, await known(place), place.id())
+    return approving(place, await known(place), place.id(), place.id())
 
 
 @says("face_not_proposed")
 async def approving_after_the_document_was_replaced(place: Town) -> Command:
-    customer = await known(place)
-    await place.happens(proposing(place, customer, place.id()))
+    customer, proposer = await known(place), place.id()
+    await place.happens(proposing(place, customer, proposer))
     await place.happens(starting(customer, place, "B", former=("A", "")))
-    return approving(place, customer, place.id(), document_index=index("B"))
+    return approving(place, customer, place.id(), proposer, document_index=index("B"))
+
+
+@says("face_not_proposed")
+async def approving_another_level_than_was_read(place: Town) -> Command:
+    customer, proposer = await known(place), place.id()
+    await place.happens(proposing(place, customer, proposer, level=3))
+    return approving(place, customer, place.id(), proposer, level=2)
+
+
+@says("face_not_proposed")
+async def approving_what_somebody_else_proposed_meanwhile(place: Town) -> Command:
+    customer, proposer = await known(place), place.id()
+    await place.happens(proposing(place, customer, proposer))
+    await place.happens(proposing(place, customer, place.id()))
+    return approving(place, customer, place.id(), proposer)
 
 
 @says("same_operator")
 async def approving_what_one_saw_oneself(place: Town) -> Command:
     customer, operator = await known(place), place.id()
     await place.happens(proposing(place, customer, operator))
-    return approving(place, customer, operator)
+    return approving(place, customer, operator, operator)
 
 
 @says("face_not_proposed")
 async def approving_twice(place: Town) -> Command:
-    customer = await known(place)
-    await place.happens(proposing(place, customer, place.id()))
-    await place.happens(approving(place, customer, place.id()))
-    return approving(place, customer, place.id())
+    customer, proposer = await known(place), place.id()
+    await place.happens(proposing(place, customer, proposer))
+    await place.happens(approving(place, customer, place.id(), proposer))
+    return approving(place, customer, place.id(), proposer)
 
 
 # ── the calendar, guardians ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -511,7 +529,7 @@ async def test_face_to_face_counts_once_a_second_operator_approves() -> None:
         customer, first, second = await known(place), place.id(), place.id()
         assert (await place.happens(proposing(place, customer, first))).level == 1
         assert the_name(store, customer).state == "FACE_PROPOSED"
-        assert (await place.happens(approving(place, customer, second))).level == 3
+        assert (await place.happens(approving(place, customer, second, first))).level == 3
         name = the_name(store, customer)
         assert (name.verified_by, name.approved_by, name.state) == (first, second, "VERIFIED")
         assert the_standing(store, customer).level == 3

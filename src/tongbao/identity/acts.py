@@ -29,7 +29,7 @@ from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor
 from tongbao.security.keys import mac
 
-ActKind = Literal["pay_order", "pay_merchant", "transfer", "topup", "withdrawal"]
+ActKind = Literal["pay_order", "pay_merchant", "transfer", "topup", "withdrawal", "agree_guardian", "link_bank"]
 
 #: How long a challenge may be answered.
 CHALLENGE_LIVES = timedelta(minutes=5)
@@ -38,12 +38,18 @@ _SECONDS = 6
 
 class Act(msgspec.Struct, frozen=True, gc=False):
     """A wish to move money, as its customer sees it. `counterparty_id`: the order that is paid, the merchant, the customer or the
-    bank account."""
+    bank account.
+
+    Two acts move none. A guardian's consent is towards the minor, its amount the cap of one payment and its `detail` that of a
+    day, both 0.00 or empty where there is none. A bank account to be linked has no id yet: it is the customer's own act, of 0.00,
+    and its `detail` the account's number.
+    """
 
     kind: ActKind
     counterparty_id: UUID
     amount_minor: int
     currency: str
+    detail: str = ""
 
 
 def act_text(customer_id: UUID, session_id: UUID, command_id: UUID, act: Act) -> str:
@@ -51,6 +57,7 @@ def act_text(customer_id: UUID, session_id: UUID, command_id: UUID, act: Act) ->
     return (
         f"Tongbao act 1\ncustomer {customer_id}\nsession {session_id}\nrequest {command_id}\nact {act.kind}\n"
         f"to {act.counterparty_id}\namount {format_minor(act.amount_minor, act.currency)} {act.currency}\n"
+        + (f"detail {act.detail}\n" if act.detail else "")
     )
 
 

@@ -36,13 +36,16 @@ _ALGORITHMS = (-8, -7, -257)
 
 class ActBody(web.Request, frozen=True, kw_only=True):
     """What is to be confirmed. `request_key`: the Idempotency-Key of the act. `counterparty_id`: the order, the merchant
-    of a printed code, the customer or the bank account."""
+    of a printed code, the customer or the bank account; of a guardian's consent the minor, with the cap of one payment as amount
+    and that of a day as `detail`, empty where there is none; of a bank account to be linked the customer, with its number as
+    `detail`."""
 
     request_key: Annotated[str, msgspec.Meta(max_length=64)]
     act: ActKind
     counterparty_id: Text
-    amount: Text
     currency: Text
+    amount: Text = ""
+    detail: Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[0-9.]*$")] = ""
 
 
 class ActChallenge(msgspec.Struct, frozen=True):
@@ -163,9 +166,9 @@ async def act_challenge(customer: Caller, credentials: CredentialService, data: 
     """Before confirming by passkey or certificate: a challenge for exactly this act, under exactly this key."""
     if not re.fullmatch(web.KEY_PATTERN, data.request_key):
         raise Refusal(web.KEY_MISSING)
-    amount = parse(data.amount, data.currency)
+    amount_minor = parse(data.amount, data.currency).minor if data.amount else 0
     counterparty_id = web.parse_id(data.counterparty_id, errors.CHALLENGE_WRONG)
-    act = Act(data.act, counterparty_id, amount.minor, amount.currency)
+    act = Act(data.act, counterparty_id, amount_minor, data.currency, data.detail)
     text, challenge = credentials.act_challenge(customer, command_id_for(customer, data.request_key), act)
     return ActChallenge(encoded(challenge), text, credentials.party.id, TIMEOUT_MS)
 

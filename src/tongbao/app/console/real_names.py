@@ -12,6 +12,7 @@ from litestar.params import QueryParameter
 
 from tongbao.app.console.wire import PathId
 from tongbao.identity import errors as identity_errors
+from tongbao.identity.realname import errors
 from tongbao.identity.realname.http import (
     DocumentAnswer,
     HeldBackAnswer,
@@ -86,6 +87,13 @@ class FaceToFaceBody(web.Request, frozen=True, kw_only=True):
     note: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
+class ApproveBody(web.Request, frozen=True, kw_only=True):
+    """The proposal that was read: its level, and who made it. Where another one has taken its place, nothing is approved."""
+
+    level: Annotated[int, msgspec.Meta(ge=2, le=3)]
+    verified_by: Annotated[str, msgspec.Meta(max_length=64)]
+
+
 async def _detail(status: Status, names: RealNameService) -> NameDetail:
     real, standing = status.real, status.standing
     holder = await names.accounts_under(real) if real else None
@@ -114,9 +122,9 @@ async def real_names_found(
     cursor: web.Cursor = None,
     wanted: Annotated[State | None, QueryParameter(name="state", description="Only those in this state.")] = None,
 ) -> web.Page[NameLine]:
-    """Customers who gave a document, newest first, masked."""
-    found = await names.real_names(wanted, web.decode_cursor(cursor, UUID), limit)
-    rows, following = web.page(found, limit, lambda row: row[0].customer_id)
+    """Customers who gave a document, the latest first, masked."""
+    found = await names.real_names(wanted, web.decode_cursor(cursor, tuple[datetime, UUID]), limit)
+    rows, following = web.page(found, limit, lambda row: (row[0].started_at, row[0].customer_id))
     lines = [
         NameLine(
             str(real.customer_id), real.state, real.level, real.wanted_level,
@@ -162,9 +170,10 @@ async def verify_face_to_face(
 
 @post("/v1/console/customers/{customer_id:str}/real-name/face-to-face/approve", tags=["Console"], status_code=200)
 async def approve_face_to_face(
-    operator: Caller, customer_id: PathId, names: RealNameService, key: web.IdempotencyKey
+    operator: Caller, customer_id: PathId, data: ApproveBody, names: RealNameService, key: web.IdempotencyKey
 ) -> NameDetail:
-    """Approve what another operator verified."""
+    """Approve what another operator verified, as it was read."""
     known = _customer(customer_id)
-    await names.approve_face_to_face(command_id_for(operator, key), operator, known)
+    verified_by = web.parse_id(data.verified_by, errors.FACE_NOT_PROPOSED)
+    await names.approve_face_to_face(command_id_for(operator, key), operator, known, data.level, verified_by)
     return await _detail(await names.status(known), names)

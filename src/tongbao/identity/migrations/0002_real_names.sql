@@ -30,7 +30,8 @@ create table real_name (
     constraint real_name_levels check (level between 0 and 3 and face_level between 0 and 3),
     constraint real_name_two_operators check (approved_by is null or approved_by <> verified_by)
 );
-create index real_name_by_state on real_name (state, customer_id);
+create index real_name_by_state on real_name (state, started_at, customer_id);
+create index real_name_by_start on real_name (started_at, customer_id);
 create index real_name_by_end on real_name (expires_on) where expires_on is not null;
 create index real_name_by_age on real_name (of_age_on) where of_age_on is not null;
 

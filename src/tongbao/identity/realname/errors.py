@@ -135,8 +135,8 @@ CHECK_SUPERSEDED = decline(
 FACE_LEVEL = refusal("face_level", "当面核实只能给予 II 类或 III 类。", "Face to face gives level 2 or 3.", status=422)
 FACE_NOT_PROPOSED = decline(
     "face_not_proposed",
-    "没有待复核的当面核实，或证件信息已变更。",
-    "There is no verification face to face that waits for approval, or the document has changed since.",
+    "没有待复核的当面核实，或核实内容、证件信息已变更，请刷新后重看。",
+    "No such verification face to face waits for approval: it or the document has changed. Please look again.",
     status=409,
 )
 SAME_OPERATOR = decline("same_operator", "复核人不能是经办人本人。", "Whoever verified cannot approve it too.", status=403)

@@ -7,6 +7,8 @@ from uuid import UUID
 import asyncpg
 
 from tongbao.engine.api import Engine, accepted
+from tongbao.identity.acts import Act
+from tongbao.identity.evidence import Given
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.service import QUERIES
 from tongbao.identity.realname.types import AgreeGuardianship, EndGuardianship, Guardianship, RequestGuardian
@@ -15,6 +17,7 @@ from tongbao.identity.service import Caller, IdentityService
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import new_id
+from tongbao.kernel.money import format_minor
 
 #: Which text guardians agree to; another text, another name.
 CONSENT = "guardian-2026-1"
@@ -40,13 +43,23 @@ class GuardianService:
         return await self._need(minor.principal_id, guardian.principal_id)
 
     async def agree(
-        self, command_id: UUID, guardian: Caller, minor_id: UUID, single_minor: int | None, daily_minor: int | None, pin: str
+        self,
+        command_id: UUID,
+        guardian: Caller,
+        minor_id: UUID,
+        single_minor: int | None,
+        daily_minor: int | None,
+        currency: str,
+        given: Given,
     ) -> Guardianship:
-        """Agree, or change the caps (minor units; None: no cap). Refuses `pin_format`; declines what the decider does."""
+        """Agree, or change the caps (minor units; None: no cap). Refuses what `IdentityService.confirmation` does; declines what
+        the decider does."""
+        daily = "" if daily_minor is None else format_minor(daily_minor, currency)
+        act = Act("agree_guardian", minor_id, single_minor or 0, currency, daily)
         command = AgreeGuardianship(
             command_id=command_id, minor_id=minor_id, guardian_id=guardian.principal_id, consent=CONSENT,
             single_minor=single_minor, daily_minor=daily_minor,
-            confirmation=self._identity.by_pin(guardian, pin),
+            confirmation=await self._identity.confirmation(guardian, given, command_id, act),
         )  # fmt: skip
         accepted(await self._engine.submit(command))
         return await self._need(minor_id, guardian.principal_id)

@@ -20,6 +20,7 @@ from tongbao.identity.realname.service import RealNameService, Status
 from tongbao.identity.realname.types import File, Guardianship, GuardianshipState, State
 from tongbao.identity.service import Caller, IdentityService, command_id_for
 from tongbao.identity.standing import reasons
+from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Code, Refusal, lookup
 from tongbao.kernel.money import format_minor, parse
@@ -135,10 +136,10 @@ class GuardianBody(web.Request, frozen=True, kw_only=True):
     login: Annotated[str, msgspec.Meta(max_length=254)]
 
 
-class AgreeBody(web.Request, frozen=True, kw_only=True):
-    """Consent, with what the minor may pay at most: in one payment, in a day. Null: as the law allows."""
+class AgreeBody(ConfirmedBody, frozen=True, kw_only=True):
+    """Consent, with what the minor may pay at most: in one payment, in a day. Null: as the law allows. Confirmed by PIN or in
+    another way."""
 
-    pin: Annotated[str, msgspec.Meta(max_length=32)]
     currency: Annotated[str, msgspec.Meta(max_length=8)]
     single: Annotated[str, msgspec.Meta(max_length=32)] | None = None
     daily: Annotated[str, msgspec.Meta(max_length=32)] | None = None
@@ -321,12 +322,12 @@ async def agree(
     own_currency: str,
     key: web.IdempotencyKey,
 ) -> WardAnswer:
-    """Agree that a minor pays with this wallet, within caps; or change the caps. Confirmed with the guardian's PIN."""
+    """Agree that a minor pays with this wallet, within caps; or change the caps. Confirmed as the guardian's payments are."""
     if data.currency != own_currency:
         raise Refusal(CURRENCY_UNSUPPORTED, currency=data.currency, supported=own_currency)
     single, daily = (parse(cap, data.currency).minor if cap is not None else None for cap in (data.single, data.daily))
     known = web.parse_id(minor_id, errors.GUARDIANSHIP_UNKNOWN)
-    agreed = await guardians.agree(command_id_for(customer, key), customer, known, single, daily, data.pin)
+    agreed = await guardians.agree(command_id_for(customer, key), customer, known, single, daily, own_currency, data.given())
     return await _ward(agreed, names, identity, own_currency)
 
 

@@ -287,11 +287,13 @@ def propose_face_to_face(command: ProposeFaceToFace, view: View, now: datetime) 
 
 
 def approve_face_to_face(command: ApproveFaceToFace, view: View, now: datetime) -> Decision:
-    """Declines `face_not_proposed`, `same_operator`."""
+    """Declines `face_not_proposed`, also where what waits is not what the second operator read; `same_operator`."""
     real = view.get(REAL_NAME, command.customer_id)
     if real is None or real.attempt != command.attempt or real.verified_by is None or real.approved_by is not None:
         return Declined(errors.FACE_NOT_PROPOSED)
-    if real.document_index != command.document_index or real.phone_index != command.phone_index:
+    if (real.document_index, real.phone_index) != (command.document_index, command.phone_index):
+        return Declined(errors.FACE_NOT_PROPOSED)
+    if (real.face_level, real.verified_by) != (command.level, command.verified_by):
         return Declined(errors.FACE_NOT_PROPOSED)
     if real.verified_by == command.operator_id:
         return Declined(errors.SAME_OPERATOR)

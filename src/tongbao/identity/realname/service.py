@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import unicodedata
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -250,12 +250,15 @@ class RealNameService:
         accepted(await self._engine.submit(command))
         return await self.status(customer_id)
 
-    async def approve_face_to_face(self, command_id: UUID, operator: Caller, customer_id: UUID) -> int:
-        """A second operator agrees; the level then. Declines `real_name_not_started`, `face_not_proposed`, `same_operator`."""
+    async def approve_face_to_face(
+        self, command_id: UUID, operator: Caller, customer_id: UUID, level: int, verified_by: UUID
+    ) -> int:
+        """A second operator agrees to the proposal they read, of `level` by `verified_by`; the level then. Declines
+        `real_name_not_started`, `face_not_proposed`, `same_operator`."""
         real = await self._need(customer_id)
         command = ApproveFaceToFace(
             command_id=command_id, customer_id=customer_id, document_index=real.document_index, phone_index=real.phone_index,
-            today=self.today, attempt=real.attempt, operator_id=operator.principal_id,
+            today=self.today, attempt=real.attempt, level=level, verified_by=verified_by, operator_id=operator.principal_id,
         )  # fmt: skip
         return cast(Settled, accepted(await self._engine.submit(command))).level
 
@@ -288,9 +291,13 @@ class RealNameService:
         row = await self._pool.fetchrow(QUERIES["holder"], real.document_index)
         return DocumentHolder(*row) if row else DocumentHolder(real.document_index, 0, None)
 
-    async def real_names(self, state: State | None, before: UUID | None, limit: int) -> list[tuple[RealName, File | None]]:
-        """For the console; `limit` + 1 at most."""
-        rows = [RealName(*row) for row in await self._pool.fetch(QUERIES["real_names"], state, before, limit + 1)]
+    async def real_names(
+        self, state: State | None, before: tuple[datetime, UUID] | None, limit: int
+    ) -> list[tuple[RealName, File | None]]:
+        """For the console, those who gave a document last first; `limit` + 1 at most. `before`: when it was given, and whose."""
+        at, customer_id = before or (None, None)
+        found = await self._pool.fetch(QUERIES["real_names"], state, at, customer_id, limit + 1)
+        rows = [RealName(*row) for row in found]
         opened = await self._vault.open_many([(row.customer_id, DOCUMENT_FIELD, row.document) for row in rows])
         return [(row, _decoded(text)) for row, text in zip(rows, opened, strict=True)]
 

@@ -231,10 +231,13 @@ class ProposeFaceToFace(Command, frozen=True, kw_only=True):
 
 
 class ApproveFaceToFace(_Settling, frozen=True, kw_only=True):
-    """A second operator agrees with the first."""
+    """A second operator agrees with the first. `level`, `verified_by`: of the proposal that was read, which another one may have
+    replaced since."""
 
     kind = "identity.approve_face_to_face"
     attempt: int
+    level: int
+    verified_by: UUID
     operator_id: UUID
 
 

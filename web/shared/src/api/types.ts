@@ -38,7 +38,7 @@ export type PaymentRefund = Schemas['RefundLine']
 export type Scan = Schemas['OrderScan'] | Schemas['StaticScan'] | Schemas['ForeignScan']
 export type ForeignCode = Schemas['ForeignScan']['code']
 
-export type ActAsked = Schemas['ActBody']
+export type ActAsked = Omit<Schemas['ActBody'], 'detail'> & { detail?: string }
 export type ActChallenge = Schemas['ActChallenge']
 export type PasskeyProof = Schemas['PasskeyBody']
 export type SignatureProof = Schemas['CertificateBody']

@@ -1,6 +1,7 @@
 /** Who somebody is, level by level; guardians and their wards. */
 import type { DocumentKind, Page, RealName, Ward } from '@shared'
 import { at, client } from '../api.ts'
+import type { Agreed } from '../confirmFlow.ts'
 
 export interface DocumentBody {
   kind: DocumentKind
@@ -26,6 +27,6 @@ export const askGuardian = (key: string, login: string): Promise<RealName> => cl
 
 export const getWards = (cursor: string | null, signal?: AbortSignal): Promise<Page<Ward>> => client.get('/guardianships', { signal, query: { cursor, limit: 20 } })
 export const agreeToWard = (
-  key: string, minor: string, body: { pin: string; currency: string; single: string | null; daily: string | null },
+  key: string, minor: string, body: Agreed & { currency: string; single: string | null; daily: string | null },
 ): Promise<Ward> => client.post(`/guardianships/${at(minor)}/agree`, { key, body, money: false })
 export const endWard = (minor: string): Promise<void> => client.delete(`/guardianships/${at(minor)}`)

@@ -6,12 +6,13 @@ select customer_id, attempt, state, document_kind, document, document_index, con
 from real_name where customer_id = $1;
 
 -- name: real_names
--- By state, newest customers first. $1 state or null, $2 below this id or null, $3 limit.
+-- By state, the latest documents first. $1 state or null, $2 and $3 before this moment and customer or null, $4 limit.
 select customer_id, attempt, state, document_kind, document, document_index, content_index, phone_index, wanted_level, level,
        carried_level, face_level, verified_by, approved_by, claimed, held_back, expires_on, of_age_on, reminded_on, acts,
        acts_since, started_at, verified_at
-from real_name where ($1::text is null or state = $1) and ($2::uuid is null or customer_id < $2)
-order by customer_id desc limit $3;
+from real_name
+where ($1::text is null or state = $1) and ($2::timestamptz is null or (started_at, customer_id) < ($2, $3::uuid))
+order by started_at desc, customer_id desc limit $4;
 
 -- name: checks
 -- $1 customer.
