@@ -6,12 +6,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from msgspec.structs import replace
 
 from tests.support.leavings import events, rows
 from tests.support.town import CURRENCY, NOON, RIGHT, Town, sealed, town
-from tongbao.engine.api import Accepted, Command, Decider, Decision, MemoryStore, View
+from tongbao.app.registry import CHECKS, RELATIONS
+from tongbao.engine.api import Accepted, Command, Decider, Decision, MemoryStore, PostgresStore, Sealer, View
+from tongbao.engine.verify import verify
 from tongbao.identity.factors import KNOWLEDGE
 from tongbao.identity.standing import STANDING, Standing, standing_keys
 from tongbao.ledger.api import ACCOUNT, HOLD, ExpireHolds, HoldRef, VoidHold
@@ -199,3 +202,19 @@ async def test_a_cancelled_transfer_gives_back_what_it_counted_and_one_that_arri
         place.clock.advance(timedelta(hours=3))
         await place.happens(place.delivering(order.transfer_id, payer, payee))
         assert await place.says(place.transferring(payer, payee, 1)) == "limit_reached"
+
+
+async def test_what_arrived_what_was_cancelled_and_what_waits_still_verifies(database: str) -> None:
+    async with town(PostgresStore(database)) as place:
+        payer, payee = await place.customer(500), await place.customer(10)
+        arriving, cancelled, _ = [
+            await place.happens(place.transferring(payer, payee, 100, arrival="ordinary")) for _ in range(3)
+        ]
+        await place.happens(place.cancelling(payer, cancelled.transfer_id))
+        place.clock.advance(timedelta(hours=2))
+        assert (await place.happens(place.delivering(arriving.transfer_id, payer, payee))).state == "SUCCEEDED"
+    connection = await asyncpg.connect(database)
+    try:
+        assert (await verify(connection, RELATIONS, Sealer(), CHECKS)).problem is None
+    finally:
+        await connection.close()
