@@ -1,40 +1,17 @@
-"""The law in clicks, in a product where it is in force: limits of a customer, what the rules would say, verification by two."""
+"""The law in clicks, under China's rules and the house's: limits of a customer, what the rules would say, verification by two."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.e2e.browsers import COUNTER, PHONE, Windows
 from tests.e2e.hands import desk_log_in, fill, tap
-from tests.e2e.product import Product, product_running
-from tongbao.kernel.postgres import EmbeddedPostgres, create_database, drop_database
+from tests.e2e.product import Product
 
 pytestmark = pytest.mark.browser
 
 BY_BALANCE_A_YEAR = "[data-rule='cn.account.class3']"
-
-
-@pytest.fixture(scope="module")
-def product(
-    postgres_server: EmbeddedPostgres, database_template: str, tmp_path_factory: pytest.TempPathFactory, worker_name: str
-) -> Iterator[Product]:
-    """The product with China's rules and the house's."""
-    name = f"e2e_law_{worker_name}"
-    dsn = create_database(postgres_server.dsn, name, database_template)
-    with product_running(tmp_path_factory.mktemp("e2e_law"), dsn, "cn,house") as product:
-        yield product
-    drop_database(postgres_server.dsn, name)
-
-
-@pytest.fixture
-def windows(browser: Browser, product: Product) -> Iterator[Windows]:
-    windows = Windows(browser, product.url)
-    yield windows
-    windows.close()
-    assert windows.troubles == []
 
 
 def test_what_a_customer_paid_is_used_of_their_limits(product: Product, windows: Windows) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -24,6 +24,7 @@ from tests.support.jars import (
     Meddle,
     Refused,
     Shake,
+    Smash,
     Sprinkle,
     Stray,
     TickingClock,
@@ -32,7 +33,7 @@ from tests.support.jars import (
     pouring,
 )
 from tongbao.engine import chain
-from tongbao.engine.api import Accepted, Command, Declined, Engine, Limits, Outcome, Sealer
+from tongbao.engine.api import Accepted, Command, Declined, Engine, Key, Limits, Outcome, Sealer, View
 from tongbao.engine.types import OUTBOX, RECORDS
 from tongbao.kernel.errors import IDEMPOTENCY_CONFLICT, OVERLOADED, TIMED_OUT, UNAVAILABLE, InvariantBroken, Refusal
 from tongbao.kernel.ids import RowIds, origin
@@ -166,6 +167,19 @@ async def test_another_kind_of_command_with_the_same_fields_conflicts(world: Wor
         else:
             answers = [*await in_one_batch(engine, look), *await in_one_batch(engine, shake)]
     assert said(answers) == ["ok", "[idempotency_conflict]"]
+
+
+async def test_an_id_of_another_kind_of_command_conflicts_after_a_restart_whatever_came_of_that_one(world: World) -> None:
+    """A look's outcome is no level: it must not be read as one, and who repeats the look is still told what they saw."""
+    jar, command_id = uuid4(), uuid4()
+    look = Look(command_id=command_id, jar_id=jar)
+    async with engine_over(world) as engine:
+        first = await engine.submit(look)
+    async with engine_over(world) as engine:
+        assert said(await in_one_batch(engine, pouring(jar, 1, command_id=command_id), look)) == ["[idempotency_conflict]", "ok"]
+    async with engine_over(world) as engine:
+        answers = await in_one_batch(engine, look, pouring(jar, 1, command_id=command_id))
+    assert (answers[0], said(answers)[1]) == (msgspec.structs.replace(first, repeated=True), "[idempotency_conflict]")
 
 
 # ── one batch, many commands ────────────────────────────────────────────────────────────────────────────────────────────
@@ -409,3 +423,49 @@ async def test_a_row_made_and_changed_in_one_batch_is_written_once(world: World)
         await in_one_batch(engine, *(pouring(jar, 1) for _ in range(20)))
         await in_one_batch(engine, *(pouring(jar, 1) for _ in range(20)))
     assert [row.marbles for row in await world.rows(JAR)] == [40]
+
+
+# ── rows that are removed ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def smashing(jar: UUID, *, refuse: bool = False) -> Smash:
+    return Smash(command_id=uuid4(), jar_id=jar, refuse=refuse)
+
+
+REMOVALS: dict[str, tuple[Callable[[UUID], list[list[Command]]], int | None]] = {
+    "one that was there": (lambda jar: [[pouring(jar, 3)], [smashing(jar)]], None),
+    "one that never was": (lambda jar: [[smashing(jar)]], None),
+    "made and removed in one batch": (lambda jar: [[pouring(jar, 3), smashing(jar)]], None),
+    "changed and removed in one batch": (lambda jar: [[pouring(jar, 3)], [pouring(jar, 4), smashing(jar)]], None),
+    "removed and made anew in one batch": (lambda jar: [[pouring(jar, 3)], [smashing(jar), pouring(jar, 5)]], 5),
+    "removed, and made anew by a later batch": (lambda jar: [[pouring(jar, 3)], [smashing(jar)], [pouring(jar, 5)]], 5),
+    "removed twice": (lambda jar: [[pouring(jar, 3)], [smashing(jar), smashing(jar)], [smashing(jar)]], None),
+    "not by a command that is declined": (lambda jar: [[pouring(jar, 3)], [smashing(jar, refuse=True)]], 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("story", REMOVALS)
+async def test_a_removed_row_is_there_no_more_and_the_seals_of_the_others_add_up(
+    world: World, story: str, restarts: bool
+) -> None:
+    jar, bystander = uuid4(), uuid4()
+    batches, left = REMOVALS[story]
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(engine_over(world))
+        await engine.submit(pouring(bystander, 7))
+        for commands in batches(jar):
+            if restarts:
+                await stack.aclose()
+                engine = await stack.enter_async_context(engine_over(world))
+            assert "bug" not in said(await in_one_batch(engine, *commands))
+    assert (await world.marbles(jar), await world.marbles(bystander)) == (left, 7)
+    grew = sum(int(msgspec.json.decode(link.seals).get("jar", "0"), 16) for link in await world.links())
+    seals = sum(int.from_bytes(Sealer().seal(JAR, JAR.encode(row)), "big") for row in await world.rows(JAR))
+    assert (grew - seals) % (1 << 128) == 0
+
+
+def test_rows_that_may_not_be_removed_stay() -> None:
+    view = View({Key(REFUSED, jar := uuid4()): Refused(jar, 1)}, RowIds(TickingClock().now(), 1, 1))
+    with pytest.raises(InvariantBroken, match="no command removes rows of refused"):
+        view.remove(REFUSED, jar)

@@ -1,13 +1,19 @@
 """The OpenAPI document against the running server: whatever it lets a client send is answered as it says, and never with a 500.
 
-Requests come from the document itself (schemathesis), always the same ones, as a customer, as a merchant's staff or as an
-operator, whoever the route is for. Half of them are right by the document, half are wrong on purpose. In half of them ids,
-amounts and PINs are put right, so that the free texts beside them get as far as the books.
+Requests come from the document itself (schemathesis), always the same ones, as a customer, as a merchant's owner or as an
+operator of each role, whoever the route is for. Half of them are right by the document, half are wrong on purpose. In half of
+them ids, amounts and PINs are put right, so that the free texts beside them get as far as the books.
+
+With TONGBAO_TEST_REQUEST_MINUTES (`make soak` sets it) every route gets its share of that time, with others requests each time.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +38,7 @@ from tongbao.app.schema import document
 from tongbao.app.settings import Settings
 from tongbao.channels.api import DEMO_ACCOUNTS
 from tongbao.identity.binding import BoundSession
+from tongbao.operators.permissions import ROLE_NAMES, permissions_of
 from tongbao.wallet.rules import wallet_of
 
 DOCUMENT = document(application(Settings()))
@@ -43,21 +50,32 @@ LEFT_OUT = {
     "/v1/merchant/events", "/v1/wallet/logout", "/v1/merchant/logout", "/v1/console/logout", "/v1/wallet/report-takeover",
 }  # fmt: skip
 
-OPERATIONS = [
-    pytest.param(operation, id=operation.label)
-    for operation in sorted(
-        (found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)), key=lambda each: each.label
-    )
-    if operation.path not in LEFT_OUT
-]
+FOUND = sorted(
+    (each for found in SCHEMA.get_all_operations() if isinstance(found, Ok) and (each := found.ok()).path not in LEFT_OUT),
+    key=lambda each: each.label,
+)
+OPERATIONS = [pytest.param(operation, id=operation.label) for operation in FOUND]
+
+
+#: What an operator has to be logged in for.
+CONSOLE = [pytest.param(each, id=each.label) for each in FOUND if "x-permission" in each.definition.raw]
+#: The roles that may not do everything; as an admin, who may, all of it is asked anyway.
+LESSER_ROLES = tuple(role for role in ROLE_NAMES if role != "admin")
+#: Requests for each route, and for each route and role.
+EXAMPLES, EXAMPLES_A_ROLE = 24, 2
+#: What a whole run may take, if it is a long one.
+MINUTES = float(os.environ.get("TONGBAO_TEST_REQUEST_MINUTES", "0"))
 
 
 class Callers:
     """Who asks which route, and the ids that exist for them."""
 
-    def __init__(self, url: str, people: dict[str, Person], ids: dict[str, str], fields: dict[str, str]) -> None:
+    def __init__(
+        self, url: str, people: dict[str, Person], operators: dict[str, Person], ids: dict[str, str], fields: dict[str, str]
+    ) -> None:
         self.url = url
         self.people = people
+        self.operators = operators
         self.ids = ids
         self.fields = fields
         self.session = requests.Session()
@@ -111,27 +129,75 @@ async def callers(town: Town) -> Callers:
         "bank_account_id": ok(await payer.post("/v1/wallet/bank-accounts", link), status=201)["bank_account_id"],
         "code": ok(await shop.get(f"/v1/merchant/stores/{shop.store_id}/code"))["text"],
     }  # fmt: skip
-    return Callers(town.stack.url, {"wallet": payer, "merchant": shop, "console": admin}, ids, fields)
+    operators: dict[str, Person] = {role: await town.operator(role) for role in LESSER_ROLES}
+    return Callers(town.stack.url, {"wallet": payer, "merchant": shop, "console": admin}, operators, ids, fields)
+
+
+def asked(examples: int, share_s: float, ask: Callable[[Any, bool], None], cases: Any) -> None:
+    """`ask` with that many cases, always the same; in a long run with others, again and again until its share of the time is
+    over. The seed of those that failed is told with them."""
+    settings = hypothesis.settings(
+        max_examples=examples, derandomize=not MINUTES, database=None, deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate],
+    )  # fmt: skip
+    given = hypothesis.given(case=cases, known=strategies.booleans())
+    if not MINUTES:
+        settings(given(lambda case, known: ask(case, known)))()
+        return
+    until = time.monotonic() + share_s
+    for seed in itertools.count():
+        try:
+            hypothesis.seed(seed)(settings(given(lambda case, known: ask(case, known))))()
+        except Exception as failure:
+            failure.add_note(f"seed {seed}")
+            raise
+        if time.monotonic() > until:
+            return
+
+
+def made_known(case: Any, callers: Callers) -> None:
+    """Put ids and fields right that are there."""
+    case.path_parameters.update({name: value for name, value in callers.ids.items() if name in case.path_parameters})
+    if isinstance(case.body, dict):
+        case.body.update({name: value for name, value in callers.fields.items() if isinstance(case.body.get(name), str)})
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_server_does_what_the_document_says(callers: Callers, operation: Any) -> None:
-    wrong = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE) if _can_be_wrong(operation) else None
     right = operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
+    cases = right
+    if _can_be_wrong(operation):
+        cases = strategies.one_of(right, operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
 
-    @hypothesis.settings(
-        max_examples=24, derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
-        phases=[hypothesis.Phase.generate],
-    )  # fmt: skip
-    @hypothesis.given(case=strategies.one_of(right, wrong) if wrong is not None else right, known=strategies.booleans())
     def answered(case: Any, known: bool) -> None:
         if known:
-            case.path_parameters.update({name: value for name, value in callers.ids.items() if name in case.path_parameters})
-            if isinstance(case.body, dict):
-                case.body.update({name: value for name, value in callers.fields.items() if isinstance(case.body.get(name), str)})
+            made_known(case, callers)
         case.call_and_validate(base_url=callers.url, session=callers.session, auth=callers.auth(operation.path), checks=CHECKS)
 
-    answered()
+    asked(EXAMPLES, MINUTES * 45 / len(OPERATIONS), answered, cases)
+
+
+@pytest.mark.parametrize("operation", CONSOLE)
+def test_every_role_is_answered_as_the_document_says(callers: Callers, operation: Any) -> None:
+    """And what a role may not do is refused, whether it reads or changes."""
+    needed = operation.definition.raw["x-permission"]
+
+    def answered(case: Any, known: bool) -> None:
+        if known:
+            made_known(case, callers)
+        for role, operator in callers.operators.items():
+            auth = Shown(operator.session)
+            answer = case.call_and_validate(base_url=callers.url, session=callers.session, auth=auth, checks=CHECKS)
+            if needed not in permissions_of([role]):
+                code = answer.json()["error"]["code"]
+                # What the document cannot say of a body is looked at before who sent it.
+                assert code in ("forbidden", "invalid_request"), f"{role} at {operation.label}: {answer.text[:200]}"
+                codes.add(code)
+
+    codes: set[str] = set()
+    asked(EXAMPLES_A_ROLE, MINUTES * 15 / len(CONSOLE), answered, operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    everybody = all(needed in permissions_of([role]) for role in callers.operators)
+    assert everybody or "forbidden" in codes
 
 
 def _can_be_wrong(operation: Any) -> bool:

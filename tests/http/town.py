@@ -129,6 +129,14 @@ class Town:
         answer = await self.here.post("/v1/console/login", json={"login": f"{role}@tongbao.test", "password": PASSWORD})
         return Person(self.here, session_of(answer))
 
+    async def operator(self, role: str) -> Person:
+        """An operator of one role, who is nobody else's."""
+        login = f"{uuid4().hex}@tongbao.test"
+        async with open_services(self.stack.settings, self.stack.dsn) as services:
+            await services.identity.register(uuid4(), "console", login, PASSWORD, role, "en", roles=role)
+        answer = await self.here.post("/v1/console/login", json={"login": login, "password": PASSWORD})
+        return Person(self.here, session_of(answer))
+
     def login(self) -> str:
         """A phone number that nobody has yet."""
         return f"137{next(self._numbers):08d}"

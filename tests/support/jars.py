@@ -74,7 +74,7 @@ class Counted(msgspec.Struct, frozen=True):
     marbles: int
 
 
-JAR: Relation[Jar] = Relation("jar", Jar, key=("jar_id",), rank=10)
+JAR: Relation[Jar] = Relation("jar", Jar, key=("jar_id",), rank=10, removable=True)
 REFUSED: Relation[Refused] = Relation("refused", Refused, key=("jar_id",), rank=5, marks=True)
 POURED: Relation[Poured] = Relation("poured", Poured, key=("pour_id",), rank=20, append_only=True)
 COUNTED: Relation[Counted] = Relation("counted", Counted, key=("flavour",), rank=30, tally=("pours", "marbles"))
@@ -139,6 +139,14 @@ class Sprinkle(Command, frozen=True, kw_only=True):
     spilt_at: int | None = None
 
 
+class Smash(Command, frozen=True, kw_only=True):
+    """Be rid of a jar; with `refuse`, only nearly: it is declined in the end."""
+
+    kind = "test.smash"
+    jar_id: UUID
+    refuse: bool = False
+
+
 class Level(msgspec.Struct, frozen=True):
     """Result of `Pour`."""
 
@@ -194,6 +202,13 @@ def sprinkle(command: Sprinkle, view: View, now: datetime) -> Generator[None, No
     return Accepted(len(command.jar_ids))
 
 
+def smash(command: Smash, view: View, now: datetime) -> Decision:
+    view.remove(JAR, command.jar_id)
+    if command.refuse:
+        return Declined(INSUFFICIENT_FUNDS)
+    return Accepted(view.get(JAR, command.jar_id))
+
+
 def _no_keys(command: Unnameable) -> list[Key]:
     raise KeyError("no such chart line")
 
@@ -207,6 +222,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     Decider(Unnameable, _no_keys, lambda command, view, now: Accepted()),
     Decider(Sprinkle, lambda command: keys_of(JAR, command.jar_ids), sprinkle),
     Decider(Meddle, lambda command: [Key(JAR, command.jar_id)], meddle),
+    Decider(Smash, lambda command: [Key(JAR, command.jar_id)], smash),
 )
 
 

@@ -433,10 +433,6 @@ class Engine:
         if batch.changes is not None:
             self._remember(work.rows, work.seals)
             self._committed(batch.changes.link)
-        for command_id, record in recorded.items():
-            known = _Known(record.fingerprint, _decoded(batch.first[command_id], record))
-            batch.repeats.append((batch.first.pop(command_id), known))
-            work.outcomes[command_id] = known.outcome
         batch.answer(recorded)
         self._ahead = self._head if self._turns_of_others == 0 else None
 
@@ -480,13 +476,18 @@ class _Batch:
         """Tell each caller what came of it; only what is durable is told."""
         outcomes = self.work.outcomes
         for command_id, waiting in self.first.items():
-            _answer(waiting, outcomes[command_id])
+            if command_id in recorded:
+                _retell(waiting, recorded[command_id])
+            else:
+                _answer(waiting, outcomes[command_id])
         for waiting, known in self.repeats:
             _repeat(waiting, known.fingerprint, known.outcome)
         for waiting in self.followers:
             command_id = waiting.command.command_id
-            fingerprint = recorded[command_id].fingerprint if command_id in recorded else self.first[command_id].fingerprint
-            _repeat(waiting, fingerprint, outcomes[command_id])
+            if command_id in recorded:
+                _retell(waiting, recorded[command_id])
+            else:
+                _repeat(waiting, self.first[command_id].fingerprint, outcomes[command_id])
 
 
 #: Clocks that differ by less are nothing to speak of.
@@ -518,6 +519,14 @@ def _decoded(waiting: Waiting, record: Record) -> Outcome:
     else:
         decision = Declined(lookup(stored["code"]), stored["detail"])
     return Outcome(decision, record.decided_at)
+
+
+def _retell(waiting: Waiting, record: Record) -> None:
+    """Answer from what is stored. Another wish's outcome is not even decoded: it may be of any shape."""
+    if waiting.fingerprint != record.fingerprint:
+        _refuse(waiting, Refusal(IDEMPOTENCY_CONFLICT))
+    else:
+        _repeat(waiting, record.fingerprint, _decoded(waiting, record))
 
 
 def _repeat(waiting: Waiting, fingerprint: bytes, outcome: Outcome | Exception) -> None:

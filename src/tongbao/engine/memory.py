@@ -132,6 +132,9 @@ class _MemorySession:
         changes = self._changes
         if changes is None:
             return
+        for relation, gone in changes.removed.items():
+            for each in gone:
+                del tables.table(relation)[each], tables.seals[relation.name][each]
         for group in (changes.inserted, changes.updated):
             for relation, written in group.items():
                 keys = list(map(relation.key_of, written.rows))

@@ -221,6 +221,10 @@ class _PostgresSession:
         return {row["command_id"]: Record(*row) for row in rows}
 
     async def save(self, changes: Changes) -> None:
+        for relation, keys in changes.removed.items():
+            done = await self._connection.execute(relation.remove_sql, *relation.key_arguments(keys))
+            if done != f"DELETE {len(keys)}":
+                raise RuntimeError(f"{relation.name}: {done} for {len(keys)} rows")
         for relation, written in changes.inserted.items():
             await self._insert(relation, written)
         for relation, written in changes.updated.items():

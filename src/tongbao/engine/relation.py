@@ -32,6 +32,7 @@ class Relation(Generic[Row]):
     read_only    rows are never written through this relation (which may show fewer columns than the table has)
     append_only  rows are only ever created, never looked up by a decider; they are part of the audit chain
     marks        a *declined* command may leave a new version here (a counter of wrong PINs); never anything with money in it
+    removable    a command may remove rows, and nothing of them stays: for what is about a person, not for what happened
     fixed        fields that never change once the row exists: an update leaves them out
     chain_order  append-only: the fields by which rows of one command increase in the order in which they are appended;
                  the key, unless said otherwise
@@ -53,6 +54,7 @@ class Relation(Generic[Row]):
         read_only: bool = False,
         append_only: bool = False,
         marks: bool = False,
+        removable: bool = False,
         fixed: Sequence[str] = (),
         chain_order: Sequence[str] = (),
         origin: str | None = None,
@@ -66,6 +68,7 @@ class Relation(Generic[Row]):
         self.read_only = read_only
         self.append_only = append_only
         self.marks = marks
+        self.removable = removable
         self.tally = tuple(tally)
         self.sealed = not (read_only or append_only)
         self.read_from = read_from or name
@@ -115,10 +118,12 @@ class Relation(Generic[Row]):
         values = ", ".join(f"${number}::{arrays[name]}" for number, name in enumerate(updated, 1))
         assigned = ", ".join(f"{name} = new.{name}" for name in (*changing, "seal"))
         same = " and ".join(f"t.{name} = new.{name}" for name in self.key_columns)
+        gone = " and ".join(f"t.{name} = gone.{name}" for name in self.key_columns)
         self.update_sql = f"update {self.name} t set {assigned} from unnest({values}) as new({', '.join(updated)}) where {same}"  # noqa: S608
+        self.remove_sql = f"delete from {self.name} t using unnest({wanted}) as gone({keys}) where {gone}"  # noqa: S608
 
     def key_arguments(self, keys: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """The arguments of `load_sql`: one array a key column, sorted, so that the server walks its index in one direction."""
+        """The arguments of `load_sql` and `remove_sql`: one array a key column, sorted: the server walks its index one way."""
         ordered = sorted(keys)
         return list(zip(*ordered, strict=True)) if self.composite else [ordered]
 

@@ -2,7 +2,8 @@
 
 **Seals** are sixteen bytes beside a row. A row changed behind the engine's back does not fit its seal. A row deleted, put back to
 an older version or copied from elsewhere fits its own seal; therefore each batch's link of the chain says, relation by relation,
-by how much the sum of all seals (modulo 2^128) grew: new seals added, old ones taken away. `verify` adds up what is stored and
+by how much the sum of all seals (modulo 2^128) grew: new seals added, old ones taken away, also those of rows that a command
+removed. `verify` adds up what is stored and
 what the links say. An additive multiset hash over a keyed pseudo-random function is collision-resistant for who lacks the key.
 Source: D. Clarke et al., "Incremental Multiset Hash Functions and Their Application to Memory Integrity Checking"
 (ASIACRYPT 2003), MSet-Add-Hash; RFC 7693 (BLAKE2b, keyed).

@@ -29,12 +29,14 @@ class Rows(msgspec.Struct):
 
 
 class Changes(msgspec.Struct):
-    """Everything that one batch writes: rows by relation (records and events among the appended), and its link of the chain.
+    """Everything that one batch writes: rows by relation (records and events among the appended), keys of those removed, and its
+    link of the chain.
     `derived`: rows of which only derived fields changed, for a store that has no other way to derive them."""
 
     inserted: dict[Relation[Any], Rows]
     updated: dict[Relation[Any], Rows]
     appended: dict[Relation[Any], Rows]
+    removed: dict[Relation[Any], list[Any]]
     derived: dict[Key, Any]
     link: Link
 

@@ -130,6 +130,14 @@ class View:
         key: Key = (relation, relation.key_of(row))  # type: ignore[assignment]
         self._now[key] = self._written[key] = row
 
+    def remove(self, relation: Relation[Row], key: Hashable) -> None:
+        """Have no such row from now on. Only relations declared `removable` allow it."""
+        if not relation.removable:
+            raise InvariantBroken(f"no command removes rows of {relation.name}")
+        gone = Key(relation, key)
+        if self.get(relation, key) is not None:
+            self._now[gone] = self._written[gone] = None
+
     def derive(self, relation: Relation[Row], row: Row) -> None:
         """The new version of a row that exists, of which only derived fields changed: nothing of it needs to be written."""
         key: Key = (relation, relation.key_of(row))  # type: ignore[assignment]
@@ -179,7 +187,8 @@ class View:
 
 
 class Left(NamedTuple):
-    """What a command left: rows as they are now, those of them to be written, rows appended by relation, events, tallies."""
+    """What a command left: rows as they are now (None: removed), those of them to be written, rows appended by relation, events,
+    tallies."""
 
     now: dict[Key, Any]
     written: dict[Key, Any]

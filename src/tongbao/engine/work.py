@@ -212,10 +212,16 @@ class Work:
             self._count(Key(relation, key), sums)
         inserted: dict[Relation[Any], Rows] = {}
         updated: dict[Relation[Any], Rows] = {}
+        gone: dict[Relation[Any], list[Any]] = {}
         grew: dict[str, int] = {}
         for key, row in self.written.items():
             relation = key[0]
             before = self._before[key]
+            if row is None:
+                if before is not None:
+                    gone.setdefault(relation, []).append(key[1])
+                    grew[relation.name] = removed(grew.get(relation.name, 0), self._seal_of(key, before))
+                continue
             group = inserted if before is None else updated
             into = group.get(relation)
             if into is None:
@@ -224,7 +230,7 @@ class Work:
             seal = self._sealer.seal(relation, encoded)
             total = added(grew.get(relation.name, 0), seal)
             if before is not None:
-                total = removed(total, self.seals.get(key) or self._sealer.seal(relation, relation.encode(before)))
+                total = removed(total, self._seal_of(key, before))
             grew[relation.name] = total
             self.seals[key] = seal
             into.rows.append(row)
@@ -241,7 +247,11 @@ class Work:
             len(self._leaves),
             self.now,
         )
-        return Changes(inserted, updated, self.appended, self.derived, link)
+        return Changes(inserted, updated, self.appended, gone, self.derived, link)
+
+    def _seal_of(self, key: Key, before: Any) -> bytes:
+        """The seal of a row as it was before the batch."""
+        return self.seals.get(key) or self._sealer.seal(key[0], key[0].encode(before))
 
     def _count(self, key: Key, sums: list[int]) -> None:
         relation = key.relation
