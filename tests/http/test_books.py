@@ -173,30 +173,32 @@ async def test_opening_balances_are_tried_before_they_are_posted(town: Town) -> 
     assert posted["state"] == "DONE" and posted["outcome"]
     assert again["outcome"] == posted["outcome"]
     # The bank knows nothing of this money: tests to come compare the books with its own.
-    ok(await town.finance.post(f"/v1/console/journals/{posted['outcome']}/reverse", {"reason": "tried out"}), status=201)
+    undone = f"/v1/console/journals/{posted['outcome']}/reverse"
+    refused(await town.admin.post(undone, {"reason": "alone"}), 403, "approval_needed")
+    assert (await town.agreed("journal.reverse", {"journal_id": posted["outcome"]}))["state"] == "DONE"
 
 
-async def test_a_journal_is_reversed_once(town: Town) -> None:
+async def test_a_journal_is_reversed_once_and_by_two(town: Town) -> None:
     posted = await opened(town, "3901", "2.00")
-    path = f"/v1/console/journals/{posted}"
-    refused(await town.finance.post(f"{path}/reverse", {"reason": "  "}), 400, "reason_missing")
-    undoing = ok(await town.finance.post(f"{path}/reverse", {"reason": "typed twice"}), JournalAnswer, 201)
-    assert (undoing.reverses, undoing.memo, undoing.reversible) == (posted, "typed twice", False)
+    path, wish = f"/v1/console/journals/{posted}", {"journal_id": posted}
+    refused(await town.finance.post(f"{path}/reverse", {"reason": "typed twice"}), 403, "approval_needed")
+    done = await town.agreed("journal.reverse", wish)
+    assert done["state"] == "DONE"
+    undoing = ok(await town.support.get(f"/v1/console/journals/{done['outcome']}"), JournalAnswer)
+    assert (undoing.reverses, undoing.memo, undoing.reversible) == (posted, "as the test asks", False)
     original = ok(await town.support.get(path), JournalAnswer)
     assert (original.reversed_by, original.reversible) == (undoing.journal_id, False)
     assert sorted(entry.amount for entry in original.entries) == sorted(entry.amount for entry in undoing.entries)
-    refused(await town.finance.post(f"{path}/reverse", {"reason": "again"}), 409, "journal_reversed")
-    refused(
-        await town.finance.post(f"/v1/console/journals/{undoing.journal_id}/reverse", {"reason": "x"}), 422, "journal_is_reversal"
-    )
+    assert (await town.agreed("journal.reverse", wish))["outcome"] == "journal_reversed"
+    assert (await town.agreed("journal.reverse", {"journal_id": undoing.journal_id}))["outcome"] == "journal_is_reversal"
 
 
 async def test_a_payment_is_refunded_not_reversed(town: Town) -> None:
     await town.pay(town.ann, await town.order(town.shop, "1.00"))
     entry = ok(await town.support.get(f"{ACCOUNTS}/{wallet(town.ann)}/statement", limit=1))["items"][0]
-    path = f"/v1/console/journals/{entry['journal_id']}"
-    assert not ok(await town.support.get(path), JournalAnswer).reversible
-    refused(await town.finance.post(f"{path}/reverse", {"reason": "x"}), 409, "reversed_elsewhere")
+    assert not ok(await town.support.get(f"/v1/console/journals/{entry['journal_id']}"), JournalAnswer).reversible
+    wish = {"kind": "journal.reverse", "body": {"journal_id": entry["journal_id"]}, "reason": "instead of a refund"}
+    refused(await town.finance.post("/v1/console/proposals", wish), 409, "reversed_elsewhere")
 
 
 async def test_a_frozen_wallet_pays_nothing_until_the_reason_is_lifted(town: Town) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
-from tests.http.town import PASSWORD, Person, Town, ok, refused, session_of
+from tests.http.town import PASSWORD, Person, Town, ok, refused, session_of, until
 from tongbao.app import console
 from tongbao.app.asgi import GUARDS, ROUTES, application, open_services
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
+from tongbao.channels.simulated.messages import Delivered
 from tongbao.ledger.api import CUSTOMER_WALLET, account_id
 from tongbao.operators.api import looks_at
 from tongbao.operators.permissions import ROLE_NAMES, ROLES
@@ -24,12 +27,48 @@ def wallet(person: Person) -> str:
 
 
 async def hired(town: Town, roles: list[str], name: str = "Somebody") -> Person:
-    """An operator whom two others took on."""
-    body = {"login": f"{uuid4().hex}@tongbao.test", "name": name, "roles": roles, "password": PASSWORD}
+    """An operator whom two others took on, and who chose their own password."""
+    login = f"{uuid4().hex}@tongbao.test"
+    made = await invited(town, {"login": login, "name": name, "roles": roles})
+    assert (await welcomed(town, await link(town, login), await code(town.boss, made))).status_code == 204
+    answer = await enters(town, login)
+    return Person(town.here, session_of(answer), operator_id=made["outcome"], login=login)
+
+
+async def invited(town: Town, body: dict[str, Any]) -> dict[str, Any]:
     made = await town.agreed("operator.create", body, town.admin)
     assert made["state"] == "DONE", made
-    answer = await town.here.post("/v1/console/login", json={"login": body["login"], "password": PASSWORD})
-    return Person(town.here, session_of(answer), operator_id=made["outcome"])
+    return made
+
+
+async def link(town: Town, login: str, after: int = 0) -> str:
+    """What stands behind the # of the link that was sent to this address, after so many before it."""
+    sent: list[str] = []
+
+    async def arrived() -> bool:
+        sent[:] = [text.partition("/console/welcome#")[2] for text in map(_text, await town.stack.messages.outbox(login))]
+        return len([one for one in sent if one]) > after
+
+    await until(arrived, seconds=30)
+    return next(one for one in sent if one)
+
+
+def _text(message: Delivered) -> str:
+    return message.text
+
+
+async def code(approver: Person, made: dict[str, Any]) -> str:
+    """The half of an invitation that its approver has."""
+    told: str = ok(await approver.get(f"/v1/console/proposals/{made['proposal_id']}/code"))["code"]
+    return told
+
+
+async def welcomed(town: Town, link: str, code: str, password: str = PASSWORD) -> httpx.Response:
+    return await town.here.post("/v1/console/welcome", json={"link": link, "code": code, "password": password})
+
+
+async def enters(town: Town, login: str) -> httpx.Response:
+    return await town.here.post("/v1/console/login", json={"login": login, "password": PASSWORD})
 
 
 async def frozen(town: Town) -> Person:
@@ -52,7 +91,7 @@ def wish(who: Person, **more: Any) -> dict[str, Any]:
 
 
 def test_every_console_route_stands_behind_a_permission() -> None:
-    open_to_all = {"/v1/console/login"}
+    open_to_all = {"/v1/console/login", "/v1/console/welcome"}
     for route in ROUTES:
         for path in route.paths:
             if path.startswith("/v1/console") and path not in open_to_all:
@@ -203,11 +242,15 @@ WRONG_WISHES = [
     ("a body with a field too many", {"body": {"x": 1}}, 400, "act_malformed"),
     ("no reason to speak of", {"reason": " ?  "}, 400, "reason_too_short"),
     ("an emergency in two words", {"alone": True, "reason": "it burns"}, 400, "reason_too_short"),
-    ("somebody new with a hash of their own", {"kind": "operator.create", "body": {
-        "login": "x@example.com", "name": "X", "roles": ["admin"], "password": PASSWORD, "password_hash": "x"}},
-     400, "act_malformed"),
+    ("somebody new with a password that another chose", {"kind": "operator.create", "body": {
+        "login": "x@example.com", "name": "X", "roles": ["admin"], "password": PASSWORD}}, 400, "act_malformed"),
+    ("somebody new who cannot be reached", {"kind": "operator.create", "body": {
+        "login": "nowhere", "name": "X", "roles": ["admin"]}}, 400, "login_format"),
+    ("letting a customer in again", {"kind": "operator.reset", "body": {"operator_id": "$ann"}}, 404, "operator_not_found"),
+    ("undoing a journal that is none", {"kind": "journal.reverse", "body": {"journal_id": str(UUID(int=1))}}, 404,
+     "journal_not_found"),
     ("somebody new in a role we do not have", {"kind": "operator.create", "body": {
-        "login": "x@example.com", "name": "X", "roles": ["owner"], "password": PASSWORD}}, 400, "role_unknown"),
+        "login": "x@example.com", "name": "X", "roles": ["owner"]}}, 400, "role_unknown"),
     ("somebody who is no operator", {"kind": "operator.roles", "body": {"operator_id": "$ann", "roles": []}}, 404,
      "operator_not_found"),
 ]  # fmt: skip
@@ -222,18 +265,72 @@ async def test_a_wish_that_makes_no_sense_is_refused(town: Town, more: dict[str,
     refused(await town.admin.post("/v1/console/proposals", asked), status, code)
 
 
+# ── invitations ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 @on_the_town
-async def test_a_first_password_is_shown_to_nobody(town: Town) -> None:
+async def test_neither_who_proposed_an_operator_nor_who_approved_can_log_in_as_them(town: Town) -> None:
+    """The proposer named an address of their own: they have the link, and the newcomer's name."""
     login = f"{uuid4().hex}@tongbao.test"
-    body = {"login": login, "name": "New", "roles": ["kyc"], "password": PASSWORD}
-    made = await town.agreed("operator.create", body, town.admin)
-    assert (made["body"]["password"], made["body"]["password_hash"]) == ("…", "…")
-    kept = await town.books.fetchval("select body from proposal where proposal_id = $1", UUID(made["proposal_id"]))
-    assert PASSWORD.encode() not in kept and login.encode() not in kept
-    async with open_services(town.stack.settings, town.stack.dsn) as services:
-        operators = services.operators
-        (text,) = await operators.bodies([await operators.proposal(UUID(made["proposal_id"]))])
-    assert PASSWORD not in text and "$argon2id$" in text and login in text
+    made = await invited(town, {"login": login, "name": "New", "roles": ["kyc"]})
+    refused(await enters(town, login), 401, "wrong_credentials")
+    refused(await town.admin.get(f"/v1/console/proposals/{made['proposal_id']}/code"), 403, "not_the_approver")
+    sent, told = await link(town, login), await code(town.boss, made)
+    assert told not in str(made) and sent not in str(made)
+    for wrong_link, wrong_code in ((sent, "0000-0000"), ("A" * 64, told), ("", told), (sent[:-4], told)):
+        refused(await welcomed(town, wrong_link, wrong_code), 401, "invitation_wrong")
+    refused(await welcomed(town, sent, told, "short"), 400, "password_too_short")
+    refused(await enters(town, login), 401, "wrong_credentials")
+    assert (await welcomed(town, sent, told.lower().replace("-", " "))).status_code == 204
+    session_of(await enters(town, login))
+    refused(await welcomed(town, sent, told, "another horse battery"), 401, "invitation_wrong")
+    refused(await town.boss.get(f"/v1/console/proposals/{made['proposal_id']}/code"), 410, "invitation_ended")
+
+
+@on_the_town
+async def test_five_wrong_codes_end_an_invitation(town: Town) -> None:
+    login = f"{uuid4().hex}@tongbao.test"
+    made = await invited(town, {"login": login, "name": "Guessed", "roles": ["kyc"]})
+    sent, told = await link(town, login), await code(town.boss, made)
+    for _ in range(5):
+        refused(await welcomed(town, sent, "0000-0000"), 401, "invitation_wrong")
+    refused(await welcomed(town, sent, told), 401, "invitation_wrong")
+    refused(await town.boss.get(f"/v1/console/proposals/{made['proposal_id']}/code"), 410, "invitation_ended")
+
+
+@on_the_town
+async def test_nothing_in_the_database_opens_an_invitation(town: Town) -> None:
+    login = f"{uuid4().hex}@tongbao.test"
+    made = await invited(town, {"login": login, "name": "Kept", "roles": ["kyc"]})
+    sent, told = await link(town, login), await code(town.boss, made)
+    secret = urlsafe_b64decode(sent)[16:]
+    for table in ("operator_invitation", "message", "proposal", "command", "outbox"):
+        for row in await town.books.fetch(f"select {table}::text as whole from {table}"):
+            assert sent not in row["whole"] and told.replace("-", "") not in row["whole"], table
+            assert secret.hex() not in row["whole"], table
+
+
+@on_the_town
+async def test_who_is_let_in_again_loses_password_and_sessions_and_takes_two(town: Town) -> None:
+    who = await hired(town, ["support"], "Lost")
+    ok(await who.get("/v1/console/customers"))
+    wish = {"kind": "operator.reset", "body": {"operator_id": who.operator_id}, "reason": "lost the telephone"}
+    mine = ok(await town.boss.post("/v1/console/proposals", wish), status=201)
+    refused(await town.boss.post(f"/v1/console/proposals/{mine['proposal_id']}/approve"), 403, "own_proposal")
+    done = ok(await town.admin.post(f"/v1/console/proposals/{mine['proposal_id']}/approve"))
+    assert (done["state"], done["outcome"]) == ("DONE", who.operator_id)
+    refused(await who.get("/v1/console/customers"), 401, "unauthenticated")
+    refused(await enters(town, who.login), 401, "wrong_credentials")
+    (line,) = [
+        each for each in ok(await town.boss.get("/v1/console/operators", limit=100))["items"]
+        if each["operator_id"] == who.operator_id
+    ]  # fmt: skip
+    assert line["invited_until"]
+    assert (await welcomed(town, await link(town, who.login, after=1), await code(town.admin, done))).status_code == 204
+    session_of(await enters(town, who.login))
+
+
+# ── what two do ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @on_the_town

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
-from tests.operators.test_ladder import deciding, operator, proposed
+from msgspec.structs import replace
+
+from tests.operators.test_ladder import accepting, deciding, invited, operator, proposed, resetting
 from tests.support.leavings import rows
 from tests.support.town import NOON, town
 from tongbao.engine.api import MemoryStore
+from tongbao.identity.alerts import ALERT, MESSAGE
 from tongbao.identity.types import PRINCIPAL, SESSION, OpenSession
+from tongbao.operators.invitations import INVITATION, MESSAGE_KIND
 from tongbao.operators.permissions import ROLES, Permission, grants, permissions_of
 from tongbao.operators.types import INCIDENT, OPERATOR_ACT, PROPOSAL, FinishProposal, Incident, RecordAct, SetRoles, Subject
 
@@ -90,3 +94,34 @@ def test_an_auditor_and_support_change_nothing() -> None:
     }  # fmt: skip
     assert ROLES["auditor"] <= reading
     assert ROLES["support"] <= reading
+
+
+async def test_nobody_has_a_password_until_they_chose_it_and_losing_access_ends_sessions() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        who = await invited(place)
+        assert [row.password_hash for row in rows(store, PRINCIPAL)] == [""]
+        (sent,) = rows(store, MESSAGE)
+        assert (sent.customer_id, sent.kind, sent.state) == (who, MESSAGE_KIND, "PENDING")
+        await place.happens(accepting(place, who))
+        assert [row.password_hash for row in rows(store, PRINCIPAL)] == ["argon2 of mine"]
+        assert [alert.kind for alert in rows(store, ALERT)] == ["password_changed"]
+        session = await place.happens(
+            OpenSession(command_id=place.id(), principal_id=who, token_hash=b"t" * 32, device_name=b"x", lifetime_s=60)
+        )
+        await place.happens(replace(resetting(place, who), sessions=(session.session_id,)))
+    assert [row.password_hash for row in rows(store, PRINCIPAL)] == [""]
+    assert [row.ended_at for row in rows(store, SESSION)] == [NOON]
+    (invitation,) = rows(store, INVITATION)
+    assert (invitation.accepted_at, invitation.tries, invitation.expires_at) == (None, 0, NOON + timedelta(hours=72))
+
+
+async def test_letting_one_in_again_ends_no_session_of_another() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        who, other = await operator(place, "a"), await operator(place, "b")
+        session = await place.happens(
+            OpenSession(command_id=place.id(), principal_id=other, token_hash=b"t" * 32, device_name=b"x", lifetime_s=60)
+        )
+        await place.happens(replace(resetting(place, who), sessions=(session.session_id,)))
+    assert [row.ended_at for row in rows(store, SESSION)] == [None]

@@ -25,7 +25,7 @@ _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]{1,64})`")
 _ON_THE_WIRE = {"in_state": "state", "first_day": "from", "last_day": "to", "day": "date"}
 _WITHOUT_BODY = {"GET", "HEAD", "DELETE", "OPTIONS"}
 #: Addresses at which a secret is tried by somebody who has no session yet.
-_TRIES_A_SECRET = re.compile(r"^/+v1/[a-z]+/(?:.*/)?(?:login|register|codes?|recovery|recover)(?:/|$)")
+_TRIES_A_SECRET = re.compile(r"^/+v1/[a-z]+/(?:.*/)?(?:login|register|codes?|recovery|recover|welcome)(?:/|$)")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 #: Who is asking, and for which attempt: of two it would be chance which one counts, and a proxy before us may choose the other.
 _ONCE = (b"authorization", b"idempotency-key")

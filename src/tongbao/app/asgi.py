@@ -69,7 +69,8 @@ from tongbao.merchants.entity_service import EntityService
 from tongbao.merchants.service import MerchantService
 from tongbao.methods.qr import http as qr_http
 from tongbao.methods.qr.api import CodeSigner
-from tongbao.operators.api import OperatorService
+from tongbao.operators import invitations
+from tongbao.operators.api import Invitations, OperatorService
 from tongbao.payments import http as payments_http
 from tongbao.payments.cards import Cards
 from tongbao.payments.service import PaymentService
@@ -151,6 +152,10 @@ class Services:
         self.operators = OperatorService(
             engine, pool, self.identity, clock, self.vault, KINDS, lambda: self, four_eyes=settings.four_eyes
         )
+        self.invitations = Invitations(
+            engine, pool, self.identity, keys, self.vault, clock, settings.public_url or f"http://{settings.host}:{settings.port}"
+        )
+        self.safety.texts[invitations.MESSAGE_KIND] = self.invitations.text
         self.page_reports = PageReports(pool, clock)
         self.page_watch = PageWatch(f"http://{settings.host}:{settings.port}", settings.watch_pages_every_s)
         self.privacy = PrivacyService(engine, pool, self.vault, clock)
@@ -281,6 +286,7 @@ PARTS = frozenset(
         "ledger",
         "listener",
         "operators",
+        "invitations",
         "page_reports",
         "clock",
         "pool",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import asyncpg
@@ -61,6 +62,8 @@ class SafetyService:
         self._vault = vault
         self._clock = clock
         self.codes_asked = codes_asked
+        #: What messages of other modules' kinds say.
+        self.texts: dict[str, Callable[[Message, Locale], Awaitable[str]]] = {}
         self._sending: set[asyncio.Task[None]] = set()
 
     # ── one-time codes ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -185,7 +188,8 @@ class SafetyService:
         to = (await self._identity.person(message.customer_id)).login
         state: Delivery = "FAILED"
         if to:  # nobody is told whose data was erased
-            text = alert_text(message.kind, principal.locale)
+            write = self.texts.get(message.kind)
+            text = await write(message, principal.locale) if write else alert_text(message.kind, principal.locale)
             state = await self._channel.send(str(message.message_id), to, text)
         if state == "UNKNOWN" and message.attempts + 1 >= _MOST_ATTEMPTS:
             state = "FAILED"

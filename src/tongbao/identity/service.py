@@ -199,14 +199,6 @@ class IdentityService:
         password_hash = await self.password_hash(password)
         return await sealed(self._vault, new_id(self._clock.now()), login, name, locale, password_hash, roles)
 
-    async def enrol_operator(
-        self, command_id: UUID, login: str, name: str, locale: Locale, password_hash: str, roles: str
-    ) -> UUID:
-        """Make an operator whose password was hashed when they were proposed; their id. Declines `login_taken`."""
-        who = await sealed(self._vault, new_id(self._clock.now()), login, name, locale, password_hash, roles)
-        command = Register(command_id=command_id, audience="console", who=who)
-        return cast(Registered, accepted(await self._engine.submit(command))).principal_id
-
     async def log_in(
         self, audience: Audience, login: str, password: str, device_name: str, device_token: str = "", address: str = ""
     ) -> LoggedIn:
@@ -228,8 +220,8 @@ class IdentityService:
         until = await self._pool.fetchval(QUERIES["tries_waiting"], ids_of(trying), self._clock.now())
         if until is not None:  # nothing is hashed for who guesses on
             raise Refusal(errors.LOGIN_LOCKED, until=until)
-        right = await self._in_thread(self._verify, principal.password_hash if principal else self._nobody, password)
-        if principal is None or not right:
+        right = await self._in_thread(self._verify, (principal and principal.password_hash) or self._nobody, password)
+        if principal is None or not principal.password_hash or not right:
             wrong = CountWrongPassword(command_id=new_id(self._clock.now()), trying=trying)
             accepted(await self._engine.submit(wrong))
 

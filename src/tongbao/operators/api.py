@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from tongbao.identity.service import IdentityService
+from tongbao.operators.invitation_service import Invitations
 from tongbao.operators.kinds import Kind, act_id
 from tongbao.operators.permissions import Permission, Role, permissions_of
 from tongbao.operators.service import OperatorService
@@ -16,7 +17,8 @@ from tongbao.operators.types import MACHINE, Incident, OperatorAct, Proposal, Su
 from tongbao.security.masking import mask_name
 
 __all__ = [
-    "MACHINE", "Incident", "Kind", "Look", "OperatorAct", "OperatorService", "Permission", "Proposal", "Role", "Subject",
+    "MACHINE", "Incident", "Invitations", "Kind", "Look", "OperatorAct", "OperatorService", "Permission", "Proposal", "Role",
+    "Subject",
     "act_id", "looks_at", "permissions_of",
 ]  # fmt: skip
 

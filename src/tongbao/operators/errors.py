@@ -33,6 +33,20 @@ INCIDENT_NOT_FOUND = decline("incident_not_found", "该事件不存在。", "The
 INCIDENT_REVIEWED = decline("incident_reviewed", "该事件已复核。", "This incident has been reviewed already.", status=409)
 OWN_INCIDENT = decline("own_incident", "须由另一位操作员复核此事件。", "Another operator must review this incident.", status=403)
 
+INVITATION_WRONG = decline(
+    "invitation_wrong",
+    "链接或代码不正确，或已失效。请向批准人核对，或请其重新发起。",
+    "The link or the code is wrong, or over. Ask who approved you, or to be invited anew.",
+    status=401,
+)
+INVITATION_ENDED = refusal(
+    "invitation_ended",
+    "该邀请已使用、已失效或已被新的邀请取代。",
+    "This invitation was used, is over, or a newer one took its place.",
+    status=410,
+)
+NOT_THE_APPROVER = refusal("not_the_approver", "代码只显示给批准人。", "The code is shown only to who approved.", status=403)
+
 APPROVAL_NEEDED = refusal(
     "approval_needed",
     "此操作须两人复核：请提交申请（{kind}），由另一位操作员批准。",

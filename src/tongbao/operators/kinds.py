@@ -28,7 +28,6 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
                  after a crash, with `act_id(proposal)` as its command's id. Raises `Refusal` when it is declined
     check        looks at a body when it is proposed: (services, body) -> the body to be kept. Raises `Refusal`; changes nothing
     alone        whether one operator may do it in an emergency, and be looked at afterwards
-    hidden       fields of the body that are shown to nobody
     """
 
     name: str
@@ -41,7 +40,6 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[[Any, Proposal, Any], Awaitable[str]]
     check: Callable[[Any, Any], Awaitable[Any]] | None = None
     alone: bool = False
-    hidden: tuple[str, ...] = ()
 
     def read(self, body: object) -> Any:
         """A body as it was sent. Refuses `act_malformed`."""
@@ -56,14 +54,13 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
     def shown(self, text: str) -> dict[str, Any]:
         """What may be seen of a body that was kept."""
-        told: dict[str, Any] = {**msgspec.json.decode(text)}
-        return {name: "…" if name in self.hidden else value for name, value in told.items()}
+        told: dict[str, Any] = msgspec.json.decode(text)
+        return told
 
 
-def canonical(body: msgspec.Struct, hidden: tuple[str, ...] = ()) -> str:
-    """A body's one spelling, without its hidden fields."""
-    fields = {name: value for name, value in msgspec.structs.asdict(body).items() if name not in hidden}
-    return msgspec.json.encode(fields, order="sorted").decode()
+def canonical(body: msgspec.Struct) -> str:
+    """A body's one spelling."""
+    return msgspec.json.encode(body, order="sorted").decode()
 
 
 def act_id(proposal: Proposal) -> Any:

@@ -111,7 +111,7 @@ class OperatorService:
         if alone and not kind.alone:
             raise Refusal(errors.BREAK_GLASS_NOT_ALLOWED)
         wished = kind.read(body)
-        said = hashlib.sha256(canonical(wished, kind.hidden).encode()).digest()
+        said = hashlib.sha256(canonical(wished).encode()).digest()
         subject = kind.subject(wished)
         if kind.check is not None:
             wished = await kind.check(self._services(), wished)

@@ -93,7 +93,7 @@ OPERATOR_ACT: Relation[OperatorAct] = Relation("operator_act", OperatorAct, key=
 
 
 class Propose(Command, frozen=True, kw_only=True):
-    """Wish a sensitive act. `said`: the SHA-256 of the body as it was sent, without passwords; `body` is sealed anew."""
+    """Wish a sensitive act. `said`: the SHA-256 of the body as it was sent; `body` is sealed anew."""
 
     kind = "operators.propose"
     act: str

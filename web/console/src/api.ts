@@ -93,6 +93,7 @@ const accountAct = (id: string, act: string, key: string, body: unknown): Promis
 
 export const api = {
   login: (login: string, password: string) => client.post<OperatorSession>('/login', { body: { login, password } }),
+  welcome: (link: string, code: string, password: string) => client.post<undefined>('/welcome', { body: { link, code, password } }),
   logout: () => client.post<undefined>('/logout'),
   me: () => client.get<Operator>('/me'),
   payments: (query: Query, cursor: string | null) => list<ConsolePayment>('/payments', query, cursor),
@@ -128,6 +129,7 @@ export const api = {
   waiting: () => client.get<Waiting>('/waiting'),
   proposals: (query: Query, cursor: string | null) => list<Proposal>('/proposals', query, cursor),
   proposal: (id: string) => client.get<Proposal>(`/proposals/${seg(id)}`),
+  invitationCode: (id: string) => client.get<{ code: string; expires_at: string }>(`/proposals/${seg(id)}/code`),
   propose: (key: string, body: Propose) => client.post<Proposal>('/proposals', { key, body, money: body.alone, timeout: 60_000 }),
   approve: (id: string, key: string, note: string) => client.post<Proposal>(`/proposals/${seg(id)}/approve`, { key, body: { note }, timeout: 60_000 }),
   reject: (id: string, key: string, note: string) => client.post<Proposal>(`/proposals/${seg(id)}/reject`, { key, body: { note }, money: false }),

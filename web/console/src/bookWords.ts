@@ -87,7 +87,6 @@ export const bookWords = defineMessages(
     'journal.reversed': '已被冲正',
     'journal.reversedBy': '被此凭证冲正',
     'journal.reversesOther': '冲正的是',
-    'journal.done': '已冲正，这是新写入的凭证。',
 
     'holds.title': '冻结款',
     'holds.lead': '生效中的冻结款，最先到期的在前；按账户查看时包括已结束的。',
@@ -245,7 +244,6 @@ export const bookWords = defineMessages(
     'journal.reversed': 'Reversed',
     'journal.reversedBy': 'Reversed by',
     'journal.reversesOther': 'Reverses',
-    'journal.done': 'Reversed. This is the journal that was written.',
 
     'holds.title': 'Holds',
     'holds.lead': 'Active holds, soonest to expire first; of one account, those that have ended too.',

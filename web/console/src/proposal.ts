@@ -15,6 +15,7 @@ export interface Told {
   account?: string
   payment?: string
   operator?: string
+  journal?: string
   customer?: string
   merchant?: string
 }
@@ -50,6 +51,8 @@ const TELL: Record<string, (body: Body, currency: string) => Told> = {
   'operator.create': (body) => ({
     sentence: t('told.create', { name: text(body['name']), login: text(body['login']), roles: rolesSaid(list(body['roles'])) }),
   }),
+  'operator.reset': (body) => ({ sentence: t('told.reset'), operator: text(body['operator_id']) }),
+  'journal.reverse': (body) => ({ sentence: t('told.reverse'), journal: text(body['journal_id']) }),
   'operator.roles': (body) => ({
     sentence: list(body['roles']).length ? t('told.roles', { roles: rolesSaid(list(body['roles'])) }) : t('told.disable'),
     operator: text(body['operator_id']),

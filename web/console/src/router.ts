@@ -1,7 +1,7 @@
 /**
  * The console's pages. Every filter is in the query, so that a view can be sent to a colleague.
  *
- *   /login
+ *   /login, /welcome#…                 logging in; an invitation accepted
  *   /payments, /payments/:id           find by payment id, order no., payer's login, merchant (q, state, from, to)
  *   /journals/:id                      one journal as debits and credits
  *   /accounts, /accounts/:id           the accounts (code, owner); one account's statement (from, to)
@@ -32,6 +32,7 @@ export const router = createRouter({
   routes: [
     { path: '/', redirect: () => home() },
     { path: '/login', component: () => import('./pages/Login.vue'), meta: { heading: 'login.title', guest: true } },
+    { path: '/welcome', component: () => import('./pages/Welcome.vue'), meta: { heading: 'welcome.title', guest: true } },
     { path: '/payments', component: () => import('./pages/Payments.vue'), meta: { heading: 'payments.title' } },
     { path: '/payments/:id', component: () => import('./pages/PaymentDetail.vue'), props: true, meta: { heading: 'payment.title' } },
     { path: '/journals/:id', component: () => import('./pages/JournalDetail.vue'), props: true, meta: { heading: 'journal.title' } },

@@ -77,7 +77,7 @@ def _asked(answer: Any) -> Iterable[Subject]:
     return {Subject("customer", answer.customer_id)} if answer.customer_id else ()
 
 
-#: Who may do what, and what is written down about it. Logging in is anybody's.
+#: Who may do what, and what is written down about it. Logging in is anybody's, and so is accepting an invitation.
 RIGHTS: tuple[Right, ...] = (
     Right(route=session.log_out, permission=_P.SELF),
     Right(route=session.me, permission=_P.SELF),
@@ -96,7 +96,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=states.limit_account, permission=_P.ACCOUNTS_BOUND, about=_ACCOUNT, takes_two="account.bound"),
     Right(route=states.holds, permission=_P.ACCOUNTS_READ, shows=_owners),
     Right(route=states.void_hold, permission=_P.BOOKS_ACT, about=_HOLD),
-    Right(route=states.reverse_journal, permission=_P.BOOKS_ACT, about=_JOURNAL),
+    Right(route=states.reverse_journal, permission=_P.BOOKS_ACT, about=_JOURNAL, takes_two="journal.reverse"),
     Right(route=books.trial_balance, permission=_P.BOOKS_READ),
     Right(route=books.general_ledger, permission=_P.BOOKS_READ),
     Right(route=books.general_ledger_days, permission=_P.BOOKS_READ),
@@ -137,6 +137,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=proposals.waiting, permission=_P.PROPOSALS),
     Right(route=proposals.proposals, permission=_P.PROPOSALS),
     Right(route=proposals.one_proposal, permission=_P.PROPOSALS),
+    Right(route=proposals.code, permission=_P.OPERATORS_CHANGE, about=_PROPOSAL),
     Right(route=proposals.propose, permission=_P.PROPOSALS, shows=lambda made: [Subject("proposal", made.proposal_id)]),
     Right(route=proposals.approve, permission=_P.PROPOSALS, about=_PROPOSAL),
     Right(route=proposals.reject, permission=_P.PROPOSALS, about=_PROPOSAL),
@@ -163,7 +164,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=privacy.sign_assessment, permission=_P.PRIVACY_ACT, about=_ASSESSMENT),
 )
 
-ROUTES = (session.log_in, *(right.route for right in RIGHTS))
+ROUTES = (session.log_in, session.welcome, *(right.route for right in RIGHTS))
 
 
 def permission_of(path: str, method: str) -> Permission | None:

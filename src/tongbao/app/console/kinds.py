@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from tongbao.app.console.exchange import ExportBody, export_days
 from tongbao.app.console.wire import day
-from tongbao.identity.rules import normal_login
+from tongbao.identity.rules import normal_login, normal_name
 from tongbao.identity.types import Locale
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
+from tongbao.kernel.ids import new_id
 from tongbao.kernel.money import parse
 from tongbao.ledger.commands import FreezeReason
-from tongbao.ledger.errors import ACCOUNT_NOT_FOUND
+from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, JOURNAL_NOT_FOUND
 from tongbao.ledger.exchange import opening
 from tongbao.operators.api import Kind, Permission, Proposal, Subject, act_id
 from tongbao.operators.errors import ACT_MALFORMED, OPERATOR_NOT_FOUND
@@ -61,6 +62,12 @@ class OpeningFileBody(web.Request, frozen=True, kw_only=True):
     value_date: Day
 
 
+class ReverseJournalBody(web.Request, frozen=True, kw_only=True):
+    """A journal to be undone by its exact opposite; why stands in the proposal."""
+
+    journal_id: Id
+
+
 class RefundBody(web.Request, frozen=True, kw_only=True):
     """Give a payer money back in the merchant's stead."""
 
@@ -70,14 +77,12 @@ class RefundBody(web.Request, frozen=True, kw_only=True):
 
 
 class NewOperatorBody(web.Request, frozen=True, kw_only=True):
-    """Somebody new at the console, with a first password. Only the password's hash is kept (`password_hash`, never sent)."""
+    """Somebody new at the console. They choose their own password, by a link sent to `login` and a code shown to who approves."""
 
     login: Annotated[str, msgspec.Meta(max_length=254)]
     name: Annotated[str, msgspec.Meta(max_length=200)]
     locale: Locale = "zh"
     roles: Roles
-    password: Annotated[str, msgspec.Meta(max_length=1024)] = ""
-    password_hash: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
 class RolesBody(web.Request, frozen=True, kw_only=True):
@@ -85,6 +90,12 @@ class RolesBody(web.Request, frozen=True, kw_only=True):
 
     operator_id: Id
     roles: Roles
+
+
+class ResetBody(web.Request, frozen=True, kw_only=True):
+    """An operator who lost their password or second factor: both are taken away, and they are invited anew."""
+
+    operator_id: Id
 
 
 async def _unfreeze(services: Services, proposal: Proposal, body: UnfreezeBody) -> str:
@@ -140,6 +151,18 @@ async def _check_opening(services: Services, body: OpeningFileBody) -> OpeningFi
     return body
 
 
+async def _reverse(services: Services, proposal: Proposal, body: ReverseJournalBody) -> str:
+    journal_id = web.parse_id(body.journal_id, JOURNAL_NOT_FOUND)
+    undoing = await services.ledger.reverse(act_id(proposal), journal_id, proposal.reason[:200], by=proposal.proposed_by)
+    return str(undoing.journal_id)
+
+
+async def _check_reverse(services: Services, body: ReverseJournalBody) -> ReverseJournalBody:
+    journal_id = web.parse_id(body.journal_id, JOURNAL_NOT_FOUND)
+    await services.ledger.reversal_of(new_id(services.clock.now()), journal_id, "the proposal's")  # declines what cannot be
+    return replace(body, journal_id=str(journal_id))
+
+
 async def _granted(services: Services, proposal: Proposal, body: ExportBody) -> str:
     return ""  # the file is fetched by whoever proposed it, with the proposal's id
 
@@ -164,18 +187,32 @@ async def _check_refund(services: Services, body: RefundBody) -> RefundBody:
     return body
 
 
-async def _enrol(services: Services, proposal: Proposal, body: NewOperatorBody) -> str:
-    operator_id = await services.identity.enrol_operator(
-        act_id(proposal), body.login, body.name, body.locale, body.password_hash, role_text(body.roles)
-    )
+async def _invite(services: Services, proposal: Proposal, body: NewOperatorBody) -> str:
+    operator_id = await services.invitations.invite(act_id(proposal), body.login, body.name, body.locale, role_text(body.roles))
     return str(operator_id)
 
 
-async def _check_enrol(services: Services, body: NewOperatorBody) -> NewOperatorBody:
-    if body.password_hash:
-        raise Refusal(ACT_MALFORMED, problem="password_hash")
-    who = await services.identity.enrolment(body.login, body.password, body.name, body.locale, role_text(body.roles))
-    return replace(body, login=normal_login(body.login), name=body.name.strip(), password="", password_hash=who.password_hash)
+async def _check_invite(services: Services, body: NewOperatorBody) -> NewOperatorBody:
+    role_text(body.roles)
+    return replace(body, login=normal_login(body.login), name=normal_name(body.name))
+
+
+async def _reset(services: Services, proposal: Proposal, body: ResetBody) -> str:
+    operator_id = web.parse_id(body.operator_id, OPERATOR_NOT_FOUND)
+    await services.invitations.reset(act_id(proposal), operator_id)
+    return str(operator_id)
+
+
+async def _check_reset(services: Services, body: ResetBody) -> ResetBody:
+    await _operator(services, body.operator_id)
+    return body
+
+
+async def _operator(services: Services, operator_id: str) -> None:
+    """Declines `operator_not_found`."""
+    person = await services.identity.need(web.parse_id(operator_id, OPERATOR_NOT_FOUND))
+    if person.audience != "console":
+        raise Refusal(OPERATOR_NOT_FOUND)
 
 
 async def _set_roles(services: Services, proposal: Proposal, body: RolesBody) -> str:
@@ -186,9 +223,7 @@ async def _set_roles(services: Services, proposal: Proposal, body: RolesBody) ->
 
 async def _check_roles(services: Services, body: RolesBody) -> RolesBody:
     role_text(body.roles)
-    person = await services.identity.need(web.parse_id(body.operator_id, OPERATOR_NOT_FOUND))
-    if person.audience != "console":
-        raise Refusal(OPERATOR_NOT_FOUND)
+    await _operator(services, body.operator_id)
     return body
 
 
@@ -230,6 +265,11 @@ KINDS: dict[str, Kind] = {
             run=_open_balances, check=_check_opening,
         ),
         Kind(
+            name="journal.reverse", zh="冲正凭证", en="Reverse a journal", body=ReverseJournalBody,
+            propose=_P.BOOKS_ACT, approve=_P.BOOKS_ACT, subject=lambda body: Subject("journal", _id(body.journal_id)),
+            run=_reverse, check=_check_reverse,
+        ),
+        Kind(
             name="books.export", zh="导出账簿", en="Write out the books", body=ExportBody,
             propose=_P.BOOKS_EXPORT, approve=_P.BOOKS_EXPORT, subject=lambda body: Subject("books", body.what), run=_granted,
             check=_check_export, alone=True,
@@ -242,7 +282,12 @@ KINDS: dict[str, Kind] = {
         Kind(
             name="operator.create", zh="新增操作员", en="Take an operator on", body=NewOperatorBody,
             propose=_P.OPERATORS_CHANGE, approve=_P.OPERATORS_CHANGE, subject=lambda body: Subject("login", ""),
-            run=_enrol, check=_check_enrol, hidden=("password", "password_hash"),
+            run=_invite, check=_check_invite,
+        ),
+        Kind(
+            name="operator.reset", zh="重设操作员登录", en="Let an operator in again", body=ResetBody,
+            propose=_P.OPERATORS_CHANGE, approve=_P.OPERATORS_CHANGE,
+            subject=lambda body: Subject("operator", _id(body.operator_id)), run=_reset, check=_check_reset,
         ),
         Kind(
             name="operator.roles", zh="变更操作员角色", en="Change an operator's roles", body=RolesBody,

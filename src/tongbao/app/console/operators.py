@@ -14,7 +14,7 @@ from tongbao.app.console.proposals import PersonName
 from tongbao.app.console.wire import FirstDay, LastDay
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.kernel import web
-from tongbao.operators.api import OperatorService, Role
+from tongbao.operators.api import Invitations, OperatorService, Role
 from tongbao.operators.errors import OPERATOR_NOT_FOUND
 from tongbao.operators.permissions import ROLE_NAMES, ROLES
 from tongbao.wallet.service import WalletService
@@ -23,13 +23,15 @@ Text = Annotated[str | None, QueryParameter(max_length=64)]
 
 
 class OperatorLine(msgspec.Struct, frozen=True):
-    """Somebody at the console. Without roles they may do nothing any more."""
+    """Somebody at the console. Without roles they may do nothing any more. `invited_until`: they have not chosen a password yet,
+    and the invitation by which they may is good until then, or was."""
 
     operator_id: str
     name: str
     login: str
     roles: list[Role]
     created_at: datetime
+    invited_until: datetime | None
 
 
 class RoleAnswer(msgspec.Struct, frozen=True):
@@ -62,16 +64,19 @@ class ActLine(msgspec.Struct, frozen=True, kw_only=True):
 
 @get("/v1/console/operators", tags=["Console"])
 async def operators_found(
-    operator: Caller, identity: IdentityService, limit: web.Limit = 20, cursor: web.Cursor = None
+    operator: Caller, identity: IdentityService, invitations: Invitations, limit: web.Limit = 20, cursor: web.Cursor = None
 ) -> web.Page[OperatorLine]:
-    """Everybody at the console, newest first. Changes are proposed: `operator.create`, `operator.roles`."""
+    """Everybody at the console, newest first. Changes are proposed: `operator.create`, `operator.roles`, `operator.reset`."""
     found = await identity.search("console", "", web.decode_cursor(cursor, UUID), limit)
     rows, following = web.page(found, limit, lambda row: row.principal_id)
+    invited = await invitations.of([row.principal_id for row in rows])
     lines = []
     for row in rows:
+        waits = invited.get(row.principal_id)
+        until = waits.expires_at if waits and waits.accepted_at is None else None
         held = (await identity.need(row.principal_id)).roles.split(",")
         named = [role for role in ROLE_NAMES if role in held]
-        lines.append(OperatorLine(str(row.principal_id), row.name, row.login, named, row.created_at))
+        lines.append(OperatorLine(str(row.principal_id), row.name, row.login, named, row.created_at, until))
     return web.Page(lines, following)
 
 

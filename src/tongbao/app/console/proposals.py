@@ -15,8 +15,9 @@ from tongbao.app.console.wire import PathId
 from tongbao.identity.service import Caller, IdentityService, command_id_for
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
-from tongbao.operators.api import Incident, OperatorService, Proposal
-from tongbao.operators.errors import INCIDENT_NOT_FOUND, PROPOSAL_NOT_FOUND
+from tongbao.kernel.errors import Refusal
+from tongbao.operators.api import Incident, Invitations, OperatorService, Proposal, act_id
+from tongbao.operators.errors import INCIDENT_NOT_FOUND, INVITATION_ENDED, NOT_THE_APPROVER, PROPOSAL_NOT_FOUND
 from tongbao.operators.types import MOST_REASON
 
 Reason = Annotated[str, msgspec.Meta(max_length=MOST_REASON)]
@@ -112,6 +113,13 @@ class IncidentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     note: str
 
 
+class InvitationCodeAnswer(msgspec.Struct, frozen=True):
+    """The half of an invitation that its approver has, to be told in person. `expires_at`: the invitation's end."""
+
+    code: str
+    expires_at: datetime
+
+
 class WaitingAnswer(msgspec.Struct, frozen=True):
     """How much waits for somebody: open proposals, incidents nobody has looked at, and those that are overdue."""
 
@@ -166,6 +174,17 @@ async def one_proposal(
 ) -> ProposalAnswer:
     """One proposal with the whole of what it wishes."""
     return await _answer(await operators.proposal(web.parse_id(proposal_id, PROPOSAL_NOT_FOUND)), operators, identity, clock)
+
+
+@get("/v1/console/proposals/{proposal_id:str}/code", tags=["Console"])
+async def code(operator: Caller, operators: OperatorService, invitations: Invitations, proposal_id: PathId) -> InvitationCodeAnswer:
+    """The code of an invitation, for whoever approved it and nobody else, as long as it waits. The newcomer has the link."""
+    proposal = await operators.proposal(web.parse_id(proposal_id, PROPOSAL_NOT_FOUND))
+    if proposal.kind not in ("operator.create", "operator.reset") or proposal.state != "DONE":
+        raise Refusal(INVITATION_ENDED)
+    if proposal.decided_by != operator.principal_id:
+        raise Refusal(NOT_THE_APPROVER)
+    return InvitationCodeAnswer(*await invitations.code(act_id(proposal)))
 
 
 @post("/v1/console/proposals", tags=["Console"], status_code=201, request_max_body_size=MOST_FILE_BYTES)

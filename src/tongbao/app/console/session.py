@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -10,7 +10,8 @@ from litestar import Request, Response, get, post
 from tongbao.identity.http import LoginBody, address_of, device_name, session_cookie
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.identity.types import Locale
-from tongbao.operators.api import Role, permissions_of
+from tongbao.kernel import web
+from tongbao.operators.api import Invitations, Role, permissions_of
 from tongbao.operators.permissions import ROLE_NAMES
 
 
@@ -56,6 +57,21 @@ async def log_in(
         logged_in.device_token,
     )
     return Response(answer, status_code=200, cookies=[session_cookie("console", logged_in.token, secure_cookies)])
+
+
+class WelcomeBody(web.Request, frozen=True, kw_only=True):
+    """Both halves of an invitation, and a password. `link`: what stands behind the # of the link."""
+
+    link: Annotated[str, msgspec.Meta(max_length=128)]
+    code: Annotated[str, msgspec.Meta(max_length=16)]
+    password: Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+@post("/v1/console/welcome", tags=["Console"], status_code=204)
+async def welcome(data: WelcomeBody, invitations: Invitations) -> None:
+    """Choose a password, for the first time or anew: by the link that was sent and the code that whoever approved it tells. It
+    works once; logging in is another matter."""
+    await invitations.accept(data.link, data.code, data.password)
 
 
 @post("/v1/console/logout", tags=["Console"], status_code=204)

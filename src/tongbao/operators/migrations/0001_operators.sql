@@ -43,6 +43,21 @@ create table incident (
 );
 create index incident_to_review on incident (due_at) where reviewed_at is null;
 
+-- How an operator gets in for the first time, or again: what the two halves of an invitation are compared with.
+create table operator_invitation (
+    operator_id uuid        not null,
+    name        uuid        not null,
+    link_hash   bytea       not null,
+    code_mac    bytea       not null,
+    tries       bigint      not null,
+    issued_at   timestamptz not null,
+    expires_at  timestamptz not null,
+    accepted_at timestamptz,
+    seal        bytea       not null,
+    constraint operator_invitation_pk primary key (operator_id)
+);
+create index operator_invitation_by_name on operator_invitation (name);
+
 -- What browsers say they were kept from running: a note, written by anybody, one row a kind and bounded in number. Not the engine's,
 -- therefore not sealed.
 create table page_report (
@@ -83,6 +98,8 @@ comment on table proposal is
      expires_at, state, alone, decided_at, ended_at, seal';
 comment on table incident is
     'C1: incident_id, subject_id, text, opened_by, reviewed_by, note; none: kind, opened_at, due_at, reviewed_at, seal';
+comment on table operator_invitation is
+    'C3: link_hash, code_mac; C1: operator_id, name; none: tries, issued_at, expires_at, accepted_at, seal';
 comment on table page_report is
     'C1: page, blocked, source; none: digest, directive, times, first_at, last_at';
 comment on table operator_act is

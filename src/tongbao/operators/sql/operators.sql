@@ -51,6 +51,16 @@ where ($1::uuid is null or operator_id = $1) and ($2::text[] is null or subject_
   and ($7::uuid is null or act_id < $7)
 order by act_id desc limit $8;
 
+-- name: invitations
+-- The last invitation of each of these. $1 operators.
+select operator_id, name, link_hash, code_mac, tries, issued_at, expires_at, accepted_at
+from operator_invitation where operator_id = any($1::uuid[]);
+
+-- name: invitation_by_name
+-- One that can still be accepted. $1 the command that issued it, $2 now.
+select operator_id, name, link_hash, code_mac, tries, issued_at, expires_at, accepted_at
+from operator_invitation where name = $1 and accepted_at is null and expires_at > $2 and tries < 5;
+
 -- name: note_report
 -- One more of a kind, if there is room. $1 digest, $2 directive, $3 page, $4 blocked, $5 source, $6 now, $7 most rows.
 insert into page_report (digest, directive, page, blocked, source, times, first_at, last_at)
