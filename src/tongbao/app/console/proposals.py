@@ -177,7 +177,9 @@ async def one_proposal(
 
 
 @get("/v1/console/proposals/{proposal_id:str}/code", tags=["Console"])
-async def code(operator: Caller, operators: OperatorService, invitations: Invitations, proposal_id: PathId) -> InvitationCodeAnswer:
+async def code(
+    operator: Caller, operators: OperatorService, invitations: Invitations, proposal_id: PathId
+) -> InvitationCodeAnswer:
     """The code of an invitation, for whoever approved it and nobody else, as long as it waits. The newcomer has the link."""
     proposal = await operators.proposal(web.parse_id(proposal_id, PROPOSAL_NOT_FOUND))
     if proposal.kind not in ("operator.create", "operator.reset") or proposal.state != "DONE":
