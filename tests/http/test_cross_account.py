@@ -28,7 +28,8 @@ AUDIENCES = ("wallet", "merchant", "console")
 _NAMES_A_THING = {"code", "text", "out_trade_no", "out_refund_no", "login", "account", "hold", "owner"}
 #: Answer to nobody in particular: they take no session.
 _ANYBODY = (
-    "/login", "/register", "/login/passkey", "/login/passkey/options", "/register/code", "/recovery", "/recovery/code",
+    "/login", "/welcome", "/register",
+    "/login/passkey", "/login/passkey/options", "/register/code", "/recovery", "/recovery/code",
 )  # fmt: skip
 
 

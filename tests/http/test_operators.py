@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from tests.http.town import PASSWORD, Person, Town, ok, refused, session_of, until
+from tests.http.town import PASSWORD, Person, Town, ok, refused, session_of
+from tests.http.town import until as until_so
 from tongbao.app import console
 from tongbao.app.asgi import GUARDS, ROUTES, application, open_services
 from tongbao.app.schema import document
@@ -49,7 +51,7 @@ async def link(town: Town, login: str, after: int = 0) -> str:
         sent[:] = [text.partition("/console/welcome#")[2] for text in map(_text, await town.stack.messages.outbox(login))]
         return len([one for one in sent if one]) > after
 
-    await until(arrived, seconds=30)
+    await until_so(arrived, seconds=30)
     return next(one for one in sent if one)
 
 
@@ -331,6 +333,45 @@ async def test_who_is_let_in_again_loses_password_and_sessions_and_takes_two(tow
 
 
 # ── what two do ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@on_the_town
+async def test_one_suspends_a_customer_and_two_let_them_go(town: Town) -> None:
+    who = await town.customer("Stopped")
+    await town.gift(who, "5.00")
+    path, why = f"/v1/console/customers/{who.customer_id}", {"why": "fraud", "reason": "three chargebacks"}
+    refused(await town.finance.post(f"{path}/suspend", why), 403, "forbidden")
+    refused(await town.admin.post(f"{path}/suspend", {**why, "reason": " ? "}), 400, "reason_too_short")
+    refused(await town.admin.post(f"{path}/suspend", {**why, "until": "2026-12-01T00:00:00"}), 400, "invalid_date")
+    shown = ok(await town.admin.post(f"{path}/suspend", why))
+    assert (shown["suspended"], shown["suspension"]["why"], shown["suspension"]["until"]) == (["operator"], "fraud", None)
+    assert shown["suspension"]["suspended_by"]["name"] == "admin"
+    body = {"customer_id": who.customer_id, "reason": "operator"}
+    wish = {"kind": "customer.lift_suspension", "body": body, "reason": "all is explained"}
+    refused(await town.finance.post("/v1/console/proposals", wish), 403, "not_permitted")
+    dormant = {**wish, "body": {**body, "reason": "dormant"}}
+    refused(await town.admin.post("/v1/console/proposals", dormant), 409, "not_suspended")
+    alone = {**wish, "reason": "nobody else is here this night", "alone": True}
+    refused(await town.admin.post("/v1/console/proposals", alone), 403, "break_glass_not_allowed")
+    mine = ok(await town.admin.post("/v1/console/proposals", wish), status=201)
+    refused(await town.admin.post(f"/v1/console/proposals/{mine['proposal_id']}/approve"), 403, "own_proposal")
+    assert ok(await town.support.get(path))["suspended"] == ["operator"]
+    assert ok(await town.boss.post(f"/v1/console/proposals/{mine['proposal_id']}/approve"))["state"] == "DONE"
+    shown = ok(await town.support.get(path))
+    assert (shown["suspended"], shown["suspension"]) == ([], None)
+
+
+@on_the_town
+async def test_a_suspension_ends_by_itself_on_its_day(town: Town) -> None:
+    who = await town.customer("Stopped for a moment")
+    until = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    path, why = f"/v1/console/customers/{who.customer_id}", {"why": "customer", "reason": "asked for it", "until": until}
+    assert ok(await town.admin.post(f"{path}/suspend", why))["suspension"]["until"]
+
+    async def free() -> bool:
+        return bool(ok(await town.support.get(path))["suspended"] == [])
+
+    await until_so(free, seconds=30)
 
 
 @on_the_town

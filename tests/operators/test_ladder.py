@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from tests.support.town import Town
 from tongbao.engine.api import Command
 from tongbao.operators import errors
 from tongbao.operators.invitations import AcceptInvitation, InviteOperator, ResetAccess
+from tongbao.operators.suspensions import Liftable, LiftSuspension, SuspendCustomer
 from tongbao.operators.types import (
     MACHINE,
     DecideProposal,
@@ -397,6 +398,102 @@ async def letting_an_operator_in_again(place: Town) -> Command:
 @says("operator_not_found")
 async def letting_a_customer_in_again(place: Town) -> Command:
     return resetting(place, await place.customer())
+
+
+# ── suspensions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def suspending(place: Town, customer: UUID, *, roles: str = "risk", days: float | None = None) -> SuspendCustomer:
+    until = place.clock.now() + timedelta(days=days) if days is not None else None
+    by = await operator(place, place.id().hex, roles)
+    return SuspendCustomer(command_id=place.id(), customer_id=customer, why="fraud", text="three chargebacks", until=until, by=by)
+
+
+def lifting(place: Town, customer: UUID, since: datetime | None, reason: Liftable = "operator") -> LiftSuspension:
+    return LiftSuspension(
+        command_id=place.id(), customer_id=customer, reason=reason, suspended_at=since, text="explained", by=place.id(),
+        approved_by=place.id(),
+    )  # fmt: skip
+
+
+async def suspended(place: Town) -> UUID:
+    customer = await place.customer()
+    await place.happens(await suspending(place, customer))
+    return customer
+
+
+@says("ok")
+async def suspending_a_customer(place: Town) -> Command:
+    return await suspending(place, await place.customer())
+
+
+@says("ok")
+async def suspending_for_a_year(place: Town) -> Command:
+    return await suspending(place, await place.customer(), days=366)
+
+
+@says("suspension_too_long")
+async def suspending_for_more_than_a_year(place: Town) -> Command:
+    return await suspending(place, await place.customer(), days=366.01)
+
+
+@says("suspension_too_long")
+async def suspending_until_now(place: Town) -> Command:
+    return await suspending(place, await place.customer(), days=0)
+
+
+@says("not_permitted")
+async def suspending_by_a_role_that_may_not(place: Town) -> Command:
+    return await suspending(place, await place.customer(), roles="finance")
+
+
+@says("customer_not_found")
+async def suspending_nobody(place: Town) -> Command:
+    return await suspending(place, place.id())
+
+
+@says("customer_not_found")
+async def suspending_an_operator(place: Town) -> Command:
+    return await suspending(place, await operator(place, "a"))
+
+
+@says("already_suspended")
+async def suspending_twice(place: Town) -> Command:
+    return await suspending(place, await suspended(place))
+
+
+@says("ok")
+async def lifting_what_was_read(place: Town) -> Command:
+    since = place.clock.now()
+    return lifting(place, await suspended(place), since)
+
+
+@says("not_suspended")
+async def lifting_what_another_took_the_place_of(place: Town) -> Command:
+    before = place.clock.now()
+    customer = await suspended(place)
+    await place.happens(lifting(place, customer, before))
+    place.clock.advance(timedelta(hours=1))
+    await place.happens(await suspending(place, customer))
+    return lifting(place, customer, before)
+
+
+@says("not_suspended")
+async def lifting_twice(place: Town) -> Command:
+    since = place.clock.now()
+    customer = await suspended(place)
+    await place.happens(lifting(place, customer, since))
+    return lifting(place, customer, since)
+
+
+@says("not_suspended")
+async def lifting_what_never_was(place: Town) -> Command:
+    return lifting(place, await place.customer(), None, "dormant")
+
+
+@says("not_suspended")
+async def lifting_an_operators_suspension_as_dormancy(place: Town) -> Command:
+    return lifting(place, await suspended(place), None, "dormant")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=repr)

@@ -7,15 +7,19 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from tests.operators.test_ladder import accepting, deciding, invited, operator, proposed, resetting
+from tests.operators.test_ladder import accepting, deciding, invited, lifting, operator, proposed, resetting, suspending
 from tests.support.leavings import rows
 from tests.support.town import NOON, town
 from tongbao.engine.api import MemoryStore
 from tongbao.identity.alerts import ALERT, MESSAGE
+from tongbao.identity.standing import STANDING
+from tongbao.identity.takeover import ReportTakeover
 from tongbao.identity.types import PRINCIPAL, SESSION, OpenSession
 from tongbao.operators.invitations import INVITATION, MESSAGE_KIND
 from tongbao.operators.permissions import ROLES, Permission, grants, permissions_of
+from tongbao.operators.suspensions import SUSPENSION, EndSuspension
 from tongbao.operators.types import INCIDENT, OPERATOR_ACT, PROPOSAL, FinishProposal, Incident, RecordAct, SetRoles, Subject
+from tongbao.rules.types import SuspendDormant
 
 DAY = timedelta(hours=24)
 
@@ -125,3 +129,51 @@ async def test_letting_one_in_again_ends_no_session_of_another() -> None:
         )
         await place.happens(replace(resetting(place, who), sessions=(session.session_id,)))
     assert [row.ended_at for row in rows(store, SESSION)] == [None]
+
+
+async def test_a_suspension_stops_until_its_day_and_keeps_who_why_and_until_when() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer()
+        wish = await suspending(place, customer, days=2)
+        await place.happens(wish)
+        (row,) = rows(store, SUSPENSION)
+        assert (row.why, row.text, row.suspended_by, row.until) == ("fraud", "three chargebacks", wish.by, NOON + 2 * DAY)
+        place.clock.advance(2 * DAY - timedelta(microseconds=1))
+        await place.happens(EndSuspension(command_id=place.id(), customer_id=customer))
+        assert [row.suspended for row in rows(store, STANDING)] == ["operator"]
+        place.clock.advance(timedelta(microseconds=1))
+        await place.happens(EndSuspension(command_id=place.id(), customer_id=customer))
+    assert [row.suspended for row in rows(store, STANDING)] == [""]
+    (row,) = rows(store, SUSPENSION)
+    assert (row.ended_at, row.ended_by, row.approved_by) == (NOON + 2 * DAY, None, None)
+
+
+async def test_one_without_an_end_ends_only_by_two_and_leaves_other_reasons() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer()
+        await place.happens(ReportTakeover(command_id=place.id(), customer_id=customer, session_ids=()))
+        await place.happens(await suspending(place, customer))
+        place.clock.advance(400 * DAY)
+        await place.happens(EndSuspension(command_id=place.id(), customer_id=customer))
+        assert [row.suspended for row in rows(store, STANDING)] == ["operator,reported"]
+        wish = lifting(place, customer, NOON)
+        await place.happens(wish)
+    assert [row.suspended for row in rows(store, STANDING)] == ["reported"]
+    (row,) = rows(store, SUSPENSION)
+    assert (row.ended_by, row.approved_by, row.ended_text) == (wish.by, wish.approved_by, "explained")
+
+
+async def test_lifting_dormancy_says_that_it_was_seen_anew_who_it_is() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        await place.adopt("cn")
+        customer = await place.customer()
+        place.clock.advance(300 * DAY)
+        dormant = SuspendDormant(command_id=place.id(), customer_id=customer, currency="CNY")
+        assert (await place.happens(dormant)).suspended
+        await place.happens(lifting(place, customer, None, "dormant"))
+        again = SuspendDormant(command_id=place.id(), customer_id=customer, currency="CNY")
+        assert not (await place.happens(again)).suspended
+    assert [(row.suspended, row.verified_at) for row in rows(store, STANDING)] == [("", NOON + 300 * DAY)]

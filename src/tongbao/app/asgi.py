@@ -70,7 +70,7 @@ from tongbao.merchants.service import MerchantService
 from tongbao.methods.qr import http as qr_http
 from tongbao.methods.qr.api import CodeSigner
 from tongbao.operators import invitations
-from tongbao.operators.api import Invitations, OperatorService
+from tongbao.operators.api import Invitations, OperatorService, Suspensions
 from tongbao.payments import http as payments_http
 from tongbao.payments.cards import Cards
 from tongbao.payments.service import PaymentService
@@ -152,6 +152,7 @@ class Services:
         self.operators = OperatorService(
             engine, pool, self.identity, clock, self.vault, KINDS, lambda: self, four_eyes=settings.four_eyes
         )
+        self.suspensions = Suspensions(engine, pool, clock)
         self.invitations = Invitations(
             engine, pool, self.identity, keys, self.vault, clock, settings.public_url or f"http://{settings.host}:{settings.port}"
         )
@@ -287,6 +288,7 @@ PARTS = frozenset(
         "listener",
         "operators",
         "invitations",
+        "suspensions",
         "page_reports",
         "clock",
         "pool",

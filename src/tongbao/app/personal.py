@@ -49,6 +49,7 @@ ELSEWHERE: Mapping[str, str] = {
     "login_tries": "wrong passwords in a row, by a key that is not here",
     "one_time_code": "six digits that were good for five minutes, as a MAC",
     "operator_invitation": "how an operator gets in: hashes that were good for three days",
+    "suspension": "`standing` says that an operator did; why may be what the law keeps secret (Anti-Money Laundering Law)",
     "operator_act": "who looked at you: /v1/wallet/privacy/accesses",
     "proposal": "what operators propose to each other, sealed for them",
     "person_key": "the key that opens the rest",

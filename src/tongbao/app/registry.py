@@ -32,7 +32,7 @@ from tongbao.merchants import entities
 from tongbao.merchants import rules as merchant_rules
 from tongbao.merchants import types as merchant_types
 from tongbao.merchants.service import MerchantService
-from tongbao.operators import invitations
+from tongbao.operators import invitations, suspensions
 from tongbao.operators import rules as operator_rules
 from tongbao.operators import types as operator_types
 from tongbao.payments import rules as payment_rules
@@ -77,6 +77,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *guardian_rules.DECIDERS,
     *operator_rules.DECIDERS,
     *invitations.DECIDERS,
+    *suspensions.DECIDERS,
     *devices.DECIDERS,
     *passkeys.DECIDERS,
     *certificates.DECIDERS,
@@ -118,7 +119,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     *law.RELATIONS,
     realname_types.REAL_NAME, realname_types.NAME_CHECK, realname_types.DOCUMENT_HOLDER, realname_types.PHONE_HOLDER,
     realname_types.GUARDIANSHIP, realname_types.NAME_EVENT,
-    operator_types.PROPOSAL, invitations.INVITATION, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
+    operator_types.PROPOSAL, invitations.INVITATION, suspensions.SUSPENSION, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
     devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, codes.CODE, tries.TRIES, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,

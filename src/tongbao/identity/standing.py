@@ -20,7 +20,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     expires_on        when the document ends; None: never, or none was shown
     visitor           a foreign visitor, known by a passport
     minor             not of age; changed by a command on the day they are
-    suspended         why nothing may be paid, comma-separated ("reported", "document_expired", "dormant", "guardian")
+    suspended         why nothing may be paid, comma-separated ("reported", "document_expired", "dormant", "guardian",
+                      "operator")
     cooling_until     a device or a credential was added: until then the limits of a new device hold
     opened_at         when the customer was first known, where a year of limits begins
     """

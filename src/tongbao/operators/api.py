@@ -13,12 +13,13 @@ from tongbao.operators.invitation_service import Invitations
 from tongbao.operators.kinds import Kind, act_id
 from tongbao.operators.permissions import Permission, Role, permissions_of
 from tongbao.operators.service import OperatorService
+from tongbao.operators.suspension_service import Suspensions
 from tongbao.operators.types import MACHINE, Incident, OperatorAct, Proposal, Subject
 from tongbao.security.masking import mask_name
 
 __all__ = [
     "MACHINE", "Incident", "Invitations", "Kind", "Look", "OperatorAct", "OperatorService", "Permission", "Proposal", "Role",
-    "Subject",
+    "Subject", "Suspensions",
     "act_id", "looks_at", "permissions_of",
 ]  # fmt: skip
 

@@ -47,6 +47,20 @@ INVITATION_ENDED = refusal(
 )
 NOT_THE_APPROVER = refusal("not_the_approver", "代码只显示给批准人。", "The code is shown only to who approved.", status=403)
 
+CUSTOMER_NOT_FOUND = decline("customer_not_found", "客户不存在。", "There is no such customer.", status=404)
+ALREADY_SUSPENDED = decline("already_suspended", "该客户已被暂停。", "This customer is suspended already.", status=409)
+NOT_SUSPENDED = decline(
+    "not_suspended",
+    "该客户没有可由操作员解除的这项暂停，或其后又有变动。",
+    "This customer is not suspended for that reason, or not by what was read: look again.",
+    status=409,
+)
+SUSPENSION_TOO_LONG = decline(
+    "suspension_too_long",
+    "暂停期限须在一年以内，且晚于现在；无期限请留空。",
+    "A suspension ends in the future and within a year; without an end, leave it empty.",
+)
+
 APPROVAL_NEEDED = refusal(
     "approval_needed",
     "此操作须两人复核：请提交申请（{kind}），由另一位操作员批准。",

@@ -46,7 +46,7 @@ class IncidentOpened(msgspec.Struct, frozen=True):
     incident_id: UUID
 
 
-def _permitted(view: View, operator_id: UUID, permission: str) -> Declined | None:
+def permitted(view: View, operator_id: UUID, permission: str) -> Declined | None:
     """Whether they may, as their roles are now. Declines `operator_not_found`, `not_permitted`."""
     operator = view.get(PRINCIPAL, operator_id)
     if operator is None or operator.audience != "console":
@@ -58,7 +58,7 @@ def _permitted(view: View, operator_id: UUID, permission: str) -> Declined | Non
 
 def propose(command: Propose, view: View, now: datetime) -> Decision:
     """Declines `operator_not_found`, `not_permitted`. Alone, it is approved at once and an incident is opened."""
-    if refused := _permitted(view, command.by, command.permission):
+    if refused := permitted(view, command.by, command.permission):
         return refused
     proposal_id = derived_id(now, command.command_id)
     alone = command.alone
@@ -83,13 +83,13 @@ def decide(command: DecideProposal, view: View, now: datetime) -> Decision:
     proposal = view.get(PROPOSAL, command.proposal_id)
     if proposal is None or proposal.proposed_by != command.proposed_by:
         return Declined(errors.PROPOSAL_NOT_FOUND)
-    if refused := _permitted(view, command.by, command.permission):
+    if refused := permitted(view, command.by, command.permission):
         return refused
     if command.by == proposal.proposed_by or str(command.by) == proposal.subject_id:
         return Declined(errors.OWN_PROPOSAL)
     if refused := _open(proposal, now):
         return refused
-    if command.approve and _permitted(view, proposal.proposed_by, command.to_propose) is not None:
+    if command.approve and permitted(view, proposal.proposed_by, command.to_propose) is not None:
         return Declined(errors.PROPOSER_NOT_PERMITTED, {"permission": command.to_propose})
     state = "APPROVED" if command.approve else "REJECTED"
     ended_at = None if command.approve else now
@@ -165,7 +165,7 @@ def review(command: ReviewIncident, view: View, now: datetime) -> Decision:
     incident = view.get(INCIDENT, command.incident_id)
     if incident is None:
         return Declined(errors.INCIDENT_NOT_FOUND)
-    if refused := _permitted(view, command.by, Permission.INCIDENTS_REVIEW):
+    if refused := permitted(view, command.by, Permission.INCIDENTS_REVIEW):
         return refused
     if command.by == incident.opened_by:
         return Declined(errors.OWN_INCIDENT)

@@ -107,7 +107,7 @@ class OperatorService:
         """Propose an act, or break the glass and do it `alone`. Refuses `act_unknown`, `act_malformed`, `reason_too_short`,
         `break_glass_not_allowed` and whatever the kind's own check refuses; declines `not_permitted`."""
         kind = self.kind(name)
-        reason = _reason(reason, LEAST_GLASS_REASON if alone else LEAST_REASON)
+        reason = reason_of(reason, LEAST_GLASS_REASON if alone else LEAST_REASON)
         if alone and not kind.alone:
             raise Refusal(errors.BREAK_GLASS_NOT_ALLOWED)
         wished = kind.read(body)
@@ -242,7 +242,7 @@ class OperatorService:
 
     async def review(self, command_id: UUID, operator_id: UUID, incident_id: UUID, note: str) -> Incident:
         """Refuses `reason_too_short`; declines `incident_…`, `own_incident`, `not_permitted`."""
-        note = _reason(note, LEAST_REASON)
+        note = reason_of(note, LEAST_REASON)
         command = ReviewIncident(command_id=command_id, incident_id=incident_id, by=operator_id, note=note)
         accepted(await self._engine.submit(command))
         return await self.incident(incident_id)
@@ -283,7 +283,8 @@ def role_text(roles: Sequence[str]) -> str:
     return ",".join(role for role in ROLE_NAMES if role in roles)
 
 
-def _reason(text: str, least: int) -> str:
+def reason_of(text: str, least: int) -> str:
+    """A reason as it is kept. Refuses `reason_too_short`."""
     text = plain(text.strip())
     if len(text) < least:
         raise Refusal(errors.REASON_TOO_SHORT, least=least)

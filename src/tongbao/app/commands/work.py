@@ -92,6 +92,7 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("orders", services.payments.expire_due),
         ("dormant", services.law.suspend_dormant),
         ("holds", lambda: expire_holds(services)),
+        ("suspensions", services.suspensions.end_due),
         ("proposals", services.operators.carry_out_due),
         ("pages", lambda: watch_pages(services)),
         ("person_keys", lambda: rewrap_round(services.engine, services.pool, services.vault, services.ring, services.clock)),

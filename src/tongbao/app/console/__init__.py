@@ -113,6 +113,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=proofs.console_proof, permission=_P.BOOKS_READ),
     Right(route=people.customers, permission=_P.PEOPLE_READ, shows=_customers),
     Right(route=people.customer_detail, permission=_P.PEOPLE_READ, about=_CUSTOMER),
+    Right(route=people.suspend_customer, permission=_P.SUSPEND, about=_CUSTOMER),
     Right(route=real_names.real_names_found, permission=_P.REAL_NAMES_READ, shows=_customers),
     Right(route=real_names.one_real_name, permission=_P.REAL_NAMES_READ, about=_CUSTOMER),
     Right(route=real_names.real_name_history, permission=_P.REAL_NAMES_READ, about=_CUSTOMER),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -20,8 +21,9 @@ from tongbao.ledger.commands import FreezeReason
 from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, JOURNAL_NOT_FOUND
 from tongbao.ledger.exchange import opening
 from tongbao.operators.api import Kind, Permission, Proposal, Subject, act_id
-from tongbao.operators.errors import ACT_MALFORMED, OPERATOR_NOT_FOUND
+from tongbao.operators.errors import ACT_MALFORMED, CUSTOMER_NOT_FOUND, OPERATOR_NOT_FOUND
 from tongbao.operators.service import role_text
+from tongbao.operators.suspensions import Liftable
 from tongbao.payments.errors import PAYMENT_NOT_FOUND
 
 if TYPE_CHECKING:
@@ -90,6 +92,15 @@ class RolesBody(web.Request, frozen=True, kw_only=True):
 
     operator_id: Id
     roles: Roles
+
+
+class LiftBody(web.Request, frozen=True, kw_only=True):
+    """A customer who may pay again. `reason`: `operator` for an operator's suspension, `dormant` for a wallet that was never
+    used, once it was seen anew who it is. `since`: of the suspension that was read, filled in by the server."""
+
+    customer_id: Id
+    reason: Liftable
+    since: datetime | None = None
 
 
 class ResetBody(web.Request, frozen=True, kw_only=True):
@@ -215,6 +226,25 @@ async def _operator(services: Services, operator_id: str) -> None:
         raise Refusal(OPERATOR_NOT_FOUND)
 
 
+async def _lift(services: Services, proposal: Proposal, body: LiftBody) -> str:
+    customer_id = web.parse_id(body.customer_id, CUSTOMER_NOT_FOUND)
+    assert proposal.decided_by is not None
+    await services.suspensions.lift(
+        act_id(proposal), customer_id, body.reason, body.since, proposal.reason, proposal.proposed_by, proposal.decided_by
+    )
+    return str(customer_id)
+
+
+async def _check_lift(services: Services, body: LiftBody) -> LiftBody:
+    if body.since is not None:
+        raise Refusal(ACT_MALFORMED, problem="since")
+    customer_id = web.parse_id(body.customer_id, CUSTOMER_NOT_FOUND)
+    if (await services.identity.need(customer_id)).audience != "wallet":
+        raise Refusal(CUSTOMER_NOT_FOUND)
+    standing = await services.names.standing(customer_id)
+    return replace(body, since=await services.suspensions.readable(customer_id, body.reason, standing.suspended))
+
+
 async def _set_roles(services: Services, proposal: Proposal, body: RolesBody) -> str:
     operator_id = web.parse_id(body.operator_id, OPERATOR_NOT_FOUND)
     await services.operators.set_roles(act_id(proposal), operator_id, body.roles)
@@ -278,6 +308,11 @@ KINDS: dict[str, Kind] = {
             name="payment.refund", zh="代商户退款", en="Refund in the merchant's stead", body=RefundBody,
             propose=_P.PAYMENTS_REFUND, approve=_P.PAYMENTS_REFUND,
             subject=lambda body: Subject("payment", _id(body.payment_id)), run=_refund, check=_check_refund, alone=True,
+        ),
+        Kind(
+            name="customer.lift_suspension", zh="解除客户暂停", en="Lift a customer's suspension", body=LiftBody,
+            propose=_P.LIFT_SUSPENSION, approve=_P.LIFT_SUSPENSION,
+            subject=lambda body: Subject("customer", _id(body.customer_id)), run=_lift, check=_check_lift,
         ),
         Kind(
             name="operator.create", zh="新增操作员", en="Take an operator on", body=NewOperatorBody,

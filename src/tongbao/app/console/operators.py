@@ -10,8 +10,7 @@ import msgspec
 from litestar import get
 from litestar.params import QueryParameter
 
-from tongbao.app.console.proposals import PersonName
-from tongbao.app.console.wire import FirstDay, LastDay
+from tongbao.app.console.wire import FirstDay, LastDay, PersonName
 from tongbao.identity.service import Caller, IdentityService
 from tongbao.kernel import web
 from tongbao.operators.api import Invitations, OperatorService, Role

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated
+from datetime import UTC, date, datetime
+from typing import Annotated, cast
 from uuid import UUID
 
 import msgspec
 from litestar import get, post
 
-from tongbao.app.console.wire import PathId, Search
+from tongbao.app.console.wire import PathId, PersonName, Search
 from tongbao.identity.errors import PRINCIPAL_NOT_FOUND
 from tongbao.identity.realname.service import RealNameService
 from tongbao.identity.service import Caller, IdentityService, Person, command_id_for
@@ -20,11 +20,33 @@ from tongbao.kernel.money import format_minor
 from tongbao.ledger.api import CUSTOMER_WALLET, MERCHANT_BALANCE, account_id
 from tongbao.merchants.service import MerchantService
 from tongbao.merchants.types import Merchant, NewStore
+from tongbao.operators.api import Suspensions
+from tongbao.operators.errors import CUSTOMER_NOT_FOUND
+from tongbao.operators.suspensions import Suspension, Why
+from tongbao.operators.types import MOST_REASON
 from tongbao.payments.service import PaymentService
 from tongbao.security.masking import mask_login, mask_name
 from tongbao.wallet.service import WalletService
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class SuspensionAnswer(msgspec.Struct, frozen=True):
+    """An operator's suspension in force: why, by whom, since when and until when (null: until it is lifted by two)."""
+
+    why: Why
+    text: str
+    suspended_by: PersonName
+    suspended_at: datetime
+    until: datetime | None
+
+
+class SuspendBody(web.Request, frozen=True, kw_only=True):
+    """Why nothing may be paid from this wallet, in a word and in a sentence; `until`: within a year, or until it is lifted."""
+
+    why: Why
+    reason: Annotated[str, msgspec.Meta(max_length=MOST_REASON)]
+    until: datetime | None = None
 
 
 class CustomerLine(msgspec.Struct, frozen=True):
@@ -51,6 +73,7 @@ class CustomerDetail(CustomerLine, frozen=True, kw_only=True):
     cooling_until: datetime | None
     sessions: int
     devices: int
+    suspension: SuspensionAnswer | None
 
 
 class MerchantLine(msgspec.Struct, frozen=True):
@@ -111,20 +134,60 @@ async def customers(
 
 @get("/v1/console/customers/{customer_id:str}", tags=["Console"])
 async def customer_detail(
-    operator: Caller, customer_id: PathId, identity: IdentityService, names: RealNameService, wallet: WalletService
+    operator: Caller,
+    customer_id: PathId,
+    identity: IdentityService,
+    names: RealNameService,
+    wallet: WalletService,
+    suspensions: Suspensions,
 ) -> CustomerDetail:
-    """One customer, masked: their standing, and how many sessions and devices they have."""
+    """One customer, masked: their standing, why they were suspended, and how many sessions and devices they have."""
+    return await _detail(customer_id, identity, names, wallet, suspensions)
+
+
+@post("/v1/console/customers/{customer_id:str}/suspend", tags=["Console"], status_code=200)
+async def suspend_customer(
+    operator: Caller,
+    customer_id: PathId,
+    data: SuspendBody,
+    identity: IdentityService,
+    names: RealNameService,
+    wallet: WalletService,
+    suspensions: Suspensions,
+    key: web.IdempotencyKey,
+) -> CustomerDetail:
+    """Let nothing more be paid from a customer's wallet. Letting go takes two: propose `customer.lift_suspension`."""
+    wanted = web.parse_id(customer_id, CUSTOMER_NOT_FOUND)
+    until = data.until.astimezone(UTC) if data.until and data.until.tzinfo else data.until
+    if until is not None and until.tzinfo is None:
+        raise Refusal(web.INVALID_DATE)
+    command_id = command_id_for(operator, key)
+    await suspensions.suspend(command_id, wanted, data.why, data.reason, until, operator.principal_id)
+    return await _detail(customer_id, identity, names, wallet, suspensions)
+
+
+async def _detail(
+    customer_id: str, identity: IdentityService, names: RealNameService, wallet: WalletService, suspensions: Suspensions
+) -> CustomerDetail:
     wanted = await identity.person(web.parse_id(customer_id, PRINCIPAL_NOT_FOUND))
     if (await identity.need(wanted.principal_id)).audience != "wallet":
         raise Refusal(PRINCIPAL_NOT_FOUND)
     standing = await names.standing(wanted.principal_id)
     sessions, devices = await identity.doors(wanted.principal_id)
     line = await _customer_line(wanted, wallet)
+    suspension = await suspensions.of(wanted.principal_id)
     return CustomerDetail(
         **msgspec.structs.asdict(line), level=standing.level, verified_at=standing.verified_at, expires_on=standing.expires_on,
         visitor=standing.visitor, minor=standing.minor, suspended=list(reasons(standing.suspended)),
         cooling_until=standing.cooling_until, sessions=sessions, devices=devices,
+        suspension=await _suspension(suspension, identity) if suspension and suspension.ended_at is None else None,
     )  # fmt: skip
+
+
+async def _suspension(row: Suspension, identity: IdentityService) -> SuspensionAnswer:
+    by = (await identity.several([row.suspended_by])).get(row.suspended_by)
+    name = PersonName(str(row.suspended_by), by.name if by else "–")
+    return SuspensionAnswer(cast(Why, row.why), row.text, name, row.suspended_at, row.until)
 
 
 async def _customer_line(row: Person, wallet: WalletService) -> CustomerLine:

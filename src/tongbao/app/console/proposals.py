@@ -11,7 +11,7 @@ from litestar import get, post
 from litestar.params import QueryParameter
 
 from tongbao.app.console.exchange import MOST_FILE_BYTES
-from tongbao.app.console.wire import PathId
+from tongbao.app.console.wire import PathId, PersonName
 from tongbao.identity.service import Caller, IdentityService, command_id_for
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
@@ -26,13 +26,6 @@ Which = Annotated[Literal["open", "ended"] | None, QueryParameter(name="which", 
 
 #: Longer texts of a body are cut in lists; the proposal by itself shows all of it.
 _MOST_SHOWN = 300
-
-
-class PersonName(msgspec.Struct, frozen=True):
-    """An operator, by name."""
-
-    operator_id: str
-    name: str
 
 
 class KindAnswer(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ import re
 from datetime import date
 from typing import Annotated
 
+import msgspec
 from litestar.params import PathParameter, QueryParameter
 
 from tongbao.kernel import web
@@ -21,6 +22,13 @@ Code = Annotated[str, QueryParameter(max_length=8)]
 CurrencyText = Annotated[str, QueryParameter(max_length=40)]
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class PersonName(msgspec.Struct, frozen=True):
+    """An operator, by name."""
+
+    operator_id: str
+    name: str
 
 
 def chart_name(code: str) -> web.Words:

@@ -58,6 +58,25 @@ create table operator_invitation (
 );
 create index operator_invitation_by_name on operator_invitation (name);
 
+-- A customer from whose wallet an operator lets nothing be paid: the suspension in force, or the last that was.
+create table suspension (
+    customer_id  uuid        not null,
+    why          text        not null,
+    text         text        not null,
+    suspended_by uuid        not null,
+    suspended_at timestamptz not null,
+    until        timestamptz,
+    ended_at     timestamptz,
+    ended_by     uuid,
+    approved_by  uuid,
+    ended_text   text        not null,
+    seal         bytea       not null,
+    constraint suspension_pk primary key (customer_id),
+    -- It ends by itself, or by two.
+    constraint suspension_lifted_by_two check ((ended_by is null) = (approved_by is null) and ended_by <> approved_by)
+);
+create index suspension_until on suspension (until) where ended_at is null;
+
 -- What browsers say they were kept from running: a note, written by anybody, one row a kind and bounded in number. Not the engine's,
 -- therefore not sealed.
 create table page_report (
@@ -100,6 +119,8 @@ comment on table incident is
     'C1: incident_id, subject_id, text, opened_by, reviewed_by, note; none: kind, opened_at, due_at, reviewed_at, seal';
 comment on table operator_invitation is
     'C3: link_hash, code_mac; C1: operator_id, name; none: tries, issued_at, expires_at, accepted_at, seal';
+comment on table suspension is
+    'C1: customer_id, why, text, suspended_by, ended_by, approved_by, ended_text; none: suspended_at, until, ended_at, seal';
 comment on table page_report is
     'C1: page, blocked, source; none: digest, directive, times, first_at, last_at';
 comment on table operator_act is

@@ -61,6 +61,15 @@ from operator_invitation where operator_id = any($1::uuid[]);
 select operator_id, name, link_hash, code_mac, tries, issued_at, expires_at, accepted_at
 from operator_invitation where name = $1 and accepted_at is null and expires_at > $2 and tries < 5;
 
+-- name: suspension
+-- One customer's. $1 customer.
+select customer_id, why, text, suspended_by, suspended_at, until, ended_at, ended_by, approved_by, ended_text
+from suspension where customer_id = $1;
+
+-- name: suspensions_over
+-- In force beyond their time. $1 now, $2 limit.
+select customer_id, suspended_at from suspension where ended_at is null and until <= $1 order by until limit $2;
+
 -- name: note_report
 -- One more of a kind, if there is room. $1 digest, $2 directive, $3 page, $4 blocked, $5 source, $6 now, $7 most rows.
 insert into page_report (digest, directive, page, blocked, source, times, first_at, last_at)
