@@ -40,12 +40,30 @@ async def code(town: Town, login: str) -> str:
     return found[1]
 
 
+async def codes(town: Town, login: str) -> list[str]:
+    """Every code that was sent."""
+    return re.findall(r"验证码 ([0-9]{6})", " ".join(each.text for each in await town.stack.messages.outbox(f"+86{login}")))
+
+
 async def asks_for_code(town: Town, what: str, login: str) -> httpx.Response:
     return await town.here.post(f"/v1/wallet/{what}/code", json={"login": login}, headers={"idempotency-key": key()})
 
 
-async def recovers(town: Town, login: str, typed: str, **more: str) -> httpx.Response:
-    body = {"login": login, "code": typed, "new_password": ANOTHER, **more}
+async def sent(town: Town, what: str, login: str, device_token: str = "") -> tuple[str, str]:
+    """Ask for a code: its ticket, and what was sent."""
+    body = {"login": login, "device_token": device_token}
+    before = await codes(town, login)
+    answer = await town.here.post(f"/v1/wallet/{what}/code", json=body, headers={"idempotency-key": key()})
+    until = time.monotonic() + 30
+    while len(now := await codes(town, login)) == len(before):
+        assert time.monotonic() < until, "no code was sent"
+        await asyncio.sleep(0.05)
+    (new,) = set(now) - set(before)
+    return ok(answer)["ticket"], new
+
+
+async def recovers(town: Town, login: str, ticket: str, typed: str, **more: str) -> httpx.Response:
+    body = {"login": login, "ticket": ticket, "code": typed, "new_password": ANOTHER, **more}
     return await town.here.post("/v1/wallet/recovery", json=body, headers={"idempotency-key": key()})
 
 
@@ -59,19 +77,19 @@ def other_than(digits: str) -> str:
 
 async def test_a_forgotten_password_takes_the_code_and_the_pin_and_ends_every_session(town: Town) -> None:
     flo = await town.customer("Flo")
-    assert (await asks_for_code(town, "recovery", flo.login)).status_code == 204
-    typed = await code(town, flo.login)
-    refused(await recovers(town, flo.login, other_than(typed), pin=PIN), 401, "code_wrong")
-    refused(await recovers(town, flo.login, typed), 403, "recovery_needs_more")
-    refused(await recovers(town, flo.login, typed, pin=WRONG_PIN), 403, "wrong_pin")
-    refused(await recovers(town, flo.login, typed, device_token="of somebody else"), 403, "recovery_needs_more")
-    refused(await recovers(town, flo.login, typed, pin=PIN, new_password="short"), 400, "password_too_short")
+    ticket, typed = await sent(town, "recovery", flo.login)
+    refused(await recovers(town, flo.login, ticket, other_than(typed), pin=PIN), 401, "code_wrong")
+    refused(await recovers(town, flo.login, ticket, typed), 403, "recovery_needs_more")
+    refused(await recovers(town, flo.login, ticket, typed, pin=WRONG_PIN), 403, "wrong_pin")
+    refused(await recovers(town, flo.login, ticket, typed, device_token="of somebody else"), 403, "recovery_needs_more")
+    refused(await recovers(town, flo.login, ticket, typed, pin=PIN, new_password="short"), 400, "password_too_short")
     ok(await flo.get("/v1/wallet/me"))
-    assert (await recovers(town, flo.login, typed, pin=PIN)).status_code == 204
+    refused(await recovers(town, flo.login, "of somebody else", typed, pin=PIN), 401, "code_wrong")
+    assert (await recovers(town, flo.login, ticket, typed, pin=PIN)).status_code == 204
     refused(await flo.get("/v1/wallet/me"), 401, "unauthenticated")
     refused(await enters(town, flo.login, PASSWORD), 401, "wrong_credentials")
     assert (await enters(town, flo.login, ANOTHER)).status_code == 200
-    refused(await recovers(town, flo.login, typed, pin=PIN), 401, "code_wrong")
+    refused(await recovers(town, flo.login, ticket, typed, pin=PIN), 401, "code_wrong")
     assert "找回流程" in await message(town, flo.login, "找回流程")
 
 
@@ -81,25 +99,39 @@ async def test_a_known_device_stands_in_for_the_pin(town: Town) -> None:
     answer = await town.here.post("/v1/wallet/register", json=body, headers={"idempotency-key": key()})
     token = ok(answer, SessionAnswer, 201).device_token
     assert token is not None
-    assert (await asks_for_code(town, "recovery", login)).status_code == 204
-    assert (await recovers(town, login, await code(town, login), device_token=token)).status_code == 204
+    assert (await recovers(town, login, *await sent(town, "recovery", login), device_token=token)).status_code == 204
     assert (await enters(town, login, ANOTHER)).status_code == 200
 
 
 async def test_whether_there_is_such_a_customer_is_not_to_be_told_from_recovery(town: Town) -> None:
     gil, nobody = (await town.customer("Gil")).login, town.login()
+    tickets = {}
     for login in (gil, nobody):
         first = await asks_for_code(town, "recovery", login)
-        assert (first.status_code, first.content) == (204, b"")
+        tickets[login] = ok(first)["ticket"]
+        assert (list(first.json()), len(tickets[login])) == (["ticket"], 43)
         soon = refused(await asks_for_code(town, "recovery", login), 422, "code_too_soon")
         assert list(soon.detail) == ["after"]
     typed = await code(town, gil)
     for login in (gil, nobody):
         for _ in range(6):
-            said = refused(await recovers(town, login, other_than(typed), pin=PIN), 401, "code_wrong")
+            said = refused(await recovers(town, login, tickets[login], other_than(typed), pin=PIN), 401, "code_wrong")
             assert said.detail == {}
-    refused(await recovers(town, gil, typed, pin=PIN), 401, "code_wrong")  # five tries are all there are
+    refused(await recovers(town, gil, tickets[gil], typed, pin=PIN), 401, "code_wrong")  # five tries are all there are
     assert await town.stack.messages.outbox(f"+86{nobody}") == []
+
+
+async def test_codes_that_strangers_ask_for_neither_spend_nor_replace_the_owners_nor_keep_it_from_being_sent(town: Town) -> None:
+    login = town.login()
+    body = {"login": login, "password": PASSWORD, "name": "Own"}
+    answer = await town.here.post("/v1/wallet/register", json=body, headers={"idempotency-key": key()})
+    mine = ok(answer, SessionAnswer, 201).device_token
+    assert mine is not None
+    theirs, _ = await sent(town, "recovery", login)
+    ticket, typed = await sent(town, "recovery", login, mine)  # a moment after the stranger's
+    for _ in range(6):
+        refused(await recovers(town, login, theirs, other_than(typed), pin=PIN), 401, "code_wrong")
+    assert (await recovers(town, login, ticket, typed, device_token=mine)).status_code == 204
 
 
 async def test_the_password_is_changed_by_who_knows_it_and_other_sessions_end(town: Town) -> None:
@@ -126,8 +158,7 @@ async def test_a_reported_takeover_stops_payments_until_the_account_is_recovered
     before = await town.moved()
     said = refused(await ida.post("/v1/wallet/transfers", send), 422, "account_suspended")
     assert "reported" in str(said.detail["reasons"]) and await town.moved() == before
-    assert (await asks_for_code(town, "recovery", ida.login)).status_code == 204
-    assert (await recovers(town, ida.login, await code(town, ida.login), pin=PIN)).status_code == 204
+    assert (await recovers(town, ida.login, *await sent(town, "recovery", ida.login), pin=PIN)).status_code == 204
     again = Person(town.here, session_of(await enters(town, ida.login, ANOTHER)))
     ok(await again.post("/v1/wallet/transfers", send), status=201)
     told = [each["kind"] for each in ok(await again.get("/v1/wallet/alerts"))["items"]]
@@ -169,23 +200,22 @@ async def strict(town: Town) -> AsyncIterator[httpx.AsyncClient]:
         await ended(server)
 
 
-async def registers(asking: httpx.AsyncClient, login: str, typed: str, once: str) -> httpx.Response:
-    body = {"login": login, "password": PASSWORD, "name": "New", "code": typed}
+async def registers(asking: httpx.AsyncClient, login: str, ticket: str, typed: str, once: str) -> httpx.Response:
+    body = {"login": login, "password": PASSWORD, "name": "New", "ticket": ticket, "code": typed}
     return await asking.post("/v1/wallet/register", json=body, headers={"idempotency-key": once})
 
 
 async def test_where_codes_are_asked_for_nobody_registers_without_one(town: Town, strict: httpx.AsyncClient) -> None:
     free, taken = town.login(), (await town.customer("Had")).login
     for login in (free, taken):
-        refused(await registers(strict, login, "", key()), 401, "code_wrong")
-        assert (await asks_for_code(town, "register", login)).status_code == 204
-        typed, once = await code(town, login), key()
-        refused(await registers(strict, login, other_than(typed), key()), 401, "code_wrong")
+        refused(await registers(strict, login, "", "", key()), 401, "code_needed")
+        (ticket, typed), once = await sent(town, "register", login), key()
+        refused(await registers(strict, login, ticket, other_than(typed), key()), 401, "code_wrong")
         if login == taken:  # who holds the phone may know
-            refused(await registers(strict, login, typed, once), 409, "login_taken")
+            refused(await registers(strict, login, ticket, typed, once), 409, "login_taken")
         else:
-            assert (await registers(strict, login, typed, once)).status_code == 201
-            assert (await registers(strict, login, typed, once)).status_code == 201  # the same request again
+            assert (await registers(strict, login, ticket, typed, once)).status_code == 201
+            assert (await registers(strict, login, ticket, typed, once)).status_code == 201  # the same request again
 
 
 async def test_where_codes_are_asked_for_a_pin_is_replaced_with_the_password_and_a_code(

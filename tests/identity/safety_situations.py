@@ -11,22 +11,29 @@ from msgspec.structs import replace
 from tests.support.ladder import ladder
 from tests.support.town import RIGHT, WRONG, Town, mac_of, sealed
 from tongbao.engine.api import Command
-from tongbao.identity.codes import LIVES, RESEND_AFTER, CodeUse, SendCode, UseCode, code_id_of
+from tongbao.identity.codes import LIVES, RESEND_AFTER, Asking, CodeUse, SendCode, UseCode, code_id_of
 from tongbao.identity.devices import RevokeDevice
 from tongbao.identity.recovery import ChangePassword, Recover
 from tongbao.identity.takeover import ReportTakeover
 from tongbao.identity.tries import CountWrongPassword, Trying
 from tongbao.identity.types import OpenSession, SetPin
+from tongbao.kernel.ids import named_id
 
 ROWS, says = ladder()
 
-CODE_ID = code_id_of("recover", b"index: somebody")
+CODE_ID = code_id_of("recover", b"index: somebody", "ticket")
 RIGHT_CODE = CodeUse(CODE_ID, mac_of("271828"))
 WRONG_CODE = CodeUse(CODE_ID, mac_of("314159"))
 
 
-def sending(place: Town) -> SendCode:
-    return SendCode(command_id=place.id(), code_id=CODE_ID, mac=RIGHT_CODE.mac)
+def asking(where: str = "device") -> Asking:
+    """On a device that is known; or from an address, counted among strangers too."""
+    here = named_id("asked", where)
+    return Asking(here) if where == "device" else Asking(here, named_id("asked", "anywhere"))
+
+
+def sending(place: Town, where: str = "device") -> SendCode:
+    return SendCode(command_id=place.id(), code_id=CODE_ID, mac=RIGHT_CODE.mac, asking=asking(where))
 
 
 def showing(place: Town, use: CodeUse = RIGHT_CODE) -> UseCode:
@@ -93,6 +100,43 @@ async def the_first_code_of_the_next_day(place: Town) -> Command:
 
 
 @says("ok")
+async def a_code_a_moment_after_somebody_else_asked_for_one(place: Town) -> Command:
+    await place.happens(sending(place, "an address"))
+    return sending(place, "another address")
+
+
+@says("ok")
+async def a_strangers_twentieth_code_of_a_day(place: Town) -> Command:
+    for number in range(19):
+        await place.happens(sending(place, f"address {number}"))
+    return sending(place, "another address")
+
+
+@says("code_too_many")
+async def a_strangers_twenty_first_code_of_a_day(place: Town) -> Command:
+    for number in range(20):
+        await place.happens(sending(place, f"address {number}"))
+    return sending(place, "another address")
+
+
+@says("ok")
+async def the_owners_code_after_strangers_used_up_theirs(place: Town) -> Command:
+    for number in range(20):
+        await place.happens(sending(place, f"address {number}"))
+    return sending(place)
+
+
+@says("ok")
+async def the_code_after_five_wrong_ones_of_somebody_else_who_asked(place: Town) -> Command:
+    theirs = code_id_of("recover", b"index: somebody", "another ticket")
+    await place.happens(sending(place))
+    await place.happens(replace(sending(place, "an address"), code_id=theirs))
+    for _ in range(5):
+        await place.says(showing(place, CodeUse(theirs, WRONG_CODE.mac)))
+    return showing(place)
+
+
+@says("ok")
 async def the_code(place: Town) -> Command:
     await place.happens(sending(place))
     return showing(place)
@@ -138,14 +182,6 @@ async def the_code_after_five_wrong_ones(place: Town) -> Command:
     for _ in range(5):
         await place.says(showing(place, WRONG_CODE))
     return showing(place)
-
-
-@says("code_wrong")
-async def the_last_code_after_another_was_sent(place: Town) -> Command:
-    await place.happens(replace(sending(place), mac=WRONG_CODE.mac))
-    place.clock.advance(RESEND_AFTER)
-    await place.happens(sending(place))
-    return showing(place, WRONG_CODE)
 
 
 @says("ok")

@@ -13,7 +13,7 @@ from tests.support.leavings import rows
 from tests.support.town import NOON, RIGHT, town
 from tongbao.engine.api import MemoryStore
 from tongbao.identity.alerts import ALERT, LARGE_MINOR, MESSAGE, Message, RaiseAlert, RecordMessage
-from tongbao.identity.codes import CODE, CodeUse, SendCode
+from tongbao.identity.codes import CODE, Asking, CodeUse, SendCode
 from tongbao.identity.message_texts import alert_text, code_text
 from tongbao.identity.recovery import Recover
 from tongbao.identity.standing import STANDING
@@ -120,7 +120,7 @@ async def test_who_was_in_a_reported_account_comes_back_by_no_passkey_they_left(
         await place.happens(another)
         if reported:
             await place.happens(ReportTakeover(command_id=place.id(), customer_id=customer, session_ids=()))
-        await place.happens(SendCode(command_id=place.id(), code_id=code, mac=b"code"))
+        await place.happens(SendCode(command_id=place.id(), code_id=code, mac=b"code", asking=Asking(place.id())))
         wish = Recover(
             command_id=place.id(), customer_id=customer, code=CodeUse(code, b"code"), device_id=None, pin_mac=RIGHT.mac,
             password_hash="new", session_ids=(), passkey_ids=(left.passkey_id, another.passkey_id),

@@ -1,10 +1,14 @@
 """One-time codes: six digits sent to a phone or an email address, kept as a keyed MAC.
 
-    none ─send─▶ sent ─right─▶ used
-                  ├─5 wrong─▶ spent
-                  └─5 min───▶ expired       the next one may be sent a minute after the last, ten a day
+    sent ─right─▶ used
+      ├─5 wrong─▶ spent
+      └─5 min───▶ expired
 
-There is one code at a time for a purpose and whom it is for: a new one replaces the last.
+A code belongs to whoever asked for it: its ticket, which only they were given, names it together with its purpose and whom it is
+for. So nobody spends or replaces a code that somebody else waits for. They are counted where they are asked for, as passwords
+are tried (`tries`): by the pair of a target and the device or address that asks, a minute apart and ten a day; and once more for
+all that is not known, twenty a day, which is the most that strangers can send anybody. A known device has its own share, so
+strangers cannot use up its owner's.
 
 Source: NIST SP 800-63B-4, 3.1.3 (out-of-band) and 3.2.2 (rate limiting).
 """
@@ -12,7 +16,7 @@ Source: NIST SP 800-63B-4, 3.1.3 (out-of-band) and 3.2.2 (rate limiting).
 from __future__ import annotations
 
 import hmac
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -21,7 +25,9 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View
 from tongbao.identity import errors
+from tongbao.identity.daily import count_keys, count_today, last_at, times_today
 from tongbao.kernel.ids import named_id
+from tongbao.security.keys import mac
 
 Purpose = Literal["register", "recover", "pin"]
 
@@ -29,18 +35,17 @@ LIVES = timedelta(minutes=5)
 RESEND_AFTER = timedelta(seconds=60)
 MOST_TRIES = 5
 MOST_A_DAY = 10
+MOST_A_DAY_FOR_STRANGERS = 20
 
 
 class OneTimeCode(msgspec.Struct, frozen=True, gc=False):
-    """The last code for a purpose and a target. `day` and `sent`: how many were sent on that day (UTC)."""
+    """A code that was sent."""
 
     code_id: UUID
     mac: bytes
     tries: int
     sent_at: datetime
     used_at: datetime | None
-    day: date
-    sent: int
 
 
 CODE: Relation[OneTimeCode] = Relation("one_time_code", OneTimeCode, key=("code_id",), rank=155, marks=True)
@@ -53,15 +58,24 @@ class CodeUse(msgspec.Struct, frozen=True):
     mac: bytes
 
 
+class Asking(msgspec.Struct, frozen=True):
+    """Where a code is asked for: what counts the target's codes there, and those for everywhere that is not known, if this is
+    not."""
+
+    here: UUID
+    elsewhere: UUID | None = None
+
+
 class SendCode(Command, frozen=True, kw_only=True):
     """A code is about to be sent. `mac`: of the code, under the installation's key."""
 
     kind = "identity.send_code"
     code_id: UUID
     mac: bytes
+    asking: Asking
 
     def hashed(self) -> SendCode:
-        return replace(self, mac=b"")  # another is drawn each time
+        return replace(self, mac=b"", asking=_ANYWHERE)  # another code is drawn each time, and whoever repeats may have moved
 
 
 class UseCode(Command, frozen=True, kw_only=True):
@@ -74,21 +88,44 @@ class UseCode(Command, frozen=True, kw_only=True):
         return replace(self, use=CodeUse(self.use.code_id, b""))
 
 
-def code_id_of(purpose: Purpose, target: bytes) -> UUID:
-    """The code for this purpose and target: a login's index."""
-    return named_id("one-time code", purpose, target.hex())
+_ANYWHERE = Asking(UUID(int=0))
+
+
+def code_id_of(purpose: Purpose, target: bytes, ticket: str) -> UUID:
+    """The code for this purpose and target (an index), of whom this ticket was given to."""
+    return named_id("one-time code", purpose, target.hex(), ticket)
+
+
+def asking_on_device(purpose: Purpose, target: bytes, device_id: UUID) -> Asking:
+    """From a device that is known, or in a session."""
+    return Asking(named_id("codes sent", "device", purpose, target.hex(), str(device_id)))
+
+
+def asking_from_address(key: bytes, purpose: Purpose, target: bytes, address: str) -> Asking:
+    """From anywhere else. The ids tell nothing of the target or the address to who has not the key."""
+    here = mac(key, b"codes sent", purpose.encode(), target, address.encode())
+    elsewhere = mac(key, b"codes sent anywhere", purpose.encode(), target)
+    return Asking(named_id("codes sent", "address", here.hex()), named_id("codes sent", "anywhere", elsewhere.hex()))
 
 
 def send_code(command: SendCode, view: View, now: datetime) -> Decision:
     """Declines `code_too_soon` (detail: after), `code_too_many`."""
-    last, today = view.get(CODE, command.code_id), now.date()
-    sent = last.sent if last is not None and last.day == today else 0
-    if last is not None and now < last.sent_at + RESEND_AFTER:
-        return Declined(errors.CODE_TOO_SOON, {"after": last.sent_at + RESEND_AFTER})
-    if sent >= MOST_A_DAY:
+    here, elsewhere = command.asking.here, command.asking.elsewhere
+    last = last_at(view, here)
+    if last is not None and now < last + RESEND_AFTER:
+        return Declined(errors.CODE_TOO_SOON, {"after": last + RESEND_AFTER})
+    if times_today(view, here, now) >= MOST_A_DAY:
         return Declined(errors.CODE_TOO_MANY)
-    view.put(CODE, OneTimeCode(command.code_id, command.mac, 0, now, None, today, sent + 1))
+    if elsewhere is not None and times_today(view, elsewhere, now) >= MOST_A_DAY_FOR_STRANGERS:
+        return Declined(errors.CODE_TOO_MANY)
+    for count_id in _counted(command.asking):
+        count_today(view, count_id, now)
+    view.put(CODE, OneTimeCode(command.code_id, command.mac, 0, now, None))
     return Accepted()
+
+
+def _counted(asking: Asking) -> tuple[UUID, ...]:
+    return (asking.here,) if asking.elsewhere is None else (asking.here, asking.elsewhere)
 
 
 def use_code(view: View, use: CodeUse, now: datetime) -> Declined | None:
@@ -117,6 +154,6 @@ def show_code(command: UseCode, view: View, now: datetime) -> Decision:
 
 
 DECIDERS = (
-    Decider(SendCode, lambda command: [Key(CODE, command.code_id)], send_code),
+    Decider(SendCode, lambda command: [Key(CODE, command.code_id), *count_keys(_counted(command.asking))], send_code),
     Decider(UseCode, lambda command: [Key(CODE, command.use.code_id)], show_code),
 )

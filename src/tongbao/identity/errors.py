@@ -48,6 +48,7 @@ PASSKEY_CLONED = decline(
 CERTIFICATE_UNKNOWN = decline("certificate_unknown", "未找到该数字证书。", "There is no such certificate.", status=403)
 CERTIFICATE_REVOKED = decline("certificate_revoked", "该数字证书已吊销。", "This certificate was revoked.", status=403)
 CERTIFICATE_EXPIRED = decline("certificate_expired", "该数字证书已过期。", "This certificate has expired.", status=403)
+CODE_NEEDED = refusal("code_needed", "请先获取并填写验证码。", "A code is needed here: ask for one, then type it.", status=401)
 CODE_WRONG = decline("code_wrong", "验证码不正确或已失效。", "The code is not right, or no longer good.", status=401)
 CODE_TOO_SOON = decline("code_too_soon", "验证码已发送，请稍后再试。", "A code was sent a moment ago. Please wait.", status=422)
 CODE_TOO_MANY = decline(

@@ -66,6 +66,9 @@ DeviceToken = Annotated[
 ]
 
 
+Ticket = Annotated[str, msgspec.Meta(max_length=64, description="What sending the code answered.")]
+
+
 class RegisterBody(web.Request, frozen=True, kw_only=True):
     """`login`: a phone (+86 assumed for Chinese mobiles) or an email."""
 
@@ -74,6 +77,7 @@ class RegisterBody(web.Request, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(max_length=200)]
     locale: Locale = "zh"
     code: Annotated[str, msgspec.Meta(max_length=16, description="Sent to the phone or address, where codes are asked for.")] = ""
+    ticket: Ticket = ""
     device_name: Annotated[str, msgspec.Meta(max_length=200)] = ""
     device_token: DeviceToken = ""
 
@@ -184,7 +188,9 @@ async def register(
     command_id = named_id("command", "wallet", "register", key)
     name = device_name(data.device_name, request)
     if safety.codes_asked:  # before anything else, so that nobody learns whether a number is taken who does not hold it
-        await safety.check_code(named_id("command", "wallet", "register's code", key), "register", data.login, data.code)
+        await safety.check_code(
+            named_id("command", "wallet", "register's code", key), "register", data.login, data.ticket, data.code
+        )
     principal_id, repeated = await identity.register(command_id, "wallet", data.login, data.password, data.name, data.locale)
     if repeated:  # who repeats must know the password like anybody who logs in
         logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token, address_of(request))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import post
+from litestar import Request, post
 
-from tongbao.identity.http import DeviceToken
+from tongbao.identity.codes import Purpose
+from tongbao.identity.http import DeviceToken, Ticket, address_of
 from tongbao.identity.safety_service import SafetyService
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.identity.types import Locale
@@ -20,16 +21,24 @@ Password = Annotated[str, msgspec.Meta(max_length=1024)]
 
 
 class CodeBody(web.Request, frozen=True, kw_only=True):
-    """Where to send a code: a phone or an email."""
+    """Where to send a code: a phone or an email. A device that is known has a share of its own of the codes that may be sent."""
 
     login: Login
     locale: Locale = "zh"
+    device_token: DeviceToken = ""
+
+
+class SentCode(msgspec.Struct, frozen=True):
+    """`ticket` is to be sent back with the code: a code is good only for whoever asked for it."""
+
+    ticket: str
 
 
 class RecoverBody(web.Request, frozen=True, kw_only=True):
     """The code, a new password, and one of: what this device was given at its last log-in, the payment PIN."""
 
     login: Login
+    ticket: Ticket
     code: Annotated[str, msgspec.Meta(max_length=16)]
     new_password: Password
     device_token: DeviceToken = ""
@@ -43,16 +52,26 @@ class PasswordBody(web.Request, frozen=True, kw_only=True):
     new_password: Password
 
 
-@post("/v1/wallet/register/code", tags=["Identity"], status_code=204)
-async def registration_code(data: CodeBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
+@post("/v1/wallet/register/code", tags=["Identity"], status_code=200)
+async def registration_code(
+    request: Request[Any, Any, Any], data: CodeBody, safety: SafetyService, key: web.IdempotencyKey
+) -> SentCode:
     """Send a code to a phone or address that is to be registered. The answer is the same whether it is taken or not."""
-    await safety.send_code(named_id("command", "register code", key), "register", data.login, data.locale)
+    return await _send(request, data, safety, "register", key)
 
 
-@post("/v1/wallet/recovery/code", tags=["Identity"], status_code=204)
-async def recovery_code(data: CodeBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
+@post("/v1/wallet/recovery/code", tags=["Identity"], status_code=200)
+async def recovery_code(
+    request: Request[Any, Any, Any], data: CodeBody, safety: SafetyService, key: web.IdempotencyKey
+) -> SentCode:
     """Send a code for getting back in. The answer is the same whether there is such a customer or not."""
-    await safety.send_code(named_id("command", "recovery code", key), "recover", data.login, data.locale)
+    return await _send(request, data, safety, "recover", key)
+
+
+async def _send(request: Request[Any, Any, Any], data: CodeBody, safety: SafetyService, purpose: Purpose, key: str) -> SentCode:
+    command_id = named_id("command", purpose, "code", key)
+    address = address_of(request)
+    return SentCode(await safety.send_code(command_id, purpose, data.login, data.locale, data.device_token, address))
 
 
 @post("/v1/wallet/recovery", tags=["Identity"], status_code=204)
@@ -60,7 +79,7 @@ async def recover(data: RecoverBody, safety: SafetyService, key: web.Idempotency
     """A forgotten password: a new one, for the code and a known device or the PIN. Every session ends, a reported takeover is
     over, and for a day the limits of a new device hold."""
     command_id = named_id("command", "recover", key)
-    await safety.recover(command_id, data.login, data.code, data.new_password, data.device_token, data.pin)
+    await safety.recover(command_id, data.login, data.ticket, data.code, data.new_password, data.device_token, data.pin)
 
 
 @post("/v1/wallet/pin/code", tags=["Identity"], status_code=204)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import secrets
 from collections.abc import Awaitable, Callable
 from uuid import UUID
@@ -13,7 +14,16 @@ import structlog
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors
 from tongbao.identity.alerts import Delivery, Message, MessageChannel, RaiseAlert, RecordMessage
-from tongbao.identity.codes import CodeUse, Purpose, SendCode, UseCode, code_id_of
+from tongbao.identity.codes import (
+    Asking,
+    CodeUse,
+    Purpose,
+    SendCode,
+    UseCode,
+    asking_from_address,
+    asking_on_device,
+    code_id_of,
+)
 from tongbao.identity.device_service import DeviceService
 from tongbao.identity.devices import MOST_SESSIONS, device_id_of
 from tongbao.identity.enrolment import login_index
@@ -23,7 +33,7 @@ from tongbao.identity.recovery import ChangePassword, Recover
 from tongbao.identity.rules import PIN_LOCK, normal_login
 from tongbao.identity.service import Caller, IdentityService, trying_in
 from tongbao.identity.takeover import ReportTakeover
-from tongbao.identity.types import Locale
+from tongbao.identity.types import NOBODY, Locale
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id
@@ -68,28 +78,47 @@ class SafetyService:
 
     # ── one-time codes ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def typed(self, purpose: Purpose, login: str, code: str) -> CodeUse:
-        """A code as typed. `login` in its normal form."""
-        code_id = code_id_of(purpose, login_index(self._vault, login))
+    def typed(self, purpose: Purpose, target: str, ticket: str, code: str) -> CodeUse:
+        """A code as typed. `target`: a log-in in its normal form."""
+        code_id = code_id_of(purpose, login_index(self._vault, target), ticket)
         return CodeUse(code_id, self._mac(code_id, code.strip()))
 
     def _mac(self, code_id: UUID, digits: str) -> bytes:
         return mac(self._keys.pin, b"one-time code", code_id.bytes, digits.encode())
 
-    async def send_code(self, command_id: UUID, purpose: Purpose, login: str, locale: Locale) -> None:
-        """Send a code to a phone or address. Whether anybody has it is not to be told from the answer, nor from how long it
-        takes: the message goes out afterwards. Refuses `login_format`; declines `code_too_soon`, `code_too_many`."""
+    async def send_code(
+        self, command_id: UUID, purpose: Purpose, login: str, locale: Locale, device_token: str, address: str
+    ) -> str:
+        """Send a code to a phone or address; its ticket. Whether anybody has it is not to be told from the answer, nor from how
+        long it takes: the message goes out afterwards. `address`: where the request comes from. Refuses `login_format`; declines
+        `code_too_soon`, `code_too_many`."""
         login = normal_login(login)
-        code_id, digits = code_id_of(purpose, login_index(self._vault, login)), f"{secrets.randbelow(10**6):06d}"
-        nobody = purpose != "register" and await self._identity.find("wallet", login) is None
-        outcome = await self._engine.submit(SendCode(command_id=command_id, code_id=code_id, mac=self._mac(code_id, digits)))
+        target = login_index(self._vault, login)
+        principal = await self._identity.find("wallet", login)
+        device = await self._identity.known_device(principal.principal_id if principal else NOBODY, device_token)
+        asking = (
+            asking_on_device(purpose, target, device)
+            if device
+            else asking_from_address(self._keys.session, purpose, target, address)
+        )
+        ticket = base64.urlsafe_b64encode(mac(self._keys.session, b"code ticket", command_id.bytes)).decode().rstrip("=")
+        silent = purpose != "register" and principal is None
+        await self._send(command_id, purpose, login, ticket, asking, locale, silent=silent)
+        return ticket
+
+    async def _send(
+        self, command_id: UUID, purpose: Purpose, to: str, ticket: str, asking: Asking, locale: Locale, *, silent: bool = False
+    ) -> None:
+        code_id, digits = code_id_of(purpose, login_index(self._vault, to), ticket), f"{secrets.randbelow(10**6):06d}"
+        command = SendCode(command_id=command_id, code_id=code_id, mac=self._mac(code_id, digits), asking=asking)
+        outcome = await self._engine.submit(command)
         accepted(outcome)
-        if outcome.repeated or nobody:
+        if outcome.repeated or silent:
             return
         if len(self._sending) >= _MOST_SENDING:
             _log.warning("code_not_sent", reason="too many under way")
             return
-        task = asyncio.create_task(self._deliver(str(command_id), login, code_text(purpose, digits, locale)))
+        task = asyncio.create_task(self._deliver(str(command_id), to, code_text(purpose, digits, locale)))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
@@ -100,29 +129,33 @@ class SafetyService:
 
     async def send_pin_code(self, command_id: UUID, caller: Caller) -> None:
         """Send a customer the code for replacing their PIN. Declines `code_too_soon`, `code_too_many`."""
-        await self.send_code(command_id, "pin", (await self._identity.person(caller.principal_id)).login, caller.locale)
+        login = (await self._identity.person(caller.principal_id)).login
+        asking = asking_on_device("pin", login_index(self._vault, login), _place(caller))
+        await self._send(command_id, "pin", login, str(caller.session_id), asking, caller.locale)
 
     async def pin_code(self, caller: Caller, code: str) -> CodeUse | None:
         """The code for replacing a PIN as typed; None where none is asked for."""
         if not self.codes_asked:
             return None
-        return self.typed("pin", (await self._identity.person(caller.principal_id)).login, code)
+        return self.typed("pin", (await self._identity.person(caller.principal_id)).login, str(caller.session_id), code)
 
-    async def check_code(self, command_id: UUID, purpose: Purpose, login: str, code: str) -> None:
-        """Declines `code_wrong`."""
-        use = self.typed(purpose, normal_login(login), code)
+    async def check_code(self, command_id: UUID, purpose: Purpose, login: str, ticket: str, code: str) -> None:
+        """Refuses `code_needed` where none was typed; declines `code_wrong`."""
+        if not code:
+            raise Refusal(errors.CODE_NEEDED)
+        use = self.typed(purpose, normal_login(login), ticket, code)
         accepted(await self._engine.submit(UseCode(command_id=command_id, use=use)))
 
     # ── getting back in ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def recover(
-        self, command_id: UUID, login: str, code: str, new_password: str, device_token: str, pin: str | None
+        self, command_id: UUID, login: str, ticket: str, code: str, new_password: str, device_token: str, pin: str | None
     ) -> None:
         """A new password for who forgot theirs. Refuses `login_format`, `password_…`, `pin_format`; declines `code_wrong` (also
         where there is no such login), `recovery_needs_more`, `wrong_pin`, `pin_locked`, `pin_not_set`."""
         login = normal_login(login)
         password_hash = await self._identity.password_hash(new_password)
-        use = self.typed("recover", login, code)
+        use = self.typed("recover", login, ticket, code)
         principal = await self._identity.find("wallet", login)
         if principal is None:
             # The same work, and the same answer.
@@ -213,3 +246,8 @@ class SafetyService:
     async def close(self) -> None:
         """Wait for what is being sent: each has its own time-out."""
         await asyncio.gather(*self._sending, return_exceptions=True)
+
+
+def _place(caller: Caller) -> UUID:
+    """Where a session is: its device."""
+    return caller.device_id or caller.session_id or caller.principal_id

@@ -105,17 +105,25 @@ create table certificate (
 );
 create index certificate_by_customer on certificate (customer_id, created_at, certificate_id);
 
--- The last one-time code for each purpose and target; the id is made of the target's index.
+-- One-time codes that were sent; the id is made of the target's index and of a ticket that only who asked has.
 create table one_time_code (
     code_id uuid        not null,
     mac     bytea       not null,
     tries   bigint      not null,
     sent_at timestamptz not null,
     used_at timestamptz,
-    day     date        not null,
-    sent    bigint      not null,
     seal    bytea       not null,
     constraint one_time_code_pk primary key (code_id)
+);
+
+-- How often something was done on a day; what is counted is named under a key that is not here.
+create table daily_count (
+    count_id uuid        not null,
+    day      date        not null,
+    times    bigint      not null,
+    last_at  timestamptz not null,
+    seal     bytea       not null,
+    constraint daily_count_pk primary key (count_id)
 );
 
 -- Wrong passwords in a row; the id is made of a device, or of a log-in and an address under a key that is not here.
@@ -190,7 +198,9 @@ comment on table passkey is
 comment on table certificate is
     'C2 sealed: name; C1: certificate_id, customer_id, public_key, x509; none: algorithm, created_at, expires_at, revoked_at, seal';
 comment on table one_time_code is
-    'C3: mac; C2: code_id; none: tries, sent_at, used_at, day, sent, seal';
+    'C3: mac; C2: code_id; none: tries, sent_at, used_at, seal';
+comment on table daily_count is
+    'C1: count_id; none: day, times, last_at, seal';
 comment on table login_tries is
     'C1: tries_id; none: wrong, last_at, waits_until, seal';
 comment on table alert is

@@ -41,7 +41,7 @@ const TIMEOUT = 15_000
 const PAUSES = [400, 1_200]
 const LONGEST_PAUSE = 5_000
 /** Where a device shows that it is known. */
-const ENTRANCES = new Set(['/login', '/register', '/recovery'])
+const ENTRANCES = new Set(['/login', '/register', '/recovery', '/recovery/code'])
 /** What a session cannot go on after, on this device. */
 const ENDED = new Set(['unauthenticated', 'device_proof_missing', 'device_proof_wrong'])
 

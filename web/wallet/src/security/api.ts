@@ -31,6 +31,6 @@ export const revokeCertificate = (id: string): Promise<void> => client.delete(`/
 
 export const changePassword = (key: string, body: { password: string; new_password: string }): Promise<void> => client.post('/password', { key, body, money: false })
 export const reportTakeover = (key: string): Promise<void> => client.post('/report-takeover', { key, money: false })
-export const sendRecoveryCode = (key: string, body: { login: string; locale: Language }): Promise<void> => client.post('/recovery/code', { key, body, money: false })
-export const recover = (key: string, body: { login: string; code: string; new_password: string; pin?: string }): Promise<void> =>
+export const sendRecoveryCode = (key: string, body: { login: string; locale: Language }): Promise<{ ticket: string }> => client.post('/recovery/code', { key, body, money: false })
+export const recover = (key: string, body: { login: string; ticket: string; code: string; new_password: string; pin?: string }): Promise<void> =>
   client.post('/recovery', { key, body, money: false })
