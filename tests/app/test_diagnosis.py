@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from tongbao.app import frontends, runtime, seed
-from tongbao.app.asgi import open_services
+from tongbao.app.asgi import Services, open_services
 from tongbao.app.commands.doctor import effective, examine
 from tongbao.app.diagnosis import Finding, database_findings, file_findings, key_findings, settings_findings, worst
 from tongbao.app.settings import Secret, Settings
+from tongbao.identity.totp_codes import code_of, step_at
 from tongbao.kernel.clock import VirtualClock
 from tongbao.operators.api import MACHINE
 
 SAFE: dict[str, Any] = {
     "secure_cookies": True, "trusted_proxies": "127.0.0.1", "anchor_file": "/elsewhere/anchors", "public_url": "https://pay.example",
     "master_key_file": "/elsewhere/master.key", "registration_codes": True,
+    "operators_second_factor": "required",
 }  # fmt: skip
 
 FAULTS = [
@@ -30,6 +34,7 @@ FAULTS = [
     ({"trusted_proxies": ""}, "note", "rate limits", "TONGBAO_TRUSTED_PROXIES"),
     ({"four_eyes": False}, "broken", "four eyes", "one operator alone"),
     ({"four_eyes": False, "secure_cookies": False}, "note", "four eyes", "one operator alone"),
+    ({"operators_second_factor": "warn"}, "note", "second factor", "password alone"),
     ({"registration_codes": False}, "broken", "codes", "need not hold the phone"),
     ({"registration_codes": False, "secure_cookies": False}, "note", "codes", "need not hold the phone"),
     ({"master_key": Secret("00" * 32)}, "note", "master key", "environment"),
@@ -117,11 +122,25 @@ async def test_what_stands_in_a_database_is_looked_at(database: str, tmp_path: P
         for number in range(2):
             await services.identity.register(uuid4(), "console", f"o{number}@x.cn", "a password", "O", "zh", roles="admin")
         assert not {"operators", "accounts", "incidents", "proposals"} & set(await found())
+        await _equipped(services, "o0@x.cn")
+        (bare,) = [each for each in await database_findings(settings, ring) if each.subject == "second factor"]
+        assert (bare.level, bare.text) == ("note", "o1@x.cn: neither an authenticator app nor a passkey")
+        without = msgspec.structs.replace(settings, operators_second_factor="off")
+        assert not [each for each in await database_findings(without, ring) if each.subject == "second factor"]
         login, name, _ = seed.OPERATORS[0]
         await services.identity.register(uuid4(), "console", login, seed.PASSWORD, name, "zh", roles="")
         await services.operators.open_incident("page_tampering", "wallet/main.js", "changed", MACHINE)
     after = await found()
     assert (after["accounts"], after["incidents"]) == ("broken", "broken")
+
+
+async def _equipped(services: Services, login: str) -> None:
+    """An operator who has an authenticator app."""
+    session = await services.identity.log_in("console", login, "a password", "desk")
+    caller = await services.identity.authenticate(session.token, "console")
+    shown = await services.apps.start(uuid4(), caller, "a password")
+    code = code_of(base64.b32decode(shown.secret), step_at(services.clock.now()))
+    await services.apps.confirm(uuid4(), caller, code)
 
 
 async def _nothing_wrong(*_: Any, **__: Any) -> list[Finding]:

@@ -21,6 +21,7 @@ from tongbao.app.console.session import OperatorAnswer
 from tongbao.channels.api import DEMO_ACCOUNTS
 from tongbao.channels.simulated.faults import Fault, Match
 from tongbao.identity import http as identity
+from tongbao.identity import own_http
 from tongbao.identity.binding import BoundSession
 from tongbao.kernel import web
 from tongbao.merchants import http as merchants
@@ -67,7 +68,7 @@ async def test_a_customers_first_day(town: Town) -> None:
     )  # fmt: skip
     assert (pin.status_code, pin.content) == (204, b"")
     assert exact(await town.here.get("/v1/wallet/me", headers=headers), identity.Me).has_pin
-    sessions = exact(await town.here.get("/v1/wallet/sessions", headers=headers), web.Page[identity.SessionLine])
+    sessions = exact(await town.here.get("/v1/wallet/sessions", headers=headers), web.Page[own_http.SessionLine])
     assert [line.current for line in sessions.items] == [False, True] and sessions.next_cursor is None
 
 

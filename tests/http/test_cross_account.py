@@ -28,7 +28,7 @@ AUDIENCES = ("wallet", "merchant", "console")
 _NAMES_A_THING = {"code", "text", "out_trade_no", "out_refund_no", "login", "account", "hold", "owner"}
 #: Answer to nobody in particular: they take no session.
 _ANYBODY = (
-    "/login", "/welcome", "/register",
+    "/login", "/login/totp", "/welcome", "/register",
     "/login/passkey", "/login/passkey/options", "/register/code", "/recovery", "/recovery/code",
 )  # fmt: skip
 
@@ -49,6 +49,7 @@ class Shared(NamedTuple):
     why: str
 
 
+_TYPED = Shared("the code is one that the caller's own authenticator app shows, and is typed")
 OURS = {"amount": "1.00", "currency": "CNY", "pin": PIN}
 
 ROWS: dict[str, list[Theft] | Shared] = {
@@ -66,6 +67,15 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/wallet/passkeys": Shared("the id is what an authenticator calls its own"),
     "DELETE /v1/wallet/passkeys/{passkey_id}": [Theft("thief", "$passkey", None, 403)],
     "DELETE /v1/wallet/certificates/{certificate_id}": [Theft("thief", "$certificate", None, 403)],
+    "POST /v1/wallet/totp/confirm": _TYPED,
+    "POST /v1/wallet/totp/remove": _TYPED,
+    "POST /v1/wallet/totp/recovery-codes": _TYPED,
+    "POST /v1/merchant/totp/confirm": _TYPED,
+    "POST /v1/merchant/totp/remove": _TYPED,
+    "POST /v1/merchant/totp/recovery-codes": _TYPED,
+    "DELETE /v1/merchant/sessions/{session_id}": [Theft("rival", "$shop_session"), Theft("rival", "$session")],
+    "DELETE /v1/merchant/devices/{device_id}": [Theft("rival", "$shop_device"), Theft("rival", "$device")],
+    "POST /v1/merchant/devices/{device_id}/name": [Theft("rival", "$shop_device", {"name": "mine"})],
     "POST /v1/wallet/pin": Shared("the code is one that was sent to the caller, and is typed"),
     "POST /v1/wallet/acts/challenge": Shared("a challenge says nothing of what is meant, not even whether it is there"),
     "POST /v1/wallet/guardianships/{minor_id}/agree": [Theft("thief", "$child", {"pin": PIN, "currency": "CNY"})],
@@ -143,6 +153,8 @@ async def loot(town: Town) -> dict[str, Any]:
         "$bank_account": town.ann.bank_account_id, "$session": town.ann.session_id, "$paid": paid["payment_id"],
         "$staff_session": str(await town.books.fetchval(
             "select session_id from session join principal using (principal_id) where audience = 'merchant' limit 1")),
+        "$shop_session": ok(await town.shop.get("/v1/merchant/sessions"))["items"][0]["session_id"],
+        "$shop_device": ok(await town.shop.get("/v1/merchant/devices"))["items"][0]["device_id"],
         "$device": device["device_id"], "$transfer": sent, "$closed": closed["payment_id"],
         "$number": order["out_trade_no"],
         "$open_number": open_order["out_trade_no"], "$store": town.shop.store_id, "$declined": declined,

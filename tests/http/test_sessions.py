@@ -10,7 +10,8 @@ import pytest
 
 from tests.http.refusals import SHOP
 from tests.http.town import PASSWORD, PIN, Person, Town, key, ok, refused, session_of
-from tongbao.identity.http import SessionAnswer, SessionLine
+from tongbao.identity.http import SessionAnswer
+from tongbao.identity.own_http import SessionLine
 from tongbao.kernel import web
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.identity.safety_situations import ROWS as SAFETY
+from tests.identity.totp_situations import ROWS as TOTP
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import RIGHT, WRONG, Town, mac_of, sealed, town
 from tongbao.engine.api import Command
@@ -529,13 +530,13 @@ async def a_new_pin_lifts_the_lock(place: Town) -> Command:
     return place.transferring(customer, await place.customer(), 1)
 
 
-@pytest.mark.parametrize("row", [*ROWS, *SAFETY], ids=repr)
+@pytest.mark.parametrize("row", [*ROWS, *SAFETY, *TOTP], ids=repr)
 async def test_identity_says(row: Row) -> None:
     assert await answer(row) == row.says
 
 
 def test_every_decline_of_identity_has_its_situation() -> None:
-    assert declines_of(errors) == said_in([*ROWS, *SAFETY]) - {"account_suspended"}
+    assert declines_of(errors) == said_in([*ROWS, *SAFETY, *TOTP]) - {"account_suspended"}
 
 
 async def test_the_attempts_left_are_counted_down() -> None:

@@ -14,6 +14,7 @@ from tests.support.town import NOON, RIGHT, WRONG, Town, enrolled, mac_of, town
 from tongbao.engine.api import Declined, MemoryStore
 from tongbao.identity.alerts import ALERT
 from tongbao.identity.devices import COOLING
+from tongbao.identity.factors import KNOWLEDGE
 from tongbao.identity.rules import normal_login, normal_name
 from tongbao.identity.standing import STANDING
 from tongbao.identity.tries import FIRST_WAIT, TRIES, LoginTries, Trying
@@ -81,7 +82,7 @@ async def test_a_session_is_kept_with_its_end_and_its_token_as_a_hash() -> None:
         at = NOON + LATER
         assert opened.expires_at == at + timedelta(seconds=3600)
         expected = Session(
-            opened.session_id, customer, wish.token_hash, wish.device_name, at, at + timedelta(hours=1), None, None
+            opened.session_id, customer, wish.token_hash, wish.device_name, at, at + timedelta(hours=1), None, None, KNOWLEDGE
         )
         assert rows(store, SESSION) == [expected]
         place.clock.advance(LATER)

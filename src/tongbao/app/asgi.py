@@ -49,7 +49,7 @@ from tongbao.app.settings import Settings
 from tongbao.engine.api import Engine
 from tongbao.engine.listener import OutboxListener
 from tongbao.engine.types import OutboxRow
-from tongbao.identity import credential_http, device_http, safety_http
+from tongbao.identity import credential_http, own_http, safety_http, totp_http
 from tongbao.identity import http as identity_http
 from tongbao.identity.credential_service import CredentialService
 from tongbao.identity.device_service import DeviceService
@@ -60,6 +60,7 @@ from tongbao.identity.realname.guardian_service import GuardianService
 from tongbao.identity.realname.service import RealNameService
 from tongbao.identity.safety_service import SafetyService
 from tongbao.identity.service import IdentityService
+from tongbao.identity.totp_service import TotpService
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.database import open_pool
 from tongbao.kernel.errors import UNAVAILABLE, Refusal
@@ -123,6 +124,8 @@ class Services:
         )
         self.credentials = CredentialService(engine, pool, self.identity, keys, self.vault, clock)
         self.devices = DeviceService(engine, pool, self.identity, self.vault, clock)
+        self.apps = TotpService(engine, pool, self.identity, keys, self.vault, clock)
+        self.second_factor_rule = settings.operators_second_factor
         self.names = RealNameService(engine, pool, self.identity, self.vault, registries, clock, zone=zone)
         self.guardians = GuardianService(engine, pool, self.identity, clock)
         self.own_currency = settings.currency
@@ -253,7 +256,8 @@ def ping() -> str:
 
 
 ROUTES = (
-    health, openapi, ping, *identity_http.ROUTES, *device_http.ROUTES, *credential_http.ROUTES, *safety_http.ROUTES,
+    health, openapi, ping, *identity_http.ROUTES, *own_http.routes("wallet"), *totp_http.routes("wallet"),
+    totp_http.log_in_further, *credential_http.ROUTES, *safety_http.ROUTES,
     *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES,
     *privacy_http.ROUTES, *copy_http.ROUTES, *law_http.ROUTES, *console.ROUTES, *proofs.ROUTES, page_reports.report,
 )  # fmt: skip
@@ -266,6 +270,8 @@ PARTS = frozenset(
     {
         "identity",
         "devices",
+        "apps",
+        "second_factor_rule",
         "safety",
         "credentials",
         "names",
@@ -300,6 +306,7 @@ PARTS = frozenset(
 CALLERS: dict[str, CallerOf] = {
     "customer": lambda request, services: identity_http.customer(request, services.identity),
     "operator": lambda request, services: identity_http.operator(request, services.identity),
+    "person": lambda request, services: identity_http.person(request, services.identity),
     "staff": lambda request, services: merchants_http.staff(request, services.identity, services.merchants),
 }
 

@@ -25,12 +25,14 @@ from tongbao.app.audit import anchor_file
 from tongbao.app.privacy_findings import privacy_state
 from tongbao.app.registry import MIGRATIONS
 from tongbao.app.settings import Settings
-from tongbao.identity.enrolment import login_index
+from tongbao.identity.enrolment import LOGIN, login_index
+from tongbao.identity.evidence import QUERIES as IDENTITY
 from tongbao.identity.rules import normal_login
 from tongbao.kernel.migrations import pending
 from tongbao.operators.permissions import Permission, grants
 from tongbao.operators.service import QUERIES
 from tongbao.security.keyring import KeyRing
+from tongbao.security.personal import QUERIES as PERSONS
 from tongbao.security.personal import Vault
 
 Level = Literal["ok", "note", "broken"]
@@ -71,6 +73,9 @@ def settings_findings(settings: Settings) -> list[Finding]:
         found.append(Finding("note", "rate limits", text))
     if not settings.four_eyes:
         found.append(Finding(worse, "four eyes", "off: one operator alone may unfreeze, export and post opening balances"))
+    if settings.operators_second_factor != "required" and public:
+        text = "an operator's password alone is enough: set TONGBAO_OPERATORS_SECOND_FACTOR=required"
+        found.append(Finding("note", "second factor", text))
     if not settings.registration_codes:
         text = "off: whoever registers need not hold the phone or address, and a password alone replaces a PIN"
         found.append(Finding(worse, "codes", text))
@@ -207,6 +212,9 @@ async def _contents(connection: asyncpg.Connection, settings: Settings, ring: Ke
     elif settings.four_eyes and sum(grants(each, Permission.OPERATORS_CHANGE) for each in roles) < 2:
         text = "fewer than two may change operators: nothing that takes two can be decided; `tongbao operators add`"
         found.append(Finding("note", "operators", text))
+    if settings.operators_second_factor != "off" and (bare := await _without_second_factor(connection, ring)):
+        text = f"{', '.join(bare[:10])}{' …' if len(bare) > 10 else ''}: neither an authenticator app nor a passkey"
+        found.append(Finding("note", "second factor", text))
     now = datetime.now(UTC)
     waiting = await connection.fetchrow(QUERIES["waiting"], now)
     if waiting["overdue"]:
@@ -223,6 +231,19 @@ async def _contents(connection: asyncpg.Connection, settings: Settings, ring: Ke
     if has_rules and not await connection.fetchval("select exists (select from rulebook)"):
         found.append(Finding(worse, "rules", "no rulebook is adopted: nothing is limited"))
     return found
+
+
+async def _without_second_factor(connection: asyncpg.Connection, ring: KeyRing | None) -> list[str]:
+    """The log-ins of operators who may do something and have nothing but a password; their ids, where no key opens them."""
+    rows = await connection.fetch(IDENTITY["operators_without_second_factor"])
+    if ring is None:
+        return [str(row["principal_id"]) for row in rows]
+
+    async def keys(people: list[UUID]) -> dict[UUID, bytes]:
+        found = await connection.fetch(PERSONS["person_keys"], people)
+        return {row["person_id"]: row["wrapped"] for row in found}
+
+    return await Vault(ring, keys).open_many([(row["principal_id"], LOGIN, row["login"]) for row in rows])
 
 
 async def _demonstration(connection: asyncpg.Connection, ring: KeyRing) -> int:

@@ -48,6 +48,7 @@ ELSEWHERE: Mapping[str, str] = {
     "message": "every message is an alert",
     "login_tries": "wrong passwords in a row, by a key that is not here",
     "daily_count": "how often something was done on a day, by a key that is not here",
+    "totp": "the secret is in your app, and would help whoever has it; that there is one, since when: /v1/wallet/totp",
     "one_time_code": "six digits that were good for five minutes, as a MAC",
     "operator_invitation": "how an operator gets in: hashes that were good for three days",
     "suspension": "`standing` says that an operator did; why may be what the law keeps secret (Anti-Money Laundering Law)",

@@ -12,7 +12,20 @@ from tongbao.channels.messages import HttpMessages
 from tongbao.channels.registries.adapter import HttpRegistries
 from tongbao.engine.api import Decider, Relation
 from tongbao.engine.verify import Check
-from tongbao.identity import alerts, certificates, codes, daily, devices, enrolling, passkeys, recovery, takeover, tries
+from tongbao.identity import (
+    alerts,
+    certificates,
+    codes,
+    daily,
+    devices,
+    enrolling,
+    passkeys,
+    recovery,
+    takeover,
+    totp,
+    totp_rules,
+    tries,
+)
 from tongbao.identity import rules as identity_rules
 from tongbao.identity import types as identity_types
 from tongbao.identity.alerts import ALERT, MESSAGE
@@ -88,6 +101,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *tries.DECIDERS,
     *recovery.DECIDERS,
     *takeover.DECIDERS,
+    *totp_rules.DECIDERS,
     *merchant_rules.DECIDERS,
     *entities.DECIDERS,
     *wallet_rules.DECIDERS,
@@ -120,7 +134,8 @@ RELATIONS: tuple[Relation[Any], ...] = (
     realname_types.REAL_NAME, realname_types.NAME_CHECK, realname_types.DOCUMENT_HOLDER, realname_types.PHONE_HOLDER,
     realname_types.GUARDIANSHIP, realname_types.NAME_EVENT,
     operator_types.PROPOSAL, invitations.INVITATION, suspensions.SUSPENSION, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
-    devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, codes.CODE, tries.TRIES, daily.COUNT, ALERT, MESSAGE,
+    devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, totp.TOTP, codes.CODE, tries.TRIES,
+    daily.COUNT, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,
     wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,

@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limit_loopback whether requests from this machine itself are counted too
     trusted_proxies  addresses and networks, separated by commas, whose X-Forwarded-For says who is asking; empty: nobody's
     four_eyes      sensitive acts of operators take two of them; off for an installation of one person
+    operators_second_factor  whether operators need an authenticator app or a passkey: off; warn says so; required lets who has
+                   none, or did not log in with it, do nothing but set one up
     argon2_time, argon2_memory_kib  cost of a password hash
     anchor_file    where signed ends of the audit chain are appended; empty: anchors.jsonl in data_dir. Keep copies elsewhere
     anchor_every_s how often the worker signs, when there is news; 0: never
@@ -80,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limit_loopback: bool = False
     trusted_proxies: str = ""
     four_eyes: bool = True
+    operators_second_factor: Literal["off", "warn", "required"] = "warn"
     argon2_time: int = 2
     argon2_memory_kib: int = 19_456
     anchor_file: str = ""

@@ -48,6 +48,29 @@ PASSKEY_CLONED = decline(
 CERTIFICATE_UNKNOWN = decline("certificate_unknown", "未找到该数字证书。", "There is no such certificate.", status=403)
 CERTIFICATE_REVOKED = decline("certificate_revoked", "该数字证书已吊销。", "This certificate was revoked.", status=403)
 CERTIFICATE_EXPIRED = decline("certificate_expired", "该数字证书已过期。", "This certificate has expired.", status=403)
+TOTP_NOT_SET = decline("totp_not_set", "尚未设置身份验证器。", "No authenticator app is set up.", status=409)
+TOTP_SET = decline(
+    "totp_set", "已设置身份验证器，请先移除再添加。", "There is an authenticator app already. Remove it first.", status=409
+)
+TOTP_WRONG = decline("totp_wrong", "身份验证器的验证码不正确。", "That is not the code of your authenticator app.", status=401)
+TOTP_USED = decline(
+    "totp_used",
+    "该验证码已使用过，请等待下一个验证码。",
+    "That code was used already. Please wait for the next one.",
+    status=401,
+)
+TOTP_LOCKED = decline(
+    "totp_locked",
+    "验证码错误次数过多，已暂时锁定，请稍后再试。",
+    "Too many wrong codes: they are not taken for a while. Please try again later.",
+    status=403,
+)
+SECOND_FACTOR_NEEDED = decline(
+    "second_factor_needed",
+    "还需要身份验证器的验证码。",
+    "The code of your authenticator app is needed too.",
+    status=401,
+)
 CODE_NEEDED = refusal("code_needed", "请先获取并填写验证码。", "A code is needed here: ask for one, then type it.", status=401)
 CODE_WRONG = decline("code_wrong", "验证码不正确或已失效。", "The code is not right, or no longer good.", status=401)
 CODE_TOO_SOON = decline("code_too_soon", "验证码已发送，请稍后再试。", "A code was sent a moment ago. Please wait.", status=422)
@@ -89,6 +112,17 @@ CONFIRMATION_FORMAT = refusal(
     "confirmation_format",
     "请以支付密码或其他一种方式确认，且只用一种。",
     "Confirm by PIN or in one other way: exactly one of `pin` and `confirmation`.",
+)
+TOTP_FORMAT = refusal(
+    "totp_format",
+    "请填写身份验证器显示的 6 位数字，或一个恢复码。",
+    "Please give the six digits that the app shows, or a recovery code.",
+)
+SECOND_FACTOR_REQUIRED = refusal(
+    "second_factor_required",
+    "操作员须先设置身份验证器并以其登录。",
+    "Operators need an authenticator app: set one up first, and log in with it.",
+    status=403,
 )
 UNAUTHENTICATED = refusal("unauthenticated", "请先登录。", "Please log in first.", status=401)
 FORBIDDEN = refusal("forbidden", "您没有此项权限。", "You are not allowed to do this.", status=403)

@@ -34,8 +34,15 @@ class Signature(msgspec.Struct, frozen=True):
     pin: str
 
 
-#: A PIN as typed; what an authenticator answered; what a certificate signed.
-Given = str | Assertion | Signature
+class PinAndCode(msgspec.Struct, frozen=True):
+    """A PIN and the code of an authenticator app, as typed."""
+
+    pin: str
+    code: str
+
+
+#: A PIN as typed, alone or with a code; what an authenticator answered; what a certificate signed.
+Given = str | PinAndCode | Assertion | Signature
 
 
 class Evidence:

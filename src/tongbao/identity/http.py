@@ -7,9 +7,8 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
-from litestar.params import PathParameter
 
 from tongbao.identity import binding, errors
 from tongbao.identity.safety_service import SafetyService
@@ -54,6 +53,13 @@ async def caller_of(request: web.Asking, identity: IdentityService, audience: Au
 async def customer(request: web.Asking, identity: IdentityService) -> Caller:
     """Dependency: the logged-in customer."""
     return await caller_of(request, identity, "wallet")
+
+
+async def person(request: web.Asking, identity: IdentityService) -> Caller:
+    """Dependency: whoever is logged in, of the audience whose route this is. A merchant's key is nobody's account: it is refused
+    `unauthenticated`."""
+    path = cast(str, request.scope["path"])
+    return await caller_of(request, identity, cast(Audience, path.split("/", 3)[2]))
 
 
 async def operator(request: web.Asking, identity: IdentityService) -> Caller:
@@ -121,16 +127,6 @@ class SessionAnswer(msgspec.Struct, frozen=True):
     binding: str
     customer: Me
     device_token: str | None = None
-
-
-class SessionLine(msgspec.Struct, frozen=True):
-    """One of the caller's sessions."""
-
-    session_id: str
-    device_name: str
-    created_at: datetime
-    last_seen_at: datetime
-    current: bool
 
 
 def session_cookie(audience: Audience, token: str, secure: bool) -> Cookie:
@@ -205,7 +201,8 @@ async def log_in(
     request: Request[Any, Any, Any], data: LoginBody, identity: IdentityService, secure_cookies: bool
 ) -> Response[SessionAnswer]:
     """Log in. Ten wrong passwords in a row from one device or address make it wait, for fifteen minutes and then
-    twice as long each time; a device that is known does not wait for others."""
+    twice as long each time; a device that is known does not wait for others. Where there is an authenticator app, the right
+    password is answered `second_factor_needed` with a challenge, for `POST /v1/wallet/login/totp`."""
     name = device_name(data.device_name, request)
     logged_in = await identity.log_in("wallet", data.login, data.password, name, data.device_token, address_of(request))
     return await answer(logged_in, identity, secure_cookies, 200)
@@ -225,30 +222,6 @@ async def me(customer: Caller, identity: IdentityService) -> Me:
     return await _me(customer.principal_id, customer.locale, identity)
 
 
-@get("/v1/wallet/sessions", tags=["Identity"])
-async def sessions(
-    customer: Caller, identity: IdentityService, limit: web.Limit = 20, cursor: web.Cursor = None
-) -> web.Page[SessionLine]:
-    """Where this customer is logged in, newest first."""
-    before = web.decode_cursor(cursor, UUID)
-    rows, following = web.page(await identity.sessions(customer.principal_id, before, limit), limit, lambda row: row.session_id)
-    lines = [
-        SessionLine(
-            str(row.session_id), row.device_name, row.created_at, row.last_seen_at, row.session_id == customer.session_id
-        )
-        for row in rows
-    ]  # fmt: skip
-    return web.Page(lines, following)
-
-
-@delete("/v1/wallet/sessions/{session_id:str}", tags=["Identity"], status_code=204)
-async def end_session(
-    customer: Caller, identity: IdentityService, session_id: Annotated[str, PathParameter(max_length=64)]
-) -> None:
-    """Log another device out."""
-    await identity.end_session(customer.principal_id, web.parse_id(session_id, errors.SESSION_NOT_FOUND))
-
-
 @post("/v1/wallet/pin", tags=["Identity"], status_code=204)
 async def set_pin(
     customer: Caller, data: PinBody, identity: IdentityService, safety: SafetyService, key: web.IdempotencyKey
@@ -258,4 +231,4 @@ async def set_pin(
     await identity.set_pin(command_id_for(customer, key), customer, data.pin, data.password, code)
 
 
-ROUTES = (register, log_in, log_out, me, sessions, end_session, set_pin)
+ROUTES = (register, log_in, log_out, me, set_pin)

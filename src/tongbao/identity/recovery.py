@@ -1,7 +1,7 @@
 """How a customer gets back in, and how passwords and PINs change. No operator can set either, nor help around what is asked here.
 
 forgotten password   a code to the phone or address, and one of: a device that is known, the PIN
-changed password     the password
+changed password     the password, and the code of the authenticator app where there is one
 forgotten PIN        the password, and where codes are asked for a code
                      ─▶ every (other) session ends, everybody is told, and for a day the limits of a new device hold
 
@@ -26,6 +26,7 @@ from tongbao.identity.passkeys import PASSKEY
 from tongbao.identity.rules import check_pin
 from tongbao.identity.standing import STANDING, reasons, standing_of, without_reason
 from tongbao.identity.takeover import REPORTED
+from tongbao.identity.totp import TOTP, TotpUse, drop_totp, totp_keys, totp_of, use_totp
 from tongbao.identity.tries import Trying, check_waiting, forget_wrong, tries_keys
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 
@@ -53,21 +54,23 @@ class Recover(Command, frozen=True, kw_only=True):
 
 
 class ChangePassword(Command, frozen=True, kw_only=True):
-    """Another password, after the old one was found right. `session_ids`: every other live session."""
+    """Another password, after the old one was found right. `session_ids`: every other live session. `totp`: what the
+    authenticator app says, where there is one."""
 
     kind = "identity.change_password"
     principal_id: UUID
     password_hash: str
     session_ids: tuple[UUID, ...]
     trying: Trying | None = None
+    totp: TotpUse | None = None
 
     def hashed(self) -> ChangePassword:
-        return replace(self, password_hash="", session_ids=(), trying=None)
+        return replace(self, password_hash="", session_ids=(), trying=None, totp=None)
 
 
 def recover(command: Recover, view: View, now: datetime) -> Decision:
     """Declines `code_wrong`, `recovery_needs_more`, what `check_pin` does. Lifts the suspension of a reported takeover, and
-    then trusts no passkey and no signing key any more: whoever was in the account may have added them."""
+    then trusts no passkey, no signing key and no authenticator app any more: whoever was in the account may have added them."""
     who = command.customer_id
     principal = view.get(PRINCIPAL, who)
     if principal is None or principal.audience != "wallet":
@@ -82,6 +85,7 @@ def recover(command: Recover, view: View, now: datetime) -> Decision:
     standing = standing_of(view, who, now)
     if REPORTED in reasons(standing.suspended):
         _revoke_all(command, view, now)
+        drop_totp(view, who, now)
     view.put(STANDING, replace(standing, suspended=without_reason(standing.suspended, REPORTED)))
     cool(view, who, now)
     tell(view, who, "recovered", {}, now)
@@ -108,12 +112,17 @@ def _second(command: Recover, view: View, now: datetime) -> Declined | None:
 
 
 def change_password(command: ChangePassword, view: View, now: datetime) -> Decision:
-    """Declines `principal_not_found`, `login_locked`."""
+    """Declines `principal_not_found`, `login_locked`, `second_factor_needed`, what `use_totp` does."""
     principal = view.get(PRINCIPAL, command.principal_id)
     if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
     if refused := check_waiting(view, command.trying, now):
         return refused
+    if totp_of(view, command.principal_id) is not None:
+        if command.totp is None:
+            return Declined(errors.SECOND_FACTOR_NEEDED)
+        if refused := use_totp(view, command.principal_id, command.totp, now):
+            return refused
     forget_wrong(view, command.trying)
     view.put(PRINCIPAL, replace(principal, password_hash=command.password_hash))
     end_sessions(view, command.principal_id, command.session_ids, now)
@@ -123,7 +132,7 @@ def change_password(command: ChangePassword, view: View, now: datetime) -> Decis
 
 def _recover_keys(command: Recover) -> list[Key]:
     who = command.customer_id
-    keys = [Key(PRINCIPAL, who), Key(CODE, command.code.code_id), Key(PIN, who), Key(STANDING, who)]
+    keys = [Key(PRINCIPAL, who), Key(CODE, command.code.code_id), Key(PIN, who), Key(STANDING, who), Key(TOTP, who)]
     keys += [Key(DEVICE, command.device_id)] if command.device_id else []
     keys += [Key(PASSKEY, each) for each in command.passkey_ids] + [Key(CERTIFICATE, each) for each in command.certificate_ids]
     return keys + [Key(SESSION, each) for each in command.session_ids]
@@ -136,6 +145,7 @@ DECIDERS = (
         lambda command: [
             Key(PRINCIPAL, command.principal_id),
             *tries_keys(command.trying),
+            *totp_keys(command.principal_id, command.totp),
             *(Key(SESSION, each) for each in command.session_ids),
         ],
         change_password,

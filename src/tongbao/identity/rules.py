@@ -19,6 +19,7 @@ from tongbao.identity.devices import arrive, cool, device_keys
 from tongbao.identity.factors import INHERENCE, KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.identity.passkeys import PASSKEY, use_passkey
 from tongbao.identity.standing import STANDING
+from tongbao.identity.totp import totp_keys, totp_of, use_totp
 from tongbao.identity.tries import check_waiting, forget_wrong, tries_keys
 from tongbao.identity.types import (
     LOGIN,
@@ -38,6 +39,7 @@ from tongbao.identity.types import (
     Register,
     Session,
     SetPin,
+    TotpConfirmation,
 )
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import derived_id
@@ -104,18 +106,24 @@ def confirmation_keys(customer_id: UUID, confirmation: Confirmation) -> list[Key
         return [Key(PIN, customer_id)]
     if isinstance(confirmation, PasskeyConfirmation):
         return [Key(PASSKEY, confirmation.passkey_id)]
+    if isinstance(confirmation, TotpConfirmation):
+        return [Key(PIN, customer_id), *totp_keys(customer_id, confirmation.totp)]
     return [Key(PIN, customer_id), Key(CERTIFICATE, confirmation.certificate_id)]
 
 
 def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: datetime) -> Declined | Factors:
-    """Did the customer agree? If so, the factors by which it was shown. Declines what `check_pin`, `use_passkey` and
-    `use_certificate` do. That signatures are right and are over this very act was checked before (`evidence`)."""
+    """Did the customer agree? If so, the factors by which it was shown. Declines what `check_pin`, `use_passkey`,
+    `use_certificate` and `use_totp` do. That signatures are right and are over this very act was checked before (`evidence`)."""
     if isinstance(confirmation, PinConfirmation):
         refused = check_pin(view, customer_id, confirmation.mac, now)
         return refused or (KNOWLEDGE | POSSESSION if confirmation.on_device else KNOWLEDGE)
     if isinstance(confirmation, PasskeyConfirmation):
         refused = use_passkey(view, customer_id, confirmation.passkey_id, confirmation.counter, now)
         return refused or POSSESSION | INHERENCE
+    if isinstance(confirmation, TotpConfirmation):
+        refused = check_pin(view, customer_id, confirmation.mac, now)
+        refused = refused or use_totp(view, customer_id, confirmation.totp, now)
+        return refused or KNOWLEDGE | POSSESSION
     refused = use_certificate(view, customer_id, confirmation.certificate_id, now)
     refused = refused or check_pin(view, customer_id, confirmation.mac, now)
     return refused or KNOWLEDGE | POSSESSION | SIGNATURE
@@ -174,9 +182,9 @@ def enrol(view: View, audience: str, who: Enrolment, merchant_id: UUID | None, n
 
 
 def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
-    """Declines `principal_not_found`, `login_locked`, `device_revoked`, what `use_passkey` does, and `wrong_credentials` for an
-    account that was closed for ever: it has no password any more, and takes no session whichever way somebody proved who they
-    were."""
+    """Declines `principal_not_found`, `login_locked`, `device_revoked`, `second_factor_needed` for a password alone where there
+    is an authenticator app, what `use_passkey` and `use_totp` do, and `wrong_credentials` for an account that was closed for
+    ever: it has no password any more, and takes no session whichever way somebody proved who they were."""
     principal = view.get(PRINCIPAL, command.principal_id)
     if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
@@ -184,9 +192,13 @@ def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
         return Declined(errors.WRONG_CREDENTIALS)
     who = principal.principal_id
     if command.passkey is not None:  # what is locked is guessing passwords, and who has a passkey need not guess
-        if refused := use_passkey(view, who, command.passkey.passkey_id, command.passkey.counter, now):
-            return refused
-    elif refused := check_waiting(view, command.trying, now):
+        factors, refused = (
+            POSSESSION | INHERENCE,
+            use_passkey(view, who, command.passkey.passkey_id, command.passkey.counter, now),
+        )
+    else:
+        factors, refused = _by_password(command, view, now)
+    if refused is not None:
         return refused
     forget_wrong(view, command.trying)
     device_id, name = command.device_id, command.device_name
@@ -196,8 +208,18 @@ def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
             return refused
     session_id = derived_id(now, command.command_id)
     expires_at = now + timedelta(seconds=command.lifetime_s)
-    view.put(SESSION, Session(session_id, who, command.token_hash, name, now, expires_at, None, device_id))
+    view.put(SESSION, Session(session_id, who, command.token_hash, name, now, expires_at, None, device_id, factors))
     return Accepted(SessionOpened(session_id, expires_at))
+
+
+def _by_password(command: OpenSession, view: View, now: datetime) -> tuple[Factors, Declined | None]:
+    """The password was right. Is there, and was there shown, a second factor?"""
+    if refused := check_waiting(view, command.trying, now):
+        return KNOWLEDGE, refused
+    if command.totp is not None:
+        return KNOWLEDGE | POSSESSION, use_totp(view, command.principal_id, command.totp, now)
+    needed = totp_of(view, command.principal_id) is not None
+    return KNOWLEDGE, Declined(errors.SECOND_FACTOR_NEEDED) if needed else None
 
 
 def end_session(command: EndSession, view: View, now: datetime) -> Decision:
@@ -237,6 +259,7 @@ def _session_keys(command: OpenSession) -> list[Key]:
         *device_keys(command.principal_id, command.device_id),
         *passkeys,
         *tries_keys(command.trying),
+        *totp_keys(command.principal_id, command.totp),
     ]
 
 

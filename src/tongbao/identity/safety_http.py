@@ -1,4 +1,4 @@
-"""Routes of safety: codes, getting back in, the password, and “it wasn't me”."""
+"""Routes of safety: codes, getting back in, and “it wasn't me”."""
 
 from __future__ import annotations
 
@@ -45,13 +45,6 @@ class RecoverBody(web.Request, frozen=True, kw_only=True):
     pin: Pin | None = None
 
 
-class PasswordBody(web.Request, frozen=True, kw_only=True):
-    """The password and another."""
-
-    password: Password
-    new_password: Password
-
-
 @post("/v1/wallet/register/code", tags=["Identity"], status_code=200)
 async def registration_code(
     request: Request[Any, Any, Any], data: CodeBody, safety: SafetyService, key: web.IdempotencyKey
@@ -88,12 +81,6 @@ async def pin_code(customer: Caller, safety: SafetyService, key: web.Idempotency
     await safety.send_pin_code(command_id_for(customer, key), customer)
 
 
-@post("/v1/wallet/password", tags=["Identity"], status_code=204)
-async def change_password(customer: Caller, data: PasswordBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
-    """Change the password. Every other session ends."""
-    await safety.change_password(command_id_for(customer, key), customer, data.password, data.new_password)
-
-
 @post("/v1/wallet/report-takeover", tags=["Identity"], status_code=204)
 async def report_takeover(customer: Caller, safety: SafetyService, key: web.IdempotencyKey) -> None:
     """“It wasn't me”: nothing can be paid from this account any more, and every other session ends. Getting back in by recovery
@@ -101,4 +88,4 @@ async def report_takeover(customer: Caller, safety: SafetyService, key: web.Idem
     await safety.report_takeover(command_id_for(customer, key), customer)
 
 
-ROUTES = (registration_code, recovery_code, recover, pin_code, change_password, report_takeover)
+ROUTES = (registration_code, recovery_code, recover, pin_code, report_takeover)

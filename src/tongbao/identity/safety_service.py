@@ -177,18 +177,21 @@ class SafetyService:
         """Passkeys or signing keys that are trusted; their ids stand first in their rows."""
         return tuple(row[0] for row in await self._pool.fetch(QUERIES[query], customer_id, None, None, MOST_SESSIONS))
 
-    async def change_password(self, command_id: UUID, caller: Caller, password: str, new_password: str) -> None:
-        """Refuses `password_…`; declines `wrong_credentials`, `login_locked`. Every other session ends."""
+    async def change_password(self, command_id: UUID, caller: Caller, password: str, new_password: str, code: str = "") -> None:
+        """Refuses `password_…`, `totp_format`; declines `wrong_credentials`, `login_locked`, and where there is an authenticator
+        app `second_factor_needed`, `totp_…`. Every other session ends."""
         trying = trying_in(caller)
         await self._identity.vouch(await self._identity.need(caller.principal_id), password, trying)
         password_hash = await self._identity.password_hash(new_password)
         others = await self._others(caller)
+        use = await self._identity.totp.typed(caller.principal_id, code, trying, recovery=True) if code else None
         command = ChangePassword(
             command_id=command_id,
             principal_id=caller.principal_id,
             password_hash=password_hash,
             session_ids=others,
             trying=trying,
+            totp=use,
         )
         accepted(await self._engine.submit(command))
         self._forget(others)

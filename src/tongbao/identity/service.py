@@ -30,9 +30,12 @@ from tongbao.identity.codes import CodeUse
 from tongbao.identity.devices import NAME as DEVICE_NAME
 from tongbao.identity.devices import device_id_of, new_token
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME, login_index, name_index, sealed
-from tongbao.identity.evidence import QUERIES, Evidence, Given
+from tongbao.identity.evidence import QUERIES, Evidence, Given, PinAndCode
+from tongbao.identity.factors import KNOWLEDGE, Factors
 from tongbao.identity.passkey_checks import Assertion, RelyingParty
 from tongbao.identity.rules import Registered, SessionOpened, check_pin_choice, normal_login, normal_name
+from tongbao.identity.totp import TotpUse
+from tongbao.identity.totp_evidence import TotpEvidence
 from tongbao.identity.tries import CountWrongPassword, Trying, from_address, ids_of, on_device
 from tongbao.identity.types import (
     NOBODY,
@@ -48,6 +51,7 @@ from tongbao.identity.types import (
     Principal,
     Register,
     SetPin,
+    TotpConfirmation,
 )
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import OVERLOADED, Refusal
@@ -87,6 +91,7 @@ class Caller(msgspec.Struct, frozen=True):
     merchant_id: UUID | None
     created_at: datetime
     device_id: UUID | None = None
+    factors: Factors = KNOWLEDGE
 
 
 class LiveSession(msgspec.Struct, frozen=True):
@@ -96,6 +101,16 @@ class LiveSession(msgspec.Struct, frozen=True):
     device_name: str
     created_at: datetime
     last_seen_at: datetime
+
+
+class PastLogin(msgspec.Struct, frozen=True):
+    """When somebody logged in, on what, by which factors, and whether that session still lives."""
+
+    session_id: UUID
+    device_name: str
+    created_at: datetime
+    live: bool
+    factors: Factors
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
@@ -128,6 +143,7 @@ class IdentityService:
     ) -> None:
         self.secure_cookies = secure_cookies
         self.evidence = Evidence(pool, keys.session, clock, party or RelyingParty(""))
+        self.totp = TotpEvidence(pool, keys, vault, clock)
         self._engine = engine
         self._pool = pool
         self._keys = keys
@@ -203,15 +219,24 @@ class IdentityService:
         self, audience: Audience, login: str, password: str, device_name: str, device_token: str = "", address: str = ""
     ) -> LoggedIn:
         """`address`: where the request comes from. Refuses or declines `login_format`, `wrong_credentials`, `login_locked`: the
-        same ones, and as late, where there is no such log-in."""
+        same ones, and as late, where there is no such log-in; and only after the right password `second_factor_needed` (detail:
+        challenge), which `TotpService.log_in` answers."""
         login = normal_login(login)
         principal = await self.find(audience, login)
         device = await self.known_device(principal.principal_id if principal else NOBODY, device_token)
-        index = login_index(self._vault, login)
-        trying = on_device(device) if device else from_address(self._keys.session, audience, index, address)
+        trying = self._trying(device, audience, login_index(self._vault, login), address)
         await self.vouch(principal, password, trying)
         assert principal is not None
+        if await self.totp.counts(principal.principal_id):
+            raise Refusal(errors.SECOND_FACTOR_NEEDED, challenge=self.totp.challenge(principal))
         return await self.open_session(new_id(self._clock.now()), principal, device_name, device, trying=trying)
+
+    async def trying_of(self, principal: Principal, device: UUID | None, address: str) -> Trying:
+        """Where somebody tries to log in: on a device that is known, or from an address."""
+        return self._trying(device, principal.audience, await self.login_index_of(principal.principal_id), address)
+
+    def _trying(self, device: UUID | None, audience: str, index: bytes, address: str) -> Trying:
+        return on_device(device) if device else from_address(self._keys.session, audience, index, address)
 
     async def vouch(self, principal: Principal | None, password: str, trying: Trying) -> None:
         """Is it the password? Declines `wrong_credentials`, which is counted, and `login_locked`."""
@@ -233,9 +258,11 @@ class IdentityService:
         device: UUID | None = None,
         passkey: PasskeyConfirmation | None = None,
         trying: Trying | None = None,
+        totp: TotpUse | None = None,
     ) -> LoggedIn:
-        """A session for somebody whose password was just seen, or by passkey. Repeating the command answers the same token.
-        `device`: what `known_device` answered; where it was None, this one becomes known, and is given a token of its own."""
+        """A session for somebody whose password was just seen, with `totp` where they have an app; or by passkey. Repeating the
+        command answers the same token. `device`: what `known_device` answered; where it was None, this one becomes known, and is
+        given a token of its own."""
         fresh = None if device else new_token(self._keys.session, command_id)
         device_id = device or device_id_of(self._keys.session, principal.principal_id, fresh or "")
         is_first = device is None and not await self._pool.fetchval(QUERIES["has_device"], principal.principal_id)
@@ -253,6 +280,7 @@ class IdentityService:
                 is_first=is_first,
                 passkey=passkey,
                 trying=trying,
+                totp=totp,
             )
         )
         if passkey is not None and outcome.repeated:
@@ -285,7 +313,7 @@ class IdentityService:
             raise Refusal(errors.UNAUTHENTICATED)
         caller = Caller(
             row["principal_id"], row["session_id"], row["audience"], row["locale"], frozenset(row["roles"].split(",")) - {""},
-            row["merchant_id"], row["created_at"], row["device_id"],
+            row["merchant_id"], row["created_at"], row["device_id"], row["factors"],
         )  # fmt: skip
         if len(self._callers) >= _MOST_CACHED:
             self._callers.clear()
@@ -333,13 +361,18 @@ class IdentityService:
             return True
         return bool(await self._pool.fetchval(QUERIES["session_is_live"], caller.session_id, self._clock.now()))
 
+    def look_again(self, session_id: UUID) -> None:
+        """Something about a live session changed: the next request with it asks the database. Other processes learn of
+        it within seconds."""
+        self._callers = {key: cached for key, cached in self._callers.items() if cached[1].session_id != session_id}
+
     def forget_session(self, session_id: UUID) -> None:
         """A session has ended, here or in another process: the next request with it asks the database."""
         # Not cached again by a look-up that began before.
         self._ended.add(session_id)
         if len(self._ended) > _MOST_CACHED:
             self._ended.clear()
-        self._callers = {key: cached for key, cached in self._callers.items() if cached[1].session_id != session_id}
+        self.look_again(session_id)
 
     async def sessions(self, principal_id: UUID, before: UUID | None, limit: int) -> list[LiveSession]:
         """Live sessions, newest first, `limit` + 1 at most."""
@@ -347,6 +380,17 @@ class IdentityService:
         names = await self._vault.open_many([(principal_id, DEVICE, row["device_name"]) for row in rows])
         return [
             LiveSession(row["session_id"], name, row["created_at"], row["last_seen_at"])
+            for row, name in zip(rows, names, strict=True)
+        ]
+
+    async def logins(self, principal_id: UUID, before: UUID | None, limit: int) -> list[PastLogin]:
+        """When somebody logged in, newest first, `limit` + 1 at most."""
+        now, rows = self._clock.now(), await self._pool.fetch(QUERIES["logins"], principal_id, before, limit + 1)
+        names = await self._vault.open_many([(principal_id, DEVICE, row["device_name"]) for row in rows])
+        return [
+            PastLogin(
+                row["session_id"], name, row["created_at"], row["ended_at"] is None and now < row["expires_at"], row["factors"]
+            )
             for row, name in zip(rows, names, strict=True)
         ]
 
@@ -365,10 +409,13 @@ class IdentityService:
 
     async def confirmation(self, customer: Caller, given: Given, command_id: UUID, act: Act) -> Confirmation:
         """What a customer gave to confirm this act, as a decider judges it. Refuses `pin_format`, `passkey_…`, `challenge_…`,
-        `certificate_unknown`, `signature_wrong`."""
+        `certificate_unknown`, `signature_wrong`, `totp_format`; declines `totp_not_set`."""
         who = customer.principal_id
         if isinstance(given, str):
             return self.by_pin(customer, given)
+        if isinstance(given, PinAndCode):
+            mac_of_pin = self.pin_mac(who, given.pin)
+            return TotpConfirmation(mac_of_pin, await self.totp.typed(who, given.code, trying_in(customer)))
         if customer.session_id is None:
             raise Refusal(errors.CHALLENGE_WRONG)  # challenges are a session's
         if isinstance(given, Assertion):

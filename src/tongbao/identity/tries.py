@@ -20,6 +20,7 @@ import msgspec
 
 from tongbao.engine.api import Command, Decider, Decision, Declined, Key, Relation, View
 from tongbao.identity import errors
+from tongbao.kernel.errors import Code
 from tongbao.kernel.ids import named_id
 from tongbao.security.keys import mac
 
@@ -83,8 +84,8 @@ def _counts(trying: Trying) -> list[tuple[UUID, int]]:
     return here if trying.elsewhere is None else [*here, (trying.elsewhere, FREE_ELSEWHERE)]
 
 
-def check_waiting(view: View, trying: Trying | None, now: datetime) -> Declined | None:
-    """Declines `login_locked` (detail: until)."""
+def check_waiting(view: View, trying: Trying | None, now: datetime, code: Code = errors.LOGIN_LOCKED) -> Declined | None:
+    """Declines `login_locked`, or what locks what is tried (detail: until)."""
     if trying is None:
         return None
     until = None
@@ -92,7 +93,7 @@ def check_waiting(view: View, trying: Trying | None, now: datetime) -> Declined 
         tries = view.get(TRIES, tries_id)
         if tries is not None and tries.waits_until is not None and now < tries.waits_until:
             until = max(tries.waits_until, until or tries.waits_until)
-    return Declined(errors.LOGIN_LOCKED, {"until": until}) if until is not None else None
+    return Declined(code, {"until": until}) if until is not None else None
 
 
 def forget_wrong(view: View, trying: Trying | None) -> None:
@@ -108,15 +109,21 @@ def count_wrong_password(command: CountWrongPassword, view: View, now: datetime)
     """Always declines: `wrong_credentials`, or `login_locked` from the tenth on. The count is kept."""
     if refused := check_waiting(view, command.trying, now):
         return refused
+    until = count_wrong(view, command.trying, now)
+    return Declined(errors.LOGIN_LOCKED, {"until": until}) if until else Declined(errors.WRONG_CREDENTIALS)
+
+
+def count_wrong(view: View, trying: Trying, now: datetime) -> datetime | None:
+    """Something wrong was tried: count it, even if the command is declined. Until when nothing more is taken, if so."""
     until = None
-    for tries_id, free in _counts(command.trying):
+    for tries_id, free in _counts(trying):
         last = view.get(TRIES, tries_id)
         wrong = 1 + (last.wrong if last is not None and now < last.last_at + FORGOTTEN_AFTER + _waited(last) else 0)
         waits_until = now + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(wrong - free, 10)) if wrong >= free else None
         view.mark(TRIES, LoginTries(tries_id, wrong, now, waits_until))
         if waits_until is not None:
             until = max(waits_until, until or waits_until)
-    return Declined(errors.LOGIN_LOCKED, {"until": until}) if until else Declined(errors.WRONG_CREDENTIALS)
+    return until
 
 
 def _waited(tries: LoginTries) -> timedelta:

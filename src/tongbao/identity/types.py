@@ -10,6 +10,8 @@ import msgspec
 
 from tongbao.engine.api import Command, Relation
 from tongbao.identity.codes import CodeUse
+from tongbao.identity.factors import Factors
+from tongbao.identity.totp import TotpUse
 from tongbao.identity.tries import Trying
 
 Audience = Literal["wallet", "merchant", "console"]
@@ -58,7 +60,8 @@ class Pin(msgspec.Struct, frozen=True, gc=False):
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
-    """A log-in. Its token is known only to its device; here is the token's SHA-256. `device_id`: see `identity.devices`."""
+    """A log-in. Its token is known only to its device; here is the token's SHA-256. `device_id`: see `identity.devices`.
+    `factors`: by which it was shown who it is."""
 
     session_id: UUID
     principal_id: UUID
@@ -68,6 +71,7 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     expires_at: datetime
     ended_at: datetime | None
     device_id: UUID | None
+    factors: Factors
 
 
 LOGIN: Relation[LoginName] = Relation("login_name", LoginName, key=("audience", "login_index"), rank=100)
@@ -102,8 +106,15 @@ class CertificateConfirmation(msgspec.Struct, frozen=True, tag="certificate"):
     mac: bytes
 
 
+class TotpConfirmation(msgspec.Struct, frozen=True, tag="totp"):
+    """The customer typed their PIN (`mac`) and the code of their authenticator app. Factors: knowledge and possession."""
+
+    mac: bytes
+    totp: TotpUse
+
+
 #: How a customer confirms an act.
-Confirmation = PinConfirmation | PasskeyConfirmation | CertificateConfirmation
+Confirmation = PinConfirmation | PasskeyConfirmation | CertificateConfirmation | TotpConfirmation
 
 
 def pin_of(confirmation: Confirmation) -> bytes:
@@ -154,7 +165,7 @@ class Register(Command, frozen=True, kw_only=True):
 
 
 class OpenSession(Command, frozen=True, kw_only=True):
-    """Log in, after the password was found right, or by `passkey`.
+    """Log in, after the password was found right, with `totp` where there is an authenticator app; or by `passkey`.
 
     `known_as`: what a new device is called, sealed. `is_first`: no device of theirs is known yet; two first ones at the same
     moment would both be taken for it, and both by somebody who knows the password of an account that nobody has used.
@@ -170,10 +181,11 @@ class OpenSession(Command, frozen=True, kw_only=True):
     is_first: bool = False
     passkey: PasskeyConfirmation | None = None
     trying: Trying | None = None
+    totp: TotpUse | None = None
 
     def hashed(self) -> OpenSession:
         """Without the device's name, which is sealed anew each time and is only a note, and without what proved the wish."""
-        return msgspec.structs.replace(self, device_name=b"", known_as=b"", passkey=None, trying=None)
+        return msgspec.structs.replace(self, device_name=b"", known_as=b"", passkey=None, trying=None, totp=None)
 
 
 class EndSession(Command, frozen=True, kw_only=True):

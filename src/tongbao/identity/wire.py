@@ -9,12 +9,13 @@ from typing import Annotated
 import msgspec
 
 from tongbao.identity import errors
-from tongbao.identity.evidence import Given, Signature
+from tongbao.identity.evidence import Given, PinAndCode, Signature
 from tongbao.identity.passkey_checks import Assertion
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 
 Pin = Annotated[str, msgspec.Meta(max_length=200, description="The payment PIN: six digits.")]
+TotpCode = Annotated[str, msgspec.Meta(max_length=32, description="Six digits of the customer's authenticator app.")]
 #: Bytes in base64url, without padding.
 Encoded = Annotated[str, msgspec.Meta(max_length=8192, description="base64url, without padding")]
 
@@ -54,16 +55,17 @@ class CertificateBody(web.Request, frozen=True, kw_only=True, tag_field="kind", 
 
 
 class ConfirmedBody(web.Request, frozen=True, kw_only=True):
-    """Base of the bodies of acts: exactly one of `pin` and `confirmation`."""
+    """Base of the bodies of acts: exactly one of `pin` and `confirmation`. `totp` beside `pin` makes two factors of it."""
 
     pin: Pin | None = None
+    totp: TotpCode | None = None
     confirmation: PasskeyBody | CertificateBody | None = None
 
     def given(self) -> Given:
         """Refuses `confirmation_format`, `encoding_wrong`."""
         if self.confirmation is None and self.pin is not None:
-            return self.pin
-        if self.confirmation is None or self.pin is not None:
+            return self.pin if self.totp is None else PinAndCode(self.pin, self.totp)
+        if self.confirmation is None or self.pin is not None or self.totp is not None:
             raise Refusal(errors.CONFIRMATION_FORMAT)
         if isinstance(self.confirmation, PasskeyBody):
             return self.confirmation.assertion()

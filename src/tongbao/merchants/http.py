@@ -8,8 +8,11 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get, post
 
+from tongbao.identity import own_http, totp_http
 from tongbao.identity.http import LoginBody, address_of, caller_of, device_name, session_cookie
-from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.service import Caller, IdentityService, LoggedIn
+from tongbao.identity.totp_http import SecondStepBody
+from tongbao.identity.totp_service import TotpService
 from tongbao.identity.types import Locale
 from tongbao.kernel import web
 from tongbao.merchants.service import API_KEY_PREFIX, MerchantService
@@ -83,17 +86,9 @@ async def _staff_answer(caller: Caller, merchants: MerchantService, identity: Id
     )
 
 
-@post("/v1/merchant/login", tags=["Merchant staff"], status_code=200)
-async def log_in(
-    request: Request[Any, Any, Any],
-    data: LoginBody,
-    identity: IdentityService,
-    merchants: MerchantService,
-    secure_cookies: bool,
+async def _session(
+    logged_in: LoggedIn, merchants: MerchantService, identity: IdentityService, secure: bool
 ) -> Response[StaffSessionAnswer]:
-    """Log in at the cashier."""
-    name = device_name(data.device_name, request)
-    logged_in = await identity.log_in("merchant", data.login, data.password, name, data.device_token, address_of(request))
     caller = await identity.authenticate(logged_in.token, "merchant")
     answer = StaffSessionAnswer(
         str(logged_in.session_id),
@@ -102,7 +97,37 @@ async def log_in(
         await _staff_answer(caller, merchants, identity),
         logged_in.device_token,
     )
-    return Response(answer, status_code=200, cookies=[session_cookie("merchant", logged_in.token, secure_cookies)])
+    return Response(answer, status_code=200, cookies=[session_cookie("merchant", logged_in.token, secure)])
+
+
+@post("/v1/merchant/login", tags=["Merchant staff"], status_code=200)
+async def log_in(
+    request: Request[Any, Any, Any],
+    data: LoginBody,
+    identity: IdentityService,
+    merchants: MerchantService,
+    secure_cookies: bool,
+) -> Response[StaffSessionAnswer]:
+    """Log in at the cashier. Where there is an authenticator app, the right password is answered `second_factor_needed` with a
+    challenge, for `POST /v1/merchant/login/totp`."""
+    name = device_name(data.device_name, request)
+    logged_in = await identity.log_in("merchant", data.login, data.password, name, data.device_token, address_of(request))
+    return await _session(logged_in, merchants, identity, secure_cookies)
+
+
+@post("/v1/merchant/login/totp", tags=["Merchant staff"], status_code=200)
+async def log_in_further(
+    request: Request[Any, Any, Any],
+    data: SecondStepBody,
+    apps: TotpService,
+    identity: IdentityService,
+    merchants: MerchantService,
+    secure_cookies: bool,
+) -> Response[StaffSessionAnswer]:
+    """The second step of a log-in, where there is an authenticator app."""
+    name = device_name(data.device_name, request)
+    logged_in = await apps.log_in("merchant", data.challenge, data.code, name, data.device_token, address_of(request))
+    return await _session(logged_in, merchants, identity, secure_cookies)
 
 
 @post("/v1/merchant/logout", tags=["Merchant staff"], status_code=204)
@@ -119,4 +144,4 @@ async def me(staff: Caller, merchants: MerchantService, identity: IdentityServic
     return await _staff_answer(staff, merchants, identity)
 
 
-ROUTES = (log_in, log_out, me)
+ROUTES = (log_in, log_in_further, log_out, me, *own_http.routes("merchant"), *totp_http.routes("merchant"))

@@ -26,6 +26,7 @@ from tongbao.app.console import (
 )
 from tongbao.app.console.guarding import Right
 from tongbao.app.page_reports import reports as incidents_of_pages
+from tongbao.identity import own_http, totp_http
 from tongbao.operators.api import Permission, Subject
 from tongbao.privacy import console as privacy
 
@@ -81,6 +82,7 @@ def _asked(answer: Any) -> Iterable[Subject]:
 RIGHTS: tuple[Right, ...] = (
     Right(route=session.log_out, permission=_P.SELF),
     Right(route=session.me, permission=_P.SELF),
+    *(Right(route=route, permission=_P.SELF) for route in (*own_http.routes("console"), *totp_http.routes("console"))),
     Right(route=payments.payments_found, permission=_P.PAYMENTS_READ, shows=_payers),
     Right(route=payments.payment_detail, permission=_P.PAYMENTS_READ, about=_PAYMENT, shows=_payer),
     Right(route=bank_transfers.bank_transfers, permission=_P.PAYMENTS_READ, shows=_customers),
@@ -165,7 +167,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=privacy.sign_assessment, permission=_P.PRIVACY_ACT, about=_ASSESSMENT),
 )
 
-ROUTES = (session.log_in, session.welcome, *(right.route for right in RIGHTS))
+ROUTES = (session.log_in, session.log_in_further, session.welcome, *(right.route for right in RIGHTS))
 
 
 def permission_of(path: str, method: str) -> Permission | None:

@@ -3,7 +3,7 @@
 A change is recorded with its outcome before its answer leaves; so is a reading of somebody's data. Neither waits for more than
 the commit it shares with whatever else is being decided.
 
-Source: PCI DSS 4.0.1, 10.2.1; GB/T 35273-2020, 7.1 (access to personal information is recorded).
+Source: PCI DSS 4.0.1, 8.4.2 (more than one factor), 10.2.1; GB/T 35273-2020, 7.1 (access to personal information is recorded).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
-from tongbao.identity.errors import FORBIDDEN
+from tongbao.identity.errors import FORBIDDEN, SECOND_FACTOR_REQUIRED
+from tongbao.identity.factors import POSSESSION
 from tongbao.identity.service import Caller
 from tongbao.kernel.errors import Refusal
 from tongbao.operators.api import OperatorService, Permission, Subject, permissions_of
@@ -54,7 +55,7 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
     async def guard(
         self, operator: Caller, services: Any, arguments: Mapping[str, Any], work: Callable[[], Awaitable[Any]]
     ) -> Any:
-        """The handler's answer. Refuses `forbidden`, `approval_needed`."""
+        """The handler's answer. Refuses `forbidden`, `second_factor_required`, `approval_needed`."""
         operators: OperatorService = services.operators
 
         async def note(subjects: list[Subject], outcome: str) -> None:
@@ -68,6 +69,9 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
         try:
             if self.permission not in permissions_of(operator.roles):
                 raise Refusal(FORBIDDEN)
+            proven = self.permission is Permission.SELF or operator.factors & POSSESSION
+            if services.second_factor_rule == "required" and not proven:
+                raise Refusal(SECOND_FACTOR_REQUIRED)
             if self.takes_two:
                 operators.need_two(self.takes_two)
             answer = await work()

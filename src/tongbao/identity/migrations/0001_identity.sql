@@ -47,6 +47,7 @@ create table session (
     expires_at   timestamptz not null,
     ended_at     timestamptz,
     device_id    uuid,
+    factors      bigint      not null,
     seal         bytea       not null,
     constraint session_pk primary key (session_id)
 );
@@ -104,6 +105,20 @@ create table certificate (
     constraint certificate_algorithm check (algorithm in ('ed25519', 'sm2'))
 );
 create index certificate_by_customer on certificate (customer_id, created_at, certificate_id);
+
+-- Authenticator apps: the secret, the last time step whose code was taken, and the recovery codes that are left, as MACs.
+create table totp (
+    principal_id uuid        not null,
+    totp_id      uuid        not null,
+    secret       bytea       not null,
+    started_at   timestamptz not null,
+    confirmed_at timestamptz,
+    last_step    bigint      not null,
+    recovery     bytea       not null,
+    seal         bytea       not null,
+    constraint totp_pk primary key (principal_id),
+    constraint totp_has_secret check (confirmed_at is null or secret <> '')
+);
 
 -- One-time codes that were sent; the id is made of the target's index and of a ticket that only who asked has.
 create table one_time_code (
@@ -190,13 +205,16 @@ comment on table login_name is
 comment on table pin is
     'C3: mac; C1: customer_id; none: wrong, locked_until, set_at, seal';
 comment on table session is
-    'C3: token_hash; C2 sealed: device_name; C1: session_id, principal_id, device_id; none: created_at, expires_at, ended_at, seal';
+    'C3: token_hash; C2 sealed: device_name; C1: session_id, principal_id, device_id; none: created_at, expires_at, ended_at, factors,
+     seal';
 comment on table device is
     'C2 sealed: name; C1: device_id, principal_id; none: first_seen_at, confirmed_at, revoked_at, seal';
 comment on table passkey is
     'C2 sealed: name; C1: passkey_id, customer_id, credential_id, public_key; none: counter, created_at, used_at, revoked_at, seal';
 comment on table certificate is
     'C2 sealed: name; C1: certificate_id, customer_id, public_key, x509; none: algorithm, created_at, expires_at, revoked_at, seal';
+comment on table totp is
+    'C3 sealed: secret; C3: recovery; C1: principal_id, totp_id; none: started_at, confirmed_at, last_step, seal';
 comment on table one_time_code is
     'C3: mac; C2: code_id; none: tries, sent_at, used_at, seal';
 comment on table daily_count is

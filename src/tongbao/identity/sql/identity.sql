@@ -20,7 +20,7 @@ order by principal_id desc limit $6;
 
 -- name: sessions_by_token
 -- Live sessions and their principals. $1 SHA-256 of the tokens, $2 audience, $3 now.
-select s.token_hash, s.session_id, p.principal_id, p.audience, p.locale, p.roles, p.merchant_id, p.created_at, s.device_id
+select s.token_hash, s.session_id, p.principal_id, p.audience, p.locale, p.roles, p.merchant_id, p.created_at, s.device_id, s.factors
 from session s join principal p using (principal_id) left join device d on d.device_id = s.device_id
 where s.token_hash = any($1::bytea[]) and p.audience = $2 and s.ended_at is null and s.expires_at > $3
   and d.revoked_at is null;
@@ -31,6 +31,28 @@ select session_id, device_name, created_at, coalesce(seen.at, created_at) as las
 from session left join session_seen seen using (session_id)
 where principal_id = $1 and ended_at is null and expires_at > $2 and ($3::uuid is null or session_id < $3)
 order by session_id desc limit $4;
+
+-- name: logins
+-- When a principal logged in, newest first. $1 principal, $2 below this id or null, $3 limit.
+select session_id, device_name, created_at, ended_at, expires_at, factors from session
+where principal_id = $1 and ($2::uuid is null or session_id < $2) order by session_id desc limit $3;
+
+-- name: totp
+-- Somebody's authenticator app. $1 principal.
+select principal_id, totp_id, secret, started_at, confirmed_at, last_step, recovery from totp where principal_id = $1;
+
+-- name: second_factors
+-- Who of several has a second factor to log in with. $1 principals.
+select principal_id from totp where principal_id = any($1::uuid[]) and confirmed_at is not null
+union select customer_id from passkey where customer_id = any($1::uuid[]) and revoked_at is null;
+
+-- name: operators_without_second_factor
+-- Operators with a role and neither an app nor a passkey, the first ones first.
+select p.principal_id, p.login from principal p
+where p.audience = 'console' and p.roles <> '' and p.password_hash <> ''
+  and not exists (select from totp t where t.principal_id = p.principal_id and t.confirmed_at is not null)
+  and not exists (select from passkey k where k.customer_id = p.principal_id and k.revoked_at is null)
+order by p.principal_id;
 
 -- name: session_is_live
 -- $1 session, $2 now.
