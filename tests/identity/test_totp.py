@@ -33,6 +33,7 @@ from tongbao.identity.types import SESSION
 from tongbao.kernel.clock import VirtualClock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import new_id
+from tongbao.operators.invitations import ResetAccess
 
 LOGIN, PASSWORD = "+8613912345678", "correct horse battery"
 STEP = timedelta(seconds=STEP_S)
@@ -256,3 +257,14 @@ async def test_who_was_in_a_reported_account_leaves_no_app_in_it() -> None:
         await place.happens(wish)
     assert [(each.secret, each.confirmed_at, each.recovery) for each in rows(store, TOTP)] == [(b"", None, b"")]
     assert [each.kind for each in rows(store, ALERT)] == ["totp_added", "takeover_reported", "totp_removed", "recovered"]
+
+
+async def test_two_operators_who_let_a_third_back_in_take_the_lost_app_away() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        app = starting(place, await place.registered("boss@example.com", "console"))
+        await place.happens(app)
+        await place.happens(confirming(place, app))
+        who = app.principal_id
+        await place.happens(ResetAccess(command_id=place.id(), operator_id=who, link_hash=b"link", code_mac=b"code", sessions=()))
+    assert [(each.secret, each.confirmed_at) for each in rows(store, TOTP)] == [(b"", None)]

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View
 from tongbao.identity.alerts import tell, write
 from tongbao.identity.rules import enrol, login_keys
+from tongbao.identity.totp import drop_totp, totp_keys
 from tongbao.identity.types import PRINCIPAL, SESSION, Enrolment
 from tongbao.operators import errors
 
@@ -63,7 +64,7 @@ class InviteOperator(Command, frozen=True, kw_only=True):
 
 
 class ResetAccess(Command, frozen=True, kw_only=True):
-    """Take an operator's password away, end their sessions, and invite them anew."""
+    """Take an operator's password and second factor away, end their sessions, and invite them anew."""
 
     kind = "operators.reset_access"
     operator_id: UUID
@@ -110,6 +111,7 @@ def reset_access(command: ResetAccess, view: View, now: datetime) -> Decision:
         if session is not None and session.principal_id == command.operator_id and session.ended_at is None:
             view.put(SESSION, replace(session, ended_at=now))
             view.emit("sessions", "session.ended", {"session_id": session_id})
+    drop_totp(view, command.operator_id, now)
     _issue(view, command.operator_id, command.command_id, command.link_hash, command.code_mac, now)
     return Accepted()
 
@@ -151,6 +153,7 @@ DECIDERS = (
         lambda command: [
             Key(PRINCIPAL, command.operator_id),
             Key(INVITATION, command.operator_id),
+            *totp_keys(command.operator_id, None),
             *(Key(SESSION, each) for each in command.sessions),
         ],
         reset_access,
