@@ -296,7 +296,7 @@ async def test_sessions_too_many_for_one_command_end_with_the_next_rounds(
             return count
 
         assert await live() == 1  # one ended with the account, one right after it
-        assert [await services.erasures.end_late_sessions() for _ in range(2)] == [1, 0]
+        assert [await services.erasures.forget_late() for _ in range(2)] == [1, 0]
         assert await live() == 0
 
 

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
+from tests.identity.test_real_names import agreeing, family, index, starting
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import CURRENCY, NOON, RIGHT, WRONG, Town
 from tongbao.engine.api import Command
@@ -26,8 +28,8 @@ from tongbao.privacy.erasure import (
     BeginErasure,
     CancelErasure,
     CompleteErasure,
-    EndErasedSessions,
     ForgetErased,
+    ForgetLate,
     PostponeErasure,
     RequestErasure,
 )
@@ -329,11 +331,13 @@ def postponing(place: Town, customer: UUID) -> PostponeErasure:
     return PostponeErasure(command_id=place.id(), customer_id=customer, blocked=("balance",))
 
 
-def completing(place: Town, customer: UUID) -> CompleteErasure:
-    return CompleteErasure(
+def completing(place: Town, customer: UUID, **changes: Any) -> CompleteErasure:
+    known = CompleteErasure(
         command_id=place.id(), customer_id=customer, accounts=(PlaceName("2001", CURRENCY, customer),), login_index=b"nobody's",
-        sessions=(), devices=(), bank_accounts=(), sealed_to="a key", sealed=b"sealed",
+        sessions=(), devices=(), bank_accounts=(), passkeys=(), certificates=(), wards=(), document_index=b"", phone_index=b"",
+        sealed_to="a key", sealed=b"sealed",
     )  # fmt: skip
+    return replace(known, **changes)
 
 
 def forgetting(place: Town, customer: UUID) -> ForgetErased:
@@ -473,9 +477,43 @@ async def money_for_somebody_erased(place: Town) -> Command:
     return place.transferring(await place.customer(100), customer, 1)
 
 
+@says("erasure_obstructed")
+async def an_erasure_of_a_guardian_whose_child_may_pay(place: Town) -> Command:
+    child, parent = await family(place)
+    await place.happens(requesting(place, parent))
+    place.clock.advance(GRACE)
+    await place.happens(beginning(place, parent))
+    return completing(place, parent, wards=(child,), document_index=index("P"))
+
+
+@says("ok")
+async def an_erasure_of_a_guardian_who_never_agreed(place: Town) -> Command:
+    child, parent = await family(place, agreed=False)
+    await place.happens(requesting(place, parent))
+    place.clock.advance(GRACE)
+    await place.happens(beginning(place, parent))
+    return completing(place, parent, wards=(child,), document_index=index("P"))
+
+
+@says("guardian_unfit")
+async def a_guardian_who_is_leaving(place: Town) -> Command:
+    child, parent = await family(place, agreed=False)
+    await place.happens(requesting(place, parent))
+    place.clock.advance(GRACE)
+    await place.happens(beginning(place, parent))
+    return agreeing(place, child, parent)
+
+
+@says("verification_changed")
+async def an_erasure_by_a_worker_who_did_not_see_the_last_document(place: Town) -> Command:
+    customer = await suspended(place)
+    await place.happens(starting(customer, place))
+    return completing(place, customer)
+
+
 @says("erasure_not_requested")
 async def sessions_of_somebody_who_is_not_erased(place: Town) -> Command:
-    return EndErasedSessions(command_id=place.id(), customer_id=await place.customer(), sessions=())
+    return ForgetLate(command_id=place.id(), customer_id=await place.customer(), sessions=(), passkeys=(), certificates=())
 
 
 @says("erasure_retained")
@@ -510,4 +548,9 @@ AT_THE_EDGE = {"decision_not_found"}
 
 
 def test_every_decline_is_met() -> None:
-    assert declines_of(errors) - AT_THE_EDGE == said_in(ROWS) - {"wrong_pin", "account_closed"}
+    assert declines_of(errors) - AT_THE_EDGE == said_in(ROWS) - {
+        "wrong_pin",
+        "account_closed",
+        "guardian_unfit",
+        "verification_changed",
+    }

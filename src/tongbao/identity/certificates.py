@@ -45,7 +45,7 @@ class Certificate(msgspec.Struct, frozen=True, gc=False):
     revoked_at: datetime | None
 
 
-CERTIFICATE: Relation[Certificate] = Relation("certificate", Certificate, key=("certificate_id",), rank=128)
+CERTIFICATE: Relation[Certificate] = Relation("certificate", Certificate, key=("certificate_id",), rank=128, removable=True)
 
 
 class RevokeCertificate(Command, frozen=True, kw_only=True):

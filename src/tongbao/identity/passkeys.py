@@ -41,7 +41,7 @@ class Passkey(msgspec.Struct, frozen=True, gc=False):
     revoked_at: datetime | None
 
 
-PASSKEY: Relation[Passkey] = Relation("passkey", Passkey, key=("passkey_id",), rank=127)
+PASSKEY: Relation[Passkey] = Relation("passkey", Passkey, key=("passkey_id",), rank=127, removable=True)
 
 
 class AddPasskey(Command, frozen=True, kw_only=True):

@@ -23,7 +23,6 @@ from tongbao.identity.totp import totp_keys, totp_of, use_totp
 from tongbao.identity.tries import check_waiting, forget_wrong, tries_keys
 from tongbao.identity.types import (
     LOGIN,
-    NOBODY,
     PIN,
     PRINCIPAL,
     SESSION,
@@ -167,7 +166,7 @@ def login_keys(audience: str, login_index: bytes) -> list[Key]:
 def enrol(view: View, audience: str, who: Enrolment, merchant_id: UUID | None, now: datetime) -> Declined | None:
     """Make a principal, with keys of their own, as part of any command. Declines `login_taken`."""
     known = view.get(LOGIN, (audience, who.login_index))
-    if known is not None and known.principal_id != NOBODY:
+    if known is not None:
         return Declined(errors.LOGIN_TAKEN)
     make_person(view, who.principal_id, who.person_key)
     view.put(LOGIN, LoginName(audience, who.login_index, who.principal_id))

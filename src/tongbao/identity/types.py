@@ -74,7 +74,7 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     factors: Factors
 
 
-LOGIN: Relation[LoginName] = Relation("login_name", LoginName, key=("audience", "login_index"), rank=100)
+LOGIN: Relation[LoginName] = Relation("login_name", LoginName, key=("audience", "login_index"), rank=100, removable=True)
 PRINCIPAL: Relation[Principal] = Relation("principal", Principal, key=("principal_id",), rank=110, marks=True)
 PIN: Relation[Pin] = Relation("pin", Pin, key=("customer_id",), rank=120, marks=True)
 SESSION: Relation[Session] = Relation("session", Session, key=("session_id",), rank=130)

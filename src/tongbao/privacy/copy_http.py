@@ -100,9 +100,9 @@ class AccessLine(msgspec.Struct, frozen=True):
 
 
 _HAPPENS = web.Words(
-    "到期后：钱包关闭，登录方式释放，会话与凭证失效，同意全部撤回，姓名、手机号、证件与附言在本系统中不再可读。",
-    "Then: the wallet closes, your log-in is free for others, sessions and credentials end, consents are withdrawn, and nobody "
-    "here can read your name, phone, documents and notes any more.",
+    "到期后：钱包关闭，登录方式释放，会话失效，通行密钥与证书删除，同意全部撤回，姓名、手机号、证件与附言在本系统中不再可读。",
+    "Then: the wallet closes, your log-in is free for others, sessions end, passkeys and certificates are removed, consents are "
+    "withdrawn, and nobody here can read your name, phone, documents and notes any more.",
 )  # fmt: skip
 _KEPT = web.Words(
     "依《反洗钱法》第三十四条，交易与身份资料封存十年：密钥以保留公钥加密，本系统无法打开，期满销毁。",

@@ -26,10 +26,14 @@ import msgspec
 from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View, keys_of
+from tongbao.identity.certificates import CERTIFICATE
 from tongbao.identity.devices import DEVICE
+from tongbao.identity.passkeys import PASSKEY
+from tongbao.identity.realname.rules import forget_name, forgetting_keys
+from tongbao.identity.realname.types import GUARDIANSHIP
 from tongbao.identity.rules import confirm, confirmation_keys
-from tongbao.identity.standing import STANDING, standing_keys, standing_of, with_reason, without_reason
-from tongbao.identity.types import LOGIN, NOBODY, PIN, PRINCIPAL, SESSION, UNSAID, Confirmation
+from tongbao.identity.standing import STANDING, Standing, standing_keys, standing_of, with_reason, without_reason
+from tongbao.identity.types import LOGIN, PIN, PRINCIPAL, SESSION, UNSAID, Confirmation
 from tongbao.ledger.accounts import close_account
 from tongbao.ledger.api import ACCOUNT, PlaceName, account_at, place_of
 from tongbao.ledger.commands import CloseAccount
@@ -103,7 +107,8 @@ class PostponeErasure(Command, frozen=True, kw_only=True):
 
 
 class CompleteErasure(Command, frozen=True, kw_only=True):
-    """Do it: accounts closed, credentials and sessions ended, the log-in freed, consents withdrawn, the key sealed away."""
+    """Do it: accounts closed, credentials and sessions ended, the log-in freed, the name let go, consents withdrawn, the key
+    sealed away. `wards`: minors for whom they answered, or were asked to."""
 
     kind = "privacy.complete_erasure"
     customer_id: UUID
@@ -112,6 +117,11 @@ class CompleteErasure(Command, frozen=True, kw_only=True):
     sessions: tuple[UUID, ...]
     devices: tuple[UUID, ...]
     bank_accounts: tuple[UUID, ...]
+    passkeys: tuple[UUID, ...]
+    certificates: tuple[UUID, ...]
+    wards: tuple[UUID, ...]
+    document_index: bytes
+    phone_index: bytes
     sealed_to: str
     sealed: bytes
 
@@ -119,12 +129,14 @@ class CompleteErasure(Command, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, sealed=b"")
 
 
-class EndErasedSessions(Command, frozen=True, kw_only=True):
-    """End sessions of somebody erased: a log-in that was under way may have opened one."""
+class ForgetLate(Command, frozen=True, kw_only=True):
+    """End sessions and remove passkeys and certificates of somebody erased: what was under way may have made one."""
 
-    kind = "privacy.end_erased_sessions"
+    kind = "privacy.forget_late"
     customer_id: UUID
     sessions: tuple[UUID, ...]
+    passkeys: tuple[UUID, ...]
+    certificates: tuple[UUID, ...]
 
 
 class ForgetErased(Command, frozen=True, kw_only=True):
@@ -182,8 +194,8 @@ def postpone_erasure(command: PostponeErasure, view: View, now: datetime) -> Dec
 
 
 def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Decision:
-    """Declines `erasure_not_requested`, `erasure_obstructed` (money arrived meanwhile, or an account was frozen): whatever is in
-    the books decides, not what was looked up before."""
+    """Declines `erasure_not_requested`, `erasure_obstructed` (money arrived meanwhile, an account was frozen, or a minor is
+    answered for), `verification_changed`: whatever is there decides, not what was looked up before."""
     customer_id = command.customer_id
     known = view.get(ERASURE, customer_id)
     if known is None or known.state != "CLOSING":
@@ -191,15 +203,25 @@ def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Dec
     for name in command.accounts:
         if obstacle := _close(view, command, name, now):
             return obstacle
+    if refusal := forget_name(view, customer_id, command.document_index, command.phone_index):
+        return refusal
+    for minor_id in command.wards:
+        guardianship = view.get(GUARDIANSHIP, minor_id)
+        if guardianship is None or guardianship.guardian_id != customer_id:
+            continue
+        if guardianship.state == "AGREED":
+            return Declined(errors.ERASURE_OBSTRUCTED, {"obstacles": "guardianship"})
+        view.remove(GUARDIANSHIP, minor_id)
     login = view.get(LOGIN, ("wallet", command.login_index))
     if login is not None and login.principal_id == customer_id:
-        view.put(LOGIN, replace(login, principal_id=NOBODY))
+        view.remove(LOGIN, ("wallet", command.login_index))
     principal = view.need(PRINCIPAL, customer_id)
     view.put(PRINCIPAL, replace(principal, name_index=b"", password_hash="", roles=""))
     pin = view.get(PIN, customer_id)
     if pin is not None:
         view.put(PIN, replace(pin, mac=b""))
     _end(view, customer_id, command.sessions, now)
+    _remove(view, customer_id, command.passkeys, command.certificates)
     for device_id in command.devices:
         device = view.need(DEVICE, device_id)
         if device.principal_id == customer_id and device.revoked_at is None:
@@ -214,7 +236,8 @@ def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Dec
     view.put(PERSON_KEY, replace(key, wrapped=b"", shredded_at=now))
     view.emit("people", "person.shredded", {"person_id": customer_id})
     standing = standing_of(view, customer_id, now)
-    view.put(STANDING, replace(standing, suspended=with_reason(without_reason(standing.suspended, CLOSING), CLOSED)))
+    suspended = with_reason(without_reason(standing.suspended, CLOSING), CLOSED)
+    view.put(STANDING, Standing(customer_id, 0, None, None, False, False, suspended, None, standing.opened_at))
     view.put(
         ERASURE,
         replace(
@@ -226,12 +249,13 @@ def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Dec
     return Accepted()
 
 
-def end_erased_sessions(command: EndErasedSessions, view: View, now: datetime) -> Decision:
+def forget_late(command: ForgetLate, view: View, now: datetime) -> Decision:
     """Declines `erasure_not_requested`."""
     known = view.get(ERASURE, command.customer_id)
     if known is None or known.state not in ("DONE", "FORGOTTEN"):
         return Declined(errors.ERASURE_NOT_REQUESTED)
     _end(view, command.customer_id, command.sessions, now)
+    _remove(view, command.customer_id, command.passkeys, command.certificates)
     return Accepted()
 
 
@@ -270,6 +294,17 @@ def _end(view: View, customer_id: UUID, sessions: Iterable[UUID], now: datetime)
             view.emit("sessions", "session.ended", {"session_id": session_id})
 
 
+def _remove(view: View, customer_id: UUID, passkeys: Iterable[UUID], certificates: Iterable[UUID]) -> None:
+    for passkey_id in passkeys:
+        passkey = view.get(PASSKEY, passkey_id)
+        if passkey is not None and passkey.customer_id == customer_id:
+            view.remove(PASSKEY, passkey_id)
+    for certificate_id in certificates:
+        certificate = view.get(CERTIFICATE, certificate_id)
+        if certificate is not None and certificate.customer_id == customer_id:
+            view.remove(CERTIFICATE, certificate_id)
+
+
 def _lift(view: View, customer_id: UUID, now: datetime) -> None:
     standing = standing_of(view, customer_id, now)
     if CLOSING in standing.suspended.split(","):
@@ -291,8 +326,14 @@ def _complete_keys(command: CompleteErasure) -> list[Key]:
         Key(PERSON_KEY, customer_id), *consent_keys(customer_id, ASKED),
         *keys_of(ACCOUNT, [place_of(name).account_id for name in command.accounts]),
         Key(LOGIN, ("wallet", command.login_index)),
+        *forgetting_keys(customer_id, command.document_index, command.phone_index),
+        *keys_of(GUARDIANSHIP, command.wards), *_kept_with(command),
         *keys_of(SESSION, command.sessions), *keys_of(DEVICE, command.devices), *keys_of(BANK_ACCOUNT, command.bank_accounts),
     ]  # fmt: skip
+
+
+def _kept_with(command: CompleteErasure | ForgetLate) -> list[Key]:
+    return [*keys_of(PASSKEY, command.passkeys), *keys_of(CERTIFICATE, command.certificates)]
 
 
 DECIDERS = (
@@ -309,9 +350,9 @@ DECIDERS = (
     Decider(PostponeErasure, _keys, postpone_erasure),
     Decider(CompleteErasure, _complete_keys, complete_erasure),
     Decider(
-        EndErasedSessions,
-        lambda command: [Key(ERASURE, command.customer_id), *keys_of(SESSION, command.sessions)],
-        end_erased_sessions,
+        ForgetLate,
+        lambda command: [Key(ERASURE, command.customer_id), *keys_of(SESSION, command.sessions), *_kept_with(command)],
+        forget_late,
     ),
     Decider(ForgetErased, lambda command: [Key(ERASURE, command.customer_id)], forget_erased),
 )

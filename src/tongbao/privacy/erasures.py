@@ -22,9 +22,9 @@ from tongbao.privacy.erasure import (
     BeginErasure,
     CancelErasure,
     CompleteErasure,
-    EndErasedSessions,
     Erasure,
     ForgetErased,
+    ForgetLate,
     PostponeErasure,
     RequestErasure,
 )
@@ -35,10 +35,10 @@ from tongbao.security.envelopes import Recipient
 
 _log = structlog.get_logger("tongbao.privacy")
 
-#: Sessions and bank accounts ended in one command.
+#: Rows of a kind that are ended or removed in one command.
 _MOST = 500
-#: So long after an erasure, sessions that were being opened meanwhile are looked for.
-_LATE_SESSIONS = timedelta(days=1)
+#: So long after an erasure, what was being opened meanwhile is looked for.
+_LATE = timedelta(days=1)
 
 
 class PersonKeys(Protocol):
@@ -134,7 +134,7 @@ class ErasureService:
                 blocked = (str(refusal.detail["obstacles"]),)
                 await self._do(PostponeErasure(command_id=self._new(), customer_id=customer_id, blocked=blocked))
             raise
-        await self.end_late_sessions()
+        await self.forget_late()
 
     async def _postponed(self, customer_id: UUID) -> bool:
         obstacles = await self.obstacles(customer_id)
@@ -147,6 +147,7 @@ class ErasureService:
         fetch = self._pool.fetch
         names = {(CUSTOMER_WALLET.code, self._currency)}
         names |= {(row["code"], row["currency"]) for row in await fetch(QUERIES["money_of"], customer_id)}
+        name = await fetch(QUERIES["name_indexes"], customer_id)
         command = CompleteErasure(
             command_id=self._new(), customer_id=customer_id,
             accounts=tuple(PlaceName(code, currency, customer_id) for code, currency in sorted(names)),
@@ -156,19 +157,25 @@ class ErasureService:
             bank_accounts=tuple(
                 row["bank_account_id"] for row in await fetch(QUERIES["linked_bank_accounts"], customer_id, _MOST)
             ),
+            passkeys=tuple(row["passkey_id"] for row in await fetch(QUERIES["passkeys_of"], customer_id, _MOST)),
+            certificates=tuple(row["certificate_id"] for row in await fetch(QUERIES["certificates_of"], customer_id, _MOST)),
+            wards=tuple(row["minor_id"] for row in await fetch(QUERIES["wards_of"], customer_id, _MOST)),
+            document_index=name[0]["document_index"] if name else b"", phone_index=name[0]["phone_index"] if name else b"",
             sealed_to=fingerprint(self._retention),
             sealed=sealed_away(self._retention, customer_id, await self._vault.keys_of(customer_id)),
         )  # fmt: skip
         await self._do(command)
 
-    async def end_late_sessions(self) -> int:
-        """End sessions that were opened while their customer was being erased; how many."""
-        rows = await self._pool.fetch(QUERIES["sessions_of_erased"], self._clock.now() - _LATE_SESSIONS, _MOST)
-        by_customer: dict[UUID, list[UUID]] = {}
+    async def forget_late(self) -> int:
+        """End sessions that were opened while their customer was being erased, and remove passkeys and certificates that were
+        made meanwhile; how many."""
+        found: dict[UUID, dict[str, list[UUID]]] = {}
+        rows = await self._pool.fetch(QUERIES["late_of_erased"], self._clock.now() - _LATE, _MOST)
         for row in rows:
-            by_customer.setdefault(row["customer_id"], []).append(row["session_id"])
-        for customer_id, sessions in by_customer.items():
-            await self._do(EndErasedSessions(command_id=self._new(), customer_id=customer_id, sessions=tuple(sessions)))
+            found.setdefault(row["customer_id"], {}).setdefault(row["what"], []).append(row["id"])
+        for customer_id, late in found.items():
+            of = {what: tuple(late.get(what, ())) for what in ("sessions", "passkeys", "certificates")}
+            await self._do(ForgetLate(command_id=self._new(), customer_id=customer_id, **of))
         return len(rows)
 
     async def forget_due(self, limit: int = 100) -> int:

@@ -14,7 +14,8 @@ from tongbao.privacy.types import QUERIES
 
 
 class Obstacle(msgspec.Struct, frozen=True):
-    """One thing to be done first. `kind` is stable: balance, hold, frozen, bank_transfer, review, merchant, …"""
+    """One thing to be done first. `kind` is stable: balance, hold, frozen, bank_transfer, delayed_transfer, guardianship, review,
+    merchant, …"""
 
     kind: str
     message: Words
@@ -27,7 +28,8 @@ LoginIndexOf = Callable[[UUID], Awaitable[bytes]]
 
 
 def obstacles_in(pool: asyncpg.Pool, login_index_of: LoginIndexOf) -> ObstaclesOf:
-    """Money, holds, freezes, transfers under way, reviews without an answer, and merchants that belong to the same log-in."""
+    """Money, holds, freezes, transfers under way or yet to arrive, minors answered for, reviews without an answer, and merchants
+    that belong to the same log-in."""
 
     async def found(customer_id: UUID) -> list[Obstacle]:
         obstacles: list[Obstacle] = []
@@ -51,6 +53,40 @@ def obstacles_in(pool: asyncpg.Pool, login_index_of: LoginIndexOf) -> ObstaclesO
                 Obstacle(
                     "bank_transfer",
                     Words(f"有 {count} 笔充值或提现未完成。", f"{count} top-ups or withdrawals are still under way."),
+                )
+            )
+        delayed = await pool.fetchrow(QUERIES["delayed_transfers_of"], customer_id)
+        if delayed["leaving"]:
+            count = delayed["leaving"]
+            obstacles.append(
+                Obstacle(
+                    "delayed_transfer",
+                    Words(
+                        f"您有 {count} 笔延时转账尚未到账，请等待到账或先撤销。",
+                        f"{count} of your delayed transfers have not arrived yet: wait for them, or cancel them.",
+                    ),
+                )
+            )
+        if delayed["coming"]:
+            count = delayed["coming"]
+            obstacles.append(
+                Obstacle(
+                    "delayed_transfer",
+                    Words(
+                        f"有 {count} 笔转给您的延时转账尚未到账，请等待到账。",
+                        f"{count} delayed transfers to you have not arrived yet: wait for them.",
+                    ),
+                )
+            )
+        if count := await pool.fetchval(QUERIES["wards_answered_for"], customer_id):
+            obstacles.append(
+                Obstacle(
+                    "guardianship",
+                    Words(
+                        f"您是 {count} 名未成年人的监护人。请先撤回监护同意；他们须由其他监护人同意后才能继续支付。",
+                        f"You are the guardian of {count} minors here. Take your consent back first: they pay again once another "
+                        "guardian agrees.",
+                    ),
                 )
             )
         if count := await pool.fetchval(QUERIES["open_reviews"], customer_id):

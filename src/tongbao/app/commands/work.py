@@ -97,7 +97,7 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("pages", lambda: watch_pages(services)),
         ("person_keys", lambda: rewrap_round(services.engine, services.pool, services.vault, services.ring, services.clock)),
         ("erasures", services.erasures.erase_due),
-        ("late_sessions", services.erasures.end_late_sessions),
+        ("late_of_erased", services.erasures.forget_late),
         ("retention", services.erasures.forget_due),
         ("anchor", services.audit.anchor_when_due),
         ("verify", services.audit.verify_when_due),

@@ -77,7 +77,7 @@ def end_guardianship(command: EndGuardianship, view: View, now: datetime) -> Dec
 
 def _fit(view: View, guardian_id: UUID) -> bool:
     standing = view.get(STANDING, guardian_id)
-    return standing is not None and standing.level >= 1 and not standing.minor
+    return standing is not None and standing.level >= 1 and not standing.minor and not standing.suspended
 
 
 def _both(command: RequestGuardian | EndGuardianship) -> list[Key]:

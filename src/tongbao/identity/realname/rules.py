@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
@@ -252,7 +253,10 @@ def _let_go(view: View, real: RealName) -> None:
     view.put(DOCUMENT_HOLDER, replace(document, accounts=document.accounts - 1))
     phone = view.get(PHONE_HOLDER, real.phone_index) if real.phone_index else None
     if phone is not None and phone.document_index == real.document_index and phone.accounts:
-        view.put(PHONE_HOLDER, replace(phone, accounts=phone.accounts - 1))
+        if phone.accounts == 1:
+            view.remove(PHONE_HOLDER, real.phone_index)
+        else:
+            view.put(PHONE_HOLDER, replace(phone, accounts=phone.accounts - 1))
 
 
 def _take_class_three(view: View, real: RealName) -> bool:
@@ -268,6 +272,34 @@ def _leave_class_three(view: View, real: RealName) -> None:
     document = view.get(DOCUMENT_HOLDER, real.document_index)
     if document is not None and document.class_three_id == real.customer_id:
         view.put(DOCUMENT_HOLDER, replace(document, class_three_id=None))
+
+
+def forget_name(view: View, customer_id: UUID, document_index: bytes, phone_index: bytes) -> Declined | None:
+    """Nobody is known under this name any more: its row, what registries were still to be asked, and who answers for a minor are
+    removed, document and phone are let go. What was verified, when and by whom stays in the events, sealed under the person's
+    key. Declines `verification_changed`."""
+    real = view.get(REAL_NAME, customer_id)
+    if (real.document_index, real.phone_index) != (document_index, phone_index) if real else document_index or phone_index:
+        return Declined(errors.VERIFICATION_CHANGED)
+    if real is not None:
+        _let_go(view, real)
+        view.remove(REAL_NAME, customer_id)
+    for registry in CHANNELS:
+        check = view.get(NAME_CHECK, (customer_id, registry))
+        if check is not None and check.state == "UNKNOWN":
+            view.remove(NAME_CHECK, (customer_id, registry))
+    view.remove(GUARDIANSHIP, customer_id)
+    return None
+
+
+def forgetting_keys(customer_id: UUID, document_index: bytes, phone_index: bytes) -> list[Key]:
+    """The rows `forget_name` needs."""
+    return [
+        Key(REAL_NAME, customer_id),
+        Key(GUARDIANSHIP, customer_id),
+        *_check_keys(customer_id),
+        *_holder_keys((document_index, phone_index)),
+    ]
 
 
 # ── face to face ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -146,11 +146,11 @@ class NameEvent(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
 
-REAL_NAME: Relation[RealName] = Relation("real_name", RealName, key=("customer_id",), rank=142)
-NAME_CHECK: Relation[Check] = Relation("name_check", Check, key=("customer_id", "registry"), rank=143)
+REAL_NAME: Relation[RealName] = Relation("real_name", RealName, key=("customer_id",), rank=142, removable=True)
+NAME_CHECK: Relation[Check] = Relation("name_check", Check, key=("customer_id", "registry"), rank=143, removable=True)
 DOCUMENT_HOLDER: Relation[DocumentHolder] = Relation("document_holder", DocumentHolder, key=("document_index",), rank=144)
-PHONE_HOLDER: Relation[PhoneHolder] = Relation("phone_holder", PhoneHolder, key=("phone_index",), rank=145)
-GUARDIANSHIP: Relation[Guardianship] = Relation("guardianship", Guardianship, key=("minor_id",), rank=146)
+PHONE_HOLDER: Relation[PhoneHolder] = Relation("phone_holder", PhoneHolder, key=("phone_index",), rank=145, removable=True)
+GUARDIANSHIP: Relation[Guardianship] = Relation("guardianship", Guardianship, key=("minor_id",), rank=146, removable=True)
 NAME_EVENT: Relation[NameEvent] = Relation("real_name_event", NameEvent, key=("event_id",), rank=147, append_only=True)
 
 

@@ -45,10 +45,42 @@ where l.audience = 'merchant' and l.login_index = $1 and 'owner' = any(string_to
 -- Not ended yet. $1 customer, $2 limit.
 select session_id from session where principal_id = $1 and ended_at is null order by session_id limit $2;
 
--- name: sessions_of_erased
--- Sessions that were opened while their customer was being erased. $1 erased since, $2 limit.
-select e.customer_id, s.session_id from erasure e join session s on s.principal_id = e.customer_id
-where e.state = 'DONE' and e.done_at >= $1 and s.ended_at is null order by e.customer_id limit $2;
+-- name: late_of_erased
+-- Sessions opened, passkeys and certificates made while their customer was being erased. $1 erased since, $2 limit.
+select e.customer_id, 'sessions' as what, s.session_id as id from erasure e join session s on s.principal_id = e.customer_id
+where e.state = 'DONE' and e.done_at >= $1 and s.ended_at is null
+union all
+select e.customer_id, 'passkeys', p.passkey_id from erasure e join passkey p using (customer_id)
+where e.state = 'DONE' and e.done_at >= $1
+union all
+select e.customer_id, 'certificates', c.certificate_id from erasure e join certificate c using (customer_id)
+where e.state = 'DONE' and e.done_at >= $1
+limit $2;
+
+-- name: passkeys_of
+-- Also revoked ones. $1 customer, $2 limit.
+select passkey_id from passkey where customer_id = $1 order by passkey_id limit $2;
+
+-- name: certificates_of
+-- Also revoked and expired ones. $1 customer, $2 limit.
+select certificate_id from certificate where customer_id = $1 order by certificate_id limit $2;
+
+-- name: wards_of
+-- Minors for whom somebody answers, answered or is asked to. $1 guardian, $2 limit.
+select minor_id from guardianship where guardian_id = $1 order by minor_id limit $2;
+
+-- name: wards_answered_for
+-- $1 guardian.
+select count(*) from guardianship where guardian_id = $1 and state = 'AGREED';
+
+-- name: delayed_transfers_of
+-- On their way from or to somebody. $1 customer.
+select count(*) filter (where payer_id = $1) as leaving, count(*) filter (where payee_id = $1) as coming
+from delayed_transfer where state = 'PENDING' and (payer_id = $1 or payee_id = $1);
+
+-- name: name_indexes
+-- By what a customer's document and phone are found. $1 customer.
+select document_index, phone_index from real_name where customer_id = $1;
 
 -- name: linked_bank_accounts
 -- $1 customer, $2 limit.

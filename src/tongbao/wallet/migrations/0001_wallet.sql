@@ -61,6 +61,7 @@ create table delayed_transfer (
     constraint delayed_transfer_posted check ((journal_id is not null) = (state = 'SUCCEEDED'))
 );
 create index delayed_transfer_due on delayed_transfer (arrives_at) where state = 'PENDING';
+create index delayed_transfer_to_payee on delayed_transfer (payee_id) where state = 'PENDING';
 create index delayed_transfer_by_payer on delayed_transfer (payer_id, created_at, transfer_id);
 
 create table bill (
