@@ -19,6 +19,7 @@ from tests.support.jars import (
     POURED,
     REFUSED,
     Drop,
+    Forward,
     Level,
     Look,
     Meddle,
@@ -76,6 +77,31 @@ def _word(answer: Outcome | BaseException) -> str:
             return "bug"
         case _:
             raise AssertionError(f"{answer!r} is no answer")
+
+
+# ── rows that only other rows name ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_row_that_another_row_names_is_fetched_and_the_decision_begun_anew(world: World) -> None:
+    jars = [uuid4() for _ in range(4)]
+    async with engine_over(world) as engine:
+        for number, jar in enumerate(jars):
+            await engine.submit(pouring(jar, 10 + number, label=str(jars[(number + 1) % 4])))
+    for _ in range(2):  # once in a turn and with cold memory, once ahead
+        async with engine_over(world) as engine:
+            await engine.submit(pouring(uuid4(), 1))
+            wishes = [Forward(command_id=uuid4(), jar_id=jar) for jar in (jars[0], jars[1], uuid4())]
+            answers = await in_one_batch(engine, *wishes)
+            assert said(answers) == ["ok", "ok", "bug"]
+            assert [answer.decision.result for answer in answers[:2]] == [21, 33]  # type: ignore[union-attr]
+            again = await in_one_batch(engine, *(Forward(command_id=uuid4(), jar_id=jar) for jar in (jars[0], jars[2])))
+            assert said(again) == ["insufficient_funds", "ok"]
+            assert [await world.marbles(jar) for jar in jars] == [0, 0, 0, 46]
+            await engine.submit(pouring(jars[3], -46, label=str(jars[0])))
+            for number, jar in enumerate(jars):
+                await engine.submit(pouring(jar, 10 + number, label=str(jars[(number + 1) % 4])))
+    poured = [row.marbles for row in await world.rows(POURED) if row.marbles < 0]
+    assert sorted(poured) == sorted([-10, -21, -33, -46] * 2)
 
 
 # ── outcomes are stored and repeated ────────────────────────────────────────────────────────────────────────────────────

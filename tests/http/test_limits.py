@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.http.conftest import a_town
+from tests.http.names import anybody, start
 from tests.http.town import PIN, Person, Town, key, ok, refused
 from tongbao.kernel.postgres import EmbeddedPostgres
 
@@ -66,6 +68,22 @@ async def test_a_limit_is_never_exceeded_by_a_thousand_payments_at_once_on_two_s
     assert ok(await payer.get("/v1/wallet/balance"))["balance"] == "1500.00"
     (line,) = [each for each in ok(await there.get("/v1/wallet/limits"))["items"] if each["rule_id"] == "laputa.day"]
     assert (line["limit"], line["used"], line["left"]) == ("500.00", "500.00", "0.00")
+
+
+async def test_two_wallets_of_one_person_share_what_the_law_allows_on_two_servers(island: Town) -> None:
+    """Whatever they paid before it was known whose both are, counts too."""
+    one, two = await rich(island, "1000.00"), await rich(island, "1000.00")
+    assert [await told(who, sending(island.cat, "60.00")) for who in (one, two)] == ["ok", "ok"]
+    for who in (one, two):
+        assert (await start(who, {"document": anybody(271), "wanted_level": 1})).level == 1
+    wallets = (one, two.elsewhere(island.there), one.elsewhere(island.there), two)
+    asked = [told(wallets[number % 4], sending(island.cat, "1.00")) for number in range(1_000)]
+    assert Counter(await asyncio.gather(*asked)) == {"ok": 380, "limit_reached": 620}
+    left = [ok(await who.get("/v1/wallet/balance"))["balance"] for who in (one, two)]
+    assert sum(map(Decimal, left)) == Decimal(2000 - 500)
+    for who in (one, two):
+        (line,) = [each for each in ok(await who.get("/v1/wallet/limits"))["items"] if each["rule_id"] == "laputa.day"]
+        assert (line["used"], line["left"]) == ("500.00", "0.00")
 
 
 async def test_a_limit_is_told_with_its_article_and_when_it_begins_anew(island: Town) -> None:

@@ -457,7 +457,7 @@ async def test_what_the_issuing_authority_denies_counts_for_nothing() -> None:
         assert the_standing(store, customer).level == 2
         assert await confirmed(place, customer, ("police",), state="MISMATCHED") == 0
         assert the_name(store, customer).state == "MISMATCHED"
-        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 0, None)]
+        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 0, None, customer)]
 
 
 async def test_the_standing_tells_level_time_end_and_beginning() -> None:
@@ -479,11 +479,30 @@ async def test_a_second_class_three_under_one_document_is_held_back() -> None:
         first, second = await known(place, FIVE), await known(place, FIVE)
         assert (the_standing(store, first).level, the_standing(store, second).level) == (3, 2)
         assert the_name(store, second).held_back == "class_three_elsewhere"
-        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 2, first)]
+        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 2, first, first)]
         # Once the first is under another document, the second has its turn with the next answer.
         await place.happens(starting(first, place, "B", former=("A", "")))
         assert await confirmed(place, second, ("vehicles",)) == 3
         assert the_name(store, second).held_back == ""
+
+
+async def test_all_accounts_under_one_document_are_counted_with_the_first_of_them() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        first, second, other = await known(place), await known(place), await known(place, number="B")
+        unknown = await place.customer()
+        await place.happens(starting(unknown, place))
+        assert [the_standing(store, each).subject_id for each in (first, second, other, unknown)] == [None, first, None, None]
+        # Another document: with whoever showed that one, or else where they were.
+        await place.happens(starting(second, place, "B", former=("A", "")))
+        assert the_standing(store, second).subject_id == first, "until it is confirmed"
+        await confirmed(place, second, ("police",), "B", attempt=2)
+        assert the_standing(store, second).subject_id == other
+        await place.happens(starting(first, place, "C", former=("A", "")))
+        await confirmed(place, first, ("police",), "C", attempt=2)
+        assert the_standing(store, first).subject_id is None
+        again = await known(place)
+        assert the_standing(store, again).subject_id == first, "who shows a document later does not begin anew"
 
 
 async def test_a_phone_taken_between_the_document_and_the_answer_holds_the_level_back() -> None:
@@ -515,10 +534,10 @@ async def test_a_renewed_document_keeps_the_level_and_another_number_begins_at_n
         assert (the_standing(store, customer).level, the_standing(store, customer).expires_on) == (3, ENDS)
         assert await confirmed(place, customer, ("police",), attempt=2) == 3
         assert the_standing(store, customer).expires_on == date(2040, 1, 1)
-        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 1, customer)]
+        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 1, customer, customer)]
         await place.happens(starting(customer, place, "B", former=("A", "")))
         assert the_standing(store, customer).level == 0
-        assert rows(store, DOCUMENT_HOLDER)[0] == DocumentHolder(index("A"), 0, None)
+        assert rows(store, DOCUMENT_HOLDER)[0] == DocumentHolder(index("A"), 0, None, customer)
         told = [(event.attempt, event.act, event.document) for event in rows(store, NAME_EVENT) if event.act == "started"]
         assert told == [(1, "started", b"sealed A"), (2, "started", b"sealed A"), (3, "started", b"sealed B")]
 

@@ -16,7 +16,7 @@ from tongbao.identity.standing import STANDING, Standing
 from tongbao.kernel.clock import VirtualClock
 from tongbao.kernel.money import parse
 from tongbao.ledger.api import CUSTOMER_WALLET, RESERVE, Journal, Leg, Place, account_keys, post
-from tongbao.rules.api import DUTY, USAGE, Act, give_back, law_keys, weigh
+from tongbao.rules.api import DUTY, USAGE, Act, carrying, give_back, law_keys, weigh
 from tongbao.rules.book import Book, book_of
 from tongbao.rules.pack import Pack, merged, merged_text, named_packs
 from tongbao.rules.types import CURRENT, RULEBOOK, AdoptRules, Duty, Usage
@@ -44,10 +44,14 @@ class TakeBack(Command, frozen=True, kw_only=True):
 
 
 class Become(Command, frozen=True, kw_only=True):
-    """Give somebody a standing."""
+    """Give somebody a standing, as finding out who they are does."""
 
     kind = "test.become"
     standing: Standing
+
+    @property
+    def customer_id(self) -> UUID:
+        return self.standing.customer_id
 
 
 class Endow(Command, frozen=True, kw_only=True):
@@ -68,7 +72,7 @@ def _try(command: Try, view: View, now: datetime) -> Decision:
 
 def _try_keys(command: Try) -> list[Key]:
     act = command.act
-    others = [each for each in (act.merchant_id, act.funding_id, act.document_id) if each is not None]
+    others = [each for each in (act.merchant_id, act.funding_id) if each is not None]
     keys = law_keys(command.customer_id, *others)
     if act.account_id is not None:
         keys += account_keys([_wallet(command.customer_id, act.currency)])
@@ -96,10 +100,10 @@ def _endow(command: Endow, view: View, now: datetime) -> Decision:
     return Accepted()
 
 
-TRYING = (
+TRYING: tuple[Decider[Any], ...] = (
     Decider(Try, _try_keys, _try, Any),
     Decider(TakeBack, lambda command: law_keys(command.customer_id), _take_back),
-    Decider(Become, lambda command: [Key(STANDING, command.standing.customer_id)], _become),
+    *carrying([Decider(Become, lambda command: [Key(STANDING, command.standing.customer_id)], _become)]),
     Decider(
         Endow,
         lambda command: account_keys([_wallet(command.customer_id, command.currency), Place(RESERVE, command.currency)]),
@@ -168,6 +172,10 @@ class Court:
 
     def duties(self) -> list[Duty]:
         return list(self.store.tables.appended.get(DUTY, ()))
+
+    def standing(self, customer_id: UUID) -> Standing:
+        found: Standing = self.store.tables.table(STANDING)[customer_id]
+        return found
 
     def usage(self, subject_id: UUID) -> Usage | None:
         return self.store.tables.table(USAGE).get(subject_id)

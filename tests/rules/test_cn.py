@@ -60,9 +60,9 @@ LIMITS = (
     Limit("cn.barcode.bank", f"{B296} Art. 12", "500.00", {"kind": "quick_payment", "method": "qr_static", "funding_id": "one"},
           renews=TOMORROW),
     Limit("cn.micro.day", f"{B296} micro-merchants", "1000.00",
-          {"kind": "card_receipt", "flags": ("micro_merchant",), "document_id": "one"}, renews=TOMORROW),
+          {"kind": "card_receipt", "flags": ("micro_merchant",)}, renews=TOMORROW),
     Limit("cn.micro.month", f"{B296} micro-merchants", "10000.00",
-          {"kind": "card_receipt", "flags": ("micro_merchant",), "document_id": "one"}, renews=NEXT_MONTH, alone=True),
+          {"kind": "card_receipt", "flags": ("micro_merchant",)}, renews=NEXT_MONTH, alone=True),
     # anti-money-laundering: identity
     Limit("cn.aml.identity.single", f"{M2012} Art. 11", "9999.99", {"kind": "topup"}, "real_name_needed", {"level": 0},
           sums=False, detail={"level": 2}),

@@ -17,6 +17,7 @@ from tongbao.identity.standing import STANDING
 from tongbao.identity.types import PinConfirmation, Register, SetPin
 from tongbao.rules.explain import limits_of
 from tongbao.rules.pack import merged, merged_text, named_packs
+from tongbao.rules.persons import Known
 from tongbao.rules.types import RULEBOOK, RULEBOOK_VERSION, USAGE, AdoptRules, SetCaps, SetOwnLimits
 
 ON_DEVICE = PinConfirmation(RIGHT.mac, True)
@@ -90,7 +91,7 @@ async def test_lowering_holds_at_once_and_raising_after_a_day() -> None:
         assert await place.says(customer, place.act("200.01")) == "limit_reached"
         assert await place.says(customer, place.act("200.00")) == "ok"
         (usage,) = [row for row in rows(place.store, USAGE) if row.subject_id == customer]
-        lines = limits_of(place.book, "customer", None, usage, place.clock.now())
+        lines = limits_of(place.book, "customer", Known(None, usage), place.clock.now())
         (line,) = [each for each in lines if each.rule_id == "house.own.day"]
         assert (line.limit, line.used, line.left, line.whose, line.coming) == ("200.00", "200.00", "0.00", "own", None)
 
@@ -188,7 +189,7 @@ async def test_a_guardians_cap_is_not_the_minors_to_raise_and_ends_when_they_are
         assert [await place.says(child, place.act(amount)) for amount in ("10.01", "10.00")] == ["limit_reached", "ok"]
         (usage,) = [row for row in rows(place.store, USAGE) if row.subject_id == child]
         (standing,) = [row for row in rows(place.store, STANDING) if row.customer_id == child]
-        lines = limits_of(place.book, "customer", standing, usage, place.clock.now())
+        lines = limits_of(place.book, "customer", Known(standing, usage), place.clock.now())
         assert [each.limit for each in lines if each.rule_id == "house.own.payment"] == ["10.00"]
         await place.happens(agreeing(place, child, guardian))
         assert [await place.says(child, place.act(amount)) for amount in ("50.01", "50.00")] == ["limit_reached", "ok"]

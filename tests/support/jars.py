@@ -117,6 +117,13 @@ class Stray(Command, frozen=True, kw_only=True):
     jar_id: UUID
 
 
+class Forward(Command, frozen=True, kw_only=True):
+    """Pours a jar into the one that its label names, which the command cannot know. Declines `insufficient_funds`."""
+
+    kind = "test.forward"
+    jar_id: UUID
+
+
 class Unnameable(Command, frozen=True, kw_only=True):
     """Cannot even say which rows it needs: a bug."""
 
@@ -186,6 +193,17 @@ def stray(command: Stray, view: View, now: datetime) -> Decision:
     return Accepted(view.get(JAR, command.jar_id))
 
 
+def forward(command: Forward, view: View, now: datetime) -> Decision:
+    jar = view.need(JAR, command.jar_id)
+    # Written before it is followed on purpose: what is begun anew must leave nothing of it.
+    view.put(JAR, Jar(command.jar_id, 0, jar.label))
+    view.put(POURED, Poured(view.new_id(), command.command_id, command.jar_id, -jar.marbles))
+    view.tally(COUNTED, "out", 1, jar.marbles)
+    other = view.follow(JAR, UUID(jar.label)) or Jar(UUID(jar.label), 0)
+    view.put(JAR, Jar(other.jar_id, other.marbles + jar.marbles, other.label))
+    return Accepted(other.marbles + jar.marbles) if jar.marbles else Declined(INSUFFICIENT_FUNDS)
+
+
 def meddle(command: Meddle, view: View, now: datetime) -> Decision:
     view.mark(JAR, Jar(command.jar_id, 5))
     return Declined(INSUFFICIENT_FUNDS)
@@ -219,6 +237,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     Decider(Shake, lambda command: [Key(JAR, command.jar_id)], look),
     Decider(Drop, lambda command: [Key(JAR, command.jar_id), Key(REFUSED, command.jar_id)], drop),
     Decider(Stray, lambda command: [], stray),
+    Decider(Forward, lambda command: [Key(JAR, command.jar_id)], forward),
     Decider(Unnameable, _no_keys, lambda command, view, now: Accepted()),
     Decider(Sprinkle, lambda command: keys_of(JAR, command.jar_ids), sprinkle),
     Decider(Meddle, lambda command: [Key(JAR, command.jar_id)], meddle),

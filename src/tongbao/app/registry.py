@@ -86,7 +86,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *opening.DECIDERS,
     *people.DECIDERS,
     *identity_rules.DECIDERS,
-    *realname_rules.DECIDERS,
+    *law.carrying(realname_rules.DECIDERS),
     *guardian_rules.DECIDERS,
     *operator_rules.DECIDERS,
     *invitations.DECIDERS,

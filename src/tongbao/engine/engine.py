@@ -269,7 +269,12 @@ class Engine:
                 fresh.append(waiting)
         await self._know((key for waiting in fresh for key in waiting.keys), batch)
         if batch.epoch == self._epoch:
-            await batch.work.decide_all(fresh)
+
+            async def fetch(key: Key) -> bool:
+                await self._know((key,), batch)
+                return batch.epoch == self._epoch
+
+            await batch.work.decide_all(fresh, fetch)
 
     async def _know(self, keys: Iterable[Key], batch: _Batch) -> None:
         """Put rows into a batch: remembered ones, and the others as they are committed now."""
@@ -424,7 +429,12 @@ class Engine:
             recorded = await session.recorded(list(batch.first))
             fresh = [each for command_id, each in batch.first.items() if command_id not in recorded]
             await self._load((key for each in fresh for key in each.keys), session, work)
-            await work.decide_all(fresh)
+
+            async def fetch(key: Key) -> bool:
+                await self._load((key,), session, work)
+                return True
+
+            await work.decide_all(fresh, fetch)
             if len(work):
                 await self._load(work.tallied(), session, work)
                 self._seals.find(work.changed(), work.seals)

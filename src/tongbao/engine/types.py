@@ -84,6 +84,14 @@ class Event(NamedTuple):
     payload: Mapping[str, Any]
 
 
+class NotAtHand(Exception):
+    """A row that only another row names has yet to be fetched: the engine does, and the decision begins anew."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(f"{key.relation.name} {key.key}")
+        self.key = key
+
+
 class View:
     """The rows of a batch as one command may see and change them.
 
@@ -121,6 +129,13 @@ class View:
         if row is None:
             raise InvariantBroken(f"{relation.name} {key} does not exist")
         return row
+
+    def follow(self, relation: Relation[Row], key: Hashable) -> Row | None:
+        """As `get`, of a row that another row names, so that the command could not. Where it is not at hand it is fetched and the
+        decision begins anew, upon nothing that this one left: for what is seldom needed."""
+        if (relation, key) not in self._now and (relation, key) not in self._rows:
+            raise NotAtHand(Key(relation, key))
+        return self.get(relation, key)
 
     def put(self, relation: Relation[Row], row: Row) -> None:
         """A new row, or the new version of one that was read."""

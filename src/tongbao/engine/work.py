@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -26,6 +26,7 @@ from tongbao.engine.types import (
     Declined,
     Event,
     Key,
+    NotAtHand,
     OutboxRow,
     Outcome,
     Record,
@@ -93,21 +94,26 @@ class Work:
         """Commands decided, bugs not counted."""
         return len(self._leaves)
 
-    async def decide_all(self, several: Iterable[Waiting]) -> None:
-        """Decide several, often enough letting others have a turn: the one that talks to the database, and those who ask."""
+    async def decide_all(self, several: Iterable[Waiting], fetch: Callable[[Key], Awaitable[bool]]) -> None:
+        """Decide several, often enough letting others have a turn: the one that talks to the database, and those who ask. `fetch`
+        puts a row in that only another row named; False: there is no use in going on."""
         for number, waiting in enumerate(several, 1):
-            for _ in self.decide(waiting):
-                await asyncio.sleep(0)
+            for missing in self.decide(waiting):
+                if missing is None:
+                    await asyncio.sleep(0)
+                elif not await fetch(missing):
+                    return
             if number % _TURN == 0:
                 await asyncio.sleep(0)
 
-    def decide(self, waiting: Waiting) -> Iterator[None]:
-        """Decide one command upon what those before it left, yielding where others may have a turn. A bug is its outcome alone,
-        and leaves nothing behind."""
+    def decide(self, waiting: Waiting) -> Iterator[Key | None]:
+        """Decide one command upon what those before it left, yielding where others may have a turn, or the key of a row that is
+        to be put in. A bug is its outcome alone, and leaves nothing behind."""
         command = waiting.command
         position = len(self._leaves)
         self._ids.begin(position)
         view = View(self.rows, self._ids)
+        missing: Key | None = None
         try:
             answer = waiting.decider.decide(command, view, self.now)
             decision = answer if isinstance(answer, Accepted | Declined) else (yield from answer)
@@ -123,8 +129,14 @@ class Work:
                 self._sequence, position, self.now,
             )  # fmt: skip
             hashes = yield from self._write_up(record, left.appended, left.events)
+        except NotAtHand as followed:
+            missing = followed.key
         except Exception as bug:
             self.outcomes[command.command_id] = report_bug(command, bug)
+            return
+        if missing is not None:
+            yield missing
+            yield from self.decide(waiting)
             return
         self._take(left.now, left.written)
         tallies = self._tallies

@@ -24,6 +24,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
                       "operator")
     cooling_until     a device or a credential was added: until then the limits of a new device hold
     opened_at         when the customer was first known, where a year of limits begins
+    subject_id        whom the law means: the customer who first showed the document that this one showed too, and with whom all
+                      that the law counts by person is counted; None: the customer themselves
     """
 
     customer_id: UUID
@@ -35,6 +37,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     suspended: str
     cooling_until: datetime | None
     opened_at: datetime
+    subject_id: UUID | None = None
 
 
 STANDING: Relation[Standing] = Relation("standing", Standing, key=("customer_id",), rank=140)

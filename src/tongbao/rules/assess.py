@@ -14,7 +14,7 @@ from uuid import UUID
 
 from tongbao.engine.api import Declined, Key, View
 from tongbao.identity.factors import KNOWLEDGE, POSSESSION, SIGNATURE, Factors, strength
-from tongbao.identity.standing import STANDING, Standing, reasons
+from tongbao.identity.standing import STANDING, reasons
 from tongbao.kernel.money import format_minor
 from tongbao.ledger.api import ACCOUNT
 from tongbao.rules import errors
@@ -99,9 +99,9 @@ def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined 
     if act.currency != book.currency:
         return Declined(errors.CURRENCY_NOT_COVERED)
     shape: tuple[Any, ...]
+    opened: datetime | None = None
     if standing is None:
         shape = (act.kind, act.method, act.factors, 0, False, False, False, act.flags, act.tier)
-        opened = now
     else:
         cooling = standing.cooling_until is not None and now < standing.cooling_until
         shape = (
@@ -109,47 +109,74 @@ def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined 
         )  # fmt: skip
         opened = standing.opened_at
     today = book.today(now)
-    answer = _judged_for(view, book, "customer", customer_id, act, shape, opened, now, today)
+    asked = _Asked(act, shape, customer_id, now, today)
+    shared = None if standing is None else standing.subject_id
+    if shared is None:
+        answer = _judged_for(view, book, asked, "customer", customer_id, None, opened)
+    else:
+        answer = _judged_among_several(view, book, asked, shared, opened)
     if isinstance(answer, Declined):
         return answer
     # A merchant without caps is not counted, which spares the busiest act a row.
     if act.merchant_id is not None and view.get(USAGE, act.merchant_id) is not None:
-        refused = _judged_for(view, book, "merchant", act.merchant_id, act, shape, now, now, today)
+        refused = _judged_for(view, book, asked, "merchant", act.merchant_id, None, None)
         if isinstance(refused, Declined):
             return refused
-    if act.funding_id is None and act.document_id is None:
-        return answer
-    for scope, subject_id in (("funding_source", act.funding_id), ("document", act.document_id)):
-        if subject_id is not None:
-            refused = _judged_for(view, book, scope, subject_id, act, shape, now, now, today)
-            if isinstance(refused, Declined):
-                return refused
+    if act.funding_id is not None:
+        refused = _judged_for(view, book, asked, "funding_source", act.funding_id, None, None)
+        if isinstance(refused, Declined):
+            return refused
     return answer
 
 
-def _judged_for(
-    view: View,
-    book: Book,
-    scope: str,
-    subject_id: UUID,
-    act: Act,
-    shape: tuple[Any, ...],
-    opened: datetime,
-    now: datetime,
-    today: Today,
+class _Asked(NamedTuple):
+    """What is asked about: an act of this shape, of a customer, now."""
+
+    act: Act
+    shape: tuple[Any, ...]
+    customer_id: UUID
+    now: datetime
+    today: Today
+
+
+def _judged_among_several(
+    view: View, book: Book, asked: _Asked, subject_id: UUID, opened: datetime | None
 ) -> Declined | _Judged | None:
+    """Of a customer who is not the only account of a person: what is said of an account is counted with theirs, all else with the
+    person, within the caps that they chose for this account."""
+    wallet = view.get(USAGE, asked.customer_id)
+    first = view.follow(STANDING, subject_id)
+    view.follow(USAGE, subject_id)
+    own = wallet.own if wallet is not None else ""
+    of_account = _judged_for(view, book, asked, "account", asked.customer_id, None, opened)
+    if isinstance(of_account, Declined):
+        return of_account
+    of_person = _judged_for(view, book, asked, "person", subject_id, own, None if first is None else first.opened_at)
+    if of_account is None or of_person is None or isinstance(of_person, Declined):
+        return of_person or of_account
+    (one, day, plan), (other, _, also) = of_account, of_person
+    delay = max((each for each in (one, other) if each is not None), key=lambda rule: rule.delay_hours or 0, default=None)
+    both = plan._replace(amounts=plan.amounts + also.amounts, counts=plan.counts + also.counts, covers=plan.covers + also.covers)
+    return delay, day, both
+
+
+def _judged_for(
+    view: View, book: Book, asked: _Asked, scope: str, subject_id: UUID, caps: str | None, opened: datetime | None
+) -> Declined | _Judged | None:
+    """What the rules of a scope say to the act, counted in a subject's row. `caps`: those that hold instead of the row's own."""
+    act, shape, customer_id, now, today = asked
     usage = view.get(USAGE, subject_id)
     own: OwnCaps | None = None
     stored = past = b""
     text, day = "", today.day
     if usage is not None:
         stored, past, text = usage.counts, usage.past, usage.own
-        own = own_caps(text)
         if day > usage.day:
-            counts, past = brought_to(book, usage, day, book.today_of(opened))
+            counts, past = brought_to(book, usage, day, book.opening(opened))
             stored = packed(counts)
         else:
             day = usage.day
+    own = own_caps(text if caps is None else caps)
     common = own is None and scope == "customer"
     plan = book.common(shape, now, today.day) if common else book.plan(scope, shape, own, now, today.day)
     if plan.idle:
@@ -162,8 +189,8 @@ def _judged_for(
     counts = counts_of(book, stored)
     for check in plan.checks:
         if not _fits(check, counts, amount):
-            return _refusal(book, scope, act, shape, own, counts, check, opened, now, today)
-    if plan.balances and (refused := _balances(view, book, scope, plan, act, shape, own, counts, now, today)) is not None:
+            return _refusal(book, scope, asked, own, counts, check, opened)
+    if plan.balances and (refused := _balances(view, book, scope, plan, asked, own, counts)) is not None:
         return refused
     delay: Rule | None = None
     for slot, step, most, _, rule in plan.delays:
@@ -176,7 +203,8 @@ def _judged_for(
         total = before + (amount if not step else 2 - step)
         if before <= most < total:
             ends = due(rule.deadline, now, today, book.zone, book.calendar) if rule.deadline is not None else None
-            view.put(DUTY, Duty(view.new_id(), rule.id, subject_id, act.kind, amount, total, act.currency, now, ends))
+            whose = customer_id if scope == "person" else subject_id
+            view.put(DUTY, Duty(view.new_id(), rule.id, whose, act.kind, amount, total, act.currency, now, ends))
     for slot in plan.amounts:
         counts[slot] += amount
     for slot in plan.counts:
@@ -205,17 +233,9 @@ def _entered(short: Short, counts: Counts, amount: int) -> bool:
 
 
 def _balances(
-    view: View,
-    book: Book,
-    scope: str,
-    plan: Plan,
-    act: Act,
-    shape: tuple[Any, ...],
-    own: OwnCaps | None,
-    counts: Counts,
-    now: datetime,
-    today: Today,
+    view: View, book: Book, scope: str, plan: Plan, asked: _Asked, own: OwnCaps | None, counts: Counts
 ) -> Declined | None:
+    act, shape, _, now, today = asked
     account = view.get(ACCOUNT, act.account_id) if act.account_id is not None else None
     before = 0 if account is None else account.posted_minor
     after = before - act.amount_minor if act.kind in DEBITS else before + act.amount_minor
@@ -239,17 +259,9 @@ def _balances(
 
 
 def _refusal(
-    book: Book,
-    scope: str,
-    act: Act,
-    shape: tuple[Any, ...],
-    own: OwnCaps | None,
-    counts: Counts,
-    check: Check,
-    opened: datetime,
-    now: datetime,
-    today: Today,
+    book: Book, scope: str, asked: _Asked, own: OwnCaps | None, counts: Counts, check: Check, opened: datetime | None
 ) -> Declined:
+    act, shape, _, now, today = asked
     rule = check.rule
     by_count = rule.metric == "count"
     used = counts[check.slot]
@@ -291,9 +303,9 @@ def _fits(check: Check, counts: Counts, amount: int) -> bool:
     return counts[check.slot] + (amount if not check.step else 2 - check.step) <= check.most or amount <= check.exempt
 
 
-def renews_at(book: Book, slot: int, window: str, today: Today, opened: datetime) -> datetime | None:
+def renews_at(book: Book, slot: int, window: str, today: Today, opened: datetime | None) -> datetime | None:
     """When a window begins anew; None if it never does, or day by day (a rolling one)."""
-    ends = period_ends(window, today.day, book.today_of(opened)) if slot >= 0 else None
+    ends = period_ends(window, today.day, book.opening(opened)) if slot >= 0 else None
     return midnight(date.fromordinal(ends), book.zone) if ends is not None else None
 
 
@@ -312,33 +324,3 @@ def _detail(book: Book, rule: Rule, most: int, used: int, renews: datetime | Non
         "renews_at": renews,
         **({} if by_count else {"currency": book.currency}),
     }
-
-
-def tried(book: Book, standing: Standing | None, usage: Usage | None, act: Act, now: datetime, level: int = 0) -> Declined | None:
-    """What would be said to an act of a customer, without its happening: for explaining. `level`: of somebody without a standing.
-    Balances are not looked at."""
-    today = book.today(now)
-    shape = Shape(act.kind, act.method, act.factors, level, False, False, False, act.flags, act.tier)
-    if standing is not None:
-        cooling = standing.cooling_until is not None and now < standing.cooling_until
-        shape = shape._replace(level=standing.level, visitor=standing.visitor, minor=standing.minor, cooling=cooling)
-    own = own_caps(usage.own) if usage is not None else None
-    opened = opened_of(standing, now)
-    counts = usage_now(book, usage, now, opened)
-    plan = book.plan("customer", shape, own, now, today.day)
-    for check in plan.checks:
-        if not _fits(check, counts, act.amount_minor):
-            return _refusal(book, "customer", act, shape, own, counts, check, opened, now, today)
-    return None
-
-
-def opened_of(standing: Standing | None, now: datetime) -> datetime:
-    """When a customer was first known, where a year of limits begins."""
-    return now if standing is None else standing.opened_at
-
-
-def usage_now(book: Book, usage: Usage | None, now: datetime, opened: datetime) -> Counts:
-    """The counters of a subject as of now, without writing anything."""
-    if usage is None:
-        return counts_of(book, b"")
-    return brought_to(book, usage, book.today(now).day, book.today_of(opened))[0]

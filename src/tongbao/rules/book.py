@@ -22,6 +22,7 @@ from tongbao.rules.types import OwnCaps, Rulebook
 #: Shapes of acts kept a rulebook; beyond it all are made anew.
 _MOST_PLANS = 20_000
 _NO_LIMIT = 2**63 - 1
+_OF_ACCOUNT = " of the account"
 _ORDER = {action: place for place, action in enumerate(SEVERITY)}
 
 
@@ -89,7 +90,8 @@ class Short(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """A counter: what it measures ("amount", "count", "today", "since"), over which window, of which acts."""
+    """A counter: what it measures ("amount", "count", "today", "since"), over which window, of which acts; and whether of one
+    account alone, for what the law says of an account is not said of all accounts of a person."""
 
     measure: str
     window: str
@@ -98,6 +100,11 @@ class Slot(NamedTuple):
     @property
     def name(self) -> str:
         return f"{self.measure} {self.window} {self.of}"
+
+    @property
+    def of_account(self) -> bool:
+        """A balance, too, is one account's."""
+        return self.measure == "since" or self.of.endswith(_OF_ACCOUNT)
 
     @classmethod
     def named(cls, name: str) -> Slot:
@@ -130,7 +137,7 @@ def slots_of_rule(rule: Rule, currency: str, conversion: Mapping[str, str]) -> l
     if rule.limit is not None and minor_in(rule.limit, currency, conversion) is None:
         return []  # about other currencies
     measure = "count" if rule.metric == "count" else "amount"
-    of = msgspec.json.encode([rule.side, _normal(rule.counts)]).decode()
+    of = msgspec.json.encode([rule.side, _normal(rule.counts)]).decode() + (_OF_ACCOUNT if rule.scope == "account" else "")
     found = [Slot(measure, window, of)]
     if window.startswith("rolling:"):
         found.append(Slot("today", window, f"{measure} {of}"))
@@ -180,6 +187,8 @@ class Book:
             for number, slot in enumerate(self.slots)
             if slot.measure in ("amount", "count") and slot.window.startswith("rolling:")
         }
+        #: Counters that an account has to itself.
+        self.of_account = frozenset(number for number, slot in enumerate(self.slots) if slot.of_account)
         self._today: Today | None = None
         self._plans: dict[object, Plan] = {}
         self._common: dict[object, Plan] = {}
@@ -217,9 +226,10 @@ class Book:
             found = self._today = today_at(now, self.zone)
         return found
 
-    def today_of(self, moment: datetime) -> int:
-        """The local day of any moment, as its ordinal."""
-        return today_at(moment, self.zone).day
+    def opening(self, opened: datetime | None) -> int:
+        """The local day on which somebody was first known, as its ordinal; the first of a January where nobody knows, so that a
+        year from that day is the calendar's."""
+        return 1 if opened is None else today_at(opened, self.zone).day
 
     def in_force(self, day: int) -> list[Rule]:
         """The rules that hold on a day."""
@@ -263,7 +273,7 @@ class Book:
         return found
 
     def _made(self, scope: str, shape: Shape, caps: Mapping[str, int], day: int) -> Plan:
-        rules = [rule for rule in self.in_force(day) if scope in _scopes(rule)]
+        rules = [rule for rule in self.in_force(day) if scope in scopes_of(rule)]
         checks: list[Check] = []
         balances: list[BalanceCheck] = []
         amounts: set[int] = set()
@@ -343,9 +353,12 @@ def _short(checks: list[Check], amounts: set[int], counted: set[int]) -> Short |
     return Short(tuple(sorted(sums.items())), tuple(sorted(numbers.items())), single)
 
 
-def _scopes(rule: Rule) -> tuple[str, ...]:
-    # One wallet a customer: what is said of the account is counted with the customer.
-    return ("customer",) if rule.scope in ("customer", "account") else (rule.scope,)
+def scopes_of(rule: Rule) -> tuple[str, ...]:
+    """As which part of somebody a rule looks at them: as the customer they are, who is a person and an account in one; or, where
+    several accounts are one person's, as the person or as the account. A document is whoever showed it."""
+    if rule.metric == "balance" or rule.scope == "account":
+        return ("customer", "account")
+    return ("customer", "person") if rule.scope in ("customer", "document") else (rule.scope,)
 
 
 def matches(condition: Condition, shape: Shape) -> bool:

@@ -86,9 +86,30 @@ def counted_text(day: int, amounts: Iterable[int], counts: Iterable[int]) -> str
     return f"{day};{','.join(map(str, amounts))};{','.join(map(str, counts))}"
 
 
-def given_back(book: Book, usage: Usage, counted: str, amount_minor: int, day: int, opened: int) -> Usage:
+def carried(book: Book, into: Usage, carries: Usage, day: int, opened: int, opened_before: int) -> Usage:
+    """A person's row with what another row counted of them too, but for what was counted of the account alone."""
+    counts, packed_past = brought_to(book, into, day, opened)
+    more, packed_more = brought_to(book, carries, day, opened_before)
+    past: Past = _to_past(packed_past) if packed_past else {}
+    past_more: Past = _to_past(packed_more) if packed_more else {}
+    for number in range(len(book.slots)):
+        if number in book.of_account:
+            continue
+        counts[number] += more[number]
+        if days := past_more.get(number):
+            sums = dict(past.get(number, ()))
+            for on, amount in days:
+                sums[on] = sums.get(on, 0) + amount
+            past[number] = sorted(sums.items())
+    return Usage(into.subject_id, max(day, into.day), packed(counts), _from_past(past) if past else b"", into.own)
+
+
+def given_back(
+    book: Book, usage: Usage, counted: str, amount_minor: int, day: int, opened: int, of_account: bool | None = None
+) -> Usage:
     """The row without an act that did not come to pass: what lies in windows that are over stays as it is, and so does what was
-    counted since a confirmation, for nobody remembers how much of it is left."""
+    counted since a confirmation, for nobody remembers how much of it is left. `of_account`: only what is counted of the account
+    alone, or only the rest."""
     then, amounts, numbers = counted.split(";")
     counts, packed_past = brought_to(book, usage, day, opened)
     day = max(day, usage.day)
@@ -97,7 +118,7 @@ def given_back(book: Book, usage: Usage, counted: str, amount_minor: int, day: i
     for texts, each in ((amounts, amount_minor), (numbers, 1)):
         for number in map(int, filter(None, texts.split(","))):
             window = book.slots[number].window
-            if number in parts or window.startswith("since"):
+            if number in parts or window.startswith("since") or of_account not in (None, number in book.of_account):
                 continue
             if number not in book.rolling:
                 if period_of(window, int(then), opened) == period_of(window, day, opened):

@@ -9,12 +9,12 @@ import msgspec
 
 from tongbao.identity.standing import Standing
 from tongbao.kernel.money import format_minor
-from tongbao.rules.assess import opened_of, renews_at, usage_now
-from tongbao.rules.book import Book, Slot, slots_of_rule
+from tongbao.rules.assess import renews_at
+from tongbao.rules.book import Book, Slot, scopes_of, slots_of_rule
 from tongbao.rules.counting import own_caps
 from tongbao.rules.days import window_name
 from tongbao.rules.pack import Condition, Named, Rule
-from tongbao.rules.types import Usage
+from tongbao.rules.persons import Known
 
 Whose = Literal["law", "house", "own"]
 
@@ -53,17 +53,16 @@ class RuleLine(msgspec.Struct, frozen=True):
     in_force: bool
 
 
-def limits_of(book: Book, scope: str, standing: Standing | None, usage: Usage | None, now: datetime) -> list[LimitLine]:
+def limits_of(book: Book, scope: str, known: Known, now: datetime) -> list[LimitLine]:
     """Every limit that applies to a subject of this scope, whatever they do next; the law's first, in the packs' order."""
+    standing, usage = known.standing, known.usage
     today = book.today(now)
-    opened = opened_of(standing, now)
-    counts = usage_now(book, usage, now, opened)
+    of_account, of_person = known.counts(book, now)
     own = own_caps(usage.own) if usage is not None else None
     caps = book.caps_now(own, now, minor=standing is not None and standing.minor) if own is not None else {}
     lines: list[LimitLine] = []
     for rule in book.in_force(today.day):
-        scopes = ("customer",) if rule.scope in ("customer", "account") else (rule.scope,)
-        if scope not in scopes or rule.metric in (None, "rate", "inactivity") or rule.action in ("uphold", "cover"):
+        if scope not in scopes_of(rule) or rule.metric in (None, "rate", "inactivity") or rule.action in ("uphold", "cover"):
             continue
         if scope == "customer" and not _concerns(rule.when, standing, now):
             continue
@@ -74,7 +73,9 @@ def limits_of(book: Book, scope: str, standing: Standing | None, usage: Usage | 
         slots = slots_of_rule(rule, book.currency, book.conversion)
         slot = book.where.get(slots[0].name, -1) if slots and rule.metric != "balance" else -1
         summed = slot >= 0
-        used = counts[slot] if summed else 0
+        alone = slot in book.of_account
+        used = (of_account if alone else of_person)[slot] if summed else 0
+        opened = known.opened if alone else known.counted_from
         coming = own.coming.get(rule.agreed) if own and own.coming and rule.agreed and caps is own.caps else None
         changes = coming is not None and coming != most
         lines.append(
@@ -106,7 +107,7 @@ def _concerns(when: Condition, standing: Standing | None, now: datetime) -> bool
     return all(wanted is None or wanted == is_so for wanted, is_so in facts) and not when.tiers and not when.flags
 
 
-def _renews(book: Book, slot: int, slots: list[Slot], now: datetime, opened: datetime) -> datetime | None:
+def _renews(book: Book, slot: int, slots: list[Slot], now: datetime, opened: datetime | None) -> datetime | None:
     return renews_at(book, slot, slots[0].window, book.today(now), opened)
 
 

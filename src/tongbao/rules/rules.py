@@ -217,7 +217,7 @@ def suspend_dormant(command: SuspendDormant, view: View, now: datetime) -> Decis
     account = view.get(ACCOUNT, _wallet(command).account_id)
     since = standing.opened_at if standing.verified_at is None else max(standing.opened_at, standing.verified_at)
     used = account is not None and account.version > 0
-    if rule is None or used or DORMANT in reasons(standing.suspended) or book.today_of(since) > idle_before(rule, today):
+    if rule is None or used or DORMANT in reasons(standing.suspended) or book.opening(since) > idle_before(rule, today):
         return Accepted(Suspended(False))
     view.put(STANDING, replace(standing, suspended=with_reason(standing.suspended, DORMANT)))
     view.emit(f"customer:{command.customer_id}", "account.suspended", {"reason": DORMANT, "rule_id": rule.id})
@@ -229,14 +229,36 @@ def _wallet(command: SuspendDormant) -> Place:
 
 
 def give_back(view: View, now: datetime, customer_id: UUID, counted: str, amount_minor: int) -> None:
-    """Take an act that did not come to pass out of the customer's counters; `counted` is what `weigh` said of it. Needs the rows
-    of `law_keys`."""
-    row, usage = view.get(RULEBOOK, CURRENT), view.get(USAGE, customer_id)
-    if not counted or row is None or usage is None:
+    """Take an act that did not come to pass out of the counters of the customer, and of the person they are; `counted` is what
+    `weigh` said of it. Needs the rows of `law_keys`."""
+    row, standing = view.get(RULEBOOK, CURRENT), view.get(STANDING, customer_id)
+    if not counted or row is None:
         return
     book = book_of(row)
-    opened = standing_of(view, customer_id, now).opened_at
-    view.put(USAGE, given_back(book, usage, counted, amount_minor, book.today(now).day, book.today_of(opened)))
+    opened = None if standing is None else standing.opened_at
+    if standing is None or standing.subject_id is None:
+        _give_back(view, now, book, view.get(USAGE, customer_id), counted, amount_minor, opened, None)
+        return
+    first = view.follow(STANDING, standing.subject_id)
+    of_person = view.follow(USAGE, standing.subject_id)
+    _give_back(view, now, book, view.get(USAGE, customer_id), counted, amount_minor, opened, True)
+    opened = None if first is None else first.opened_at
+    _give_back(view, now, book, of_person, counted, amount_minor, opened, False)
+
+
+def _give_back(
+    view: View,
+    now: datetime,
+    book: Book,
+    usage: Usage | None,
+    counted: str,
+    amount_minor: int,
+    opened: datetime | None,
+    of_account: bool | None,
+) -> None:
+    if usage is not None:
+        day = book.today(now).day
+        view.put(USAGE, given_back(book, usage, counted, amount_minor, day, book.opening(opened), of_account))
 
 
 def _own_keys(command: SetOwnLimits) -> list[Key]:

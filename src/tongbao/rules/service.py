@@ -24,6 +24,7 @@ from tongbao.rules import errors
 from tongbao.rules.book import Book, book_of
 from tongbao.rules.explain import LimitLine, RuleLine, limits_of, rules_of
 from tongbao.rules.pack import Pack, merged, merged_text, named_packs
+from tongbao.rules.persons import Known
 from tongbao.rules.rules import Adopted, CapsSet, Suspended, dormancy, idle_before
 from tongbao.rules.types import QUERIES, Act, AdoptRules, Duty, Rulebook, SetCaps, SetOwnLimits, SuspendDormant, Usage
 from tongbao.rules.whatif import ANYBODY, Tried, somebody, tried
@@ -97,32 +98,35 @@ class LawService:
     async def limits(self, subject_id: UUID, scope: str = "customer") -> list[LimitLine]:
         """Every limit that applies to a customer, or to a subject of another scope."""
         book = await self.book()
-        if book is None:
-            return []
-        usage = await self._pool.fetchrow(QUERIES["usage"], subject_id)
-        standing = await self._pool.fetchrow(QUERIES["standing"], subject_id) if scope == "customer" else None
-        return limits_of(
-            book, scope, Standing(*standing) if standing else None, Usage(*usage) if usage else None, self._clock.now()
-        )
+        return [] if book is None else limits_of(book, scope, await self._known(subject_id, scope), self._clock.now())
 
-    async def subject(self, customer_id: UUID) -> tuple[Book, Standing | None, Usage | None]:
+    async def subject(self, customer_id: UUID) -> tuple[Rulebook, Known]:
         """The rulebook, and what a customer is and has done. Declines `limits_not_in_force`."""
-        book = await self.book()
-        if book is None:
+        row = await self.row()
+        if row is None:
             raise Refusal(errors.LIMITS_NOT_IN_FORCE)
-        usage = await self._pool.fetchrow(QUERIES["usage"], customer_id)
-        standing = await self._pool.fetchrow(QUERIES["standing"], customer_id)
-        return book, Standing(*standing) if standing else None, Usage(*usage) if usage else None
+        return row, await self._known(customer_id)
 
     async def what_if(self, customer_id: UUID | None, level: int, act: Act) -> Tried:
         """What the rules would say to an act of a customer's, or of somebody's of this level who has done nothing yet."""
         row, now = await self.row(), self._clock.now()
         if customer_id is None:
-            return tried(row, somebody(level, now), None, ANYBODY, act, now)
-        usage = await self._pool.fetchrow(QUERIES["usage"], customer_id)
-        standing = await self._pool.fetchrow(QUERIES["standing"], customer_id)
-        known, used = Standing(*standing) if standing else None, Usage(*usage) if usage else None
-        return tried(row, known, used, customer_id, act, now)
+            return tried(row, Known(somebody(level, now), None), ANYBODY, act, now)
+        return tried(row, await self._known(customer_id), customer_id, act, now)
+
+    async def _known(self, subject_id: UUID, scope: str = "customer") -> Known:
+        standing = await self._standing(subject_id) if scope == "customer" else None
+        person_id = standing.subject_id if standing is not None else None
+        ids = [subject_id] if person_id is None else [subject_id, person_id]
+        usages = {row["subject_id"]: Usage(*row) for row in await self._pool.fetch(QUERIES["usage"], ids)}
+        if person_id is None:
+            return Known(standing, usages.get(subject_id))
+        first = await self._standing(person_id)
+        return Known(standing, usages.get(subject_id), usages.get(person_id), first.opened_at if first is not None else None)
+
+    async def _standing(self, customer_id: UUID) -> Standing | None:
+        row = await self._pool.fetchrow(QUERIES["standing"], customer_id)
+        return Standing(*row) if row else None
 
     async def set_own(
         self, command_id: UUID, customer: Caller, wishes: Mapping[str, Wish], confirmation: Confirmation | None

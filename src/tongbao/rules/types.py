@@ -50,7 +50,10 @@ class RulebookVersion(msgspec.Struct, frozen=True, gc=False):
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
-    """What a subject (a customer, a merchant, a document, a funding source) has done in all windows, and its own caps.
+    """What a subject (a person, a merchant, a funding source) has done in all windows, and its own caps.
+
+    Several accounts of one person are counted in the row of the first of them (`Standing.subject_id`); in their own rows stands
+    what is counted of an account alone, and their own caps.
 
     day      the local day of the last act that was counted, as its ordinal
     counts   a little-endian 64-bit number for each slot of the rulebook; bytes beyond the end are 0
@@ -102,8 +105,8 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     """What is about to happen, as the rules look at it.
 
     `kind` is one of `pack.Kind`; `method` how it is paid ("qr_static"); `factors` how sure we are that it is the customer;
-    `account_id` the account that it debits or credits, whose balance only rules about balances ask for; `merchant_id`,
-    `funding_id`, `document_id` other subjects whose counters it touches; `flags` what else there is to say ("cash").
+    `account_id` the account that it debits or credits, whose balance only rules about balances ask for; `merchant_id` and
+    `funding_id` (a bank account) other subjects whose counters it touches; `flags` what else there is to say ("cash").
     """
 
     kind: str
@@ -114,7 +117,6 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     method: str = ""
     merchant_id: UUID | None = None
     funding_id: UUID | None = None
-    document_id: UUID | None = None
     flags: frozenset[str] = frozenset()
     tier: str = ""
 

@@ -17,14 +17,17 @@ from rich.table import Table
 from tongbao.app import logs, runtime
 from tongbao.app.asgi import Services, open_services
 from tongbao.app.settings import Settings
+from tongbao.engine.api import Declined
 from tongbao.identity.factors import KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import parse
-from tongbao.rules.assess import tried
-from tongbao.rules.book import Book, slots_of
+from tongbao.rules.book import book_of, slots_of
 from tongbao.rules.explain import LimitLine, limits_of
-from tongbao.rules.pack import Kind, PackError, merged, merged_text, named_packs, read_merged
-from tongbao.rules.types import Act
+from tongbao.rules.pack import Kind, PackError, merged, merged_text, named_packs
+from tongbao.rules.persons import Known
+from tongbao.rules.rules import rulebook_row
+from tongbao.rules.types import Act, Rulebook
+from tongbao.rules.whatif import ANYBODY, somebody, tried
 
 T = TypeVar("T")
 
@@ -56,7 +59,7 @@ def check(packs: tuple[str, ...]) -> None:
 @command.command("list", help="The rules in force, or those of packs that are not.")
 @click.option("--pack", "packs", multiple=True, metavar="PACK", help="A file, or a name that ships, instead of what is in force.")
 def listed(packs: tuple[str, ...]) -> None:
-    book = _book(packs)
+    book = book_of(_rulebook(packs))
     table = Table("rule", "citation", "action", "window", "limit", "in English", box=None, pad_edge=False)
     for rule in book.rules:
         limit = rule.agreed or ("" if rule.most is None else str(rule.most))
@@ -94,18 +97,22 @@ def explain(
         raise click.UsageError("say --customer or --pack, not both")
     now = datetime.now(UTC)
     if customer is not None:
-        book, standing, usage = _with_services(lambda services: services.law.subject(customer))
+        row, known = _with_services(lambda services: services.law.subject(customer))
     else:
-        book, standing, usage = _book(packs), None, None
+        row, known = _rulebook(packs), Known(None, None)
+    book = book_of(row)
     if amount is None:
-        _print(limits_of(book, "customer", standing, usage, now))
+        _print(limits_of(book, "customer", known, now))
         return
     try:
         act = Act(kind, parse(amount, book.currency).minor, book.currency, _FACTORS[strength], None, method)
     except Refusal as refusal:
         raise click.ClickException(refusal.code.message("en", refusal.detail)) from None
-    said = tried(book, standing, usage, act, now, level)
-    if said is None:
+    if customer is None:
+        known = Known(somebody(level, now), None)
+    found = tried(row, known, customer or ANYBODY, act, now)
+    said = found.delay or found.said
+    if not isinstance(said, Declined):
         click.echo("it may happen")
         return
     click.echo(f"{said.code.name}: {said.code.message('en', said.detail)}")
@@ -121,10 +128,10 @@ def _print(lines: list[LimitLine]) -> None:
     Console().print(table)
 
 
-def _book(packs: tuple[str, ...]) -> Book:
+def _rulebook(packs: tuple[str, ...]) -> Rulebook:
     """The rulebook of some packs, or the one in force."""
     if not packs:
-        found = _with_services(lambda services: services.law.book())
+        found = _with_services(lambda services: services.law.row())
         if found is None:
             raise click.ClickException("no rules are in force; --pack shows those of a pack")
         return found
@@ -133,7 +140,7 @@ def _book(packs: tuple[str, ...]) -> Book:
         text = merged_text(merged(named_packs(",".join(packs)), settings.currency, str(ZoneInfo(settings.time_zone))))
     except PackError as error:
         raise click.ClickException(str(error)) from None
-    return Book(text, slots_of(read_merged(text)))
+    return rulebook_row(text, None, by_hand=True, by="", reason="", now=datetime.now(UTC))
 
 
 def _with_services(use: Callable[[Services], Awaitable[T]]) -> T:

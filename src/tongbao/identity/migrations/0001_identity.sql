@@ -190,9 +190,11 @@ create table standing (
     suspended     text        not null,
     cooling_until timestamptz,
     opened_at     timestamptz not null,
+    subject_id    uuid,
     seal          bytea       not null,
     constraint standing_pk primary key (customer_id),
-    constraint standing_level check (level between 0 and 3)
+    constraint standing_level check (level between 0 and 3),
+    constraint standing_subject check (subject_id <> customer_id)
 );
 
 -- Which class each column is of (JR/T 0171-2020): what authenticates (C3), what identifies somebody or tells of their finances (C2),
@@ -228,4 +230,5 @@ comment on table message is
 comment on table session_seen is
     'C1: session_id; none: at';
 comment on table standing is
-    'C2: expires_on, visitor, minor; C1: customer_id, level, suspended; none: verified_at, cooling_until, opened_at, seal';
+    'C2: expires_on, visitor, minor; C1: customer_id, level, suspended, subject_id;
+     none: verified_at, cooling_until, opened_at, seal';

@@ -55,11 +55,12 @@ create table name_check (
 );
 create index name_check_due on name_check (ask_at) where ask_at is not null;
 
--- Under which document how many accounts are held, and which of them is the one of Class III.
+-- Under which document how many accounts are held, which of them is the one of Class III, and with whom all of them are counted.
 create table document_holder (
     document_index bytea  not null,
     accounts       bigint not null,
     class_three_id uuid,
+    subject_id     uuid,
     seal           bytea  not null,
     constraint document_holder_pk primary key (document_index),
     constraint document_holder_accounts check (accounts >= 0)
@@ -116,7 +117,7 @@ comment on table name_check is
     'C2 sealed: details; C1: customer_id, registry, check_id, registry_reference, differing;
      none: attempt, state, tries, ask_at, asked_at, answered_at, seal';
 comment on table document_holder is
-    'C2: document_index; C1: class_three_id; none: accounts, seal';
+    'C2: document_index; C1: class_three_id, subject_id; none: accounts, seal';
 comment on table phone_holder is
     'C2: phone_index, document_index; none: accounts, seal';
 comment on table guardianship is

@@ -94,6 +94,7 @@ def start_verification(command: StartVerification, view: View, now: datetime) ->
     view.put(STANDING, _guarded(view, replace(standing, minor=is_minor)))
     if carried:  # still an account under this document
         real = _claim(view, real)
+        view.put(STANDING, _counted_with(view, real, view.need(STANDING, command.customer_id)))
     view.put(REAL_NAME, real)
     _tell(view, real, "started", now, document=command.document)
     return Accepted(VerificationStarted(real.attempt))
@@ -206,7 +207,7 @@ def settle(view: View, real: RealName, now: datetime, today: date, act: str, det
         )  # fmt: skip
     if _authority_agrees(checks, real) and (real.expires_on is None or today <= real.expires_on):
         standing = replace(standing, suspended=without_reason(standing.suspended, "document_expired"))
-    view.put(STANDING, _guarded(view, standing))
+    view.put(STANDING, _guarded(view, _counted_with(view, real, standing)))
     _tell(view, real, act, now, detail=detail, by=by)
     if changed:
         view.emit("real_names", "real_name.level_changed", {"customer_id": real.customer_id, "level": level})
@@ -242,6 +243,20 @@ def _claim(view: View, real: RealName) -> RealName:
         phone = view.get(PHONE_HOLDER, real.phone_index) or PhoneHolder(real.phone_index, real.document_index, 0)
         view.put(PHONE_HOLDER, replace(phone, document_index=real.document_index, accounts=phone.accounts + 1))
     return replace(real, claimed=True)
+
+
+def _counted_with(view: View, real: RealName, standing: Standing) -> Standing:
+    """The standing of an account that is held under a document: the law counts it with the first one under it. One that is held
+    under none any more goes on being counted where it was. Source: PBOC announcement 2015 No. 43, Art. 11 and 24 (all payment
+    accounts of a customer)."""
+    if not real.claimed:
+        return standing
+    document = view.need(DOCUMENT_HOLDER, real.document_index)
+    subject_id = document.subject_id
+    if subject_id is None:
+        subject_id = standing.subject_id or standing.customer_id
+        view.put(DOCUMENT_HOLDER, replace(document, subject_id=subject_id))
+    return replace(standing, subject_id=None if subject_id == standing.customer_id else subject_id)
 
 
 def _let_go(view: View, real: RealName) -> None:

@@ -102,11 +102,14 @@ class Check(msgspec.Struct, frozen=True, gc=False):
 
 
 class DocumentHolder(msgspec.Struct, frozen=True, gc=False):
-    """How many accounts are held under a document, and which is its one account of Class III."""
+    """How many accounts are held under a document, and which is its one account of Class III. `subject_id`: the customer who
+    showed it first, with whom all of them are counted (`Standing.subject_id`); it stays when they are erased, so that nobody
+    begins anew by registering again."""
 
     document_index: bytes
     accounts: int
     class_three_id: UUID | None
+    subject_id: UUID | None = None
 
 
 class PhoneHolder(msgspec.Struct, frozen=True, gc=False):

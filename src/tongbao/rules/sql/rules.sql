@@ -3,12 +3,12 @@
 select name, version, text, digest, slots, by_hand, adopted_by, reason, adopted_at from rulebook where name = 'current';
 
 -- name: usage
--- What a subject has done. $1 subject.
-select subject_id, day, counts, past, own from usage where subject_id = $1;
+-- What subjects have done. $1 subjects.
+select subject_id, day, counts, past, own from usage where subject_id = any($1::uuid[]);
 
 -- name: standing
 -- How well a customer is known. $1 customer.
-select customer_id, level, verified_at, expires_on, visitor, minor, suspended, cooling_until, opened_at
+select customer_id, level, verified_at, expires_on, visitor, minor, suspended, cooling_until, opened_at, subject_id
 from standing where customer_id = $1;
 
 -- name: rulebook_versions

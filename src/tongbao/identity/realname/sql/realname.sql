@@ -29,12 +29,12 @@ where c.ask_at <= $1 order by c.ask_at limit $2;
 
 -- name: standing
 -- $1 customer.
-select customer_id, level, verified_at, expires_on, visitor, minor, suspended, cooling_until, opened_at
+select customer_id, level, verified_at, expires_on, visitor, minor, suspended, cooling_until, opened_at, subject_id
 from standing where customer_id = $1;
 
 -- name: holder
 -- $1 document index.
-select document_index, accounts, class_three_id from document_holder where document_index = $1;
+select document_index, accounts, class_three_id, subject_id from document_holder where document_index = $1;
 
 -- name: calendar_due
 -- Whom the day asks something for. $1 today, $2 documents that end up to this day are reminded of, $3 those that ended up to this
