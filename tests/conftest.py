@@ -17,12 +17,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+import hypothesis
 import pytest
 
 from tongbao.kernel.migrations import migrate
 from tongbao.kernel.postgres import EmbeddedPostgres, create_database, drop_database
 
 _TEMPLATE = "tongbao_template"
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ async def bank(folder: Path, timeout_s: float = 2.0, magic_amounts: bool = False
 
 async def test_killed_while_transfers_arrive_it_keeps_what_it_acknowledged_and_its_books_balance(tmp_path: Path) -> None:
     requests = [top_up(amount_minor=100) for _ in range(150)]
-    async with bank(tmp_path) as rig:
+    async with bank(tmp_path, timeout_s=30.0) as rig:
         running = [asyncio.create_task(rig.channel.submit(request)) for request in requests]
         while sum(task.done() for task in running) < 20:
             await asyncio.sleep(0.005)
