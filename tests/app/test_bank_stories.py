@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -26,6 +27,7 @@ from tongbao.app.settings import Settings
 from tongbao.app.stack import Stack, answering, ended, free_port, running, spawn
 from tongbao.channels.api import DEMO_ACCOUNTS, Fault, HttpBank, Match, NotFound, StatementLine
 from tongbao.channels.simulated.faults import FaultKind, Operation
+from tongbao.channels.simulated.people import DEMO_PEOPLE
 from tongbao.channels.simulated.process import BankProcess
 from tongbao.identity.binding import BoundSession
 from tongbao.kernel.ids import new_id
@@ -121,7 +123,7 @@ class Town:
         account = DEMO_ACCOUNTS[number]
         http = self._client("wallet")
 
-        async def post(path: str, **body: str) -> Any:
+        async def post(path: str, **body: Any) -> Any:
             answer = await http.post(path, json=body, headers={"idempotency-key": str(uuid4())})
             assert answer.status_code in (200, 201, 204), answer.text
             return answer.json() if answer.content else None
@@ -131,7 +133,11 @@ class Town:
             http.auth = BoundSession(session["token"], session["binding"])
             http.cookies.clear()
             await post("pin", pin=PIN, password=PASSWORD)
-        linked = await post("bank-accounts", bank="simbank", account_number=account.number, holder_name=account.holder_name)
+        papers = DEMO_PEOPLE[number]
+        await post("real-name", document=msgspec.to_builtins(papers.claim()), wanted_level=1, phone=papers.phone)
+        asked = await post("bank-accounts", bank="simbank", account_number=account.number, pin=PIN)
+        code = await self.stack.back_office.code_sent(papers.phone)
+        linked = (await post(f"bank-links/{asked['link_id']}/confirm", code=code))["bank_account"]
         opening = {"bank_account_id": linked["bank_account_id"], "amount": "100.00", "currency": "CNY", "pin": PIN}
         done = await post("topups", **opening)
         assert done["state"] == "SUCCEEDED"

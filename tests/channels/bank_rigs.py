@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -27,6 +28,13 @@ def top_up(reference: str = "", amount_minor: int = 10_000, kind: TransferKind =
     return BankRequest(reference=reference or f"ref-{next(_numbers)}", kind=kind, amount_minor=amount_minor, **fields)
 
 
+def code_in(text: str) -> str:
+    """The six digits in a message."""
+    found = re.search(r"\b\d{6}\b", text)
+    assert found is not None, text
+    return found[0]
+
+
 class Rig(Protocol):
     """A bank, with a hand on what tests may do to it."""
 
@@ -38,6 +46,10 @@ class Rig(Protocol):
     async def open(self, holder_name: str, balance_minor: int, currency: str = "CNY") -> str: ...
 
     async def set_closed(self, number: str) -> None: ...
+
+    async def code_sent(self, to: str) -> str: ...
+
+    async def messages(self) -> int: ...
 
     async def wait(self, ms: int) -> None: ...
 
@@ -57,6 +69,12 @@ class MemoryRig:
 
     async def set_closed(self, number: str) -> None:
         self.channel.set_account_open(number, False)
+
+    async def code_sent(self, to: str) -> str:
+        return code_in(self.channel.links.sent(to)[0].text)
+
+    async def messages(self) -> int:
+        return len(self.channel.links.sent())
 
     async def wait(self, ms: int) -> None:
         self.clock.advance(timedelta(milliseconds=ms))
@@ -79,6 +97,12 @@ class ProgramRig:
 
     async def set_closed(self, number: str) -> None:
         await self.office.close_account(number)
+
+    async def code_sent(self, to: str) -> str:
+        return await self.office.code_sent(to)
+
+    async def messages(self) -> int:
+        return len(await self.office.outbox())
 
     async def wait(self, ms: int) -> None:
         await asyncio.sleep(ms / 1000)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
 
 from tests.channels.bank_rigs import SLOW_MS, XIAOMING, Rig, top_up
-from tongbao.channels.api import DEMO_CLOSED, DEMO_EMPTY, BankAnswer, BankRequest, Fault, Match, NotFound
+from tongbao.channels.api import DEMO_CLOSED, DEMO_EMPTY, BankAnswer, BankRequest, Fault, FaultKind, LinkRequest, Match, NotFound
 from tongbao.kernel.errors import Refusal
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(30)]
@@ -121,15 +122,88 @@ async def test_withdrawal_above_the_reserve_fails(rig: Rig) -> None:
     assert await rig.channel.reserve_balance("EUR") == 0
 
 
-async def test_account_check(rig: Rig) -> None:
-    right = await rig.channel.verify_account(XIAOMING.number, "张小明")
-    assert (right.found, right.holder_matches, right.holder_masked) == (True, True, "*小明")
-    wrong = await rig.channel.verify_account(XIAOMING.number, "李雨桐")
-    assert (wrong.found, wrong.holder_matches) == (True, False)
-    spaced = await rig.channel.verify_account(await rig.open("Alice Chen", 0), " alice  CHEN ")
-    assert (spaced.holder_matches, spaced.holder_masked) == (True, "A**** C***")
-    for number in ("6222029999999999", DEMO_CLOSED.number):
-        assert not (await rig.channel.verify_account(number, "张小明")).found
+# ── linking ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def linking(**changes: str) -> LinkRequest:
+    """A question to which the bank says yes, under a reference of its own."""
+    ours = LinkRequest(str(uuid4()), XIAOMING.number, XIAOMING.holder_name, XIAOMING.document_number, f"+86{XIAOMING.phone}")
+    return replace(ours, **changes)
+
+
+async def said(rig: Rig, request: LinkRequest) -> str:
+    return (await rig.channel.start_link(request)).state
+
+
+async def test_a_link_takes_the_code_that_was_sent_to_the_holders_phone(rig: Rig) -> None:
+    request = linking()
+    assert await said(rig, request) == "CODE_SENT"
+    code = await rig.code_sent(request.phone)
+    wrong = f"{(int(code) + 1) % 10**6:06d}"
+    assert (await rig.channel.confirm_link(request.reference, wrong)).state == "WRONG_CODE"
+    assert (await rig.channel.inquire_link(request.reference)).state == "CODE_SENT"
+    assert (await rig.channel.confirm_link(request.reference, code)).state == "LINKED"
+    assert (await rig.channel.confirm_link(request.reference, code)).state == "LINKED"
+    assert (await rig.channel.inquire_link(request.reference)).state == "LINKED"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account_number": "6222029999999999"}, {"account_number": DEMO_CLOSED.number}, {"holder_name": "李雨桐"},
+        {"document_number": "330106198401250075"}, {"phone": "+8613800000002"},
+    ],
+)  # fmt: skip
+async def test_whatever_of_the_four_is_different_the_bank_says_the_same_and_sends_nothing(
+    rig: Rig, change: dict[str, str]
+) -> None:
+    request = linking(**change)
+    before = await rig.messages()
+    assert await said(rig, request) == "REFUSED"
+    assert await rig.messages() == before
+    assert (await rig.channel.confirm_link(request.reference, "000000")).state == "REFUSED"
+
+
+async def test_a_name_is_the_same_in_other_case_and_spacing(rig: Rig) -> None:
+    number = await rig.open("Alice Chen", 0)
+    changes = {"account_number": number, "holder_name": " alice  CHEN ", "phone": "+8613811112222"}
+    assert await said(rig, linking(**changes)) == "CODE_SENT"
+
+
+async def test_asked_again_under_the_same_reference_no_second_code_goes_out(rig: Rig) -> None:
+    request = linking()
+    assert await said(rig, request) == "CODE_SENT"
+    before = await rig.messages()
+    assert await said(rig, request) == "CODE_SENT"
+    assert await rig.messages() == before
+    with pytest.raises(Refusal) as refused:
+        await rig.channel.start_link(replace(request, phone="+8613800000002"))
+    assert refused.value.code.name == "bank_reference_conflict"
+
+
+async def test_three_wrong_codes_end_a_link(rig: Rig) -> None:
+    request = linking()
+    await rig.channel.start_link(request)
+    right = await rig.code_sent(request.phone)
+    wrong = f"{(int(right) + 1) % 10**6:06d}"
+    answers = [(await rig.channel.confirm_link(request.reference, code)).state for code in (wrong, wrong, wrong, right)]
+    assert answers == ["WRONG_CODE", "WRONG_CODE", "ENDED", "ENDED"]
+
+
+async def test_a_link_nobody_asked_for_has_ended(rig: Rig) -> None:
+    assert (await rig.channel.inquire_link("never")).state == "ENDED"
+    assert (await rig.channel.confirm_link("never", "123456")).state == "ENDED"
+
+
+@pytest.mark.parametrize(
+    ("fault", "then"), [("timeout_before", "ENDED"), ("server_error_before", "ENDED"), ("lost_answer", "CODE_SENT"),
+    ("garbage_answer", "CODE_SENT")],
+)  # fmt: skip
+async def test_a_link_whose_answer_is_lost_is_unknown_until_it_is_inquired_about(rig: Rig, fault: FaultKind, then: str) -> None:
+    request = linking()
+    await rig.order(Fault(fault, match=Match(reference=request.reference, operation="link"), delay_ms=SLOW_MS))
+    assert await said(rig, request) == "UNKNOWN"
+    assert (await rig.channel.inquire_link(request.reference)).state == then
 
 
 async def test_statement_lists_each_movement_with_the_balance_after_it(rig: Rig) -> None:

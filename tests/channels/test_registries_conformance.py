@@ -18,8 +18,9 @@ from tests.channels.registry_rigs import (
     memory_registries,
 )
 from tongbao.channels.registries.adapter import HttpRegistries
+from tongbao.channels.simulated.demo import eighteen
 from tongbao.channels.simulated.knowledge import RegistryFault
-from tongbao.channels.simulated.people import DEMO_COMPANIES, DEMO_PEOPLE, DEMO_VOID, Known, eighteen
+from tongbao.channels.simulated.people import DEMO_COMPANIES, DEMO_PEOPLE, DEMO_VOID, Known
 from tongbao.channels.simulated.process import RegistriesOffice, RegistriesProcess
 from tongbao.identity.realname.channels import Question, Registry
 from tongbao.kernel.errors import Refusal

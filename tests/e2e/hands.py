@@ -7,7 +7,7 @@ from typing import Literal
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.product import PASSWORD, PIN, SANDBOX_NAME, Person
+from tests.e2e.product import PASSWORD, PIN, SANDBOX_NAME, Person, Product
 
 
 def choose(page: Page, testid: str) -> None:
@@ -99,13 +99,25 @@ def add_passkey(page: Page) -> None:
     expect(page.get_by_test_id("passkey-row")).to_have_count(1)
 
 
-def top_up(page: Page, person: Person, amount: str, *, link: bool = False) -> None:
-    """From the home page to what the bank said; `link` if this is the first card."""
+def link_card(page: Page, product: Product, person: Person) -> None:
+    """From the form to the card that is linked, by the code that the bank sends."""
+    fill(page, "bank-number", person.bank_number)
+    if "@" in person.login:
+        fill(page, "bank-phone", person.phone)
+    tap(page, "bank-submit")
+    enter_pin(page)
+    expect(page.get_by_test_id("bank-code")).to_be_visible()
+    fill(page, "bank-code", product.bank_code(person))
+    tap(page, "bank-confirm")
+    expect(page.get_by_test_id("bank-code")).to_have_count(0)
+
+
+def top_up(page: Page, person: Person, amount: str, *, link: Product | None = None) -> None:
+    """From the home page to what the bank said; `link` the product if this is the first card."""
     tap(page, "action-topup")
     if link:
         tap(page, "bank-add")
-        fill(page, "bank-number", person.bank_number)
-        tap(page, "bank-submit")
+        link_card(page, link, person)
     expect(page.get_by_test_id("bank-choice")).to_be_checked()
     fill(page, "amount-input", amount)
     tap(page, "amount-next")

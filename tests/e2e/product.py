@@ -18,12 +18,12 @@ from stdnum.cn.ric import calc_check_digit
 
 from tests.support.ageing import age
 from tongbao.app.asgi import Services, open_services
-from tongbao.app.seed import ask_for_eyes, caller, keep_books, verify
+from tongbao.app.seed import ask_for_eyes, caller, keep_books, link, verify
 from tongbao.app.settings import Settings
 from tongbao.app.stack import Stack, free_port, running
 from tongbao.channels.api import Fault, Match
 from tongbao.channels.simulated.people import DEMO_PEOPLE
-from tongbao.engine.api import Sealer
+from tongbao.engine.api import Sealer, accepted
 from tongbao.identity.realname.documents import Claim
 from tongbao.identity.service import Caller
 from tongbao.kernel.clock import SystemClock
@@ -33,6 +33,7 @@ from tongbao.ledger.api import CUSTOMER_WALLET, PlaceName
 from tongbao.merchants.types import NewStore
 from tongbao.methods.qr.api import Payee, dynamic_code, static_code
 from tongbao.security.keys import Keys
+from tongbao.wallet.types import HOLDER, NUMBER, LinkBankAccount
 
 T = TypeVar("T")
 
@@ -90,12 +91,13 @@ class Product:
         self.merchant_id, self.store_ids = opened.merchant_id, tuple(opened.store_ids)
 
     def stranger(self, name: str, *, email: bool = False) -> Person:
-        """Somebody whom only the bank knows."""
+        """Somebody whom only the bank knows, by the document they would give."""
         self._people += 1
         phone = f"137{self._people:08}"
-        account = self._run(self._stack.back_office.open_account(name, phone, 1_000_000))
+        document, office = _document(self._people), self._stack.back_office
+        account = self._run(office.open_account(SANDBOX_NAME, phone, 1_000_000, document_number=document))
         login = f"guest{self._people}@example.com" if email else phone
-        return Person(login, name, account.number, phone, _document(self._people))
+        return Person(login, name, account.number, phone, document)
 
     def customer(self, name: str, amount_minor: int = 10_000, *, verified: bool = True) -> Person:
         """Somebody registered, with PIN, bank account and this much in the wallet; of class III, or `verified` by nobody."""
@@ -140,6 +142,10 @@ class Product:
         assert person.who is not None
         self._run(verify(self._services, person.who, DEMO_PEOPLE[number], wanted_level))
 
+    def bank_code(self, person: Person) -> str:
+        """The code that the bank sent last to the phone it knows."""
+        return self._run(self._stack.back_office.code_sent(f"+86{person.phone}"))
+
     def code_sent(self, person: Person, after: int = 0) -> str:
         """The one-time code that was sent to this person last, once more than `after` messages with one were."""
         return self._run(self._code_sent(person, after))
@@ -181,10 +187,22 @@ class Product:
             claim = Claim(kind="resident_id", number=person.document, name=SANDBOX_NAME, expires_on=date(2035, 1, 1))
             known = await self._services.names.start(self._id(), who, claim, 3, person.phone, person.bank_number)
             assert known.standing.level == 3
-        linked = await wallet.link_bank_account(self._id(), who, "simbank", person.bank_number, person.name)
-        money = Money(amount_minor, "CNY")
-        await wallet.start_bank_transfer(self._id(), who, "topup", linked.bank_account_id, money, PIN)
+            account_id = await link(self._services, self._stack.back_office, who, person.bank_number, PIN)
+        else:
+            account_id = await self._taken_over(person, who.principal_id)
+        await wallet.start_bank_transfer(self._id(), who, "topup", account_id, Money(amount_minor, "CNY"), PIN)
         return msgspec.structs.replace(person, who=who)
+
+    async def _taken_over(self, person: Person, customer_id: UUID) -> UUID:
+        """The bank account of somebody whom we do not know, verified elsewhere."""
+        vault, bank_account_id = self._services.vault, self._id()
+        command = LinkBankAccount(
+            command_id=self._id(), customer_id=customer_id, bank_account_id=bank_account_id, bank="simbank",
+            number=await vault.seal(customer_id, NUMBER, person.bank_number),
+            holder_name=await vault.seal(customer_id, HOLDER, SANDBOX_NAME), holder_index=vault.index(HOLDER, SANDBOX_NAME),
+        )  # fmt: skip
+        accepted(await self._services.engine.submit(command))
+        return bank_account_id
 
     async def _pay(self, person: Person, amount: Money, back: Money) -> None:
         assert person.who is not None

@@ -59,7 +59,7 @@ def test_the_whole_story_in_clicks(product: Product, windows: Windows, language:
     for page, person in ((phone, a), (other, b)):
         register(page, person)
         verify(page, person)
-        top_up(page, person, "200", link=True)
+        top_up(page, person, "200", link=product)
         expect_result(page, "paid", says.topped_up)
         go_home(page)
         expect_balance(page, "200.00")

@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 
 from tests.http.town import PIN, Person, Town, ok
-from tongbao.channels.simulated.people import DemoPerson, eighteen
+from tongbao.channels.simulated.demo import eighteen
+from tongbao.channels.simulated.people import DemoPerson
 from tongbao.identity.realname.http import RealNameAnswer
 
 START = "/v1/wallet/real-name"

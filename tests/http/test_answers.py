@@ -20,6 +20,7 @@ from tongbao.app.console.people import CustomerLine, MerchantLine
 from tongbao.app.console.session import OperatorAnswer
 from tongbao.channels.api import DEMO_ACCOUNTS
 from tongbao.channels.simulated.faults import Fault, Match
+from tongbao.channels.simulated.people import DEMO_PEOPLE
 from tongbao.identity import http as identity
 from tongbao.identity import own_http
 from tongbao.identity.binding import BoundSession
@@ -28,8 +29,9 @@ from tongbao.merchants import http as merchants
 from tongbao.methods.qr import http as qr
 from tongbao.payments import http as payments
 from tongbao.payments.cards import OrderAnswer, PaymentAnswer
+from tongbao.security.masking import mask_login
 from tongbao.wallet import http as wallet
-from tongbao.wallet.bank_http import BankAccountAnswer, BankTransferAnswer
+from tongbao.wallet.bank_http import BankAccountAnswer, BankLinkAnswer, BankTransferAnswer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -74,9 +76,18 @@ async def test_a_customers_first_day(town: Town) -> None:
 
 async def test_to_the_bank_and_back(town: Town) -> None:
     who = await town.customer(DEMO_ACCOUNTS[4].holder_name)
-    link = {"bank": "simbank", "account_number": DEMO_ACCOUNTS[4].number, "holder_name": DEMO_ACCOUNTS[4].holder_name}
-    account = exact(await who.post("/v1/wallet/bank-accounts", link), BankAccountAnswer, 201)
-    assert account.number_masked == f"{link['account_number'][:4]} **** {link['account_number'][-4:]}"
+    await town.known(who, 4)
+    papers = DEMO_PEOPLE[4]
+    wish = {"bank": "simbank", "account_number": papers.card, "phone": papers.phone, "pin": PIN}
+    asked = exact(await who.post("/v1/wallet/bank-accounts", wish), BankLinkAnswer, 201)
+    assert (asked.state, asked.bank_account, asked.tries_left) == ("SENT", None, 3)
+    masked = f"{papers.card[:4]} **** {papers.card[-4:]}"
+    assert (asked.number_masked, asked.phone_masked) == (masked, mask_login(papers.phone))
+    assert exact(await who.get(f"/v1/wallet/bank-links/{asked.link_id}"), BankLinkAnswer) == asked
+    code = {"code": await town.stack.back_office.code_sent(papers.phone)}
+    done = exact(await who.post(f"/v1/wallet/bank-links/{asked.link_id}/confirm", code), BankLinkAnswer)
+    account = done.bank_account
+    assert done.state == "LINKED" and account is not None and account.number_masked == masked
     listed = exact(await who.get("/v1/wallet/bank-accounts"), web.Page[BankAccountAnswer])
     assert listed.items == [account]
 

@@ -34,7 +34,8 @@ async def stage(town: Town) -> Town:
     code = ok(await town.shop.get(f"/v1/merchant/orders/{order['out_trade_no']}/code"))["text"]
     town.names = {
         "ann": town.ann.customer_id, "ann_login": town.ann.login, "ann_token": town.ann.token, "ben": town.ben.customer_id,
-        "bank_account": town.ann.bank_account_id, "bank_transfer": town.ann.bank_transfer_id, "session": town.ann.session_id,
+        "bank_account": town.ann.bank_account_id, "bank_link": town.ann.facts["bank_link_id"],
+        "bank_transfer": town.ann.bank_transfer_id, "session": town.ann.session_id,
         "merchant": town.shop.merchant_id, "store": town.shop.store_id, "shop_login": town.shop.login, "bill": bill,
         "order": order["payment_id"], "number": order["out_trade_no"], "dear": dear["payment_id"],
         "paid": paid["payment_id"], "paid_number": paid["out_trade_no"], "refund_number": back["out_refund_no"],

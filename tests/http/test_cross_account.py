@@ -87,6 +87,8 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/wallet/payments/{payment_id}/confirm": [
         Theft("thief", "$paid", {**OURS, "amount": "2.00"}, 409), Theft("thief", "$closed", {**OURS, "amount": "3.00"}, 409),
     ],
+    "GET /v1/wallet/bank-links/{link_id}": [Theft("thief", "$bank_link")],
+    "POST /v1/wallet/bank-links/{link_id}/confirm": [Theft("thief", "$bank_link", {"code": "123456"})],
     "POST /v1/wallet/topups": [Theft("thief", "", {**OURS, "bank_account_id": "$bank_account"})],
     "POST /v1/wallet/withdrawals": [Theft("thief", "", {**OURS, "bank_account_id": "$bank_account"})],
     "POST /v1/wallet/transfers": Shared("money is sent to others"),
@@ -150,7 +152,8 @@ async def loot(town: Town) -> dict[str, Any]:
     certificate = await enrolled(owner, authenticator)
     return {
         "thief": thief, "rival": rival, "$bill": bill["bill_id"], "$bank_transfer": town.ann.bank_transfer_id,
-        "$bank_account": town.ann.bank_account_id, "$session": town.ann.session_id, "$paid": paid["payment_id"],
+        "$bank_account": town.ann.bank_account_id, "$bank_link": town.ann.facts["bank_link_id"],
+        "$session": town.ann.session_id, "$paid": paid["payment_id"],
         "$staff_session": str(await town.books.fetchval(
             "select session_id from session join principal using (principal_id) where audience = 'merchant' limit 1")),
         "$shop_session": ok(await town.shop.get("/v1/merchant/sessions"))["items"][0]["session_id"],

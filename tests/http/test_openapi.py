@@ -121,12 +121,12 @@ async def callers(town: Town) -> Callers:
         # Of somebody who does nothing: money that a frozen account cannot take would wait at the bank for an hour.
         "account": str(wallet_of(UUID(bystander.customer_id), "CNY").account_id),
     }  # fmt: skip
-    link = {"bank": "simbank", "account_number": DEMO_ACCOUNTS[7].number, "holder_name": DEMO_ACCOUNTS[7].holder_name}
+    await town.known(payer, 7)
     fields = {
         "amount": "0.20", "currency": "CNY", "pin": PIN, "password": PASSWORD, "payee_id": town.ben.customer_id,
         "login": payer.login, "mcc": "5814", "store_id": shop.store_id, "bank": "simbank",
         "account_number": DEMO_ACCOUNTS[7].number,
-        "bank_account_id": ok(await payer.post("/v1/wallet/bank-accounts", link), status=201)["bank_account_id"],
+        "bank_account_id": (await town.linked(payer, 7))["bank_account_id"],
         "code": ok(await shop.get(f"/v1/merchant/stores/{shop.store_id}/code"))["text"],
     }  # fmt: skip
     operators: dict[str, Person] = {role: await town.operator(role) for role in LESSER_ROLES}

@@ -43,8 +43,8 @@ async def _live(town: Town) -> dict[str, list[str]]:
     me = Person(town.here, session_of(registered), customer_id=session.customer.customer_id)
     assert (await me.post("/v1/wallet/pin", {"pin": PIN, "password": PASSWORD})).status_code == 204
     account = DEMO_ACCOUNTS[2]
-    link = {"bank": "simbank", "account_number": account.number, "holder_name": account.holder_name}
-    ok(await me.post("/v1/wallet/bank-accounts", link), status=201)
+    await town.known(me, 2)
+    await town.linked(me, 2)
     await town.gift(me, "30.00")
     sent = {"payee_id": town.ben.customer_id, "amount": "1.00", "currency": "CNY", "pin": PIN, "note": NOTE}
     assert ok(await me.post("/v1/wallet/transfers", sent), status=201)["note"] == NOTE

@@ -16,7 +16,7 @@ from tests.support.ageing import age
 from tongbao.app.answers import ErrorAnswer, ErrorBody
 from tongbao.app.asgi import open_services
 from tongbao.app.stack import Stack
-from tongbao.channels.api import DEMO_ACCOUNTS
+from tongbao.channels.simulated.people import DEMO_PEOPLE
 from tongbao.engine.api import Sealer
 from tongbao.identity.binding import BoundSession
 from tongbao.identity.http import SessionAnswer
@@ -142,7 +142,7 @@ class Town:
         return f"137{next(self._numbers):08d}"
 
     async def customer(self, name: str, *, pin: bool = True, bank: int | None = None, funds: str = "") -> Person:
-        """Register; set a PIN; link the bank's `bank`-th account (`name` must be its holder's); top up."""
+        """Register; set a PIN; be known as the holder of the bank's `bank`-th account and link it; top up."""
         login = self.login()
         body = {"login": login, "password": PASSWORD, "name": name, "device_name": "first"}
         answer = await self.here.post("/v1/wallet/register", json=body, headers={"idempotency-key": key()})
@@ -153,16 +153,33 @@ class Town:
         if pin:
             assert (await person.post("/v1/wallet/pin", {"pin": PIN, "password": PASSWORD})).status_code == 204
         if bank is not None:
-            account = DEMO_ACCOUNTS[bank]
-            link = {"bank": "simbank", "account_number": account.number, "holder_name": account.holder_name}
-            linked = ok(await person.post("/v1/wallet/bank-accounts", link), status=201)
-            person.facts["bank_account_id"] = linked["bank_account_id"]
+            await self.known(person, bank)
+            person.facts["bank_account_id"] = (await self.linked(person, bank))["bank_account_id"]
         if funds:
             body = {"bank_account_id": person.bank_account_id, "amount": funds, "currency": "CNY", "pin": PIN}
             transfer = ok(await person.post("/v1/wallet/topups", body), status=201)
             assert transfer["state"] == "SUCCEEDED"
             person.facts["bank_transfer_id"] = transfer["bank_transfer_id"]
         return person
+
+    async def known(self, person: Person, bank: int) -> None:
+        """Their real name to the first level: that of the holder of the bank's `bank`-th account."""
+        papers = DEMO_PEOPLE[bank]
+        wish = {"document": msgspec.to_builtins(papers.claim()), "wanted_level": 1}
+        assert ok(await person.post("/v1/wallet/real-name", wish))["level"] == 1
+
+    async def linked(self, person: Person, bank: int) -> dict[str, Any]:
+        """Link the bank's `bank`-th account, whose holder they are known to be, by the code that the bank sends."""
+        papers = DEMO_PEOPLE[bank]
+        wish = {"bank": "simbank", "account_number": papers.card, "phone": papers.phone, "pin": PIN}
+        asked = ok(await person.post("/v1/wallet/bank-accounts", wish), status=201)
+        assert asked["state"] == "SENT", asked
+        code = {"code": await self.stack.back_office.code_sent(papers.phone)}
+        done = ok(await person.post(f"/v1/wallet/bank-links/{asked['link_id']}/confirm", code))
+        assert done["state"] == "LINKED", done
+        person.facts["bank_link_id"] = done["link_id"]
+        account: dict[str, Any] = done["bank_account"]
+        return account
 
     async def gift(self, person: Person, amount: str) -> None:
         """Money from ann's bank account through ann's wallet."""

@@ -142,7 +142,7 @@ class Services:
             engine, pool, self.identity, self.merchants, keys, self.vault, clock, currency=settings.currency, zone=zone
         )
         self.wallet = WalletService(
-            engine, pool, self.identity, self.vault, bank, clock, currency=settings.currency, zone=zone,
+            engine, pool, self.identity, self.names, self.vault, bank, clock, currency=settings.currency, zone=zone,
             states={"payment": self.payments.bill_states},
             counterparties=counterparties(self.identity, self.merchants, lambda ids: self.wallet.bank_accounts_by_id(ids)),
         )  # fmt: skip

@@ -31,9 +31,9 @@ from tongbao.privacy.moves import Bills, Payments
 from tongbao.privacy.reviews import CHOICE, REVIEW
 from tongbao.privacy.service import ANSWER, WISH
 from tongbao.security.personal import Vault
-from tongbao.wallet.service import HOLDER, NUMBER
+from tongbao.wallet.links import BANK_LINK, QUESTION_FIELD
 from tongbao.wallet.statement import Statement
-from tongbao.wallet.types import BANK_ACCOUNT, BANK_TRANSFER
+from tongbao.wallet.types import BANK_ACCOUNT, BANK_TRANSFER, HOLDER, NUMBER
 
 _VERIFIER = "only compares what you type; says nothing by itself and would help whoever guesses"
 _INDEX = "a keyed index of what the copy shows in clear"
@@ -103,6 +103,8 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
              left_out={"guardian_id": _YOURS, "minor_id": "the minor's id: another person's"}),
         Held("bank_accounts", "bank", BANK_ACCOUNT, "customer_id", pool, vault,
              opened={"number": NUMBER, "holder_name": HOLDER}, left_out={"customer_id": _YOURS}),
+        Held("bank_link", "bank", BANK_LINK, "customer_id", pool, vault,
+             opened={"number": NUMBER, "holder_name": HOLDER, "question": QUESTION_FIELD}, left_out={"customer_id": _YOURS}),
         Held("bank_transfers", "bank", BANK_TRANSFER, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "counted": "which limits counted it: /v1/wallet/limits"}),
         Held("balances", "money", ACCOUNT, "owner_id", pool, vault, left_out={"owner_id": _YOURS}),

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
+
 from tongbao.app.settings import Settings
-from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, NotFound
+from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, LinkRequest, NotFound
 from tongbao.channels.messages import HttpMessages
 from tongbao.channels.registries.adapter import HttpRegistries
 from tongbao.engine.api import Decider, Relation
@@ -56,8 +58,8 @@ from tongbao.rules import api as law
 from tongbao.security import classes, people
 from tongbao.security.keys import Keys, mac
 from tongbao.security.masking import mask_card, mask_login, mask_name
+from tongbao.wallet import links, transfers
 from tongbao.wallet import rules as wallet_rules
-from tongbao.wallet import transfers
 from tongbao.wallet import types as wallet_types
 from tongbao.wallet.statement import CounterpartiesOf, Counterparty
 from tongbao.wallet.types import BankTransfer, LinkedAccount
@@ -105,6 +107,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *merchant_rules.DECIDERS,
     *entities.DECIDERS,
     *wallet_rules.DECIDERS,
+    *links.DECIDERS,
     *transfers.DECIDERS,
     *payment_rules.DECIDERS,
     *consents.DECIDERS,
@@ -138,7 +141,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     daily.COUNT, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,
-    wallet_types.BANK_ACCOUNT, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
+    wallet_types.BANK_ACCOUNT, links.BANK_LINK, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
     breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, assessments.ASSESSMENT,
@@ -173,9 +176,14 @@ class BankAdapter:
         answer = await self._channel.inquire(str(transfer.bank_transfer_id))
         return wallet_types.BankAnswer("NOT_FOUND") if isinstance(answer, NotFound) else _answer(answer)
 
-    async def holder_matches(self, number: str, holder_name: str) -> bool | None:
-        check = await self._channel.verify_account(number, holder_name)
-        return check.holder_matches if check.found else None
+    async def start_link(self, question: wallet_types.BankLinkQuestion) -> wallet_types.BankLinkAnswer:
+        return (await self._channel.start_link(LinkRequest(**msgspec.structs.asdict(question)))).state
+
+    async def confirm_link(self, reference: str, code: str) -> wallet_types.BankLinkAnswer:
+        return (await self._channel.confirm_link(reference, code)).state
+
+    async def inquire_link(self, reference: str) -> wallet_types.BankLinkAnswer:
+        return (await self._channel.inquire_link(reference)).state
 
     async def reserve_minor(self, currency: str) -> int:
         return await self._channel.reserve_balance(currency)

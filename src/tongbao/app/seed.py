@@ -14,10 +14,8 @@ from tongbao.app import runtime
 from tongbao.app.asgi import Services, open_services
 from tongbao.app.registry import registries_key
 from tongbao.app.settings import Settings
-from tongbao.channels.api import DEMO_ACCOUNTS
 from tongbao.channels.simulated.people import DEMO_PEOPLE, DemoPerson
-from tongbao.channels.simulated.process import BankProcess, RegistriesProcess
-from tongbao.identity.realname.documents import Claim
+from tongbao.channels.simulated.process import BackOffice, BankProcess, RegistriesProcess
 from tongbao.identity.service import Caller
 from tongbao.identity.types import Locale, Principal
 from tongbao.kernel.clock import SystemClock, VirtualClock
@@ -96,20 +94,23 @@ async def play(settings: Settings, dsn: str, say: Callable[[str], None]) -> None
     now = SystemClock().now()
     clock = VirtualClock(now - timedelta(days=_DAYS, hours=12))
     bank = await BankProcess.start(settings.data_dir / "bank", key=runtime.keys(settings).bank.hex())
+    office = BackOffice(bank.url, key=bank.key)
     try:
         registries = await RegistriesProcess.start(key=registries_key(runtime.keys(settings)))
         try:
             there = msgspec.structs.replace(settings, bank_url=bank.url, registries_url=registries.url)
             async with open_services(there, dsn, clock) as services:
-                await seed(services, clock, now, say)
+                await seed(services, office, clock, now, say)
         finally:
             await registries.stop()
     finally:
+        await office.close()
         await bank.stop()
 
 
-async def seed(services: Services, clock: VirtualClock, now: datetime, say: Callable[[str], None]) -> None:
-    """Make everybody and play a week. `services` runs on `clock`, which stands a week before `now`. Run once per database."""
+async def seed(services: Services, office: BackOffice, clock: VirtualClock, now: datetime, say: Callable[[str], None]) -> None:
+    """Make everybody and play a week. `services` runs on `clock`, which stands a week before `now`; `office` is the bank's. Run
+    once per database."""
     say("merchants")
     shops: list[tuple[Shop, UUID, tuple[UUID, ...]]] = []
     for shop in SHOPS:
@@ -120,7 +121,7 @@ async def seed(services: Services, clock: VirtualClock, now: datetime, say: Call
         )
         shops.append((shop, opened.merchant_id, opened.store_ids))
     say("customers and their bank accounts")
-    people = [await _customer(services, person, number) for number, person in enumerate(PEOPLE)]
+    people = [await _customer(services, office, person, number) for number, person in enumerate(PEOPLE)]
     say("a week of payments")
     await _week(services, clock, now, people, shops)
     say("operators")
@@ -194,28 +195,33 @@ async def _registered(services: Services, person: Person) -> Caller:
     return who
 
 
-async def _customer(services: Services, person: Person, number: int) -> Caller:
+async def _customer(services: Services, office: BackOffice, person: Person, number: int) -> Caller:
     who = await _registered(services, person)
     await verify(services, who, DEMO_PEOPLE[number])
-    account = DEMO_ACCOUNTS[number]
-    linked = await services.wallet.link_bank_account(
-        _id("bank account", person.login), who, "simbank", account.number, account.holder_name
-    )
+    bank_account_id = await link(services, office, who, DEMO_PEOPLE[number].card, PIN)
     await services.wallet.start_bank_transfer(
-        _id("top-up", person.login), who, "topup", linked.bank_account_id, Money(200_000, "CNY"), PIN
+        _id("top-up", person.login), who, "topup", bank_account_id, Money(200_000, "CNY"), PIN
     )
     return who
 
 
+async def link(services: Services, office: BackOffice, who: Caller, number: str, pin: str) -> UUID:
+    """Their bank account, by the code that the bank sends to their phone. Raises RuntimeError where the bank does not agree."""
+    links, wish = services.wallet.links, _id("bank account", str(who.principal_id), number)
+    asked = await links.start(wish, who, "simbank", number, pin)
+    if asked.row.state != "SENT":
+        raise RuntimeError(f"the bank says {asked.row.state}")
+    code = await office.code_sent(asked.told.phone)
+    done = await links.confirm(_id("code", str(asked.row.link_id)), who.principal_id, asked.row.link_id, code)
+    if done.row.state != "LINKED":
+        raise RuntimeError(f"the bank says {done.row.state}")
+    return done.row.bank_account_id
+
+
 async def verify(services: Services, who: Caller, person: DemoPerson, wanted_level: int = 3) -> None:
     """Their real name, through the channels that know them. Raises RuntimeError where these do not give the level."""
-    claim = Claim(
-        kind=person.kind, number=person.number, name="" if person.name.isascii() else person.name,
-        name_latin=person.name if person.name.isascii() else "", nationality=person.nationality, issued_on=person.issued_on,
-        expires_on=person.expires_on, mrz=person.mrz,
-    )  # fmt: skip
     command_id = _id("real name", str(who.principal_id))
-    known = await services.names.start(command_id, who, claim, wanted_level, person.phone, person.card)
+    known = await services.names.start(command_id, who, person.claim(), wanted_level, person.phone, person.card)
     if known.standing.level < wanted_level:
         raise RuntimeError(f"{person.name} has level {known.standing.level}, not {wanted_level}")
 

@@ -7,11 +7,13 @@ from tongbao.channels.simulated.demo import DEMO_ACCOUNTS, DEMO_BALANCE_MINOR, D
 from tongbao.channels.simulated.faults import MAGIC_AMOUNTS, Fault, FaultKind, Match
 from tongbao.channels.simulated.rules import Account
 from tongbao.channels.types import (
-    AccountCheck,
     BankAnswer,
     BankChannel,
     BankRequest,
     FailureCode,
+    LinkAnswer,
+    LinkRequest,
+    LinkState,
     NotFound,
     StatementLine,
     TransferKind,
@@ -22,6 +24,6 @@ from tongbao.channels.types import (
 __all__ = [
     "BANK_REFERENCE_CONFLICT", "BANK_REFERENCE_MALFORMED", "BANK_UNAVAILABLE", "DECLINES",
     "DEMO_ACCOUNTS", "DEMO_BALANCE_MINOR", "DEMO_CLOSED", "DEMO_EMPTY", "MAGIC_AMOUNTS",
-    "Account", "AccountCheck", "BankAnswer", "BankChannel", "BankRequest", "FailureCode", "Fault", "FaultKind", "HttpBank",
-    "Match", "MemoryBank", "NotFound", "StatementLine", "TransferKind", "TransferState",
+    "Account", "BankAnswer", "BankChannel", "BankRequest", "FailureCode", "Fault", "FaultKind", "HttpBank", "LinkAnswer",
+    "LinkRequest", "LinkState", "Match", "MemoryBank", "NotFound", "StatementLine", "TransferKind", "TransferState",
 ]  # fmt: skip

@@ -11,8 +11,8 @@ import structlog
 
 from tongbao.channels.errors import BANK_REFERENCE_CONFLICT, BANK_UNAVAILABLE
 from tongbao.channels.exchange import NoCertainAnswer, SignedExchange, decode
-from tongbao.channels.types import AccountCheck, BankAnswer, BankRequest, NotFound, StatementLine, check_reference
-from tongbao.channels.wire import Problem, ReserveReport, TransferReport, VerifyRequest, read_report
+from tongbao.channels.types import BankAnswer, BankRequest, LinkAnswer, LinkRequest, NotFound, StatementLine, check_reference
+from tongbao.channels.wire import LinkCode, LinkReport, Problem, ReserveReport, TransferReport, read_report
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.errors import Refusal
 
@@ -84,8 +84,14 @@ class HttpBank:
             _log.warning("bank_answer_unknown", operation="inquire", reference=reference, reason=str(doubt))
             return _UNKNOWN
 
-    async def verify_account(self, account_number: str, holder_name: str) -> AccountCheck:
-        return await self._ask("POST", "/v1/accounts/verify", AccountCheck, VerifyRequest(account_number, holder_name))
+    async def start_link(self, request: LinkRequest) -> LinkAnswer:
+        return await self._link(request.reference, "POST", "", msgspec.json.encode(request))
+
+    async def confirm_link(self, reference: str, code: str) -> LinkAnswer:
+        return await self._link(reference, "POST", f"/{reference}/confirm", msgspec.json.encode(LinkCode(code)))
+
+    async def inquire_link(self, reference: str) -> LinkAnswer:
+        return await self._link(reference, "GET", f"/{reference}")
 
     async def reserve_balance(self, currency: str) -> int:
         return (await self._ask("GET", f"/v1/reserve?currency={quote(currency, safe='')}", ReserveReport)).balance_minor
@@ -105,10 +111,28 @@ class HttpBank:
     async def close(self) -> None:
         await self._exchange.close()
 
-    async def _ask(self, method: str, target: str, shape: type[T], body: msgspec.Struct | None = None) -> T:
+    async def _link(self, reference: str, method: str, where: str, body: bytes = b"") -> LinkAnswer:
+        check_reference(reference)
+        try:
+            status, answer = await self._exchange.send(method, f"/v1/links{where}", body)
+            if status == 200:
+                report = decode(answer, LinkReport)
+                if report.reference != reference:
+                    raise NoCertainAnswer("the answer speaks of another link")
+                return LinkAnswer(report.status)
+            problem = decode(answer, Problem).problem
+        except NoCertainAnswer as doubt:
+            _log.warning("bank_answer_unknown", operation="link", reference=reference, reason=str(doubt))
+            return LinkAnswer("UNKNOWN")
+        if status == 409 and problem == "reference_conflict":
+            raise Refusal(BANK_REFERENCE_CONFLICT, reference=reference)
+        _log.warning("bank_answer_unknown", operation="link", reference=reference, reason=f"{status} {problem}")
+        return LinkAnswer("UNKNOWN")
+
+    async def _ask(self, method: str, target: str, shape: type[T]) -> T:
         """A question whose only acceptable end is a verified 200. Refuses `bank_unavailable`."""
         try:
-            status, answer = await self._exchange.send(method, target, b"" if body is None else msgspec.json.encode(body))
+            status, answer = await self._exchange.send(method, target)
             if status != 200:
                 raise NoCertainAnswer(f"status {status}")
             return decode(answer, shape)

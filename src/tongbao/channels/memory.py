@@ -7,7 +7,7 @@ what each account has paid us in all, so that it can also check the program's.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -15,9 +15,18 @@ import msgspec
 from tongbao.channels.errors import BANK_REFERENCE_CONFLICT
 from tongbao.channels.simulated.demo import DEMO_ACCOUNTS, DEMO_CLOSED, DEMO_EMPTY, account_number
 from tongbao.channels.simulated.faults import Fault, FaultPlan
-from tongbao.channels.simulated.rules import DEFAULT_LIMIT_MINOR, Account, judge, malformed, masked_name, same_name
-from tongbao.channels.types import AccountCheck, BankAnswer, BankRequest, NotFound, StatementLine, check_reference
-from tongbao.channels.wire import BankCode, normalise
+from tongbao.channels.simulated.links import LinkConflict, Links
+from tongbao.channels.simulated.rules import DEFAULT_LIMIT_MINOR, Account, judge, malformed
+from tongbao.channels.types import (
+    BankAnswer,
+    BankRequest,
+    LinkAnswer,
+    LinkRequest,
+    NotFound,
+    StatementLine,
+    check_reference,
+)
+from tongbao.channels.wire import BankCode, LinkReport, normalise
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 
@@ -64,6 +73,7 @@ class MemoryBank:
         self._reserves_minor: dict[str, int] = defaultdict(int)
         self._on_the_way: list[tuple[datetime, BankRequest]] = []
         self._opened = 0
+        self.links = Links()
 
     # --- the contract ------------------------------------------------------------------------------------------------
 
@@ -97,11 +107,26 @@ class MemoryBank:
             return _UNKNOWN
         return NotFound(reference) if known is None else _answer(known)
 
-    async def verify_account(self, account_number: str, holder_name: str) -> AccountCheck:
-        account = self._accounts.get(account_number)
-        if account is None or account.state == "closed":
-            return AccountCheck(False, False, "")
-        return AccountCheck(True, same_name(account.holder_name, holder_name), masked_name(account.holder_name))
+    async def start_link(self, request: LinkRequest) -> LinkAnswer:
+        account = self._accounts.get(request.account_number)
+        try:
+            return self._link(request.reference, lambda: self.links.start(request, account, self._clock.now()))
+        except LinkConflict:
+            raise Refusal(BANK_REFERENCE_CONFLICT, reference=request.reference) from None
+
+    async def confirm_link(self, reference: str, code: str) -> LinkAnswer:
+        return self._link(reference, lambda: self.links.confirm(reference, code, self._clock.now()))
+
+    async def inquire_link(self, reference: str) -> LinkAnswer:
+        return self._link(reference, lambda: self.links.report(reference, self._clock.now()))
+
+    def _link(self, reference: str, work: Callable[[], LinkReport]) -> LinkAnswer:
+        check_reference(reference)
+        fault = self._plan.next("link", reference)
+        if fault and fault.kind in ("timeout_before", "server_error_before"):
+            return LinkAnswer("UNKNOWN")
+        report = work()
+        return LinkAnswer("UNKNOWN" if fault and self._loses_answer(fault) else report.status)
 
     async def reserve_balance(self, currency: str) -> int:
         self._catch_up()
@@ -124,9 +149,12 @@ class MemoryBank:
         """Cancel every fault ordered."""
         self._plan.clear()
 
-    def open_account(self, holder_name: str, phone: str, balance_minor: int, currency: str = "CNY") -> Account:
+    def open_account(
+        self, holder_name: str, phone: str, balance_minor: int, currency: str = "CNY", document_number: str = ""
+    ) -> Account:
         """Open a customer's account with a first balance."""
-        account = Account(account_number("5", self._opened), holder_name, phone, currency, balance_minor)
+        number = account_number("5", self._opened)
+        account = Account(number, holder_name, phone, currency, balance_minor, document_number=document_number)
         self._opened += 1
         self._accounts[account.number] = account
         return account

@@ -18,6 +18,7 @@ from tongbao.kernel.errors import Refusal
 
 TransferKind = Literal["debit", "credit"]
 TransferState = Literal["SUCCEEDED", "FAILED", "UNKNOWN"]
+LinkState = Literal["CODE_SENT", "WRONG_CODE", "LINKED", "REFUSED", "ENDED", "UNKNOWN"]
 FailureCode = Literal["insufficient_funds", "account_closed", "limit_exceeded", "refused"]
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -59,12 +60,31 @@ class NotFound(msgspec.Struct, frozen=True):
     reference: str
 
 
-class AccountCheck(msgspec.Struct, frozen=True):
-    """`found`: an open account has this number. `holder_masked` ("*小明", "A**** C***") is empty when not found."""
+class LinkRequest(msgspec.Struct, frozen=True):
+    """Whether an account is this person's, by the four elements that banks compare. `reference` is ours, kept before the first
+    attempt. `phone`: E.164, as the holder left it with the bank.
 
-    found: bool
-    holder_matches: bool
-    holder_masked: str
+    Source: Yinjianfa [2014] 10, Arts. 3 and 4 (who links an account is verified by its bank too, by two factors).
+    """
+
+    reference: str
+    account_number: str
+    holder_name: str
+    document_number: str
+    phone: str
+
+
+class LinkAnswer(msgspec.Struct, frozen=True):
+    """What is known of a link.
+
+    CODE_SENT   the four agree, and the bank has sent the holder a code;  WRONG_CODE  the same, and the code shown was another
+    LINKED      the code was right: final
+    REFUSED     something of the four is different; which, the bank does not say: final
+    ENDED       too late, too many wrong codes, or never heard of: final
+    UNKNOWN     no certain answer: inquire
+    """
+
+    state: LinkState
 
 
 class StatementLine(msgspec.Struct, frozen=True):
@@ -106,8 +126,18 @@ class BankChannel(Protocol):
         """Ask what became of `reference`. Moves nothing. Refuses `bank_reference_malformed`."""
         ...
 
-    async def verify_account(self, account_number: str, holder_name: str) -> AccountCheck:
-        """Whether the account exists and belongs to that name. Refuses `bank_unavailable` when there is no certain answer."""
+    async def start_link(self, request: LinkRequest) -> LinkAnswer:
+        """Ask whether an account is this person's; if so the bank sends its holder a code. Idempotent by `reference`: asked again
+        no second code goes out. Refuses `bank_reference_conflict`, `bank_reference_malformed`."""
+        ...
+
+    async def confirm_link(self, reference: str, code: str) -> LinkAnswer:
+        """Show the code that its holder typed. Each wrong one counts, so it is never shown again by itself: after UNKNOWN,
+        inquire. Refuses `bank_reference_malformed`."""
+        ...
+
+    async def inquire_link(self, reference: str) -> LinkAnswer:
+        """Ask what became of a link. Changes nothing. Refuses `bank_reference_malformed`."""
         ...
 
     async def reserve_balance(self, currency: str) -> int:

@@ -12,6 +12,8 @@ from tongbao.channels.types import BankAnswer, FailureCode, TransferKind
 #: The bank's own reasons for a no.
 BankCode = Literal["NSF", "ACCT_CLOSED", "OVER_LIMIT", "NO_SUCH_ACCOUNT", "NAME_MISMATCH", "WRONG_CURRENCY", "NOT_PERMITTED"]
 
+LinkStatus = Literal["CODE_SENT", "WRONG_CODE", "LINKED", "REFUSED", "ENDED"]
+
 #: Where the bank's reason has a counterpart of ours; every other reads as `refused`.
 _NORMALISED: dict[str, FailureCode] = {
     "NSF": "insufficient_funds",
@@ -40,9 +42,17 @@ class Problem(msgspec.Struct, frozen=True):
     problem: str
 
 
-class VerifyRequest(msgspec.Struct, frozen=True):
-    account_number: str
-    holder_name: str
+class LinkReport(msgspec.Struct, frozen=True):
+    """The bank's view of one link: the answer to all three questions about it."""
+
+    reference: str
+    status: LinkStatus
+
+
+class LinkCode(msgspec.Struct, frozen=True):
+    """A code as its holder typed it."""
+
+    code: str
 
 
 class ReserveReport(msgspec.Struct, frozen=True):

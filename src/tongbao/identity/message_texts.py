@@ -21,6 +21,7 @@ _ALERTS: dict[str, tuple[str, str]] = {
     "pin_locked": ("您的支付密码输错次数过多，已锁定。", "Your payment PIN was got wrong too often and is locked."),
     "recovered": ("您的账户已通过找回流程重设密码。", "Your account was recovered and has a new password."),
     "takeover_reported": ("已按您的报告暂停账户支付。", "Payments from your account are suspended, as you reported."),
+    "bank_linked": ("您的账户绑定了一张银行卡。", "A bank account was linked to your wallet."),
     "large_payment": ("您的账户有一笔大额支出。", "A large amount left your account."),
 }
 _NOT_YOU = ("如非本人操作，请立即在钱包中报告。", "If it was not you, report it in the wallet at once.")

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from tongbao.channels.memory import MemoryBank
 from tongbao.channels.simulated.faults import Fault, FaultKind
-from tongbao.channels.types import AccountCheck, BankAnswer, BankRequest, NotFound, StatementLine
+from tongbao.channels.types import BankAnswer, BankRequest, LinkAnswer, LinkRequest, NotFound, StatementLine
 
 _KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 _WAITS_MS = (0, 50, 2_999, 3_000, 9_000, 60_000)
@@ -40,8 +40,14 @@ class StrangeBank:
         self._note("bank", "not found" if isinstance(answer, NotFound) else answer.state, reference)
         return answer
 
-    async def verify_account(self, account_number: str, holder_name: str) -> AccountCheck:
-        return await self._bank.verify_account(account_number, holder_name)
+    async def start_link(self, request: LinkRequest) -> LinkAnswer:
+        return await self._bank.start_link(request)
+
+    async def confirm_link(self, reference: str, code: str) -> LinkAnswer:
+        return await self._bank.confirm_link(reference, code)
+
+    async def inquire_link(self, reference: str) -> LinkAnswer:
+        return await self._bank.inquire_link(reference)
 
     async def reserve_balance(self, currency: str) -> int:
         return await self._bank.reserve_balance(currency)

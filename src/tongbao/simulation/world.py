@@ -208,8 +208,9 @@ class Process:
         nothing, vault = cast(Any, None), cast(Any, OpenVault())
         bank = StrangeBank(self.world.bank, self.world.random, lambda: self.weather.p_bank, self.note)
         wallet = WalletService(
-            witnessed, pool, nothing, vault, BankAdapter(bank), self, currency="CNY", zone=nothing, states={}, counterparties={}
-        )
+            witnessed, pool, nothing, nothing, vault, BankAdapter(bank), self, currency="CNY", zone=nothing, states={},
+            counterparties={},
+        )  # fmt: skip
         payments = PaymentService(
             witnessed, pool, nothing, nothing, cast(Any, SimpleNamespace(ids=b"")), vault, self, currency="CNY", zone=nothing
         )

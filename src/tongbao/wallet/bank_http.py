@@ -14,21 +14,30 @@ from tongbao.identity.service import Caller, command_id_for
 from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.kernel.money import format_minor, parse
-from tongbao.security.masking import mask_card, mask_name
+from tongbao.security.masking import mask_card, mask_login, mask_name
 from tongbao.wallet import errors
-from tongbao.wallet.service import BANKS, WalletService
+from tongbao.wallet.link_service import BANKS, ShownLink
+from tongbao.wallet.links import MOST_WRONG, LinkState
+from tongbao.wallet.service import WalletService
 from tongbao.wallet.types import BankTransfer, BankTransferKind, BankTransferState, LinkedAccount
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 PathId = Annotated[str, PathParameter(max_length=64)]
 
 
-class LinkBody(web.Request, frozen=True, kw_only=True):
-    """A bank account to link. The holder's name must be the one the bank knows."""
+class LinkBody(ConfirmedBody, frozen=True, kw_only=True):
+    """A bank account of the customer's own to link, confirmed by PIN or in another way. `phone`: the one left with the bank; that
+    of the real name unless said. Name and document are those of the real name."""
 
     bank: Text
     account_number: Text
-    holder_name: Text
+    phone: Annotated[str, msgspec.Meta(max_length=32)] = ""
+
+
+class LinkCodeBody(web.Request, frozen=True, kw_only=True):
+    """The code that the bank sent."""
+
+    code: Annotated[str, msgspec.Meta(max_length=16)]
 
 
 class BankAccountAnswer(msgspec.Struct, frozen=True):
@@ -39,6 +48,20 @@ class BankAccountAnswer(msgspec.Struct, frozen=True):
     bank_name: web.Words
     number_masked: str
     holder_masked: str
+
+
+class BankLinkAnswer(msgspec.Struct, frozen=True):
+    """How far a link has come. SENT: the bank sent a code to `phone_masked`, good until `expires_at`; `tries_left` says how often
+    it may be typed. ASKED, CHECKING: the bank has not answered yet; ask again. LINKED, REFUSED (the account, the name, the
+    document or the phone is not as the bank knows it: it does not say which) and ENDED are final."""
+
+    link_id: str
+    state: LinkState
+    number_masked: str
+    phone_masked: str
+    tries_left: int
+    expires_at: datetime
+    bank_account: BankAccountAnswer | None = None
 
 
 class BankTransferBody(ConfirmedBody, frozen=True, kw_only=True):
@@ -98,15 +121,42 @@ async def bank_accounts(
     return web.Page([bank_account_answer(account) for account in rows], following)
 
 
+async def _link_answer(link: ShownLink, wallet: WalletService) -> BankLinkAnswer:
+    row, account = link.row, None
+    if row.state == "LINKED":
+        found = await wallet.bank_accounts_by_id([row.bank_account_id])
+        account = bank_account_answer(found[row.bank_account_id])
+    return BankLinkAnswer(
+        str(row.link_id), row.state, mask_card(link.number), mask_login(link.told.phone),
+        0 if row.finished_at else MOST_WRONG - row.wrong, row.expires_at, account,
+    )  # fmt: skip
+
+
 @post("/v1/wallet/bank-accounts", tags=["Wallet"], status_code=201)
-async def link_bank_account(
-    customer: Caller, data: LinkBody, wallet: WalletService, key: web.IdempotencyKey
-) -> BankAccountAnswer:
-    """Link a bank account; the bank is asked whether number and name belong together."""
-    account = await wallet.link_bank_account(
-        command_id_for(customer, key), customer, data.bank, data.account_number, data.holder_name
+async def link_bank_account(customer: Caller, data: LinkBody, wallet: WalletService, key: web.IdempotencyKey) -> BankLinkAnswer:
+    """Link a bank account of one's own, under the verified name. The bank compares account, name, document and phone, and sends a
+    code to that phone: the next step takes it. Five a day."""
+    link = await wallet.links.start(
+        command_id_for(customer, key), customer, data.bank, data.account_number, data.given(), data.phone
     )
-    return bank_account_answer(account)
+    return await _link_answer(link, wallet)
+
+
+@post("/v1/wallet/bank-links/{link_id:str}/confirm", tags=["Wallet"], status_code=200)
+async def confirm_bank_link(
+    customer: Caller, link_id: PathId, data: LinkCodeBody, wallet: WalletService, key: web.IdempotencyKey
+) -> BankLinkAnswer:
+    """Type the code that the bank sent. A wrong one leaves the link SENT, with fewer tries."""
+    known = web.parse_id(link_id, errors.BANK_LINK_UNKNOWN)
+    link = await wallet.links.confirm(command_id_for(customer, key), customer.principal_id, known, data.code)
+    return await _link_answer(link, wallet)
+
+
+@get("/v1/wallet/bank-links/{link_id:str}", tags=["Wallet"])
+async def bank_link(customer: Caller, link_id: PathId, wallet: WalletService) -> BankLinkAnswer:
+    """How far a link has come: the customer's last one is known."""
+    known = web.parse_id(link_id, errors.BANK_LINK_UNKNOWN)
+    return await _link_answer(await wallet.links.link(customer.principal_id, known), wallet)
 
 
 @delete("/v1/wallet/bank-accounts/{bank_account_id:str}", tags=["Wallet"], status_code=204)
@@ -147,4 +197,6 @@ async def bank_transfer(customer: Caller, wallet: WalletService, bank_transfer_i
     return await _transfer_answer(await wallet.bank_transfer(wanted, customer.principal_id), wallet)
 
 
-ROUTES = (bank_accounts, link_bank_account, unlink_bank_account, top_up, withdraw, bank_transfer)
+ROUTES = (
+    bank_accounts, link_bank_account, confirm_bank_link, bank_link, unlink_bank_account, top_up, withdraw, bank_transfer,
+)  # fmt: skip

@@ -8,8 +8,21 @@ PAYEE_NOT_FOUND = decline(
 )
 BANK_ACCOUNT_LINKED = decline("bank_account_linked", "该银行卡已绑定。", "This bank account is linked already.", status=409)
 BANK_ACCOUNT_UNKNOWN = decline("bank_account_unknown", "未找到该银行卡。", "There is no such linked bank account.", status=404)
-BANK_ACCOUNT_NOT_FOUND = decline("bank_account_not_found", "银行查无此卡号。", "The bank knows no such account.", status=404)
-BANK_HOLDER_MISMATCH = decline("bank_holder_mismatch", "卡号与户名不符。", "The name does not match the bank account.")
+BANK_LINK_NEEDS_NAME = decline(
+    "bank_link_needs_name",
+    "绑定银行卡须先完成实名认证：只能绑定本人名下的卡。",
+    "Linking a bank account takes a verified real name: only your own accounts can be linked.",
+)
+BANK_LINK_TOO_MANY = decline(
+    "bank_link_too_many",
+    "今日绑卡尝试次数过多，请明天再试。",
+    "Too many bank accounts were tried today. Please try again tomorrow.",
+)
+BANK_LINK_UNKNOWN = decline("bank_link_unknown", "没有这项绑卡申请。", "There is no such request to link.", status=404)
+BANK_LINK_WAITS = decline("bank_link_waits", "银行尚未答复，请稍候。", "The bank has not answered yet. Please wait.", status=409)
+BANK_LINK_ENDED = decline(
+    "bank_link_ended", "验证已结束，请重新绑定。", "The time for the code is over. Please link the account again.", status=409
+)
 BANK_TRANSFER_UNKNOWN = decline(
     "bank_transfer_unknown", "未找到该笔充值或提现。", "There is no such top-up or withdrawal.", status=404
 )

@@ -18,6 +18,7 @@ import asyncpg
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity.acts import Act
 from tongbao.identity.evidence import Given
+from tongbao.identity.realname.service import RealNameService
 from tongbao.identity.rules import normal_login
 from tongbao.identity.service import Caller, IdentityService, Person
 from tongbao.kernel.clock import Clock
@@ -31,10 +32,13 @@ from tongbao.ledger.api import Account
 from tongbao.security.personal import Vault
 from tongbao.wallet import errors
 from tongbao.wallet.delayed import DelayedTransfers
+from tongbao.wallet.link_service import BankLinks
 from tongbao.wallet.rules import BankTransferStarted, wallet_of
 from tongbao.wallet.statement import NOTE, CounterpartiesOf, ShownBill, Statement, StatesOf
 from tongbao.wallet.transfers import Transferred
 from tongbao.wallet.types import (
+    HOLDER,
+    NUMBER,
     QUERIES,
     Arrival,
     Bank,
@@ -43,7 +47,6 @@ from tongbao.wallet.types import (
     BankTransfer,
     BankTransferKind,
     BillState,
-    LinkBankAccount,
     LinkedAccount,
     SettleBankTransfer,
     StartBankTransfer,
@@ -51,12 +54,7 @@ from tongbao.wallet.types import (
     UnlinkBankAccount,
 )
 
-BANKS: dict[str, dict[str, str]] = {"simbank": {"zh": "通宝模拟银行", "en": "Tongbao Simulated Bank"}}
-
 _LONGEST_RETRY_S = 300
-
-NUMBER = "bank_account.number"
-HOLDER = "bank_account.holder_name"
 
 
 class WalletService:
@@ -70,6 +68,7 @@ class WalletService:
         engine: Engine,
         pool: asyncpg.Pool,
         identity: IdentityService,
+        names: RealNameService,
         vault: Vault,
         bank: Bank,
         clock: Clock,
@@ -88,6 +87,7 @@ class WalletService:
         self.currency = currency
         self.zone = zone
         self.delayed = DelayedTransfers(engine, pool, clock)
+        self.links = BankLinks(engine, pool, identity, names, vault, bank, clock, currency)
         states = {
             **states,
             "transfer": self.delayed.states,
@@ -112,34 +112,6 @@ class WalletService:
         return amount
 
     # ── bank accounts ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def link_bank_account(
-        self, command_id: UUID, caller: Caller, bank: str, number: str, holder_name: str
-    ) -> LinkedAccount:
-        """Ask the bank whether number and name belong together, then link. Refuses `bank_unsupported`,
-        `bank_account_format`, `control_characters`, `bank_unavailable`; declines `bank_account_not_found`,
-        `bank_holder_mismatch`, `bank_account_linked`."""
-        number = number.replace(" ", "")
-        if bank not in BANKS:
-            raise Refusal(errors.BANK_UNSUPPORTED, supported=", ".join(sorted(BANKS)))
-        if not (12 <= len(number) <= 19 and number.isascii() and number.isdigit()):
-            raise Refusal(errors.BANK_ACCOUNT_FORMAT)
-        matches = await self._bank.holder_matches(number, plain(holder_name))
-        if matches is None:
-            raise Refusal(errors.BANK_ACCOUNT_NOT_FOUND)
-        if not matches:
-            raise Refusal(errors.BANK_HOLDER_MISMATCH)
-        customer_id = caller.principal_id
-        index = self._vault.index(NUMBER, number)
-        bank_account_id = named_id("bank account", str(customer_id), bank, index.hex())
-        command = LinkBankAccount(
-            command_id=command_id, customer_id=customer_id, bank_account_id=bank_account_id, bank=bank,
-            number=await self._vault.seal(customer_id, NUMBER, number),
-            holder_name=await self._vault.seal(customer_id, HOLDER, holder_name),
-            holder_index=self._vault.index(HOLDER, holder_name),
-        )  # fmt: skip
-        accepted(await self._engine.submit(command))
-        return (await self.bank_accounts_by_id([bank_account_id]))[bank_account_id]
 
     async def unlink_bank_account(self, caller: Caller, bank_account_id: UUID) -> None:
         """Declines `bank_account_unknown`."""

@@ -14,6 +14,10 @@ from tongbao.kernel.sql import Queries
 
 QUERIES = Queries("tongbao.wallet")
 
+#: Columns of personal data, as the vault knows them.
+NUMBER = "bank_account.number"
+HOLDER = "bank_account.holder_name"
+
 BankTransferState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED"]
 BankTransferKind = Literal["topup", "withdrawal"]
 Direction = Literal["in", "out"]
@@ -140,7 +144,8 @@ CUSTOMER: Relation[Principal] = Relation("principal", Principal, key=("principal
 
 
 class LinkBankAccount(Command, frozen=True, kw_only=True):
-    """Link a bank account whose holder the bank has confirmed. Its id is that of customer, bank and the number's index.
+    """Take over a bank account whose holder was verified elsewhere: those of a replay, of a simulation. No route makes it; who
+    links an account goes through `links`. Its id is that of customer, bank and the number's index.
 
     `holder_index` stands for the sealed name where two sendings are compared.
     """
@@ -240,6 +245,19 @@ class BankAnswer(msgspec.Struct, frozen=True):
     failure_code: str | None = None
 
 
+BankLinkAnswer = Literal["CODE_SENT", "WRONG_CODE", "LINKED", "REFUSED", "ENDED", "UNKNOWN"]
+
+
+class BankLinkQuestion(msgspec.Struct, frozen=True):
+    """The four elements by which a bank knows whose an account is, under the link's reference. `phone`: E.164."""
+
+    reference: str
+    account_number: str
+    holder_name: str
+    document_number: str
+    phone: str
+
+
 class Bank(Protocol):
     """The bank as the wallet needs it; `app/registry.py` plugs a channel in.
 
@@ -255,8 +273,16 @@ class Bank(Protocol):
         """Ask what became of it."""
         ...
 
-    async def holder_matches(self, number: str, holder_name: str) -> bool | None:
-        """Does this account exist under this name? None: no such account. Refuses `bank_unavailable`."""
+    async def start_link(self, question: BankLinkQuestion) -> BankLinkAnswer:
+        """Ask whether an account is this person's; if so the bank sends its holder a code, once a reference."""
+        ...
+
+    async def confirm_link(self, reference: str, code: str) -> BankLinkAnswer:
+        """Show the code. After UNKNOWN it is not shown again: inquire."""
+        ...
+
+    async def inquire_link(self, reference: str) -> BankLinkAnswer:
+        """Ask what became of a link."""
         ...
 
     async def reserve_minor(self, currency: str) -> int:

@@ -4,6 +4,7 @@ import {
   type Arrival,
   type Balance,
   type BankAccount,
+  type BankLink,
   type BankTransfer,
   type Bill,
   type BillKind,
@@ -48,8 +49,11 @@ export const setPin = (key: string, body: { pin: string; password: string }): Pr
 
 export const getBalance = (signal?: AbortSignal): Promise<Balance> => client.get('/balance', { signal })
 export const getBankAccounts = (signal?: AbortSignal): Promise<Page<BankAccount>> => client.get('/bank-accounts', { signal, query: { limit: 50 } })
-export const linkBankAccount = (key: string, body: { bank: string; account_number: string; holder_name: string }): Promise<BankAccount> =>
-  client.post('/bank-accounts', { key, body, money: false })
+export const linkBankAccount = (key: string, body: { bank: string; account_number: string; phone?: string } & Agreed): Promise<BankLink> =>
+  client.post('/bank-accounts', { key, body, money: false, timeout: 20_000 })
+export const confirmBankLink = (key: string, id: string, code: string): Promise<BankLink> =>
+  client.post(`/bank-links/${at(id)}/confirm`, { key, body: { code }, money: false, timeout: 20_000 })
+export const getBankLink = (id: string): Promise<BankLink> => client.get(`/bank-links/${at(id)}`)
 export const removeBankAccount = (id: string): Promise<void> => client.delete(`/bank-accounts/${at(id)}`)
 
 export const topUp = (key: string, body: BankMove & Agreed): Promise<BankTransfer> => client.post('/topups', { key, body })

@@ -7,11 +7,12 @@ import fcntl
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
 import click
+import httpx
 import msgspec
 from rich.console import Console
 from rich.table import Table
@@ -19,8 +20,11 @@ from rich.table import Table
 from tongbao.app import frontends, logs, runtime, seed
 from tongbao.app.commands.serve import listening_socket
 from tongbao.app.settings import Settings
-from tongbao.app.stack import free_port, running
+from tongbao.app.stack import Stack, free_port, running
 from tongbao.channels.simulated.people import DEMO_PEOPLE
+
+#: How often the demonstration looks for messages to people's phones.
+_LOOK_S = 1.0
 
 
 @click.command("demo", help="Run the whole product with demonstration data, until Ctrl-C.")
@@ -84,17 +88,32 @@ async def _main(settings: Settings, console: Console, fresh: bool) -> None:
         up = await stack.__aenter__()
     try:
         console.print(_welcome(up.url, settings))
+        phones = asyncio.create_task(_phones(up, console))
         server = asyncio.create_task(up.servers[0].wait())
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.wait({server, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.is_set():
             raise RuntimeError("the server ended")
         server.cancel()
+        phones.cancel()
     finally:
         with console.status("stopping"):
             await stack.__aexit__(None, None, None)
             if embedded := runtime.embedded(settings):
                 await asyncio.to_thread(embedded.stop)
+
+
+async def _phones(up: Stack, console: Console) -> None:
+    """What arrives on people's phones, written here, since nobody of the demonstration has one: the codes above all."""
+    seen = 0
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        with suppress(httpx.HTTPError):
+            arrived = [(one.at, one.to, one.text) for one in await up.back_office.outbox()]
+            arrived += [(one.at, one.to, one.text) for one in await up.messages.outbox()]
+            for at, to, text in sorted(arrived)[seen:]:
+                console.print(f"{at.astimezone():%H:%M:%S} {to}: {text}", markup=False, highlight=False)
+            seen = max(seen, len(arrived))
 
 
 async def _bank_port(settings: Settings) -> int:

@@ -83,6 +83,7 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
     """What a round does: each says how many things it did."""
     return [
         ("bank_transfers", services.wallet.settle_due),
+        ("bank_links", services.wallet.links.settle_due),
         ("name_checks", services.names.settle_due),
         ("entity_checks", services.entities.settle_due),
         ("name_calendar", services.names.follow_calendar),

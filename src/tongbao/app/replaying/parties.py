@@ -20,8 +20,7 @@ from tongbao.merchants.types import NewStore, OpenMerchant
 from tongbao.payments.types import PayMerchant, payment_id_of
 from tongbao.security.keys import Keys, mac
 from tongbao.security.personal import Vault
-from tongbao.wallet.service import HOLDER, NUMBER
-from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankTransfer
+from tongbao.wallet.types import HOLDER, NUMBER, LinkBankAccount, SettleBankTransfer, StartBankTransfer
 
 #: All customers of a replay have this PIN; without a password nobody can log in as one of them.
 _PIN = "135791"

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from tongbao.app.asgi import open_services
 from tongbao.app.smoking.books import check_bank, check_chain, check_trial_balance
 from tongbao.app.smoking.cast import (
@@ -33,6 +35,7 @@ from tongbao.app.smoking.statements import check_receipt, check_shop_day, check_
 from tongbao.app.smoking.tally import MERCHANTS, Tally, yuan
 from tongbao.app.stack import Stack
 from tongbao.channels.api import DEMO_ACCOUNTS, Fault, Match
+from tongbao.channels.simulated.people import DEMO_PEOPLE
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.ids import new_id
 
@@ -105,14 +108,35 @@ class Story:
             same("PIN before it is set", session["customer"]["has_pin"], False)
             await person.client.post("pin", {"pin": PIN, "password": PASSWORD}, expect=204)
             same("PIN after it is set", (await person.client.get("me"))["has_pin"], True)
-            link = {"bank": "simbank", "account_number": person.account.number, "holder_name": person.name}
-            person.bank_account_id = (await person.client.post("bank-accounts", link))["bank_account_id"]
+            await self._known(person)
+            await self._link(person)
             done = await person.client.post("topups", self._bank_body(person, amount))
             same("top-up", (done["state"], done["amount"]), ("SUCCEEDED", yuan(amount)))
             self._tally.topped_up(person.login, amount, done["bank_transfer_id"])
             self._expect_bank_bill(person, "topup", "in", amount)
             await self._balance(person)
-        self._say(f"two people register, set PINs, link bank accounts, top up {yuan(TOPUP_A)} and {yuan(TOPUP_B)}")
+        self._say("two people register, set PINs, are verified, and link bank accounts by the code that the bank sends")
+        self._say(f"they top up {yuan(TOPUP_A)} and {yuan(TOPUP_B)}")
+
+    async def _known(self, person: Person) -> None:
+        """Their real name to the first level: no account is linked but under it."""
+        papers = next(one for one in DEMO_PEOPLE if one.card == person.account.number)
+        body = {"document": msgspec.to_builtins(papers.claim()), "wanted_level": 1, "phone": papers.phone}
+        known = await person.client.post("real-name", body, expect=200)
+        same("real name", (known["level"], known["state"]), (1, "VERIFIED"))
+
+    async def _link(self, person: Person) -> None:
+        """Their bank account, by the code that the bank sends to the phone it knows."""
+        wish = {"bank": "simbank", "account_number": person.account.number, "pin": PIN}
+        asked = await person.client.post("bank-accounts", wish)
+        same("link before the code", (asked["state"], asked["bank_account"]), ("SENT", None))
+        right = await self._stack.back_office.code_sent(f"+86{person.account.phone}")
+        path = f"bank-links/{asked['link_id']}/confirm"
+        wrong = await person.client.post(path, {"code": f"{(int(right) + 1) % 10**6:06d}"}, expect=200)
+        same("link after a wrong code", (wrong["state"], wrong["tries_left"]), ("SENT", asked["tries_left"] - 1))
+        done = await person.client.post(path, {"code": right}, expect=200)
+        same("link after the right code", done["state"], "LINKED")
+        person.bank_account_id = done["bank_account"]["bank_account_id"]
 
     # ── what they do ────────────────────────────────────────────────────────────────────────────────────────────────
 

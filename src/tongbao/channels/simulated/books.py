@@ -105,11 +105,14 @@ class Books:
         with self._transaction():
             return self._reserve_minor(currency)
 
-    def open_account(self, holder_name: str, phone: str, balance_minor: int, currency: str = "CNY") -> Account:
+    def open_account(
+        self, holder_name: str, phone: str, balance_minor: int, currency: str = "CNY", document_number: str = ""
+    ) -> Account:
         """Open a customer's account under the next free number, with a first balance from the bank's capital."""
         with self._transaction() as now:
             (opened,) = self._known_row("account_count", prefix="6222025")
-            account = Account(account_number("5", opened), holder_name, phone, currency, balance_minor)
+            number = account_number("5", opened)
+            account = Account(number, holder_name, phone, currency, balance_minor, document_number=document_number)
             self._open(account, now)
             return account
 
@@ -209,6 +212,7 @@ class Books:
     def _own_account(self, kind: str, currency: str) -> str:
         number = f"{kind}-{currency}"
         row = {"number": number, "kind": kind.lower(), "holder_name": kind, "phone": "", "currency": currency, "state": "open"}
+        row["document_number"] = ""
         self._db.execute(_SQL["account_open"], row)
         return number
 

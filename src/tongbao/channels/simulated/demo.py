@@ -3,7 +3,7 @@
 6222020000000007   张小明        CNY 1,000,000.00
 6222020000000015   李雨桐        CNY 1,000,000.00
 6222020000000023   Alice Chen    CNY 1,000,000.00
-… 97 more like them, numbered in order
+… 97 more like them, numbered in order, each with the document that `people` tells of
 6222029000000008   空小白        CNY 0.00            every debit fails: insufficient_funds
 6222029000000016   Carol Closed  closed              every transfer fails: account_closed
 """
@@ -11,6 +11,9 @@
 from __future__ import annotations
 
 import random
+from datetime import date, timedelta
+
+from stdnum.cn import ric
 
 from tongbao.channels.simulated.rules import Account, luhn_digit
 
@@ -47,11 +50,35 @@ def _generated(seed: int, count: int, taken: set[str]) -> list[tuple[str, str]]:
     return people
 
 
+def eighteen(head: str, born: date, order: int) -> str:
+    """A number of 18 digits with its check digit. `order`: three digits, odd for men."""
+    body = f"{head}{born:%Y%m%d}{order:03d}"
+    return body + ric.calc_check_digit(body + "0")
+
+
+def born_on(index: int) -> date:
+    """When the holder of the `index`-th account was born."""
+    return date(1970, 1, 1) + timedelta(days=index * 137 % 11_000 + 5_000)
+
+
+def is_visitor(index: int, name: str) -> bool:
+    """Whether the holder of the `index`-th account is known by a passport."""
+    return name.isascii() and index % 9 == 5
+
+
+def document_number(index: int, name: str) -> str:
+    """The number of the holder's document: of a resident, of a foreigner who lives here, of a visitor."""
+    if is_visitor(index, name):
+        return f"P{index:07d}A"
+    return eighteen("931840" if name.isascii() else "330106", born_on(index), index * 7 % 800)
+
+
 def demo_accounts(seed: int = 0) -> tuple[Account, ...]:
     """The hundred ordinary accounts. The seed changes the names of all but the first three; numbers and phones never change."""
     people = [*_FIXED, *_generated(seed, 100 - len(_FIXED), {name for name, _ in _FIXED})]
     return tuple(
-        Account(account_number("0", index), name, phone, "CNY", DEMO_BALANCE_MINOR) for index, (name, phone) in enumerate(people)
+        Account(account_number("0", index), name, phone, "CNY", DEMO_BALANCE_MINOR, document_number=document_number(index, name))
+        for index, (name, phone) in enumerate(people)
     )
 
 

@@ -16,6 +16,9 @@ the plan that matches a request applies, and only that one.
     pending_then_success   "processing"; decided `delay_ms` later                  –
     pending_then_failure   "processing"; failed with `code` `delay_ms` later       –
     lost_inquiry           –                                                       connection closed without a reply
+
+A link of an account ("link": asked for, confirmed or inquired about) meets the kinds that an inquiry meets, but the last; where
+an answer is lost the bank has done what it was asked.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ import msgspec
 
 from tongbao.channels.wire import BankCode
 
-Operation = Literal["submit", "inquire"]
+Operation = Literal["submit", "inquire", "link"]
 FaultKind = Literal[
     "delay", "timeout_before", "late_arrival", "lost_answer", "duplicate_delivery", "refuse", "server_error_before",
     "server_error_after", "garbage_answer", "pending_then_success", "pending_then_failure", "lost_inquiry",
@@ -73,7 +76,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def applies(self, operation: Operation, reference: str, account_number: str | None, amount_minor: int | None) -> bool:
         """Whether this request is one of those meant. An inquiry about an unknown reference has no account and no amount."""
-        if self.kind in (_INQUIRE_ONLY if operation == "submit" else _SUBMIT_ONLY):
+        if (operation != "submit" and self.kind in _SUBMIT_ONLY) or (operation != "inquire" and self.kind in _INQUIRE_ONLY):
             return False
         wanted = self.match
         return (

@@ -3,12 +3,14 @@ same key as a bearer token, and is how tests and the sandbox open accounts and o
 
     POST   /v1/transfers                 debit or credit, idempotent by reference; 409 for another body
     GET    /v1/transfers/{reference}     what became of it; 404 when never heard of
-    POST   /v1/accounts/verify           does this account belong to that name
+    POST   /v1/links                     is this account that person's? sends its holder a code; idempotent by reference
+    POST   /v1/links/{reference}/confirm the code;  GET /v1/links/{reference}  what became of it
     GET    /v1/accounts/{number}         the account, with its balance
     GET    /v1/reserve?currency=CNY      our reserve account
     GET    /v1/statement?date=YYYY-MM-DD our reserve account's movements on a UTC day, one JSON object a line
     GET    /health
-    POST   /admin/accounts               {holder_name, phone, balance_minor, currency?} -> the account, 201
+    POST   /admin/accounts               {holder_name, phone, balance_minor, currency?, document_number?} -> the account, 201
+    GET    /admin/outbox?to=…            the codes that were sent to phones, the latest first
     POST   /admin/accounts/{number}/close, /admin/accounts/{number}/reopen
     POST   /admin/faults                 a `faults.Fault` -> {id}, 201;  GET lists what is left, DELETE clears
     GET    /admin/audit                  {"problems": []} as long as the books add up
@@ -20,7 +22,7 @@ import asyncio
 import hmac
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,9 +33,9 @@ from litestar.types import ASGIApp
 from tongbao.channels.simulated.books import Books, Malformed, Processing, ReferenceConflict
 from tongbao.channels.simulated.door import AnyRequest, Door, silence
 from tongbao.channels.simulated.faults import Fault, FaultPlan
-from tongbao.channels.simulated.rules import Account, masked_name, same_name
-from tongbao.channels.types import AccountCheck, BankRequest
-from tongbao.channels.wire import Problem, ReserveReport, TransferReport, VerifyRequest
+from tongbao.channels.simulated.links import LinkConflict, Links, ShortMessage
+from tongbao.channels.types import BankRequest, LinkRequest
+from tongbao.channels.wire import LinkCode, LinkReport, Problem, ReserveReport, TransferReport
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.money import CURRENCIES, MAX_AMOUNT_MINOR
 
@@ -46,6 +48,7 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: str
     balance_minor: int = 0
     currency: str = "CNY"
+    document_number: str = ""
 
 
 class Bank(Door):
@@ -54,6 +57,7 @@ class Bank(Door):
     def __init__(self, books: Books, plan: FaultPlan, *, key: str, clock: Clock | None = None) -> None:
         super().__init__(key, clock or SystemClock())
         self.plan = plan
+        self.links = Links()
         self.late: set[asyncio.Task[object]] = set()
         self._books = books
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="books")
@@ -61,6 +65,10 @@ class Bank(Door):
     async def books(self, work: Callable[[Books], T]) -> T:
         """Do `work` on the books, one after another, away from the event loop (each commit waits for the disk)."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._books)
+
+    def now(self) -> datetime:
+        """The bank's time, in UTC."""
+        return self._clock.now()
 
     def close(self) -> None:
         """Let the work in hand finish, then close the books."""
@@ -100,14 +108,30 @@ def create_app(bank: Bank) -> Litestar:
         answer = bank.answer(request, 200, known) if known else bank.answer(request, 404, Problem("no_such_transfer"))
         return await _spoil(bank, request, fault, answer)
 
-    @post("/v1/accounts/verify", status_code=200)
-    async def verify(request: AnyRequest) -> Answer:
-        try:
-            wanted = msgspec.json.decode(await bank.authenticate(request), type=VerifyRequest)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+    @post("/v1/links", status_code=200)
+    async def start_link(request: AnyRequest) -> Answer:
+        wanted = _decoded(await bank.authenticate(request), LinkRequest)
+        if wanted is None:
             return bank.answer(request, 400, Problem("malformed"))
         account = await bank.books(lambda books: books.account(wanted.account_number))
-        return bank.answer(request, 200, check_account(account, wanted.holder_name))
+        try:
+            return await _linking(
+                bank, request, wanted.reference, lambda: bank.links.start(wanted, account, bank.now()), wanted.account_number
+            )
+        except LinkConflict:
+            return bank.answer(request, 409, Problem("reference_conflict"))
+
+    @post("/v1/links/{reference:str}/confirm", status_code=200)
+    async def confirm_link(request: AnyRequest, reference: str) -> Answer:
+        given = _decoded(await bank.authenticate(request), LinkCode)
+        if given is None:
+            return bank.answer(request, 400, Problem("malformed"))
+        return await _linking(bank, request, reference, lambda: bank.links.confirm(reference, given.code, bank.now()))
+
+    @get("/v1/links/{reference:str}")
+    async def inquire_link(request: AnyRequest, reference: str) -> Answer:
+        await bank.authenticate(request)
+        return await _linking(bank, request, reference, lambda: bank.links.report(reference, bank.now()))
 
     @get("/v1/accounts/{number:str}")
     async def account(request: AnyRequest, number: str) -> Answer:
@@ -141,12 +165,12 @@ def create_app(bank: Bank) -> Litestar:
     @post("/admin/accounts")
     async def open_account(request: AnyRequest) -> Response[Any]:
         only_with_key(request)
-        wanted = _admin_body(await request.body(), NewAccount)
+        wanted = _decoded(await request.body(), NewAccount)
         if wanted is None or not wanted.holder_name.strip() or wanted.currency not in CURRENCIES:
             return Response(Problem("malformed"), status_code=400)
         if not 0 <= wanted.balance_minor <= MAX_AMOUNT_MINOR:
             return Response(Problem("malformed"), status_code=400)
-        values = (wanted.holder_name, wanted.phone, wanted.balance_minor, wanted.currency)
+        values = (wanted.holder_name, wanted.phone, wanted.balance_minor, wanted.currency, wanted.document_number)
         return Response(await bank.books(lambda books: books.open_account(*values)), status_code=201)
 
     @post("/admin/accounts/{number:str}/{act:str}", status_code=200)
@@ -157,10 +181,15 @@ def create_app(bank: Bank) -> Litestar:
         changed = await bank.books(lambda books: books.set_account_open(number, act == "reopen"))
         return Response(changed or Problem("no_such_account"), status_code=200 if changed else 404)
 
+    @get("/admin/outbox")
+    async def outbox(request: AnyRequest, to: str = "") -> list[ShortMessage]:
+        only_with_key(request)
+        return bank.links.sent(to)
+
     @post("/admin/faults")
     async def add_fault(request: AnyRequest) -> Response[Any]:
         only_with_key(request)
-        fault = _admin_body(await request.body(), Fault)
+        fault = _decoded(await request.body(), Fault)
         if fault is None:
             return Response(Problem("malformed"), status_code=400)
         return Response({"id": bank.plan.add(fault)}, status_code=201)
@@ -188,8 +217,8 @@ def create_app(bank: Bank) -> Litestar:
 
     return Litestar(
         route_handlers=[
-            submit, inquire, verify, account, reserve, statement, health,
-            open_account, set_account, add_fault, list_faults, clear_faults, audit,
+            submit, inquire, start_link, confirm_link, inquire_link, account, reserve, statement, health,
+            open_account, outbox, set_account, add_fault, list_faults, clear_faults, audit,
         ],
         on_shutdown=[close],
         request_max_body_size=64 * 1024,
@@ -198,11 +227,14 @@ def create_app(bank: Bank) -> Litestar:
     )  # fmt: skip
 
 
-def check_account(account: Account | None, holder_name: str) -> AccountCheck:
-    """What the bank says of an account and a name; a closed account counts as not found."""
-    if account is None or account.state == "closed":
-        return AccountCheck(False, False, "")
-    return AccountCheck(True, same_name(account.holder_name, holder_name), masked_name(account.holder_name))
+async def _linking(
+    bank: Bank, request: AnyRequest, reference: str, work: Callable[[], LinkReport], account_number: str | None = None
+) -> Answer:
+    """Do what the fault leaves to be done about a link, then answer as it lets us. Raises `LinkConflict`."""
+    fault = bank.plan.next("link", reference, account_number)
+    if fault and fault.kind in ("timeout_before", "server_error_before"):
+        return await _spoil(bank, request, fault, None)
+    return await _spoil(bank, request, fault, bank.answer(request, 200, work()))
 
 
 async def _submit(bank: Bank, request: AnyRequest, wanted: BankRequest, fault: Fault | None) -> Answer:
@@ -256,7 +288,7 @@ async def _spoil(bank: Bank, request: AnyRequest, fault: Fault | None, answer: R
     return answer
 
 
-def _admin_body(body: bytes, shape: type[T]) -> T | None:
+def _decoded(body: bytes, shape: type[T]) -> T | None:
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError):

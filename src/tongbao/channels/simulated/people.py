@@ -14,14 +14,14 @@ The first residents, and the foreigner that guides speak of:
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import msgspec
-from stdnum.cn import ric, uscc
+from stdnum.cn import uscc
 
-from tongbao.channels.simulated.demo import DEMO_ACCOUNTS, account_number
+from tongbao.channels.simulated.demo import DEMO_ACCOUNTS, account_number, born_on, eighteen, is_visitor
 from tongbao.identity.realname.channels import Registry
-from tongbao.identity.realname.documents import DocumentKind
+from tongbao.identity.realname.documents import Claim, DocumentKind
 from tongbao.identity.realname.mrz import mrz_of
 
 
@@ -50,6 +50,14 @@ class DemoPerson(msgspec.Struct, frozen=True):
     expires_on: date = date(2035, 6, 30)
     issued_on: date = date(2025, 7, 1)
 
+    def claim(self) -> Claim:
+        """The document as its bearer fills it in."""
+        foreign = self.name.isascii()
+        return Claim(
+            kind=self.kind, number=self.number, name="" if foreign else self.name, name_latin=self.name if foreign else "",
+            nationality=self.nationality, issued_on=self.issued_on, expires_on=self.expires_on, mrz=self.mrz,
+        )  # fmt: skip
+
 
 class DemoCompany(msgspec.Struct, frozen=True):
     """A company, and who answers for it."""
@@ -59,25 +67,15 @@ class DemoCompany(msgspec.Struct, frozen=True):
     legal_person: DemoPerson
 
 
-def eighteen(head: str, born: date, order: int) -> str:
-    """A number of 18 digits with its check digit. `order`: three digits, odd for men."""
-    body = f"{head}{born:%Y%m%d}{order:03d}"
-    return body + ric.calc_check_digit(body + "0")
-
-
 def _person(index: int) -> DemoPerson:
-    account = DEMO_ACCOUNTS[index]
-    phone = f"+86{account.phone}"
-    born = date(1970, 1, 1) + timedelta(days=index * 137 % 11_000 + 5_000)
-    if not account.holder_name.isascii():
-        number = eighteen("330106", born, index * 7 % 800)
-        return DemoPerson("resident_id", number, account.holder_name, phone, account.number, born, "CHN")
-    name = account.holder_name.upper()
-    if index % 9 == 5:
-        number = f"P{index:07d}A"
+    account, born = DEMO_ACCOUNTS[index], born_on(index)
+    phone, number, name = f"+86{account.phone}", account.document_number, account.holder_name
+    if not name.isascii():
+        return DemoPerson("resident_id", number, name, phone, account.number, born, "CHN")
+    name = name.upper()
+    if is_visitor(index, account.holder_name):
         mrz = mrz_of(number, name, "USA", born, "F", date(2035, 6, 30))
         return DemoPerson("passport", number, name, phone, account.number, born, "USA", mrz)
-    number = eighteen("931840", born, index * 7 % 800)
     return DemoPerson("permanent_residence", number, name, phone, account.number, born, "USA")
 
 

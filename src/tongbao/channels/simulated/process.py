@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import msgspec
 from tongbao.channels.simulated.bank import KEY_VARIABLE
 from tongbao.channels.simulated.faults import Fault
 from tongbao.channels.simulated.knowledge import RegistryFault
+from tongbao.channels.simulated.links import ShortMessage
 from tongbao.channels.simulated.people import Known
 from tongbao.channels.simulated.registries import KEY_VARIABLE as REGISTRIES_KEY
 from tongbao.channels.simulated.rules import Account
@@ -125,9 +127,12 @@ class BackOffice:
     def __init__(self, url: str, *, key: str) -> None:
         self._client = httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, trust_env=False, timeout=10.0)
 
-    async def open_account(self, holder_name: str, phone: str, balance_minor: int, currency: str = "CNY") -> Account:
+    async def open_account(
+        self, holder_name: str, phone: str, balance_minor: int, currency: str = "CNY", document_number: str = ""
+    ) -> Account:
         """Open a customer's account with a first balance."""
         body = {"holder_name": holder_name, "phone": phone, "balance_minor": balance_minor, "currency": currency}
+        body["document_number"] = document_number
         return msgspec.convert(await self._call("POST", "/admin/accounts", body), Account)
 
     async def close_account(self, number: str) -> Account:
@@ -137,6 +142,18 @@ class BackOffice:
     async def reopen_account(self, number: str) -> Account:
         """Open a closed account again."""
         return msgspec.convert(await self._call("POST", f"/admin/accounts/{number}/reopen"), Account)
+
+    async def outbox(self, to: str = "") -> list[ShortMessage]:
+        """What the bank sent to phones (E.164), the latest first: the codes by which accounts are linked."""
+        response = await self._client.get("/admin/outbox", params={"to": to})
+        return msgspec.json.decode(response.raise_for_status().content, type=list[ShortMessage])
+
+    async def code_sent(self, to: str) -> str:
+        """The code of the last message to a phone. Raises LookupError where none was sent."""
+        for message in await self.outbox(to):
+            if found := re.search(r"\b\d{6}\b", message.text):
+                return found[0]
+        raise LookupError(to)
 
     async def add_fault(self, fault: Fault) -> int:
         """Order a fault; answers its number."""

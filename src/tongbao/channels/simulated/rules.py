@@ -20,7 +20,7 @@ _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A customer's account at the bank."""
+    """A customer's account at the bank. `phone`, `document_number`: as the holder left them with the bank."""
 
     number: str
     holder_name: str
@@ -28,6 +28,7 @@ class Account(msgspec.Struct, frozen=True):
     currency: str
     balance_minor: int
     state: Literal["open", "closed"] = "open"
+    document_number: str = ""
 
 
 def malformed(request: BankRequest) -> bool:
@@ -62,13 +63,6 @@ def judge(request: BankRequest, account: Account | None, *, reserve_minor: int, 
 def same_name(left: str, right: str) -> bool:
     """Names agree when they differ only in case, width and spacing."""
     return _folded(left) == _folded(right)
-
-
-def masked_name(name: str) -> str:
-    """What a bank shows of a name: "*小明" for Chinese, "A**** C***" for others."""
-    if any("\u4e00" <= letter <= "\u9fff" for letter in name):
-        return "*" + name[1:]
-    return " ".join(word[0] + "*" * (len(word) - 1) for word in name.split())
 
 
 def luhn_digit(body: str) -> str:

@@ -112,7 +112,7 @@ class RealNameService:
         """
         document = read(claim, self.today)
         person = await self._identity.person(caller.principal_id)
-        phone = _phone(phone) if phone else (person.login if person.login.startswith("+") else "")
+        phone = normal_phone(phone) if phone else (person.login if person.login.startswith("+") else "")
         card = _card(card)
         file = msgspec.json.encode(File(document, phone)).decode()
         former = await self.real_name(caller.principal_id)
@@ -321,7 +321,7 @@ def _decoded(text: str) -> File | None:
     return msgspec.json.decode(text, type=File) if text else None
 
 
-def _phone(text: str) -> str:
+def normal_phone(text: str) -> str:
     """E.164. Refuses `phone_form`."""
     try:
         normal = normal_login(text)

@@ -13,6 +13,32 @@ create table bank_account (
 );
 create index bank_account_by_customer on bank_account (customer_id, bank_account_id);
 
+-- The last link a customer asked for, and how far it has come.
+create table bank_link (
+    customer_id     uuid        not null,
+    link_id         uuid        not null,
+    bank_account_id uuid        not null,
+    bank            text        not null,
+    number          bytea       not null,
+    holder_name     bytea       not null,
+    question        bytea       not null,
+    attempt         bigint      not null,
+    state           text        not null,
+    wrong           bigint      not null,
+    tries           bigint      not null,
+    ask_at          timestamptz,
+    day             date        not null,
+    asked           bigint      not null,
+    started_at      timestamptz not null,
+    finished_at     timestamptz,
+    seal            bytea       not null,
+    constraint bank_link_pk primary key (customer_id),
+    constraint bank_link_state check (state in ('ASKED', 'SENT', 'CHECKING', 'LINKED', 'REFUSED', 'ENDED')),
+    constraint bank_link_asks check ((ask_at is not null) = (state in ('ASKED', 'CHECKING'))),
+    constraint bank_link_ended check ((finished_at is not null) = (state in ('LINKED', 'REFUSED', 'ENDED')))
+);
+create index bank_link_due on bank_link (ask_at) where ask_at is not null;
+
 create table bank_transfer (
     bank_transfer_id uuid        not null,
     customer_id      uuid        not null,
@@ -93,6 +119,9 @@ create index bill_by_batch on bill using brin (bill_id) with (pages_per_range = 
 -- what is internal (C1), what is not personal (none). Sealed: encrypted under the person's own key.
 comment on table bank_account is
     'C2 sealed: number, holder_name; C2: bank; C1: bank_account_id, customer_id; none: linked_at, unlinked_at, seal';
+comment on table bank_link is
+    'C2 sealed: number, holder_name, question; C2: bank; C1: customer_id, link_id, bank_account_id; none: attempt, state, wrong,
+     tries, ask_at, day, asked, started_at, finished_at, seal';
 comment on table bank_transfer is
     'C2: amount_minor, bank_reference, failure_code; C1: bank_transfer_id, customer_id, bank_account_id; none: kind, state,
      currency, attempts, next_attempt_at, created_at, finished_at, counted, seal';

@@ -9,6 +9,18 @@ order by bank_account_id desc limit $3;
 select bank_account_id, customer_id, bank, number, holder_name, linked_at, unlinked_at from bank_account
 where bank_account_id = any($1::uuid[]);
 
+-- name: bank_link
+-- A customer's last link, if it is this one. $1 customer, $2 link.
+select customer_id, link_id, bank_account_id, bank, number, holder_name, question, attempt, state, wrong, tries, ask_at, day,
+       asked, started_at, finished_at
+from bank_link where customer_id = $1 and link_id = $2;
+
+-- name: bank_links_due
+-- Links whose answer is missing and whose turn has come. $1 now, $2 limit.
+select customer_id, link_id, bank_account_id, bank, number, holder_name, question, attempt, state, wrong, tries, ask_at, day,
+       asked, started_at, finished_at
+from bank_link where ask_at <= $1 order by ask_at limit $2;
+
 -- name: bank_transfer
 -- One transfer. $1 id.
 select bank_transfer_id, customer_id, bank_account_id, kind, state, amount_minor, currency, attempts, next_attempt_at,

@@ -113,6 +113,7 @@ const words = defineMessages(
     alert_recovered: '账户已恢复',
     alert_takeover_reported: '已按你的要求停止付款',
     alert_large_payment: '一笔大额付款',
+    alert_bank_linked: '绑定了一张银行卡',
     alertNew: '新',
 
     certificateTitle: '数字证书',
@@ -246,6 +247,7 @@ const words = defineMessages(
     alert_recovered: 'The account was recovered',
     alert_takeover_reported: 'Payments were stopped, as you asked',
     alert_large_payment: 'A large payment',
+    alert_bank_linked: 'A bank card was linked',
     alertNew: 'New',
 
     certificateTitle: 'Certificate',

@@ -1,13 +1,14 @@
 -- name: schema
 -- The bank's books. Money is integer minor units; times are ISO 8601 in UTC to the microsecond, so they sort as text.
 create table if not exists accounts (
-    number        text primary key,
-    kind          text not null check (kind in ('customer', 'reserve', 'capital')),
-    holder_name   text not null,
-    phone         text not null,
-    currency      text not null,
-    balance_minor integer not null,
-    state         text not null default 'open' check (state in ('open', 'closed')),
+    number          text primary key,
+    kind            text not null check (kind in ('customer', 'reserve', 'capital')),
+    holder_name     text not null,
+    phone           text not null,
+    document_number text not null,
+    currency        text not null,
+    balance_minor   integer not null,
+    state           text not null default 'open' check (state in ('open', 'closed')),
     -- Only the bank's own capital, from which first balances come, may go below zero.
     constraint balance_not_negative check (kind = 'capital' or balance_minor >= 0)
 ) strict;
@@ -55,16 +56,17 @@ create trigger if not exists entries_never_vanish before delete on entries begin
 
 -- name: account_by_number
 -- One account of a customer. :number.
-select number, holder_name, phone, currency, balance_minor, state from accounts where number = :number and kind = 'customer';
+select number, holder_name, phone, currency, balance_minor, state, document_number from accounts where number = :number and kind = 'customer';
 
 -- name: balance_by_number
 -- The balance of any account. :number.
 select balance_minor from accounts where number = :number;
 
 -- name: account_open
--- Open an account with nothing on it; does nothing when the number is taken. :number :kind :holder_name :phone :currency :state.
-insert into accounts (number, kind, holder_name, phone, currency, balance_minor, state)
-values (:number, :kind, :holder_name, :phone, :currency, 0, :state)
+-- Open an account with nothing on it; does nothing when the number is taken. :number :kind :holder_name :phone :document_number
+-- :currency :state.
+insert into accounts (number, kind, holder_name, phone, document_number, currency, balance_minor, state)
+values (:number, :kind, :holder_name, :phone, :document_number, :currency, 0, :state)
 on conflict (number) do nothing;
 
 -- name: account_set_state
