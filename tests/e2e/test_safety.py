@@ -205,6 +205,7 @@ def test_a_bank_card_is_linked_under_ones_own_name_by_the_code_that_the_bank_sen
     fill(phone, "bank-number", person.bank_number)
     tap(phone, "bank-submit")
     enter_pin(phone)
+    expect(phone.get_by_test_id("bank-code")).to_be_visible()
     right = product.bank_code(person)
     fill(phone, "bank-code", f"{(int(right) + 1) % 10**6:06d}")
     tap(phone, "bank-confirm")
