@@ -59,9 +59,8 @@ from tongbao.kernel.money import Money
 from tongbao.privacy.erasure import GRACE
 from tongbao.privacy.retention import brought_back
 from tongbao.security.envelopes import Identity
-from tongbao.wallet.service import HOLDER
-from tongbao.wallet.service import NUMBER as BANK_NUMBER
-from tongbao.wallet.types import LinkBankAccount
+from tongbao.wallet.types import HOLDER, LinkBankAccount
+from tongbao.wallet.types import NUMBER as BANK_NUMBER
 
 __all__ = ["settings"]
 
