@@ -14,7 +14,9 @@ import pytest_asyncio
 
 from tests.http.conftest import a_town
 from tests.http.names import anybody, start
+from tests.http.test_credentials import added
 from tests.http.town import PIN, Person, Town, key, ok, refused
+from tests.support.authenticator import Authenticator, on_the_wire, read
 from tongbao.kernel.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -107,8 +109,20 @@ async def test_a_limit_of_ones_own_holds_on_every_server_at_once(island: Town) -
     there = payer.elsewhere(island.there)
     refused(await there.post("/v1/wallet/transfers", sending(island.cat, "1.00")), 422, "limit_reached")
     refused(await payer.put("/v1/wallet/limits/own", {"limits": {"daily_count": 5}}), 422, "stronger_confirmation_needed")
+    await raised_by_passkey(payer)
     refused(await payer.put("/v1/wallet/limits/own", {"limits": {"nothing": 5}}), 404, "limit_unknown")
     refused(await payer.put("/v1/wallet/limits/own", {"limits": {"daily_count": "5.00"}}), 400, "limit_format")
+
+
+async def raised_by_passkey(payer: Person) -> None:
+    """What was shown is what is raised, tomorrow: not to another number."""
+    phone, under, path = Authenticator(), key(), "/v1/wallet/limits/own"
+    ok(await added(payer, phone), status=201)
+    act = {"request_key": under, "act": "own_limits", "counterparty_id": payer.customer_id, "detail": "daily_count=5"}
+    challenge = ok(await payer.post("/v1/wallet/acts/challenge", act))["challenge"]
+    agreed = {"confirmation": {"kind": "passkey", **on_the_wire(phone.answers(read(challenge)))}}
+    refused(await payer.put(path, {"limits": {"daily_count": 6}, **agreed}, key=under), 401, "challenge_wrong")
+    assert ok(await payer.put(path, {"limits": {"daily_count": 5}, **agreed}, key=under))["coming_from"] is not None
 
 
 async def test_a_merchants_cap_is_set_by_who_may_and_holds(island: Town) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import jsonschema_rs
 import pytest
 
+from tests.http.test_credentials import added
 from tests.http.town import PASSWORD, PIN, WRONG_PIN, Person, Town, key, ok, refused, session_of
+from tests.support.authenticator import Authenticator, on_the_wire, read
 from tongbao.app.asgi import open_services
 from tongbao.kernel.ids import named_id
 
@@ -218,3 +221,27 @@ async def test_who_looked_is_told_to_whom_it_was_about(town: Town) -> None:
     assert [(each["by_masked"], each["roles"]) for each in rest] == [("l***", ["compliance"])]
     other = await town.customer("Not looked at")
     assert ok(await other.get("/v1/wallet/privacy/accesses"))["items"] == []
+
+
+async def test_what_a_passkey_agreed_to_is_done_and_nothing_else(town: Town) -> None:
+    """A copy, an erasure and raised limits are the customer's own acts: each is confirmed by itself."""
+    who, phone = await town.customer("Passkey's"), Authenticator()
+    ok(await added(who, phone), status=201)
+    copy, erasure = "/v1/wallet/privacy/copy", "/v1/wallet/privacy/erasure"
+
+    async def agreed(act: str, under: str) -> dict[str, Any]:
+        wish = {"request_key": under, "act": act, "counterparty_id": who.customer_id}
+        challenge = ok(await who.post("/v1/wallet/acts/challenge", wish))
+        assert f"act {act}\nto {who.customer_id}\n" in challenge["text"] and "amount" not in challenge["text"]
+        return {"confirmation": {"kind": "passkey", **on_the_wire(phone.answers(read(challenge["challenge"])))}}
+
+    under = key()
+    for_a_copy = await agreed("take_copy", under)
+    refused(await who.post(erasure, for_a_copy, key=under), 401, "challenge_wrong")
+    refused(await who.post(copy, for_a_copy, key=key()), 401, "challenge_wrong")
+    refused(await who.post(copy, {**for_a_copy, "pin": PIN}, key=under), 400, "confirmation_format")
+    refused(await who.post(copy, {}, key=under), 400, "confirmation_format")
+    answer = await who.post(copy, for_a_copy, key=under)
+    assert answer.status_code == 200 and json.loads(answer.content)["data"]["passkeys"][0]["name"] == "手机"
+    under = key()
+    assert ok(await who.post(erasure, await agreed("request_erasure", under), key=under))["state"] == "REQUESTED"

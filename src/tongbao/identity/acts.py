@@ -18,6 +18,7 @@ Source: PSD2 RTS (EU) 2018/389, Art. 5 (dynamic linking), for the idea.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -29,7 +30,12 @@ from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor
 from tongbao.security.keys import mac
 
-ActKind = Literal["pay_order", "pay_merchant", "transfer", "topup", "withdrawal", "agree_guardian", "link_bank"]
+ActKind = Literal[
+    "pay_order", "pay_merchant", "transfer", "topup", "withdrawal", "agree_guardian", "link_bank",
+    "take_copy", "request_erasure", "own_limits",
+]  # fmt: skip
+#: Acts of a customer's own about which no sum is said.
+WITHOUT_SUM = frozenset[ActKind](("take_copy", "request_erasure", "own_limits"))
 
 #: How long a challenge may be answered.
 CHALLENGE_LIVES = timedelta(minutes=5)
@@ -43,6 +49,9 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     Two acts move none. A guardian's consent is towards the minor, its amount the cap of one payment and its `detail` that of a
     day, both 0.00 or empty where there is none. A bank account to be linked has no id yet: it is the customer's own act, of 0.00,
     and its `detail` the account's number.
+
+    Of a copy, an erasure and own limits no sum is said at all: they are the customer's own acts, and the `detail` of limits is
+    what each becomes (`limits_detail`).
     """
 
     kind: ActKind
@@ -52,12 +61,17 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     detail: str = ""
 
 
+def limits_detail(wishes: Mapping[str, str | int | None]) -> str:
+    """Limits of one's own as an act names them: "daily_amount=500.00,daily_count=", by name; empty: none."""
+    return ",".join(f"{name}={'' if wish is None else wish}" for name, wish in sorted(wishes.items()))
+
+
 def act_text(customer_id: UUID, session_id: UUID, command_id: UUID, act: Act) -> str:
     """The act, written out."""
+    of = "" if act.kind in WITHOUT_SUM else f"amount {format_minor(act.amount_minor, act.currency)} {act.currency}\n"
     return (
         f"Tongbao act 1\ncustomer {customer_id}\nsession {session_id}\nrequest {command_id}\nact {act.kind}\n"
-        f"to {act.counterparty_id}\namount {format_minor(act.amount_minor, act.currency)} {act.currency}\n"
-        + (f"detail {act.detail}\n" if act.detail else "")
+        f"to {act.counterparty_id}\n{of}" + (f"detail {act.detail}\n" if act.detail else "")
     )
 
 

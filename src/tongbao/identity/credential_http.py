@@ -38,14 +38,15 @@ class ActBody(web.Request, frozen=True, kw_only=True):
     """What is to be confirmed. `request_key`: the Idempotency-Key of the act. `counterparty_id`: the order, the merchant
     of a printed code, the customer or the bank account; of a guardian's consent the minor, with the cap of one payment as amount
     and that of a day as `detail`, empty where there is none; of a bank account to be linked the customer, with its number as
-    `detail`."""
+    `detail`; of a copy, an erasure or own limits the customer, without a sum, and what each limit becomes as `detail`
+    ("daily_amount=500.00,daily_count=", by name)."""
 
     request_key: Annotated[str, msgspec.Meta(max_length=64)]
     act: ActKind
     counterparty_id: Text
-    currency: Text
+    currency: Text = ""
     amount: Text = ""
-    detail: Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[0-9.]*$")] = ""
+    detail: Annotated[str, msgspec.Meta(max_length=2400, pattern=r"^[0-9A-Za-z_.,=-]*$")] = ""
 
 
 class ActChallenge(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ import structlog
 
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity import errors
-from tongbao.identity.acts import Act
+from tongbao.identity.acts import Act, ActKind
 from tongbao.identity.binding import binding_of, proves, written
 from tongbao.identity.codes import CodeUse
 from tongbao.identity.devices import NAME as DEVICE_NAME
@@ -523,6 +523,11 @@ def _check_password(password: str) -> None:
 def trying_in(caller: Caller) -> Trying:
     """Where a session tries a password: on its device."""
     return on_device(caller.device_id or caller.session_id or caller.principal_id)
+
+
+def own_act(kind: ActKind, customer: Caller, detail: str = "") -> Act:
+    """An act of a customer's own, about which no sum is said."""
+    return Act(kind, customer.principal_id, 0, "", detail)
 
 
 def command_id_for(caller: Caller, key: str) -> UUID:

@@ -12,7 +12,8 @@ import msgspec
 from litestar import get, post
 from litestar.response import Stream
 
-from tongbao.identity.service import Caller, IdentityService, command_id_for
+from tongbao.identity.service import Caller, IdentityService, command_id_for, own_act
+from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.operators.api import OperatorService, looks_at
 from tongbao.privacy.copies import SCHEMA_ID
@@ -24,13 +25,13 @@ from tongbao.privacy.erasures import ErasureService, ErasureState
 from tongbao.wallet.rules import wallet_of
 from tongbao.wallet.service import WalletService
 
-Pin = Annotated[str, msgspec.Meta(max_length=32)]
+
+class CopyBody(ConfirmedBody, frozen=True, kw_only=True):
+    """The customer's confirmation."""
 
 
-class PinOnlyBody(web.Request, frozen=True, kw_only=True):
-    """The customer's payment PIN."""
-
-    pin: Pin
+class ErasureBody(ConfirmedBody, frozen=True, kw_only=True):
+    """The customer's confirmation."""
 
 
 class CorrectionBody(web.Request, frozen=True, kw_only=True):
@@ -127,12 +128,13 @@ def _erasure(found: ErasureState) -> ErasureAnswer:
 
 @post("/v1/wallet/privacy/copy", tags=["Privacy"], status_code=200, media_type="application/octet-stream")
 async def take_copy(
-    customer: Caller, data: PinOnlyBody, identity: IdentityService, privacy_data: PrivacyData, key: web.IdempotencyKey
+    customer: Caller, data: CopyBody, identity: IdentityService, privacy_data: PrivacyData, key: web.IdempotencyKey
 ) -> Stream:
     """Everything that is held about the customer, as one JSON file (its schema: /v1/schemas/portable-copy.json), written as it is
-    read. Each file is confirmed anew with the PIN: the same key does not answer a second one."""
-    confirmation = identity.by_pin(customer, data.pin)
-    pieces = await privacy_data.copy(command_id_for(customer, key), customer, confirmation)
+    read. Each file is confirmed anew: the same key does not answer a second one."""
+    command_id = command_id_for(customer, key)
+    confirmation = await identity.confirmation(customer, data.given(), command_id, own_act("take_copy", customer))
+    pieces = await privacy_data.copy(command_id, customer, confirmation)
     begun = await anext(pieces, b"")  # whatever refuses does so before the first byte is sent
     headers = {"Content-Disposition": 'attachment; filename="tongbao-copy.json"', "Cache-Control": "no-store"}
     return Stream(_all(begun, pieces), media_type="application/octet-stream", headers=headers)
@@ -182,11 +184,12 @@ async def erasure(customer: Caller, erasures: ErasureService) -> ErasureAnswer:
 
 @post("/v1/wallet/privacy/erasure", tags=["Privacy"], status_code=200)
 async def request_erasure(
-    customer: Caller, data: PinOnlyBody, identity: IdentityService, erasures: ErasureService, key: web.IdempotencyKey
+    customer: Caller, data: ErasureBody, identity: IdentityService, erasures: ErasureService, key: web.IdempotencyKey
 ) -> ErasureAnswer:
     """Have the account closed for ever, seven days from now. Until then the wallet works, and one may change one's mind."""
-    confirmation = identity.by_pin(customer, data.pin)
-    return _erasure(await erasures.request(command_id_for(customer, key), customer.principal_id, confirmation))
+    command_id = command_id_for(customer, key)
+    confirmation = await identity.confirmation(customer, data.given(), command_id, own_act("request_erasure", customer))
+    return _erasure(await erasures.request(command_id, customer.principal_id, confirmation))
 
 
 @post("/v1/wallet/privacy/erasure/cancel", tags=["Privacy"], status_code=200)

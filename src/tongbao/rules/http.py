@@ -8,7 +8,9 @@ from typing import Annotated
 import msgspec
 from litestar import get, put
 
-from tongbao.identity.service import Caller, IdentityService, command_id_for
+from tongbao.identity.acts import limits_detail
+from tongbao.identity.service import Caller, IdentityService, command_id_for, own_act
+from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.rules.explain import LimitLine
 from tongbao.rules.rules import CapsSet
@@ -26,11 +28,10 @@ class LimitsAnswer(msgspec.Struct, frozen=True):
     items: list[LimitLine]
 
 
-class OwnLimitsBody(web.Request, frozen=True, kw_only=True):
-    """Caps to change, by the names that stand in `cap` of the limits. `pin` only where one is raised or taken away."""
+class OwnLimitsBody(ConfirmedBody, frozen=True, kw_only=True):
+    """Caps to change, by the names that stand in `cap` of the limits. Confirmed only where one is raised or taken away."""
 
     limits: Caps
-    pin: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
 
 class OwnLimitsAnswer(msgspec.Struct, frozen=True):
@@ -50,10 +51,13 @@ async def limits(customer: Caller, law: LawService) -> LimitsAnswer:
 async def set_own_limits(
     customer: Caller, data: OwnLimitsBody, law: LawService, identity: IdentityService, key: web.IdempotencyKey
 ) -> OwnLimitsAnswer:
-    """Choose limits of one's own. Lowering holds at once and takes no PIN; raising takes a confirmation of medium strength and
-    holds after 24 hours, at once if confirmed strongly."""
-    confirmation = identity.by_pin(customer, data.pin) if data.pin is not None else None
-    done: CapsSet = await law.set_own(command_id_for(customer, key), customer, data.limits, confirmation)
+    """Choose limits of one's own. Lowering holds at once, unconfirmed; raising takes a confirmation of medium strength and holds
+    after 24 hours, at once if confirmed strongly."""
+    command_id, confirmation = command_id_for(customer, key), None
+    if data.pin is not None or data.confirmation is not None:
+        act = own_act("own_limits", customer, limits_detail(data.limits))
+        confirmation = await identity.confirmation(customer, data.given(), command_id, act)
+    done: CapsSet = await law.set_own(command_id, customer, data.limits, confirmation)
     return OwnLimitsAnswer(done.coming_from, await law.limits(customer.principal_id))
 
 

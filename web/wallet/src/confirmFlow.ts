@@ -26,6 +26,9 @@ export type Act = Omit<ActAsked, 'request_key'>
 /** How a person agreed, as the body of the act carries it. */
 export type Agreed = { pin: string } | { confirmation: PasskeyProof | SignatureProof }
 
+/** An act that is the person's own and of no sum. */
+export const ownAct = (act: Act['act'], detail = ''): Act | undefined => (me.value ? { act, counterparty_id: me.value.customer_id, detail } : undefined)
+
 export interface ConfirmFlow {
   phase: Ref<Phase>
   way: Ref<Way>

@@ -39,7 +39,7 @@ export type PaymentRefund = Schemas['RefundLine']
 export type Scan = Schemas['OrderScan'] | Schemas['StaticScan'] | Schemas['ForeignScan']
 export type ForeignCode = Schemas['ForeignScan']['code']
 
-export type ActAsked = Omit<Schemas['ActBody'], 'detail'> & { detail?: string }
+export type ActAsked = Pick<Schemas['ActBody'], 'request_key' | 'act' | 'counterparty_id'> & Partial<Pick<Schemas['ActBody'], 'amount' | 'currency' | 'detail'>>
 export type ActChallenge = Schemas['ActChallenge']
 export type PasskeyProof = Schemas['PasskeyBody']
 export type SignatureProof = Schemas['CertificateBody']
