@@ -19,6 +19,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -267,7 +268,7 @@ class Engine:
             else:
                 batch.first[command_id] = waiting
                 fresh.append(waiting)
-        await self._know((key for waiting in fresh for key in waiting.keys), batch)
+        await self._know(chain.from_iterable(waiting.keys for waiting in fresh), batch)
         if batch.epoch == self._epoch:
 
             async def fetch(key: Key) -> bool:
@@ -288,8 +289,7 @@ class Engine:
     def _close_ahead(self, batch: _Batch) -> None:
         """From here on the next batch is decided upon this one, although it is not committed yet."""
         work = batch.work
-        self._seals.find(work.changed(), work.seals)
-        batch.changes = work.close()
+        batch.changes = work.close(self._seals.get)
         link = batch.changes.link
         self._remember(work.written, work.seals)
         self._rows.update(work.derived)
@@ -437,8 +437,7 @@ class Engine:
             await work.decide_all(fresh, fetch)
             if len(work):
                 await self._load(work.tallied(), session, work)
-                self._seals.find(work.changed(), work.seals)
-                batch.changes = work.close()
+                batch.changes = work.close(self._seals.get)
                 await session.save(batch.changes)
         if batch.changes is not None:
             self._remember(work.rows, work.seals)

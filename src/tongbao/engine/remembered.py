@@ -45,7 +45,8 @@ class Remembered(Generic[V]):
 
     def get(self, key: Any) -> V | None:
         """One value; None also where nothing is remembered."""
-        return self._young[key] if key in self._young else self._old.get(key)
+        value = self._young.get(key)
+        return value if value is not None else self._old.get(key)
 
     def update(self, values: Mapping[Any, V]) -> None:
         """Remember these."""

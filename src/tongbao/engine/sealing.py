@@ -16,7 +16,9 @@ pseudo-random function (Bertoni et al., "On the Security of the Keyed Sponge Con
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b, shake_128
+from struct import unpack
 from typing import Any
 
 from tongbao.engine.relation import Relation
@@ -36,15 +38,22 @@ class Sealer:
 
     def seal(self, relation: Relation[Any], encoded: bytes) -> bytes:
         """The seal of a row. The relation's name is part of it: a row fits in no other table."""
+        return self.seals(relation, (encoded,))[0]
+
+    def seals(self, relation: Relation[Any], several: Sequence[bytes]) -> list[bytes]:
+        """The seals of rows of one relation, in their order."""
         begun = self._begun.get(relation.name)
         if begun is None:
             begun = self._keyed.copy()
             begun.update(relation.tag)
             self._begun[relation.name] = begun
-        state = begun.copy()
-        state.update(encoded)
-        digest: bytes = state.digest()
-        return digest
+        begin = begun.copy
+        made: list[bytes] = []
+        for encoded in several:
+            state = begin()
+            state.update(encoded)
+            made.append(state.digest())
+        return made
 
     def blinds(self, command: bytes, count: int) -> bytes:
         """The blinds of a command's first `count` rows, in the chain's order: row i has bytes 16 i to 16 i + 16.
@@ -57,14 +66,11 @@ class Sealer:
         return stream.digest(BLIND_BYTES * count)
 
 
-def added(total: int, seal: bytes) -> int:
-    """A sum of seals with one more."""
-    return (total + int.from_bytes(seal, "big")) % _MODULUS
-
-
-def removed(total: int, seal: bytes) -> int:
-    """A sum of seals with one fewer."""
-    return (total - int.from_bytes(seal, "big")) % _MODULUS
+def sum_of(seals: Sequence[bytes]) -> int:
+    """Seals added up, each as a number of 128 bits."""
+    halves: tuple[int, ...] = unpack(f">{2 * len(seals)}Q", b"".join(seals))
+    high, low = sum(halves[::2]), sum(halves[1::2])
+    return (high << 64) + low
 
 
 def sum_text(total: int) -> str:

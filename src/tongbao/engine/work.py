@@ -13,7 +13,7 @@ import structlog
 
 from tongbao.engine import chain
 from tongbao.engine.relation import Relation
-from tongbao.engine.sealing import Sealer, added, removed, sum_text
+from tongbao.engine.sealing import Sealer, sum_of, sum_text
 from tongbao.engine.store import Changes, Head, Rows
 from tongbao.engine.types import (
     EVENT_BITS,
@@ -214,40 +214,35 @@ class Work:
         """The rows that the tallies need, which are to be put in before `close`."""
         return [Key(relation, key) for relation, key in self._tallies]
 
-    def changed(self) -> list[Key]:
-        """Existing rows that will be written, whose seals are to be put in before `close` if they are at hand."""
-        return [key for key, before in self._before.items() if before is not None]
-
-    def close(self) -> Changes:
-        """Add up the tallies, seal the rows that changed, and link it all to what was before."""
+    def close(self, known: Callable[[Key], bytes | None]) -> Changes:
+        """Add up the tallies, seal the rows that changed, and link it all to what was before. `known`: seals at hand of rows as
+        they were, besides those in `seals`."""
         for (relation, key), sums in self._tallies.items():
             self._count(Key(relation, key), sums)
+        groups: dict[tuple[Relation[Any], bool], list[Key]] = {}
+        gone: dict[Relation[Any], list[Any]] = {}
+        former: dict[str, list[bytes]] = {}
+        for key, row in self.written.items():
+            before = self._before[key]
+            if before is not None:
+                former.setdefault(key[0].name, []).append(
+                    self.seals.get(key) or known(key) or self._sealer.seal(key[0], key[0].encode(before))
+                )
+            if row is not None:
+                groups.setdefault((key[0], before is None), []).append(key)
+            elif before is not None:
+                gone.setdefault(key[0], []).append(key[1])
         inserted: dict[Relation[Any], Rows] = {}
         updated: dict[Relation[Any], Rows] = {}
-        gone: dict[Relation[Any], list[Any]] = {}
-        grew: dict[str, int] = {}
-        for key, row in self.written.items():
-            relation = key[0]
-            before = self._before[key]
-            if row is None:
-                if before is not None:
-                    gone.setdefault(relation, []).append(key[1])
-                    grew[relation.name] = removed(grew.get(relation.name, 0), self._seal_of(key, before))
-                continue
-            group = inserted if before is None else updated
-            into = group.get(relation)
-            if into is None:
-                into = group[relation] = Rows([], [], [])
-            encoded = relation.encode(row)
-            seal = self._sealer.seal(relation, encoded)
-            total = added(grew.get(relation.name, 0), seal)
-            if before is not None:
-                total = removed(total, self._seal_of(key, before))
-            grew[relation.name] = total
-            self.seals[key] = seal
-            into.rows.append(row)
-            into.encoded.append(encoded)
-            into.seals.append(seal)
+        made: dict[str, list[bytes]] = {}
+        for (relation, is_new), keys in groups.items():
+            rows = [self.written[key] for key in keys]
+            encoded = _encoded(relation, rows)
+            sealed = self._sealer.seals(relation, encoded)
+            self.seals.update(zip(keys, sealed, strict=True))
+            (inserted if is_new else updated)[relation] = Rows(rows, encoded, sealed)
+            made.setdefault(relation.name, []).extend(sealed)
+        grew = {name: sum_of(made.get(name, ())) - sum_of(former.get(name, ())) for name in {**made, **former}}
         seals = _encode({name: sum_text(total) for name, total in grew.items()}).decode()
         link = chain.link(
             self._sealer,
@@ -260,10 +255,6 @@ class Work:
             self.now,
         )
         return Changes(inserted, updated, self.appended, gone, self.derived, link)
-
-    def _seal_of(self, key: Key, before: Any) -> bytes:
-        """The seal of a row as it was before the batch."""
-        return self.seals.get(key) or self._sealer.seal(key[0], key[0].encode(before))
 
     def _count(self, key: Key, sums: list[int]) -> None:
         relation = key.relation
