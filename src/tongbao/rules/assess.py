@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,13 +17,12 @@ from tongbao.identity.standing import STANDING, reasons
 from tongbao.kernel.money import format_minor
 from tongbao.ledger.api import ACCOUNT
 from tongbao.rules import errors
-from tongbao.rules.book import Book, Check, Plan, Shape, Short, book_of
+from tongbao.rules.book import Book, Check, Plan, Shape, book_of
 from tongbao.rules.counting import Counts, brought_to, counted_text, counts_of, own_caps, packed
 from tongbao.rules.days import Today, due, midnight, period_ends
 from tongbao.rules.pack import DEBITS, Rule
 from tongbao.rules.types import CURRENT, DUTY, RULEBOOK, USAGE, Act, Duty, OwnCaps, Usage
 
-_BOOK_KEY = Key(RULEBOOK, CURRENT)
 #: Factors that stand for each strength, the least first.
 _LEAST: tuple[Factors, ...] = (KNOWLEDGE | POSSESSION, KNOWLEDGE | POSSESSION | SIGNATURE)
 _HIGHEST_LEVEL = 3
@@ -47,18 +45,7 @@ _Judged = tuple[Rule | None, int, Plan]
 
 def law_keys(customer_id: UUID, *others: UUID) -> list[Key]:
     """The rows `assess` and `weigh` need: of the customer, and of the other subjects that the act names."""
-    return [*_customer_keys(customer_id), *map(_usage_key, others)] if others else [*_customer_keys(customer_id)]
-
-
-@lru_cache(maxsize=50_000)
-def _customer_keys(customer_id: UUID) -> tuple[Key, Key, Key]:
-    # Asked for in every payment: a key is found faster where it is the very one that was put there.
-    return _BOOK_KEY, Key(STANDING, customer_id), Key(USAGE, customer_id)
-
-
-@lru_cache(maxsize=20_000)
-def _usage_key(subject_id: UUID) -> Key:
-    return Key(USAGE, subject_id)
+    return [Key(RULEBOOK, CURRENT), Key(STANDING, customer_id), *(Key(USAGE, each) for each in (customer_id, *others))]
 
 
 def assess(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | None:
@@ -99,7 +86,7 @@ def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined 
     if act.currency != book.currency:
         return Declined(errors.CURRENCY_NOT_COVERED)
     shape: tuple[Any, ...]
-    opened: datetime | None = None
+    opened = shared = None
     if standing is None:
         shape = (act.kind, act.method, act.factors, 0, False, False, False, act.flags, act.tier)
     else:
@@ -107,26 +94,44 @@ def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined 
         shape = (
             act.kind, act.method, act.factors, standing.level, standing.visitor, standing.minor, cooling, act.flags, act.tier
         )  # fmt: skip
-        opened = standing.opened_at
+        opened, shared = standing.opened_at, standing.subject_id
     today = book.today(now)
-    asked = _Asked(act, shape, customer_id, now, today)
-    shared = None if standing is None else standing.subject_id
-    if shared is None:
-        answer = _judged_for(view, book, asked, "customer", customer_id, None, opened)
-    else:
-        answer = _judged_among_several(view, book, asked, shared, opened)
-    if isinstance(answer, Declined):
-        return answer
+    answer: Declined | _Judged | None
+    answer = _judged_in_short(view, book, customer_id, shape, act.amount_minor, today) if shared is None else None
+    if answer is None:
+        asked = _Asked(act, shape, customer_id, now, today)
+        if shared is None:
+            answer = _judged_for(view, book, asked, "customer", customer_id, None, opened)
+        else:
+            answer = _judged_among_several(view, book, asked, shared, opened)
+        if isinstance(answer, Declined):
+            return answer
     # A merchant without caps is not counted, which spares the busiest act a row.
-    if act.merchant_id is not None and view.get(USAGE, act.merchant_id) is not None:
-        refused = _judged_for(view, book, asked, "merchant", act.merchant_id, None, None)
+    merchant_id, funding_id = act.merchant_id, act.funding_id
+    if merchant_id is not None and view.get(USAGE, merchant_id) is not None:
+        refused = _judged_for(view, book, _Asked(act, shape, customer_id, now, today), "merchant", merchant_id, None, None)
         if isinstance(refused, Declined):
             return refused
-    if act.funding_id is not None:
-        refused = _judged_for(view, book, asked, "funding_source", act.funding_id, None, None)
+    if funding_id is not None:
+        refused = _judged_for(view, book, _Asked(act, shape, customer_id, now, today), "funding_source", funding_id, None, None)
         if isinstance(refused, Declined):
             return refused
     return answer
+
+
+def _judged_in_short(
+    view: View, book: Book, customer_id: UUID, shape: tuple[Any, ...], amount_minor: int, today: Today
+) -> _Judged | None:
+    """As `_judged_for`, for the usual customer, who is counted alone, did something earlier today and has no caps of their own,
+    where nobody has anything to say; None if it takes a longer look."""
+    usage = view.get(USAGE, customer_id)
+    if usage is None or usage.own or usage.day != today.day:
+        return None
+    plan = book.common(shape, today.day)
+    if plan is None or plan.enter is None or (entered := plan.enter(usage.counts, amount_minor)) is None:
+        return None
+    view.put(USAGE, Usage(customer_id, usage.day, entered, usage.past, ""))
+    return None, usage.day, plan
 
 
 class _Asked(NamedTuple):
@@ -177,14 +182,12 @@ def _judged_for(
         else:
             day = usage.day
     own = own_caps(text if caps is None else caps)
-    common = own is None and scope == "customer"
-    plan = book.common(shape, now, today.day) if common else book.plan(scope, shape, own, now, today.day)
+    plan = book.plan(scope, shape, own, now, today.day)
     if plan.idle:
         return None
     amount = act.amount_minor
-    counts = counts_of(book, stored)
-    if plan.short is not None and _entered(plan.short, counts, amount):
-        view.put(USAGE, Usage(subject_id, day, packed(counts), past, text))
+    if plan.enter is not None and (entered := plan.enter(stored, amount)) is not None:
+        view.put(USAGE, Usage(subject_id, day, entered, past, text))
         return None, day, plan
     counts = counts_of(book, stored)
     for check in plan.checks:
@@ -213,23 +216,6 @@ def _judged_for(
         counts[slot] = 0
     view.put(USAGE, Usage(subject_id, day, packed(counts), past, text))
     return delay, day, plan
-
-
-def _entered(short: Short, counts: Counts, amount: int) -> bool:
-    """Count an act about which nobody has anything to say. If somebody has, the counters are left in disorder."""
-    if amount > short.single:
-        return False
-    for slot, most in short.sums:
-        total = counts[slot] + amount
-        if total > most:
-            return False
-        counts[slot] = total
-    for slot, most in short.numbers:
-        total = counts[slot] + 1
-        if total > most:
-            return False
-        counts[slot] = total
-    return True
 
 
 def _balances(

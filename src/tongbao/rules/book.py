@@ -6,7 +6,7 @@ decisions is only kept, never known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from tongbao.rules.types import OwnCaps, Rulebook
 #: Shapes of acts kept a rulebook; beyond it all are made anew.
 _MOST_PLANS = 20_000
 _NO_LIMIT = 2**63 - 1
+_HIGHEST_BIT = 1 << 63
 _OF_ACCOUNT = " of the account"
 _ORDER = {action: place for place, action in enumerate(SEVERITY)}
 
@@ -76,17 +77,12 @@ class Plan(NamedTuple):
     resets: tuple[int, ...]
     covers: tuple[Rule, ...]
     idle: bool
-    #: The same in short, for the acts about which nobody has anything to say, which are nearly all: every sum with the highest
-    #: that is passed over in silence, every number, and the highest single amount. None where it takes a longer look.
-    short: Short | None
+    #: The same in short, for the acts about which nobody has anything to say, which are nearly all: takes the counters as they
+    #: are stored and the amount, and gives the counters with the act; None if somebody has. None where it takes a longer look.
+    enter: Enter | None
 
 
-class Short(NamedTuple):
-    """`sums` and `numbers`: (slot, the highest it may come to before somebody has something to say)."""
-
-    sums: tuple[tuple[int, int], ...]
-    numbers: tuple[tuple[int, int], ...]
-    single: int
+Enter = Callable[[bytes, int], bytes | None]
 
 
 class Slot(NamedTuple):
@@ -251,7 +247,10 @@ class Book:
         if found is None:
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
+                self._common.clear()
             found = self._plans[key] = self._made(scope, Shape(*shape), caps or {}, day)  # type: ignore[arg-type]
+            if scope == "customer" and caps is None:
+                self._common[shape] = found
         return found
 
     def caps_now(self, own: OwnCaps, now: datetime, *, minor: bool) -> Mapping[str, int]:
@@ -262,15 +261,9 @@ class Book:
         chosen = {name: caps.get(name, self.defaults.get(name, most)) for name, most in own.guardian.items()}
         return {**caps, **{name: min(most, chosen[name]) for name, most in own.guardian.items()}}
 
-    def common(self, shape: tuple[object, ...], now: datetime, day: int) -> Plan:
-        """As `plan`, for a customer without caps of their own: most of them."""
-        if day == self._age and (found := self._common.get(shape)) is not None:
-            return found
-        found = self.plan("customer", shape, None, now, day)
-        if len(self._common) >= _MOST_PLANS:
-            self._common.clear()
-        self._common[shape] = found
-        return found
+    def common(self, shape: tuple[object, ...], day: int) -> Plan | None:
+        """What `plan` said of a customer without caps of their own; None if it was not asked today."""
+        return self._common.get(shape) if day == self._age else None
 
     def _made(self, scope: str, shape: Shape, caps: Mapping[str, int], day: int) -> Plan:
         rules = [rule for rule in self.in_force(day) if scope in scopes_of(rule)]
@@ -306,10 +299,10 @@ class Book:
         checks.sort(key=lambda check: (_ORDER[check.rule.action], -check.rule.precedence))
         by = {action: tuple(check for check in checks if check.rule.action == action) for action in SEVERITY}
         idle = not (checks or balances or amounts or counted or resets or covers)
-        short = None if balances or resets else _short(checks, amounts, counted)
+        enter = None if balances or resets else _in_short(checks, amounts, counted, len(self.slots))
         return Plan(
             by["refuse"] + by["challenge"], by["delay"], by["report"], tuple(balances), tuple(sorted(amounts)),
-            tuple(sorted(counted)), tuple(sorted(resets)), tuple(covers), idle, short,
+            tuple(sorted(counted)), tuple(sorted(resets)), tuple(covers), idle, enter,
         )  # fmt: skip
 
     def _balance(self, rule: Rule, slots: list[int], applies: bool, balances: list[BalanceCheck]) -> None:
@@ -338,19 +331,41 @@ class Book:
         return found
 
 
-def _short(checks: list[Check], amounts: set[int], counted: set[int]) -> Short | None:
-    """A plan in short; None if something is looked at that the act itself does not add to."""
-    sums, numbers, single = dict.fromkeys(amounts, _NO_LIMIT), dict.fromkeys(counted, _NO_LIMIT), _NO_LIMIT
+def _in_short(checks: list[Check], amounts: set[int], counted: set[int], slots: int) -> Enter | None:
+    """A plan in short; None if something is looked at that the act itself does not add to.
+
+    All counters are added to and compared at once, as one long number of 64 bits a counter, which takes a fifth of the time of a
+    loop. With the highest bit of each set, a limit less what was counted keeps that bit if, and only if, the limit is not passed:
+    no place borrows from the next one, because the amount alone is within every limit.
+    """
+    most = dict.fromkeys(amounts | counted, _NO_LIMIT)
+    single = _NO_LIMIT
     for check in checks:
         if check.slot < 0 and check.step == 0:
             single = min(single, check.most)
-        elif check.slot in sums and check.step == 0:
-            sums[check.slot] = min(sums[check.slot], check.most)
-        elif check.slot in numbers and check.step == 1:
-            numbers[check.slot] = min(numbers[check.slot], check.most)
+        elif (check.slot, check.step) in {(slot, 0) for slot in amounts} | {(slot, 1) for slot in counted}:
+            most[check.slot] = min(most[check.slot], check.most)
         else:
             return None
-    return Short(tuple(sorted(sums.items())), tuple(sorted(numbers.items())), single)
+    single = min([single, *(most[slot] for slot in amounts)])
+    if single < 0 or any(most[slot] < 1 for slot in counted):
+        return None
+    high = sum(_HIGHEST_BIT << 64 * slot for slot in range(slots))
+    room = high + sum(most.get(slot, _NO_LIMIT) << 64 * slot for slot in range(slots))
+    of_amount, of_number = (sum(1 << 64 * slot for slot in each) for each in (amounts, counted))
+    least = 8 * (max(most, default=-1) + 1)
+    from_bytes = int.from_bytes
+
+    def enter(stored: bytes, amount: int) -> bytes | None:
+        if amount > single:
+            return None
+        now = from_bytes(stored, "little") + amount * of_amount + of_number
+        if (room - now) & high != high:
+            return None
+        size = len(stored)
+        return now.to_bytes(size if size > least else least, "little")
+
+    return enter
 
 
 def scopes_of(rule: Rule) -> tuple[str, ...]:
