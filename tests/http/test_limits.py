@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -17,6 +18,7 @@ from tests.http.names import anybody, start
 from tests.http.test_credentials import added
 from tests.http.town import PIN, Person, Town, key, ok, refused
 from tests.support.authenticator import Authenticator, on_the_wire, read
+from tongbao.channels.simulated.people import DEMO_PEOPLE
 from tongbao.kernel.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,9 +42,14 @@ def sending(payee: Person, amount: str, **more: str) -> dict[str, str]:
     return {"payee_id": payee.customer_id, "amount": amount, "currency": "CNY", "pin": PIN, **more}
 
 
+#: Everybody's limits are their own: each is another of those whom the bank knows, ann and ben not among them.
+_PEOPLE = itertools.count(2)
+
+
 async def rich(town: Town, amount: str) -> Person:
     """A new customer who has brought so much from the bank."""
-    return await town.customer("张小明", bank=0, funds=amount)
+    number = next(_PEOPLE)
+    return await town.customer(DEMO_PEOPLE[number].name, bank=number, funds=amount)
 
 
 async def told(payer: Person, body: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ from tongbao.engine.api import Command, MemoryStore
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import AnswerState, Registry
 from tongbao.identity.realname.levels import LEVELS, POLICY, level_by_channels, retry_in
+from tongbao.identity.realname.rules import COUNTED_FOR
 from tongbao.identity.realname.types import (
     DOCUMENT_HOLDER,
     GUARDIANSHIP,
@@ -31,6 +32,7 @@ from tongbao.identity.realname.types import (
     DocumentHolder,
     EndGuardianship,
     FollowCalendar,
+    ForgetDocument,
     ProposeFaceToFace,
     RealName,
     RecordAnswer,
@@ -336,6 +338,47 @@ async def a_day_of_nobody(place: Town) -> Command:
     return FollowCalendar(command_id=place.id(), customer_id=await place.customer(), today=TODAY)
 
 
+async def left(place: Town) -> ForgetDocument:
+    """A document whose bearer has shown another one."""
+    customer = await known(place)
+    await place.happens(starting(customer, place, "B", former=("A", "")))
+    return ForgetDocument(command_id=place.id(), document_index=index("A"))
+
+
+@says("document_still_counts")
+async def forgetting_a_document_under_which_somebody_is_known(place: Town) -> Command:
+    await known(place)
+    place.clock.advance(COUNTED_FOR)
+    return ForgetDocument(command_id=place.id(), document_index=index("A"))
+
+
+@says("document_still_counts")
+async def forgetting_a_document_that_nobody_showed(place: Town) -> Command:
+    return ForgetDocument(command_id=place.id(), document_index=index("A"))
+
+
+@says("document_still_counts")
+async def forgetting_a_document_a_moment_too_early(place: Town) -> Command:
+    wish = await left(place)
+    place.clock.advance(COUNTED_FOR - timedelta(microseconds=1))
+    return wish
+
+
+@says("document_still_counts")
+async def forgetting_a_document_that_somebody_showed_again(place: Town) -> Command:
+    wish = await left(place)
+    await known(place)
+    place.clock.advance(COUNTED_FOR)
+    return wish
+
+
+@says("ok")
+async def forgetting_a_document_in_time(place: Town) -> Command:
+    wish = await left(place)
+    place.clock.advance(COUNTED_FOR)
+    return wish
+
+
 @says("not_a_minor")
 async def a_guardian_for_a_grown_up(place: Town) -> Command:
     return RequestGuardian(command_id=place.id(), minor_id=await known(place), guardian_id=await known(place, number="B"))
@@ -457,7 +500,7 @@ async def test_what_the_issuing_authority_denies_counts_for_nothing() -> None:
         assert the_standing(store, customer).level == 2
         assert await confirmed(place, customer, ("police",), state="MISMATCHED") == 0
         assert the_name(store, customer).state == "MISMATCHED"
-        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 0, None, customer)]
+        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 0, None, customer, NOON)]
 
 
 async def test_the_standing_tells_level_time_end_and_beginning() -> None:
@@ -537,7 +580,7 @@ async def test_a_renewed_document_keeps_the_level_and_another_number_begins_at_n
         assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 1, customer, customer)]
         await place.happens(starting(customer, place, "B", former=("A", "")))
         assert the_standing(store, customer).level == 0
-        assert rows(store, DOCUMENT_HOLDER)[0] == DocumentHolder(index("A"), 0, None, customer)
+        assert rows(store, DOCUMENT_HOLDER)[0] == DocumentHolder(index("A"), 0, None, customer, NOON)
         told = [(event.attempt, event.act, event.document) for event in rows(store, NAME_EVENT) if event.act == "started"]
         assert told == [(1, "started", b"sealed A"), (2, "started", b"sealed A"), (3, "started", b"sealed B")]
 

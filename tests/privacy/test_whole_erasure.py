@@ -1,7 +1,7 @@
 """Somebody who used all there is leaves: from then on the database holds neither what they told us nor an index of it.
 
 Two things stay on purpose. Whatever is sealed opens with the retention key alone. And the document's index stays in
-`document_holder`, because a limit of a year is a person's, not an account's: who registers again does not begin anew.
+`document_holder` for a year, because a limit is a person's, not an account's: who registers again does not begin anew.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from tongbao.identity.enrolment import login_index, name_index
 from tongbao.identity.passkeys import NAME as PASSKEY_NAME
 from tongbao.identity.passkeys import AddPasskey, passkey_id_of
 from tongbao.identity.realname.documents import Document
+from tongbao.identity.realname.rules import COUNTED_FOR
 from tongbao.identity.realname.types import (
     CONTENT_FIELD,
     DETAILS_FIELD,
@@ -206,6 +207,31 @@ async def test_nothing_of_somebody_who_used_all_there_is_stays_outside_the_envel
         assert said == {f"{registry}:MATCHED" for registry in FIVE}
         assert (data["bank_accounts"][0]["number"], data["bank_accounts"][0]["holder_name"]) == (BANK_CARD, NAME)
         assert (data["passkeys"], data["certificates"], data["wards"], data["guardian"]) == ([], [], [], [])
+
+
+async def test_a_document_is_recognised_for_as_long_as_a_limit_counts_and_then_forgotten(settings: Settings) -> None:
+    clock = VirtualClock(NOON)
+    async with scene(settings, clock) as place:
+        services, hers = place.services, await place.customer(NAME, PHONE)
+        await verified(place, hers)
+        await place.ask(hers)
+        clock.advance(GRACE)
+        assert await services.erasures.erase_due() == 1
+        again = await place.customer(NAME, PHONE)
+        await verified(place, again)
+        standing = await services.names.standing(again.principal.principal_id)
+        assert standing.subject_id == hers.principal.principal_id, "she is counted where she was counted before"
+        clock.advance(COUNTED_FOR)
+        assert await services.names.forget_documents() == 0, "somebody is known by it"
+        await place.ask(again)
+        clock.advance(GRACE)
+        assert await services.erasures.erase_due() == 1
+        clock.advance(COUNTED_FOR - timedelta(seconds=1))
+        assert await services.names.forget_documents() == 0
+        clock.advance(timedelta(seconds=1))
+        assert await services.names.forget_documents() == 1
+        assert not stands_in(services.vault.index(NUMBER_FIELD, f"resident_id {NUMBER}"), await dumped(settings.database_url))
+        assert (await services.audit.verify()).ok
 
 
 async def enrolling(place: Scene, customer_id: UUID) -> Command:

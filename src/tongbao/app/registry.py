@@ -89,6 +89,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *people.DECIDERS,
     *identity_rules.DECIDERS,
     *law.carrying(realname_rules.DECIDERS),
+    *realname_rules.FORGETTING,
     *guardian_rules.DECIDERS,
     *operator_rules.DECIDERS,
     *invitations.DECIDERS,

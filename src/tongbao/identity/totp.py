@@ -43,7 +43,7 @@ class Totp(msgspec.Struct, frozen=True, gc=False):
     recovery: bytes
 
 
-TOTP: Relation[Totp] = Relation("totp", Totp, key=("principal_id",), rank=129, marks=True)
+TOTP: Relation[Totp] = Relation("totp", Totp, key=("principal_id",), rank=129, marks=True, removable=True)
 
 
 class TotpUse(msgspec.Struct, frozen=True):

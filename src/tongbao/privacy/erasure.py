@@ -33,6 +33,7 @@ from tongbao.identity.realname.rules import forget_name, forgetting_keys
 from tongbao.identity.realname.types import GUARDIANSHIP
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.identity.standing import STANDING, Standing, standing_keys, standing_of, with_reason, without_reason
+from tongbao.identity.totp import TOTP
 from tongbao.identity.types import LOGIN, PIN, PRINCIPAL, SESSION, UNSAID, Confirmation
 from tongbao.ledger.accounts import close_account
 from tongbao.ledger.api import ACCOUNT, PlaceName, account_at, place_of
@@ -41,6 +42,7 @@ from tongbao.privacy import errors
 from tongbao.privacy.consents import consent_keys, withdraw
 from tongbao.privacy.purposes import ASKED, CATALOGUE
 from tongbao.security.people import PERSON_KEY
+from tongbao.wallet.links import BANK_LINK
 from tongbao.wallet.types import BANK_ACCOUNT
 
 ErasureState = Literal["REQUESTED", "CLOSING", "DONE", "FORGOTTEN", "WITHDRAWN"]
@@ -203,7 +205,7 @@ def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Dec
     for name in command.accounts:
         if obstacle := _close(view, command, name, now):
             return obstacle
-    if refusal := forget_name(view, customer_id, command.document_index, command.phone_index):
+    if refusal := forget_name(view, customer_id, command.document_index, command.phone_index, now):
         return refusal
     for minor_id in command.wards:
         guardianship = view.get(GUARDIANSHIP, minor_id)
@@ -220,6 +222,8 @@ def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Dec
     pin = view.get(PIN, customer_id)
     if pin is not None:
         view.put(PIN, replace(pin, mac=b""))
+    view.remove(TOTP, customer_id)
+    view.remove(BANK_LINK, customer_id)
     _end(view, customer_id, command.sessions, now)
     _remove(view, customer_id, command.passkeys, command.certificates)
     for device_id in command.devices:
@@ -323,6 +327,7 @@ def _complete_keys(command: CompleteErasure) -> list[Key]:
     customer_id = command.customer_id
     return [
         Key(ERASURE, customer_id), *standing_keys(customer_id), Key(PRINCIPAL, customer_id), Key(PIN, customer_id),
+        Key(TOTP, customer_id), Key(BANK_LINK, customer_id),
         Key(PERSON_KEY, customer_id), *consent_keys(customer_id, ASKED),
         *keys_of(ACCOUNT, [place_of(name).account_id for name in command.accounts]),
         Key(LOGIN, ("wallet", command.login_index)),

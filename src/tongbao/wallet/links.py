@@ -84,7 +84,7 @@ class BankLink(msgspec.Struct, frozen=True, gc=False):
         return self.started_at + LIVES
 
 
-BANK_LINK: Relation[BankLink] = Relation("bank_link", BankLink, key=("customer_id",), rank=305)
+BANK_LINK: Relation[BankLink] = Relation("bank_link", BankLink, key=("customer_id",), rank=305, removable=True)
 
 
 class StartBankLink(Command, frozen=True, kw_only=True):

@@ -87,6 +87,7 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("name_checks", services.names.settle_due),
         ("entity_checks", services.entities.settle_due),
         ("name_calendar", services.names.follow_calendar),
+        ("former_documents", services.names.forget_documents),
         ("delayed_transfers", services.wallet.delayed.deliver_due),
         ("messages", services.safety.send_due),
         ("locked_pins", services.safety.tell_locked_pins),

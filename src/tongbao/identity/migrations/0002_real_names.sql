@@ -61,10 +61,13 @@ create table document_holder (
     accounts       bigint not null,
     class_three_id uuid,
     subject_id     uuid,
+    let_go_at      timestamptz,
     seal           bytea  not null,
     constraint document_holder_pk primary key (document_index),
-    constraint document_holder_accounts check (accounts >= 0)
+    constraint document_holder_accounts check (accounts >= 0),
+    constraint document_holder_let_go check ((let_go_at is not null) = (accounts = 0))
 );
+create index document_holder_let_go on document_holder (let_go_at) where let_go_at is not null;
 
 -- One phone, one document.
 create table phone_holder (
@@ -117,7 +120,7 @@ comment on table name_check is
     'C2 sealed: details; C1: customer_id, registry, check_id, registry_reference, differing;
      none: attempt, state, tries, ask_at, asked_at, answered_at, seal';
 comment on table document_holder is
-    'C2: document_index; C1: class_three_id, subject_id; none: accounts, seal';
+    'C2: document_index; C1: class_three_id, subject_id; none: accounts, let_go_at, seal';
 comment on table phone_holder is
     'C2: phone_index, document_index; none: accounts, seal';
 comment on table guardianship is

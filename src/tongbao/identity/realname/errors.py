@@ -167,3 +167,6 @@ GUARDIANSHIP_EXISTS = decline(
     "There is a guardian already, who would have to end it first.",
     status=409,
 )
+DOCUMENT_STILL_COUNTS = decline(
+    "document_still_counts", "该证件的限额仍在累计期内。", "This document still counts for its bearer's limits.", status=409
+)

@@ -25,6 +25,7 @@ from tongbao.identity.realname.types import (
     Check,
     DocumentHolder,
     FollowCalendar,
+    ForgetDocument,
     NameEvent,
     PhoneHolder,
     ProposeFaceToFace,
@@ -36,6 +37,8 @@ from tongbao.identity.realname.types import (
 from tongbao.identity.standing import STANDING, Standing, standing_of, with_reason, without_reason
 from tongbao.identity.types import PRINCIPAL
 
+#: The longest that a limit of a person counts: a leap year. Until then somebody who registers again is recognised.
+COUNTED_FOR = timedelta(days=366)
 #: How long after the intent the janitor asks by itself: whoever wrote it down asks at once.
 _JANITOR_AFTER = timedelta(seconds=30)
 
@@ -79,7 +82,7 @@ def start_verification(command: StartVerification, view: View, now: datetime) ->
         return Declined(errors.PHONE_WITH_OTHER_DOCUMENT)
     same_number = former is not None and former.document_index == command.document_index
     if former is not None:
-        _let_go(view, former)
+        _let_go(view, former, now)
     carried = former.level if former is not None and same_number else 0
     real = RealName(
         command.customer_id, former.attempt + 1 if former else 1, "STARTED", command.document_kind, command.document,
@@ -182,7 +185,7 @@ def settle(view: View, real: RealName, now: datetime, today: date, act: str, det
     if level and not real.claimed:
         real = _claim(view, real)
     elif not level and real.claimed:
-        _let_go(view, real)
+        _let_go(view, real, now)
         real = replace(real, claimed=False)
     if level == 3 and not _take_class_three(view, real):
         level, held_back = 2, errors.CLASS_THREE_ELSEWHERE.name
@@ -238,7 +241,7 @@ def _phone_is_taken(view: View, phone_index: bytes, document_index: bytes) -> bo
 def _claim(view: View, real: RealName) -> RealName:
     """Count the account under its document, and, unless it is a minor's on their guardian's phone, under its phone."""
     document = view.get(DOCUMENT_HOLDER, real.document_index) or DocumentHolder(real.document_index, 0, None)
-    view.put(DOCUMENT_HOLDER, replace(document, accounts=document.accounts + 1))
+    view.put(DOCUMENT_HOLDER, replace(document, accounts=document.accounts + 1, let_go_at=None))
     if real.phone_index and not _phone_is_taken(view, real.phone_index, real.document_index):
         phone = view.get(PHONE_HOLDER, real.phone_index) or PhoneHolder(real.phone_index, real.document_index, 0)
         view.put(PHONE_HOLDER, replace(phone, document_index=real.document_index, accounts=phone.accounts + 1))
@@ -259,13 +262,14 @@ def _counted_with(view: View, real: RealName, standing: Standing) -> Standing:
     return replace(standing, subject_id=None if subject_id == standing.customer_id else subject_id)
 
 
-def _let_go(view: View, real: RealName) -> None:
+def _let_go(view: View, real: RealName, now: datetime) -> None:
     """The account counts no longer under its document and its phone."""
     if not real.claimed:
         return
     _leave_class_three(view, real)
     document = view.need(DOCUMENT_HOLDER, real.document_index)
-    view.put(DOCUMENT_HOLDER, replace(document, accounts=document.accounts - 1))
+    left = document.accounts - 1
+    view.put(DOCUMENT_HOLDER, replace(document, accounts=left, let_go_at=None if left else now))
     phone = view.get(PHONE_HOLDER, real.phone_index) if real.phone_index else None
     if phone is not None and phone.document_index == real.document_index and phone.accounts:
         if phone.accounts == 1:
@@ -289,7 +293,7 @@ def _leave_class_three(view: View, real: RealName) -> None:
         view.put(DOCUMENT_HOLDER, replace(document, class_three_id=None))
 
 
-def forget_name(view: View, customer_id: UUID, document_index: bytes, phone_index: bytes) -> Declined | None:
+def forget_name(view: View, customer_id: UUID, document_index: bytes, phone_index: bytes, now: datetime) -> Declined | None:
     """Nobody is known under this name any more: its row, what registries were still to be asked, and who answers for a minor are
     removed, document and phone are let go. What was verified, when and by whom stays in the events, sealed under the person's
     key. Declines `verification_changed`."""
@@ -297,7 +301,7 @@ def forget_name(view: View, customer_id: UUID, document_index: bytes, phone_inde
     if (real.document_index, real.phone_index) != (document_index, phone_index) if real else document_index or phone_index:
         return Declined(errors.VERIFICATION_CHANGED)
     if real is not None:
-        _let_go(view, real)
+        _let_go(view, real, now)
         view.remove(REAL_NAME, customer_id)
     for registry in CHANNELS:
         check = view.get(NAME_CHECK, (customer_id, registry))
@@ -442,6 +446,15 @@ def _settling_keys(command: RecordAnswer | ApproveFaceToFace) -> list[Key]:
     ]
 
 
+def forget_document(command: ForgetDocument, view: View, now: datetime) -> Decision:
+    """Declines `document_still_counts`: an account is held under it, or was within the longest time that a limit counts."""
+    document = view.get(DOCUMENT_HOLDER, command.document_index)
+    if document is None or document.let_go_at is None or now < document.let_go_at + COUNTED_FOR:
+        return Declined(errors.DOCUMENT_STILL_COUNTS)
+    view.remove(DOCUMENT_HOLDER, command.document_index)
+    return Accepted()
+
+
 DECIDERS = (
     Decider(StartVerification, _start_keys, start_verification, VerificationStarted),
     Decider(
@@ -457,3 +470,5 @@ DECIDERS = (
     Decider(ApproveFaceToFace, _settling_keys, approve_face_to_face, Settled),
     Decider(FollowCalendar, lambda command: _person_keys(command.customer_id), follow_calendar),
 )
+#: About nobody's account.
+FORGETTING = (Decider(ForgetDocument, lambda command: [Key(DOCUMENT_HOLDER, command.document_index)], forget_document),)

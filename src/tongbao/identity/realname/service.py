@@ -24,7 +24,7 @@ from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import CHANNELS, Answer, NameChannel, Question, Registry, channels_for
 from tongbao.identity.realname.documents import Claim, read
 from tongbao.identity.realname.levels import LEVELS, POLICY, denied, matched
-from tongbao.identity.realname.rules import Settled, VerificationStarted
+from tongbao.identity.realname.rules import COUNTED_FOR, Settled, VerificationStarted
 from tongbao.identity.realname.types import (
     CONTENT_FIELD,
     DETAILS_FIELD,
@@ -39,6 +39,7 @@ from tongbao.identity.realname.types import (
     DocumentHolder,
     File,
     FollowCalendar,
+    ForgetDocument,
     NameEvent,
     ProposeFaceToFace,
     RealName,
@@ -235,6 +236,14 @@ class RealNameService:
         for row in rows:
             command = FollowCalendar(command_id=new_id(self._clock.now()), customer_id=row["customer_id"], today=today)
             accepted(await self._engine.submit(command))
+        return len(rows)
+
+    async def forget_documents(self, limit: int = 100) -> int:
+        """Forget documents under which nobody has been known for as long as any limit counts; how many."""
+        rows = await self._pool.fetch(QUERIES["documents_to_forget"], self._clock.now() - COUNTED_FOR, limit)
+        for row in rows:
+            command = ForgetDocument(command_id=new_id(self._clock.now()), document_index=row["document_index"])
+            await self._engine.submit(command)  # declined only where somebody has come again meanwhile
         return len(rows)
 
     # ── face to face ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -104,12 +104,13 @@ class Check(msgspec.Struct, frozen=True, gc=False):
 class DocumentHolder(msgspec.Struct, frozen=True, gc=False):
     """How many accounts are held under a document, and which is its one account of Class III. `subject_id`: the customer who
     showed it first, with whom all of them are counted (`Standing.subject_id`); it stays when they are erased, so that nobody
-    begins anew by registering again."""
+    begins anew by registering again. `let_go_at`: since when no account is held under it."""
 
     document_index: bytes
     accounts: int
     class_three_id: UUID | None
     subject_id: UUID | None = None
+    let_go_at: datetime | None = None
 
 
 class PhoneHolder(msgspec.Struct, frozen=True, gc=False):
@@ -151,7 +152,9 @@ class NameEvent(msgspec.Struct, frozen=True, gc=False):
 
 REAL_NAME: Relation[RealName] = Relation("real_name", RealName, key=("customer_id",), rank=142, removable=True)
 NAME_CHECK: Relation[Check] = Relation("name_check", Check, key=("customer_id", "registry"), rank=143, removable=True)
-DOCUMENT_HOLDER: Relation[DocumentHolder] = Relation("document_holder", DocumentHolder, key=("document_index",), rank=144)
+DOCUMENT_HOLDER: Relation[DocumentHolder] = Relation(
+    "document_holder", DocumentHolder, key=("document_index",), rank=144, removable=True
+)
 PHONE_HOLDER: Relation[PhoneHolder] = Relation("phone_holder", PhoneHolder, key=("phone_index",), rank=145, removable=True)
 GUARDIANSHIP: Relation[Guardianship] = Relation("guardianship", Guardianship, key=("minor_id",), rank=146, removable=True)
 NAME_EVENT: Relation[NameEvent] = Relation("real_name_event", NameEvent, key=("event_id",), rank=147, append_only=True)
@@ -250,6 +253,13 @@ class FollowCalendar(Command, frozen=True, kw_only=True):
     kind = "identity.follow_calendar"
     customer_id: UUID
     today: date
+
+
+class ForgetDocument(Command, frozen=True, kw_only=True):
+    """Nobody has been known by this document for so long that no limit counts it any more: forget its index."""
+
+    kind = "identity.forget_document"
+    document_index: bytes
 
 
 class RequestGuardian(Command, frozen=True, kw_only=True):

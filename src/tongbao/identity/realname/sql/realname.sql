@@ -34,7 +34,11 @@ from standing where customer_id = $1;
 
 -- name: holder
 -- $1 document index.
-select document_index, accounts, class_three_id, subject_id from document_holder where document_index = $1;
+select document_index, accounts, class_three_id, subject_id, let_go_at from document_holder where document_index = $1;
+
+-- name: documents_to_forget
+-- Under which no account has been held since then. $1 moment, $2 limit.
+select document_index from document_holder where let_go_at <= $1 order by let_go_at limit $2;
 
 -- name: calendar_due
 -- Whom the day asks something for. $1 today, $2 documents that end up to this day are reminded of, $3 those that ended up to this
