@@ -20,6 +20,7 @@ from tests.support.authenticator import Authenticator
 from tongbao.app.asgi import application
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
+from tongbao.operators.permissions import permissions_of
 
 DOCUMENT = document(application(Settings()))
 AUDIENCES = ("wallet", "merchant", "console")
@@ -141,7 +142,7 @@ async def loot(town: Town) -> dict[str, Any]:
     too_much = {"payee_id": town.ben.customer_id, "amount": "90000.00", "currency": "CNY", "pin": PIN}
     assert (await town.ann.post("/v1/wallet/transfers", too_much, key=declined)).status_code == 422
     review = ok(await town.ann.post("/v1/wallet/privacy/reviews", {"request": declined, "wish": "看看"}), status=201)
-    _, child = await family(town)
+    parent, child = await family(town)
     later = {"payee_id": town.ben.customer_id, "amount": "1.00", "currency": "CNY", "pin": PIN, "arrival": "next_day"}
     sent = ok(await town.ann.post("/v1/wallet/transfers", later), status=201)["transfer_id"]
     ok(await town.ann.post(f"/v1/wallet/transfers/{sent}/cancel"))
@@ -151,7 +152,8 @@ async def loot(town: Town) -> dict[str, Any]:
     passkey = ok(await added(owner, authenticator), status=201)
     certificate = await enrolled(owner, authenticator)
     return {
-        "thief": thief, "rival": rival, "$bill": bill["bill_id"], "$bank_transfer": town.ann.bank_transfer_id,
+        "thief": thief, "rival": rival, "owner": owner, "parent": parent,
+        "$bill": bill["bill_id"], "$bank_transfer": town.ann.bank_transfer_id,
         "$bank_account": town.ann.bank_account_id, "$bank_link": town.ann.facts["bank_link_id"],
         "$session": town.ann.session_id, "$paid": paid["payment_id"],
         "$staff_session": str(await town.books.fetchval(
@@ -197,6 +199,68 @@ async def test_somebody_elses_is_not_found_and_stays_as_it_was(town: Town, loot:
         assert await town.moved() == before
         told = json.dumps(error["detail"], ensure_ascii=False)
         assert "张小明" not in told and "山前咖啡" not in told
+
+
+def of_ones_own() -> list[str]:
+    """Routes that show what is the caller's, told nothing of whose."""
+    return [
+        path
+        for path, item in DOCUMENT["paths"].items()
+        if path.startswith(("/v1/wallet", "/v1/merchant")) and "get" in item and "{" not in path and path not in _WITHOUT_END
+    ]
+
+
+#: A stream: what it tells, and to whom, is tests/http/test_events.py's.
+_WITHOUT_END = {"/v1/merchant/events"}
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("path", of_ones_own())
+async def test_what_is_shown_without_asking_for_it_by_name_is_ones_own(town: Town, loot: dict[str, Any], path: str) -> None:
+    """The owner finds their things there; whoever has no business with them finds none, by whatever is asked."""
+    who = loot["thief"] if path.startswith("/v1/wallet") else loot["rival"]
+    things = {name: value for name, value in loot.items() if name.startswith("$")}
+    for asked_for in ({}, {"limit": 100}, {"limit": 100, "q": loot["$number"]}):
+        answer = await who.get(path, **asked_for)
+        assert answer.status_code == 200 or answer.json()["error"]["code"] == "invalid_request", answer.text
+        assert [name for name, value in things.items() if value in answer.text] == []
+        assert "张小明" not in answer.text and "山前咖啡" not in answer.text
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_owners_find_there_what_nobody_else_does(town: Town, loot: dict[str, Any]) -> None:
+    """So that the test above looks for what is there to be found."""
+    seen = ""
+    for path in of_ones_own():
+        who = (town.ann, loot["owner"], loot["parent"]) if path.startswith("/v1/wallet") else (town.shop,)
+        for each in who:
+            seen += (await each.get(path, **({"limit": 100} if _listed(path) else {}))).text
+    hidden = {name for name, value in loot.items() if name.startswith("$") and value not in seen}
+    assert hidden <= {"$staff_session", "$bank_link", "$declined"}, "ids that only their own routes show"
+
+
+def _listed(path: str) -> bool:
+    return any(each["name"] == "limit" for each in DOCUMENT["paths"][path]["get"].get("parameters", []))
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("role", ["support", "security"])
+async def test_an_operator_of_the_least_role_changes_nothing_that_is_not_theirs_to_change(town: Town, role: str) -> None:
+    """Every route of the console that changes something, asked in good order."""
+    who = await town.operator(role)
+    before, count = await town.moved(), 0
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            needed = operation.get("x-permission")
+            if method == "get" or needed is None or needed in permissions_of([role]):
+                continue
+            address, body = _in_good_order(path, method, operation)
+            answer = await asked(who, method.upper(), address, body)
+            told = f"{role} at {method} {path}: {answer.status_code} {answer.text[:200]}"
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden"), told
+            count += 1
+    assert count > 10
+    assert await town.moved() == before
 
 
 @pytest.mark.asyncio(loop_scope="session")

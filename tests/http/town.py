@@ -32,6 +32,13 @@ PASSWORD = "correct horse battery"
 PIN = "135790"
 WRONG_PIN = "135791"
 
+#: Tables of rights and of what people are known by: a row of them that changes has another seal.
+_RIGHTS = (
+    "device", "passkey", "certificate", "totp", "guardianship", "delayed_transfer", "bank_account", "real_name", "review",
+    "consent_state", "store", "api_key", "merchant_entity",
+)  # fmt: skip
+_SEALS = "select md5(string_agg(encode(seal, 'hex'), ',' order by seal)) from {}"
+
 _NAME = re.compile(r"\$([a-z_]+)")
 
 
@@ -222,7 +229,8 @@ class Town:
         await age(self.stack.dsn, Sealer(self.keys.seal), UUID(payment_id))
 
     async def moved(self) -> tuple[Any, ...]:
-        """What only changes when money, orders or rights do: every balance, and how many rows there are of what matters."""
+        """What only changes when money, orders or rights do: every balance, how many rows there are of what matters, the seals of
+        rights."""
         return tuple(
             await self.books.fetchrow(
                 """
@@ -236,7 +244,7 @@ class Town:
                                               order by payment_id)) from payment)
                 """
             )
-        )
+        ) + tuple([await self.books.fetchval(_SEALS.format(table)) for table in _RIGHTS])
 
     def filled(self, value: Any) -> Any:
         """`value` with every `$name` in its texts replaced."""
