@@ -84,7 +84,8 @@ async def _serve_and_take(settings: Settings) -> None:
     try:
         await seed.play(settings, dsn, lambda what: print(f"making {what}"))
         async with running(settings, log=settings.data_dir / "product.log") as stack:
-            await asyncio.to_thread(_take_all, stack.url, _fonts(settings.data_dir))
+            url = stack.url.replace("127.0.0.1", "localhost")  # passkeys are made for a name
+            await asyncio.to_thread(_take_all, url, _fonts(settings.data_dir))
     finally:
         if embedded := runtime.embedded(settings):
             await asyncio.to_thread(embedded.stop)
@@ -97,7 +98,10 @@ def _take_all(url: str, fonts: Path) -> None:
                 **os.environ,
                 **({"FONTCONFIG_FILE": str(fonts)} if language == "zh" else {}),
             }
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS], env=environment)
+            said = {"zh": "zh-CN", "en": "en-US"}[language]
+            arguments = [*ARGUMENTS, f"--lang={said}"]  # what fields for dates say comes from the browser
+            environment["LANGUAGE"] = said.replace("-", "_")
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments, env=environment)
             for app in STOPS:
                 print(f"{app} in {language}")
                 with _window(browser, url, language, ORDINARY) as page:
