@@ -98,10 +98,7 @@ def _take_all(url: str, fonts: Path) -> None:
                 **os.environ,
                 **({"FONTCONFIG_FILE": str(fonts)} if language == "zh" else {}),
             }
-            said = {"zh": "zh-CN", "en": "en-US"}[language]
-            arguments = [*ARGUMENTS, f"--lang={said}"]  # what fields for dates say comes from the browser
-            environment["LANGUAGE"] = said.replace("-", "_")
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments, env=environment)
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS], env=environment)
             for app in STOPS:
                 print(f"{app} in {language}")
                 with _window(browser, url, language, ORDINARY) as page:
