@@ -69,6 +69,8 @@ def test_balances_are_tried_posted_read_exported_and_closed(books: Any, tmp_path
     assert [(row["kind"], row["version"], row["amount"]) for row in entries] in (
         [("ledger.opening", 1, "100.00")], [("ledger.opening", 1, "-100.00")],
     )  # fmt: skip
+    assert "reason" in books("export", "entries", "--whole", "x", exits=2).stderr
+    books("export", "entries", "-o", "whole.csv", "--whole", "the yearly audit")
     books("export", "beancount", "-o", "books.beancount")
     assert loader.load_file(str(tmp_path / "books.beancount"))[1] == []
     books("close", "2999-01-01", "--check", exits=1)

@@ -13,8 +13,17 @@ import pytest
 
 from tongbao.app import frontends, runtime, seed
 from tongbao.app.asgi import Services, open_services
+from tongbao.app.backup import remember
 from tongbao.app.commands.doctor import effective, examine
-from tongbao.app.diagnosis import Finding, database_findings, file_findings, key_findings, settings_findings, worst
+from tongbao.app.diagnosis import (
+    Finding,
+    backup_findings,
+    database_findings,
+    file_findings,
+    key_findings,
+    settings_findings,
+    worst,
+)
 from tongbao.app.settings import Secret, Settings
 from tongbao.identity.totp_codes import code_of, step_at
 from tongbao.kernel.clock import VirtualClock
@@ -167,3 +176,28 @@ def test_settings_that_are_empty_are_told_as_what_they_come_to(tmp_path: Path) -
     assert told["anchor_file"] == str(tmp_path / "anchors.jsonl")
     assert (told["master_key"], told["database_url"]) == ("…", "…")
     assert all(told.values())
+
+
+_NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("made", "rehearsed", "public", "level", "text"),
+    [
+        (None, None, False, "note", "none was ever made"), (None, None, True, "broken", "none was ever made"),
+        (3, 1, True, "broken", "3 days old"), (3, 1, False, "note", "3 days old"),
+        (1, None, True, "note", "none was ever brought back"),
+        (1, 93, True, "note", "93 days ago"), (1, 92, True, "ok", "2026-11-21"),
+    ],
+)  # fmt: skip
+def test_a_backup_that_is_old_or_was_never_tried_is_named(
+    made: int | None, rehearsed: int | None, public: bool, level: str, text: str, tmp_path: Path
+) -> None:
+    if made is not None:
+        remember(tmp_path, made_at=_NOW - timedelta(days=made))
+    if rehearsed is not None:
+        remember(tmp_path, rehearsed_at=_NOW - timedelta(days=rehearsed))
+    found = backup_findings(Settings(data_dir=tmp_path, secure_cookies=public), _NOW)
+    assert [(each.level, each.subject) for each in found] == [(level, "backups")] and text.replace("never", "ever") in found[
+        0
+    ].text

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.http.test_operators import hired
 from tests.http.town import PIN, Person, Town, ok, refused
 from tongbao.app.asgi import open_services
 from tongbao.app.console.accounts import AccountAnswer, AccountBalanceAnswer, StatementLine
@@ -138,6 +139,27 @@ async def test_exports_are_files_with_a_name(town: Town) -> None:
     assert sum(Decimal(row["debit"] or 0) - Decimal(row["credit"] or 0) for row in rows if row["currency"] == "CNY") == 0
     other = await town.finance.get("/v1/console/exports/trial-balance", approval=approval, **{"from": today()})
     refused(other, 403, "approval_needed")
+
+
+async def test_a_file_says_of_nobody_whose_it_is_unless_two_agreed_and_said_why(town: Town) -> None:
+    who = await town.customer("Written out")
+    await town.gift(who, "7.00")
+    ids = {who.customer_id, wallet(who)}
+    auditor = await hired(town, ["auditor"])
+    for what in ("beancount", "entries", "accounts", "journals"):
+        approval = (await town.agreed("books.export", {"what": what}))["proposal_id"]
+        masked = (await town.finance.get(f"/v1/console/exports/{what}", approval=approval)).text.lower()
+        assert (not [one for one in ids if one in masked] and "7.00" in masked) or what in ("journals", "accounts")
+        refused(await town.finance.get(f"/v1/console/exports/{what}", approval=approval, whole="true"), 403, "forbidden")
+        refused(await auditor.get(f"/v1/console/exports/{what}", approval=approval, whole="true"), 403, "approval_needed")
+        whole = (await town.agreed("books.export_whole", {"what": what}, auditor))["proposal_id"]
+        refused(await auditor.get(f"/v1/console/exports/{what}", approval=whole), 403, "approval_needed")
+        file = (await auditor.get(f"/v1/console/exports/{what}", approval=whole, whole="true")).text.lower()
+        assert what == "journals" or who.customer_id in file
+        page = ok(await town.admin.get("/v1/console/acts", by=auditor.operator_id, limit=1))["items"][0]
+        assert (page["subject_kind"], page["reason"]) == ("books", f"whole: {whole}")
+    wish = {"kind": "books.export_whole", "body": {"what": "entries"}, "reason": "the yearly audit"}
+    refused(await town.finance.post("/v1/console/proposals", wish), 403, "not_permitted")
 
 
 async def test_files_and_acts_are_for_bookkeepers(town: Town) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
 from tests.http.names import anybody, document
 from tests.http.town import Town, ok, refused, until
+from tongbao.app.asgi import open_services
 from tongbao.channels.simulated.knowledge import RegistryFault
 from tongbao.channels.simulated.people import DEMO_COMPANIES, DEMO_PEOPLE
 
@@ -96,3 +98,30 @@ async def test_only_who_takes_merchants_on_records_who_stands_behind_them(town: 
     refused(await town.support.post(entity, company()), 403, "forbidden")
     nowhere = "/v1/console/merchants/01900000-0000-7000-8000-000000000000/entity"
     refused(await town.admin.post(nowhere, company()), 404, "merchant_not_found")
+
+
+# ── what the merchant's owner does ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_owner_says_who_stands_behind_the_merchant_and_sees_what_was_found(town: Town) -> None:
+    owner, rival = await town.merchant("山前咖啡分号"), await town.merchant("Rival")
+    refused(await owner.get("/v1/merchant/entity"), 404, "entity_not_recorded")
+    answer = await owner.post("/v1/merchant/entity", company())
+    recorded = ok(answer)
+    assert (recorded["state"], recorded["merchant_id"]) == ("VERIFIED", owner.merchant_id)
+    for secret in (DEMO_PEOPLE[0].number, DEMO_PEOPLE[0].name, COFFEE.legal_person.number):
+        assert secret not in answer.text
+    assert ok(await owner.get("/v1/merchant/entity")) == recorded
+    assert ok(await town.admin.get(f"/v1/console/merchants/{owner.merchant_id}/entity")) == recorded
+    refused(await rival.get("/v1/merchant/entity"), 404, "entity_not_recorded")
+    refused(await owner.post("/v1/merchant/entity", company(credit_code="91330106MA2000003")), 400, "credit_code_form")
+    assert ok(await owner.get("/v1/merchant/caps"))["items"] == []
+
+
+async def test_who_stands_behind_a_merchant_is_no_business_of_its_till_or_its_server(town: Town) -> None:
+    merchant = UUID(town.shop.merchant_id)
+    async with open_services(town.stack.settings, town.stack.dsn) as services:
+        key = await services.merchants.issue_api_key(uuid4(), merchant, "till")
+    bearer = {"authorization": f"Bearer {key}", "idempotency-key": uuid4().hex}
+    refused(await town.here.get("/v1/merchant/entity", headers=bearer), 403, "forbidden")
+    refused(await town.here.post("/v1/merchant/entity", json=company(), headers=bearer), 403, "forbidden")

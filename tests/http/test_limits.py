@@ -138,16 +138,38 @@ async def raised_by_passkey(payer: Person) -> None:
 
 async def test_a_merchants_cap_is_set_by_who_may_and_holds(island: Town) -> None:
     caps = f"/v1/console/merchants/{island.shop.merchant_id}/caps"
-    body = {"caps": {"per_payment": "20.00"}, "reason": "new merchant"}
+    body = {"merchant_id": island.shop.merchant_id, "caps": {"per_payment": "20.00"}}
+    wish = {"kind": "merchant.caps", "body": body, "reason": "new merchant"}
     assert ok(await island.admin.get(caps))["items"] == []
-    refused(await island.support.post(caps, body), 403, "forbidden")
-    (line,) = ok(await island.admin.post(caps, body))["items"]
+    refused(await island.support.post(caps, {"caps": body["caps"], "reason": "x"}), 403, "forbidden")
+    refused(await island.admin.post(caps, {"caps": body["caps"], "reason": "alone"}), 403, "approval_needed")
+    refused(await island.finance.post("/v1/console/proposals", wish), 403, "not_permitted")
+    for wrong, code in (({"nothing": 5}, "limit_unknown"), ({"per_payment": "x"}, "amount_malformed"), ({}, "act_malformed")):
+        bad = {**wish, "body": {**body, "caps": wrong}}
+        assert (await island.admin.post("/v1/console/proposals", bad)).json()["error"]["code"] == code
+    assert (await island.agreed("merchant.caps", body, island.admin))["state"] == "DONE"
+    (line,) = ok(await island.admin.get(caps))["items"]
     assert (line["limit"], line["whose"], line["cap"]) == ("20.00", "own", "per_payment")
     payer = await rich(island, "100.00")
     for amount, says in (("20.00", 200), ("20.01", 422)):
         order = await island.order(island.shop, amount)
         paying = {"amount": amount, "currency": "CNY", "pin": PIN}
         assert (await payer.post(f"/v1/wallet/payments/{order['payment_id']}/confirm", paying)).status_code == says
+
+
+async def test_rules_are_adopted_at_the_console_by_two_and_only_such_as_ship(island: Town) -> None:
+    wish = {"kind": "rules.adopt", "body": {"packs": ["house"]}, "reason": "the house changed its mind"}
+    refused(await island.finance.post("/v1/console/proposals", wish), 403, "not_permitted")
+    for packs in (["/etc/passwd"], ["house", "nowhere"], []):
+        refused(await island.admin.post("/v1/console/proposals", {**wish, "body": {"packs": packs}}), 400, "act_malformed")
+    stale = {**wish, "body": {"packs": ["house"], "version": 1}}
+    refused(await island.admin.post("/v1/console/proposals", stale), 400, "act_malformed")
+    proposed = ok(await island.admin.post("/v1/console/proposals", wish), status=201)
+    path = f"/v1/console/proposals/{proposed['proposal_id']}"
+    refused(await island.admin.post(f"{path}/approve"), 403, "own_proposal")
+    before = ok(await island.support.get("/v1/console/rules"))
+    assert ok(await island.boss.post(f"{path}/reject"))["state"] == "REJECTED"
+    assert ok(await island.support.get("/v1/console/rules")) == before
 
 
 async def test_a_large_payment_is_a_duty_of_the_staff(island: Town) -> None:

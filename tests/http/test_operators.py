@@ -375,6 +375,34 @@ async def test_a_suspension_ends_by_itself_on_its_day(town: Town) -> None:
 
 
 @on_the_town
+async def test_a_key_is_exchanged_by_two_and_once(town: Town) -> None:
+    async def newest() -> int:
+        listed = ok(await town.admin.get("/v1/console/keys"))["items"]
+        assert {each["purpose"] for each in listed if each["exchangeable"]} == {"C2", "C3"}
+        return max(int(each["version"]) for each in listed if each["purpose"] == "C2")
+
+    refused(await town.support.get("/v1/console/keys"), 403, "forbidden")
+    wish = {"kind": "keys.rotate", "body": {"purpose": "C2"}, "reason": "a year has passed"}
+    refused(await town.finance.post("/v1/console/proposals", wish), 403, "not_permitted")
+    refused(await town.admin.post("/v1/console/proposals", {**wish, "body": {"purpose": "seal"}}), 400, "act_malformed")
+    before = await newest()
+    both = [ok(await who.post("/v1/console/proposals", wish), status=201) for who in (town.admin, town.boss)]
+    refused(await town.admin.post(f"/v1/console/proposals/{both[0]['proposal_id']}/approve"), 403, "own_proposal")
+    assert await newest() == before
+    for proposed, other in zip(both, (town.boss, town.admin), strict=True):  # the second wished for what has happened since
+        done = ok(await other.post(f"/v1/console/proposals/{proposed['proposal_id']}/approve"))
+        assert (done["state"], done["outcome"]) == ("DONE", str(before + 1))
+    assert await newest() == before + 1
+
+    async def wrapped_anew() -> bool:
+        left = "select count(*) from person_key where shredded_at is null and c2_version <= $1"
+        return not await town.books.fetchval(left, before)
+
+    await until_so(wrapped_anew, seconds=30)
+    assert ok(await town.ann.get("/v1/wallet/me"))["name_masked"]
+
+
+@on_the_town
 async def test_a_merchants_payment_is_refunded_by_two_operators(town: Town) -> None:
     paid = await town.pay(town.ann, await town.order(town.shop, "2.00"))
     body = {"payment_id": paid["payment_id"], "amount": "0.50", "currency": "CNY"}

@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 
 from tests.http.test_credentials import added
-from tests.http.town import PASSWORD, PIN, WRONG_PIN, Person, Town, key, ok, refused, session_of
+from tests.http.town import PASSWORD, PIN, WRONG_PIN, Person, Town, key, ok, refused, session_of, until
 from tests.support.authenticator import Authenticator, on_the_wire, read
 from tongbao.app.asgi import open_services
 from tongbao.kernel.ids import named_id
@@ -245,3 +245,69 @@ async def test_what_a_passkey_agreed_to_is_done_and_nothing_else(town: Town) -> 
     assert answer.status_code == 200 and json.loads(answer.content)["data"]["passkeys"][0]["name"] == "手机"
     under = key()
     assert ok(await who.post(erasure, await agreed("request_erasure", under), key=under))["state"] == "REQUESTED"
+
+
+LETTER = {
+    "zh": "一台存有您姓名与手机号的电脑遗失，现已远程清除。",
+    "en": "A laptop with your name and phone number was lost and has been wiped.",
+}
+
+
+async def test_people_whom_a_breach_concerns_are_written_to_once_and_it_takes_two(town: Town) -> None:
+    first, second, other = [await town.customer(name) for name in ("Concerned", "Concerned too", "Not concerned")]
+    what = {
+        "what": "a lost laptop",
+        "categories": ["identity"],
+        "people": 2,
+        "risk": "high",
+        "known_at": datetime.now(UTC).isoformat(),
+    }
+    breach = ok(await town.admin.post("/v1/console/privacy/breaches", what), status=201)
+    path, wish = f"/v1/console/privacy/breaches/{breach['breach_id']}", {"kind": "breach.letter", "reason": "the law asks for it"}
+    body = {"breach_id": breach["breach_id"], **LETTER, "customers": [first.customer_id, second.customer_id, first.customer_id]}
+    refused(await town.finance.post("/v1/console/proposals", {**wish, "body": body}), 403, "not_permitted")
+    for changes, status, code in (
+        ({"zh": "太短"}, 400, "letter_text"), ({"customers": [first.customer_id, town.shop.merchant_id]}, 400, "letter_people"),
+        ({"breach_id": first.customer_id}, 404, "breach_not_found"),
+    ):  # fmt: skip
+        refused(await town.admin.post("/v1/console/proposals", {**wish, "body": {**body, **changes}}), status, code)
+    assert breach["letter"] is None
+    assert (await town.agreed("breach.letter", body, town.admin))["state"] == "DONE"
+
+    async def through() -> bool:
+        letter = ok(await town.admin.get(path))["letter"]
+        return (letter["state"], letter["sent"]) == ("SENT", 2)
+
+    await until(through, 30)
+    letter = ok(await town.admin.get(path))["letter"]
+    assert (letter["told"], letter["failed"], letter["waiting"], letter["listed"]) == (2, 0, 0, 2)
+    for who, times in ((first, 1), (second, 1), (other, 0)):
+        texts = [each.text for each in await town.stack.messages.outbox(f"+86{who.login}")]
+        assert len([text for text in texts if LETTER["zh"] in text]) == times
+    refused(await town.admin.post("/v1/console/proposals", {**wish, "body": body}), 409, "letter_written")
+
+
+async def test_a_letter_to_everybody_goes_to_every_customer_there_was_then(town: Town) -> None:
+    before = await town.customer("There then")
+    what = {
+        "what": "a stolen dump",
+        "categories": ["identity"],
+        "people": 9,
+        "risk": "high",
+        "known_at": datetime.now(UTC).isoformat(),
+    }
+    breach = ok(await town.admin.post("/v1/console/privacy/breaches", what), status=201)
+    after = await town.customer("Came later")
+    text = {
+        "zh": "数据库的一份拷贝被盗，其中内容是加密的。请留意诈骗。",
+        "en": "A copy of the database was stolen; what is in it is encrypted.",
+    }
+    assert (await town.agreed("breach.letter", {"breach_id": breach["breach_id"], **text}, town.admin))["state"] == "DONE"
+
+    async def through() -> bool:
+        letter = ok(await town.admin.get(f"/v1/console/privacy/breaches/{breach['breach_id']}"))["letter"]
+        return bool(letter["state"] == "SENT" and letter["waiting"] == 0)
+
+    await until(through, 60)
+    assert any(text["zh"] in each.text for each in await town.stack.messages.outbox(f"+86{before.login}"))
+    assert not any(text["zh"] in each.text for each in await town.stack.messages.outbox(f"+86{after.login}"))

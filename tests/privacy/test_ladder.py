@@ -33,6 +33,7 @@ from tongbao.privacy.erasure import (
     PostponeErasure,
     RequestErasure,
 )
+from tongbao.privacy.letters import WriteLetter
 from tongbao.privacy.reviews import AnswerReview, AskReview, ChooseExplanations
 
 ROWS, says = ladder()
@@ -536,6 +537,36 @@ async def what_is_kept_is_forgotten_twice(place: Town) -> Command:
     place.clock.advance(KEPT)
     await place.happens(forgetting(place, customer))
     return forgetting(place, customer)
+
+
+# ── letters ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def letter(place: Town, about: UUID, *people: UUID) -> WriteLetter:
+    words = {"zh": "有一台电脑丢失。", "en": "A laptop was lost."}
+    return WriteLetter(command_id=place.id(), breach_id=about, listed=people, by=place.id(), **words)
+
+
+@says("ok")
+async def a_letter(place: Town) -> Command:
+    return letter(place, await breach(place))
+
+
+@says("breach_not_found")
+async def a_letter_about_nothing(place: Town) -> Command:
+    return letter(place, place.id())
+
+
+@says("letter_written")
+async def a_second_letter(place: Town) -> Command:
+    about = await breach(place)
+    await place.happens(letter(place, about))
+    return letter(place, about)
+
+
+@says("breach_closed")
+async def a_letter_about_a_breach_that_is_closed(place: Town) -> Command:
+    return letter(place, await closed(place))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=repr)

@@ -8,14 +8,16 @@ from uuid import UUID
 
 import pytest
 
-from tests.privacy.test_ladder import assessing, breach, closed, ending, giving, signing, withdrawing, written
+from tests.privacy.test_ladder import assessing, breach, closed, ending, giving, letter, signing, withdrawing, written
 from tests.support.leavings import events, rows
 from tests.support.town import NOON, town
 from tongbao.engine.api import MemoryStore
+from tongbao.identity.alerts import MESSAGE
 from tongbao.privacy import purposes
 from tongbao.privacy.assessments import ASSESSMENT
 from tongbao.privacy.breaches import BREACH_NOTICE, BREACH_TASK, CLOCKS
 from tongbao.privacy.consents import CONSENT, CONSENT_STATE, ConsentState, holds
+from tongbao.privacy.letters import LETTER, NOBODY, TellPeople
 
 
 async def test_consent_is_a_ledger_and_what_holds_is_its_last_line() -> None:
@@ -134,3 +136,22 @@ async def test_an_assessment_is_replaced_not_changed_and_kept_three_years_after_
     old, new = rows(store, ASSESSMENT)
     assert (old.state, old.written_by, old.signed_by, old.keep_until) == ("SUPERSEDED", author, second, date(2030, 3, 1))
     assert (new.state, new.replaces, new.signed_at) == ("DRAFT", first, None)
+
+
+async def test_a_letter_is_one_message_a_person_however_often_a_batch_is_told() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        about = await breach(place)
+        people = tuple(sorted(place.id() for _ in range(3)))
+        await place.happens(letter(place, about, *reversed(people), people[0]))
+        for told_to, batch in ((NOBODY, people[:2]), (NOBODY, people[:2]), (people[1], people[2:]), (people[1], people[2:])):
+            await place.happens(TellPeople(command_id=place.id(), breach_id=about, told_to=told_to, people=batch))
+        (row,) = rows(store, LETTER)
+        assert (row.state, row.told, row.told_to, row.ended_at) == ("SENDING", 3, people[2], None)
+        assert row.listed == ",".join(map(str, people))
+        await place.happens(TellPeople(command_id=place.id(), breach_id=about, told_to=people[2], people=()))
+        await place.happens(TellPeople(command_id=place.id(), breach_id=about, told_to=people[2], people=people))
+    (row,) = rows(store, LETTER)
+    assert (row.state, row.told, row.ended_at) == ("SENT", 3, NOON)
+    assert sorted(message.customer_id for message in rows(store, MESSAGE)) == list(people)
+    assert {message.kind for message in rows(store, MESSAGE)} == {"breach_letter"}

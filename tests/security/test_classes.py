@@ -6,6 +6,7 @@ import base64
 import io
 import sys
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -14,7 +15,8 @@ import structlog
 from tongbao.app import logs
 from tongbao.app.registry import CLASSES, RELATIONS
 from tongbao.engine.encoding import column_type
-from tongbao.security.classes import Column, Mask, parse
+from tongbao.ledger.exchange.snapshot import SOURCES
+from tongbao.security.classes import Column, Disclosure, Mask, parse
 
 
 async def test_every_column_has_a_class_and_every_class_a_column(database: str) -> None:
@@ -128,3 +130,47 @@ async def test_no_log_line_says_who_it_is_about(as_json: bool, database: str, mo
     for value in values:
         for form in (value, ascii(value)[1:-1], value.encode().hex(), base64.b64encode(value.encode()).decode()):
             assert form not in said, form
+
+
+# ── what leaves in files ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_field_that_is_written_out_has_a_column_and_none_authenticates() -> None:
+    for row, sources in SOURCES.items():
+        assert set(sources) == set(row.__struct_fields__), row
+        for field, column in sources.items():
+            assert CLASSES[column].kind != "C3", f"{row.__name__}.{field}"
+
+
+_SOMEBODY = UUID("0198c1d2-0000-7000-8000-000000000001")
+_COLUMNS = {
+    "t.open": Column("none", False),
+    "t.id": Column("C1", False),
+    "t.sum": Column("C2", False),
+    "t.key": Column("C3", False),
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "masked"),
+    [
+        ("t.open", "freezer", "freezer"), ("t.open", _SOMEBODY, _SOMEBODY), ("t.id", "张小明", "…"), ("t.id", "", ""),
+        ("t.id", None, None), ("t.sum", 1234, 1234), ("t.sum", "court", "…"),
+    ],
+)  # fmt: skip
+def test_a_file_shows_a_value_by_the_class_of_its_column(column: str, value: object, masked: object) -> None:
+    assert Disclosure(_COLUMNS, whole=False).shown(column, value) == masked
+    assert Disclosure(_COLUMNS, whole=True).shown(column, value) == value
+
+
+def test_an_id_is_another_one_the_same_throughout_a_file_and_different_in_the_next() -> None:
+    one, other = Disclosure(_COLUMNS, whole=False), Disclosure(_COLUMNS, whole=False)
+    first = one.shown("t.id", _SOMEBODY)
+    assert first == one.shown("t.sum", _SOMEBODY) != _SOMEBODY
+    assert other.shown("t.id", _SOMEBODY) not in (first, _SOMEBODY)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_authenticates_is_in_no_file(whole: bool) -> None:
+    with pytest.raises(ValueError, match="authenticates"):
+        Disclosure(_COLUMNS, whole=whole).shown("t.key", b"x")

@@ -21,7 +21,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Contact, License
 
 from tongbao import __version__
-from tongbao.app import console, page_reports, proofs, runtime
+from tongbao.app import console, merchant_portal, page_reports, proofs, runtime
 from tongbao.app.admission import Admission
 from tongbao.app.answers import HEADERS, answer_error, answer_http_exception, answer_refusal, check_request
 from tongbao.app.audit import Audit
@@ -75,7 +75,7 @@ from tongbao.operators.api import Invitations, OperatorService, Suspensions
 from tongbao.payments import http as payments_http
 from tongbao.payments.cards import Cards
 from tongbao.payments.service import PaymentService
-from tongbao.privacy import copy_http
+from tongbao.privacy import copy_http, letters
 from tongbao.privacy import http as privacy_http
 from tongbao.privacy.data import PrivacyData
 from tongbao.privacy.erasures import ErasureService
@@ -164,6 +164,7 @@ class Services:
         self.page_watch = PageWatch(f"http://{settings.host}:{settings.port}", settings.watch_pages_every_s)
         self.privacy = PrivacyService(engine, pool, self.vault, clock)
         self.office = PrivacyOffice(engine, pool, self.vault, self.privacy, clock, settings.privacy_contact, CLASSES)
+        self.safety.texts[letters.MESSAGE_KIND] = self.office.letters.text
         self.privacy_data = PrivacyData(
             engine, pool, self.vault, clock, personal_data(pool, self.vault, self.wallet.statement), self.identity.forget_person
         )
@@ -259,7 +260,8 @@ ROUTES = (
     health, openapi, ping, *identity_http.ROUTES, *own_http.routes("wallet"), *totp_http.routes("wallet"),
     totp_http.log_in_further, *credential_http.ROUTES, *safety_http.ROUTES,
     *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES,
-    *privacy_http.ROUTES, *copy_http.ROUTES, *law_http.ROUTES, *console.ROUTES, *proofs.ROUTES, page_reports.report,
+    *privacy_http.ROUTES, *copy_http.ROUTES, *law_http.ROUTES, *console.ROUTES,
+    *merchant_portal.ROUTES, *proofs.ROUTES, page_reports.report,
 )  # fmt: skip
 
 #: What a shop and its customers do all day, answered past the framework.
@@ -293,6 +295,7 @@ PARTS = frozenset(
         "ledger",
         "listener",
         "operators",
+        "ring",
         "invitations",
         "suspensions",
         "page_reports",

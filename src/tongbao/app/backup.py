@@ -28,12 +28,14 @@ import msgspec
 from tongbao import __version__
 from tongbao.kernel.postgres import EmbeddedPostgres, binary, for_programs
 from tongbao.security.envelopes import EnvelopeError, Identity, OpeningReader, Recipient, SealingWriter
+from tongbao.security.master import replace_file
 
 ANCHORS, RING, DATABASE, MANIFEST = "anchors.jsonl", "keys.json", "database.dump", "manifest.json"
 _NEEDED: Final = (RING, DATABASE)
 _BLOCK: Final = 1 << 20
 _LONGEST_LINE: Final = 1_000
 _FORMAT = 1
+_KEPT: Final = "backups.json"
 
 
 class BackupError(RuntimeError):
@@ -60,6 +62,27 @@ class Manifest(msgspec.Struct, frozen=True):
 
 class _Name(msgspec.Struct, frozen=True):
     part: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What an installation remembers of its backups: when the last was made, and when one was last brought back on trial and
+    found right. Lies beside the data as `backups.json`; without it there was none."""
+
+    made_at: datetime | None = None
+    rehearsed_at: datetime | None = None
+
+
+def kept(folder: Path) -> Kept:
+    """What is remembered in a data directory. A file that nobody can read says nothing."""
+    try:
+        return msgspec.json.decode((folder / _KEPT).read_bytes(), type=Kept)
+    except (OSError, msgspec.DecodeError):
+        return Kept()
+
+
+def remember(folder: Path, **what: datetime) -> None:
+    """Write down what was done just now."""
+    replace_file(folder / _KEPT, msgspec.json.encode(msgspec.structs.replace(kept(folder), **what)) + b"\n")
 
 
 # ── making one ──────────────────────────────────────────────────────────────────────────────────────────────────────────

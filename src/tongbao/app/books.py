@@ -14,11 +14,13 @@ import asyncpg
 import msgspec
 
 from tongbao.app.audit import Audit
+from tongbao.app.registry import CLASSES
 from tongbao.engine.api import Declined, Engine, accepted
 from tongbao.engine.findings import Verification
 from tongbao.engine.postgres import QUERIES as ENGINE
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import OVERLOADED, Refusal
+from tongbao.kernel.ids import new_id
 from tongbao.ledger.api import CHART, QUERIES, RESERVE, WITHDRAWALS_IN_TRANSIT, Account, account_id
 from tongbao.ledger.closing import Closing
 from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, JOURNAL_NOT_FOUND
@@ -26,6 +28,8 @@ from tongbao.ledger.exchange import opening
 from tongbao.ledger.exchange.export import Export, export
 from tongbao.ledger.rehearsal import rehearse, rows_for
 from tongbao.ledger.reports import Reports
+from tongbao.operators.types import MACHINE, RecordAct, Subject
+from tongbao.security.classes import Disclosure
 
 #: So many exports run at once: each keeps a connection and a snapshot for as long as its reader takes.
 _MOST_EXPORTS = 2
@@ -143,17 +147,26 @@ class Books:
                 break
         return accepted(outcome).journal_id, outcome.repeated
 
-    async def export(self, wish: Export) -> AsyncGenerator[bytes, None]:
-        """A file in pieces. Refuses `overloaded` while too many are being read; that shows at the first piece."""
+    async def export(self, wish: Export, *, whole: bool = False) -> AsyncGenerator[bytes, None]:
+        """A file in pieces; `whole`: with whose everything is, and what people wrote. Refuses `overloaded` while too many are
+        being read; that shows at the first piece."""
         if self._exports >= _MOST_EXPORTS:
             raise Refusal(OVERLOADED)
         self._exports += 1
         try:
-            async with aclosing(export(self.pool, wish)) as pieces:
+            async with aclosing(export(self.pool, wish, shown=Disclosure(CLASSES, whole=whole).shown)) as pieces:
                 async for piece in pieces:
                     yield piece
         finally:
             self._exports -= 1
+
+    async def note_whole_export(self, what: str, reason: str) -> None:
+        """Write down that somebody at the command line takes the books out with whose they are."""
+        record = RecordAct(
+            command_id=new_id(self._clock.now()), by=MACHINE, session_id=None, act="books_export", changing=False,
+            subjects=(Subject("books", what),), reason=f"whole: {reason}"[:500], outcome="ok",
+        )  # fmt: skip
+        accepted(await self._engine.submit(record))
 
     async def chain(self) -> Sequence[Any]:
         """Every writer: (writer, sequence, hash, decided_at, commands)."""

@@ -22,6 +22,7 @@ import asyncpg
 
 from tongbao.app import frontends, inventory, runtime, seed
 from tongbao.app.audit import anchor_file
+from tongbao.app.backup import kept
 from tongbao.app.privacy_findings import privacy_state
 from tongbao.app.registry import MIGRATIONS
 from tongbao.app.settings import Settings
@@ -41,6 +42,8 @@ _LOCAL = ("127.0.0.1", "::1", "localhost")
 _MOST_SKEW = timedelta(seconds=2)
 _OLD_ANCHOR = timedelta(days=1)
 _OLD_KEY = timedelta(days=365)
+_OLD_BACKUP = timedelta(days=2)
+_OLD_REHEARSAL = timedelta(days=92)
 _STUCK = timedelta(minutes=5)
 
 
@@ -120,6 +123,24 @@ def file_findings(settings: Settings) -> list[Finding]:
     else:
         found.append(Finding("ok", "front ends", "as they were built"))
     return found
+
+
+def backup_findings(settings: Settings, now: datetime) -> list[Finding]:
+    """How old the last backup is, and when one was last brought back on trial: one that nobody tried is a hope."""
+    known = kept(settings.data_dir)
+    worse: Level = "broken" if is_public(settings) else "note"
+    if known.made_at is None:
+        return [Finding(worse, "backups", "none was ever made here: `tongbao backup`")]
+    found = []
+    if now - known.made_at > _OLD_BACKUP:
+        text = f"the last is {(now - known.made_at).days} days old, of {known.made_at:%Y-%m-%d}: `tongbao backup`"
+        found.append(Finding(worse, "backups", text))
+    if known.rehearsed_at is None:
+        found.append(Finding("note", "backups", "none was ever brought back on trial from here: `tongbao rehearse`"))
+    elif now - known.rehearsed_at > _OLD_REHEARSAL:
+        text = f"last brought back on trial {(now - known.rehearsed_at).days} days ago: `tongbao rehearse`"
+        found.append(Finding("note", "backups", text))
+    return found or [Finding("ok", "backups", f"the last is of {known.made_at:%Y-%m-%d %H:%M}Z, and one was tried since")]
 
 
 def key_findings(ring: KeyRing, now: datetime) -> list[Finding]:

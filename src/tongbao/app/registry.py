@@ -53,7 +53,7 @@ from tongbao.operators import types as operator_types
 from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
-from tongbao.privacy import assessments, breaches, consents, copies, corrections, erasure, reviews
+from tongbao.privacy import assessments, breaches, consents, copies, corrections, erasure, letters, reviews
 from tongbao.rules import api as law
 from tongbao.security import classes, people
 from tongbao.security.keys import Keys, mac
@@ -114,6 +114,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *consents.DECIDERS,
     *reviews.DECIDERS,
     *breaches.DECIDERS,
+    *letters.DECIDERS,
     *assessments.DECIDERS,
     *copies.DECIDERS,
     *corrections.DECIDERS,
@@ -145,7 +146,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     wallet_types.BANK_ACCOUNT, links.BANK_LINK, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
     payment_types.PAYMENT, payment_types.REFUND,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
-    breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, assessments.ASSESSMENT,
+    breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, letters.LETTER, assessments.ASSESSMENT,
     copies.COPY, corrections.CORRECTION, erasure.ERASURE,
     ledger_types.REVERSAL, ledger_types.HOLD, ledger_types.COLOUR, ledger_types.COLOUR_MERCHANT, ledger_types.BOOK,
     periods.PERIOD, ledger_types.ACCOUNT, ledger_types.JOURNAL, ledger_types.ENTRY, ledger_types.LEDGER_DAY,

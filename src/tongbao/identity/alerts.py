@@ -95,11 +95,14 @@ def tell(view: View, customer_id: UUID, kind: AlertKind, facts: Mapping[str, str
     view.emit(f"customer:{customer_id}", f"alert.{kind}", {"alert_id": alert_id})
 
 
-def write(view: View, person_id: UUID, kind: str, facts: Mapping[str, str], now: datetime) -> None:
+def write(
+    view: View, person_id: UUID, kind: str, facts: Mapping[str, str], now: datetime, message_id: UUID | None = None
+) -> None:
     """A message and no alert, as part of any command that is accepted. Whoever has messages of a kind of their own says what
     stands in them (`SafetyService.texts`)."""
     text = msgspec.json.encode(facts).decode()
-    view.put(MESSAGE, Message(view.new_id(), person_id, kind, text, "PENDING", 0, now, now, None))
+    message_id = message_id or view.new_id()
+    view.put(MESSAGE, Message(message_id, person_id, kind, text, "PENDING", 0, now, now, None))
 
 
 def tell_of_large(view: View, payer_id: UUID, amount_minor: int, bill_id: UUID, now: datetime) -> None:

@@ -41,6 +41,7 @@ class Permission(StrEnum):
     BOOKS_TRY_OPENING = "books.try_opening"
     BOOKS_OPENING = "books.opening"
     BOOKS_EXPORT = "books.export"
+    BOOKS_EXPORT_WHOLE = "books.export_whole"
     PEOPLE_READ = "people.read"
     REAL_NAMES_READ = "real_names.read"
     REAL_NAMES_VERIFY = "real_names.verify"
@@ -80,7 +81,8 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
     "finance": _EVERYBODY | _FINANCE,
     "risk": _EVERYBODY | {_P.ACCOUNTS_STOP, _P.ACCOUNTS_RELEASE, _P.ACCOUNTS_BOUND, _P.SUSPEND, _P.LIFT_SUSPENSION},
     "compliance": _EVERYBODY
-    | {_P.ACCOUNTS_STOP, _P.ACCOUNTS_RELEASE, _P.ACCOUNTS_BOUND, _P.SUSPEND, _P.LIFT_SUSPENSION, _P.RULES_CHANGE, _P.BOOKS_EXPORT,
+    | {_P.ACCOUNTS_STOP, _P.ACCOUNTS_RELEASE, _P.ACCOUNTS_BOUND, _P.SUSPEND, _P.LIFT_SUSPENSION, _P.RULES_CHANGE,
+       _P.BOOKS_EXPORT, _P.BOOKS_EXPORT_WHOLE,
        _P.REAL_NAMES_READ, _P.PRIVACY_READ, _P.PRIVACY_ACT, _P.ACTS_READ, _P.OPERATORS_READ, _P.INCIDENTS_REVIEW},
     "kyc": _EVERYBODY | {_P.REAL_NAMES_READ, _P.REAL_NAMES_VERIFY},
     "security": frozenset(
@@ -89,7 +91,8 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
          _P.PRIVACY_READ, _P.PRIVACY_ACT}
     ),
     "admin": frozenset(Permission),
-    "auditor": _EVERYBODY | {_P.PRIVACY_READ, _P.ACTS_READ, _P.OPERATORS_READ, _P.KEYS_READ, _P.BOOKS_EXPORT, _P.CHAIN_VERIFY},
+    "auditor": _EVERYBODY | {_P.PRIVACY_READ, _P.ACTS_READ, _P.OPERATORS_READ, _P.KEYS_READ, _P.BOOKS_EXPORT,
+                              _P.BOOKS_EXPORT_WHOLE, _P.CHAIN_VERIFY},
 }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from tongbao.privacy.assessments import Assessment, AssessmentRisk, AssessmentSt
 from tongbao.privacy.breaches import CLOCKS, Breach, BreachState, Risk, TaskState
 from tongbao.privacy.erasure import ErasureState
 from tongbao.privacy.erasures import ErasureService
+from tongbao.privacy.letter_service import LetterProgress
+from tongbao.privacy.letters import LetterState
 from tongbao.privacy.office import BreachDetail, Overdue, PrivacyOffice
 from tongbao.privacy.register import Register
 from tongbao.privacy.reviews import ReviewState
@@ -100,11 +102,31 @@ class BreachLine(msgspec.Struct, frozen=True, kw_only=True):
     lesson: str
 
 
+class LetterAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the people concerned are told, and how far it is: `told` messages were made, of which the channel took `sent` and
+    refused `failed`; `waiting` are on their way. `listed`: how many were named; null: every customer there was when it
+    was known."""
+
+    zh: str
+    en: str
+    listed: int | None
+    state: LetterState
+    told: int
+    sent: int
+    failed: int
+    waiting: int
+    begun_at: datetime
+    begun_by: str
+    ended_at: datetime | None
+
+
 class BreachAnswer(BreachLine, frozen=True, kw_only=True):
-    """A breach with its tasks, the most urgent first, and who was told."""
+    """A breach with its tasks, the most urgent first, who was told, and the letter to the people concerned (propose
+    `breach.letter`)."""
 
     tasks: list[BreachTaskAnswer]
     notices: list[NoticeAnswer]
+    letter: LetterAnswer | None
 
 
 class BreachBody(web.Request, frozen=True, kw_only=True):
@@ -220,7 +242,17 @@ def _breach(found: BreachDetail, now: datetime) -> BreachAnswer:
     notices = [
         NoticeAnswer(each.clock, each.told, each.people, each.words, each.sent_at, str(each.sent_by)) for each in found.notices
     ]
-    return BreachAnswer(**msgspec.structs.asdict(_line(found.breach)), tasks=tasks, notices=notices)
+    letter = _letter(found.letter) if found.letter else None
+    return BreachAnswer(**msgspec.structs.asdict(_line(found.breach)), tasks=tasks, notices=notices, letter=letter)
+
+
+def _letter(found: LetterProgress) -> LetterAnswer:
+    letter = found.letter
+    return LetterAnswer(
+        zh=letter.zh, en=letter.en, listed=len(letter.listed.split(",")) if letter.listed else None, state=letter.state,
+        told=letter.told, sent=found.sent, failed=found.failed, waiting=found.waiting, begun_at=letter.begun_at,
+        begun_by=str(letter.begun_by), ended_at=letter.ended_at,
+    )  # fmt: skip
 
 
 def _assessment(row: Assessment, today: date) -> AssessmentAnswer:

@@ -89,3 +89,12 @@ ERASURE_OBSTRUCTED = decline(
     status=409,
 )
 ERASURE_RETAINED = decline("erasure_retained", "依法保存期限未满。", "The law still has this kept.", status=409)
+LETTER_WRITTEN = decline(
+    "letter_written", "该事件的告知信已经发出过。", "People have been written to about this breach already.", status=409
+)
+LETTER_TEXT = refusal(
+    "letter_text",
+    "告知内容中英文均须 {least} 至 {most} 个字符。",
+    "The letter takes {least} to {most} characters in each language.",
+)
+LETTER_PEOPLE = refusal("letter_people", "名单中有不是客户的编号。", "Somebody on the list is no customer.")

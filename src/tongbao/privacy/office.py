@@ -32,6 +32,7 @@ from tongbao.privacy.breaches import (
     OpenBreach,
     Risk,
 )
+from tongbao.privacy.letter_service import LetterProgress, Letters
 from tongbao.privacy.purposes import CATEGORIES, PURPOSES
 from tongbao.privacy.register import Register, register
 from tongbao.privacy.reviews import AnswerReview
@@ -43,11 +44,12 @@ _LONGEST_AGO = timedelta(days=3653)
 
 
 class BreachDetail(msgspec.Struct, frozen=True):
-    """A breach with its tasks and who was told."""
+    """A breach with its tasks, who was told, and the letter to the people it concerns, if one was written."""
 
     breach: Breach
     tasks: list[BreachTask]
     notices: list[BreachNotice]
+    letter: LetterProgress | None
 
 
 class Overdue(msgspec.Struct, frozen=True):
@@ -87,6 +89,7 @@ class PrivacyOffice:
         self._clock = clock
         self._controller = controller
         self._columns = columns
+        self.letters = Letters(engine, pool)
 
     def now(self) -> datetime:
         """The present moment, by which things are late."""
@@ -167,7 +170,10 @@ class PrivacyOffice:
             raise Refusal(errors.BREACH_NOT_FOUND)
         tasks = await self._pool.fetch(QUERIES["breach_tasks"], breach_id)
         notices = await self._pool.fetch(QUERIES["breach_notices"], breach_id)
-        return BreachDetail(Breach(*row), [BreachTask(*each) for each in tasks], [BreachNotice(*each) for each in notices])
+        return BreachDetail(
+            Breach(*row), [BreachTask(*each) for each in tasks], [BreachNotice(*each) for each in notices],
+            await self.letters.progress(breach_id),
+        )  # fmt: skip
 
     # ── impact assessments ──────────────────────────────────────────────────────────────────────────────────────────
 

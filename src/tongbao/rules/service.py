@@ -143,6 +143,10 @@ class LawService:
         command = SetCaps(command_id=command_id, subject_id=merchant_id, caps=caps, by=by, reason=reason)
         return cast(CapsSet, accepted(await self._engine.submit(command)))
 
+    async def check_caps(self, wishes: Mapping[str, Wish]) -> None:
+        """Whether a merchant's caps could be changed so. Refuses as `set_caps`."""
+        await self._caps(wishes, "merchant.")
+
     async def _caps(self, wishes: Mapping[str, Wish], prefix: str) -> dict[str, int | None]:
         book = await self.book()
         if book is None:

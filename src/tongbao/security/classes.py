@@ -8,9 +8,12 @@ Source: JR/T 0171-2020, 4.2 and appendix A.
 
 from __future__ import annotations
 
+import hmac
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, cast
+from uuid import UUID
 
 from tongbao.kernel.migrations import load
 
@@ -64,6 +67,35 @@ def read(packages: Sequence[str]) -> Columns:
 def sealed(columns: Columns, kind: Class) -> frozenset[str]:
     """The sealed columns of a class, as "table.column"."""
     return frozenset(name for name, column in columns.items() if column.sealed and column.kind == kind)
+
+
+class Disclosure:
+    """How a file that leaves the installation shows what it is made of, by the classes of the columns.
+
+    none   as it is
+    C1     an id of somebody's or of something of theirs becomes another one, the same throughout the file and of no use outside;
+           a text that people wrote becomes "…"
+    C2     figures stay, for by then they are tied to nobody; texts become "…"
+    C3     never, whoever asks
+
+    `whole`: C1 and C2 as they are, for who has the permission and said why.
+    """
+
+    def __init__(self, columns: Columns, *, whole: bool) -> None:
+        self._columns = columns
+        self._whole = whole
+        self._key = os.urandom(32)
+
+    def shown(self, column: str, value: Any) -> Any:
+        """A value of "table.column". Raises ValueError for a column of class C3, KeyError for one that no table has."""
+        kind = self._columns[column].kind
+        if kind == "C3":
+            raise ValueError(f"{column} authenticates somebody: it is in no file")
+        if self._whole or kind == "none":
+            return value
+        if isinstance(value, UUID):
+            return UUID(bytes=hmac.digest(self._key, value.bytes, "sha256")[:16], version=4)
+        return "…" if isinstance(value, str) and value else value
 
 
 class Mask:

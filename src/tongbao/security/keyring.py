@@ -108,15 +108,19 @@ class KeyRing:
         """Every key that is kept, as it is kept, by purpose and version."""
         return sorted(self._file().keys, key=lambda each: (PURPOSES.index(each.purpose), each.version))
 
-    def rotate(self, purpose: str) -> int:
-        """Make a new version of a class's key, which seals from now on: within a second in every process. Its number.
+    def rotate(self, purpose: str, after: int | None = None) -> int:
+        """Make a new version of a class's key, which seals from now on: within a second in every process. Its number. `after`:
+        only if that is the newest version still, so that asking again for the same exchange makes no other.
 
         What is sealed by the others still opens. Raises ValueError for a purpose whose key cannot be exchanged.
         """
         if purpose not in ROTATED:
             raise ValueError(f"key {purpose} cannot be rotated")
         with self._changing() as keys:
-            number = 1 + max(each.version for each in keys if each.purpose == purpose)
+            newest = max(each.version for each in keys if each.purpose == purpose)
+            if after is not None and newest != after:
+                return newest
+            number = newest + 1
             keys.append(_wrapped(self._master, purpose, number, os.urandom(32), datetime.now(UTC)))
         return number
 

@@ -17,6 +17,7 @@ from tongbao.app.audit import Audit, anchor_file
 from tongbao.app.commands.verify import report, verify_with_progress
 from tongbao.app.settings import Settings
 from tongbao.engine.verify import Verification
+from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.postgres import EmbeddedPostgres, PostgresError
 from tongbao.security.envelopes import EnvelopeError, Identity, Recipient
@@ -38,6 +39,7 @@ def command(target: Path, recipient: Path) -> None:
     try:
         to = Recipient.parse(recipient.read_text("ascii", "replace"))
         manifest = asyncio.run(_back_up(settings, target, to))
+        backups.remember(settings.data_dir, made_at=manifest.made_at)
     except _TROUBLE as error:
         raise click.ClickException(str(error)) from None
     _say(manifest)
@@ -80,6 +82,8 @@ def rehearse(file: Path, identity: Path, as_json: bool) -> None:
     except _TROUBLE as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    if found.ok and settings.data_dir.exists():
+        backups.remember(settings.data_dir, rehearsed_at=SystemClock().now())
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:

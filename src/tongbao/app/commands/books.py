@@ -32,6 +32,7 @@ from tongbao.app.commands.books_tables import (
     words,
 )
 from tongbao.app.commands.books_words import KINDS, LEVELS
+from tongbao.app.registry import CLASSES
 from tongbao.app.settings import Settings
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.database import open_pool
@@ -42,6 +43,8 @@ from tongbao.ledger.api import CHART
 from tongbao.ledger.exchange import opening
 from tongbao.ledger.exchange.export import WHATS, Export, What, export
 from tongbao.ledger.reports import DayRow, LedgerRow, StatementRow
+from tongbao.operators.types import LEAST_REASON
+from tongbao.security.classes import Disclosure
 
 #: Who acts when it is done on a terminal.
 TERMINAL = named_id("operator", "command line")
@@ -182,9 +185,14 @@ def _told(said: Said, row: StatementRow, at: datetime) -> tuple[str, str, str]:
 @click.option("--from", "first", type=_DAY)
 @click.option("--to", "last", type=_DAY)
 @click.option("--bom", is_flag=True, help="Begin a CSV with a byte order mark, for Excel.")
+@click.option("--whole", metavar="REASON", help="With people's ids and texts, and why: it is written into the record of acts.")
 @click.pass_obj
-def write_out(said: Said, what: What, output: Path | None, first: datetime | None, last: datetime | None, bom: bool) -> None:
+def write_out(
+    said: Said, what: What, output: Path | None, first: datetime | None, last: datetime | None, bom: bool, whole: str | None
+) -> None:
     _in_order(first, last)
+    if whole is not None and len(whole.strip()) < LEAST_REASON:
+        raise click.UsageError(f"--whole needs a reason of {LEAST_REASON} characters")
     wish = Export(what, _date(first), _date(last), bom)
     target = output or Path(wish.file_name)
     # What was exported before stays until all of the new is there.
@@ -194,7 +202,10 @@ def write_out(said: Said, what: What, output: Path | None, first: datetime | Non
     async def write(books: Books) -> int:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("exporting", total=None)
-            pieces = export(books.pool, wish, lambda done, total: bar.update(task, completed=done, total=total))
+            if whole is not None:
+                await books.note_whole_export(what, whole.strip())
+            told = Disclosure(CLASSES, whole=whole is not None).shown
+            pieces = export(books.pool, wish, lambda done, total: bar.update(task, completed=done, total=total), told)
             written = 0
             with sys.stdout.buffer if draft is None else draft.open("wb") as file:
                 async with aclosing(pieces) as open_pieces:

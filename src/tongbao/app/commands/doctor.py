@@ -17,7 +17,15 @@ from tongbao import __version__
 from tongbao.app import logs, runtime
 from tongbao.app.audit import anchor_file
 from tongbao.app.commands import demo
-from tongbao.app.diagnosis import Finding, database_findings, file_findings, key_findings, settings_findings, worst
+from tongbao.app.diagnosis import (
+    Finding,
+    backup_findings,
+    database_findings,
+    file_findings,
+    key_findings,
+    settings_findings,
+    worst,
+)
 from tongbao.app.privacy_findings import privacy_settings
 from tongbao.app.registry import open_bank
 from tongbao.app.settings import Secret, Settings
@@ -63,6 +71,8 @@ async def examine(settings: Settings) -> list[Finding]:
     """Everything that was found, the worst first."""
     findings = [*file_findings(settings), *settings_findings(settings)]
     findings += [Finding(*each) for each in privacy_settings(settings)]
+    if (settings.data_dir / "keys.json").exists():  # before the first start there is nothing to lose
+        findings += backup_findings(settings, datetime.now(UTC))
     ring = None
     if (settings.data_dir / "keys.json").exists():
         try:

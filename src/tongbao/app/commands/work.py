@@ -100,6 +100,7 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("person_keys", lambda: rewrap_round(services.engine, services.pool, services.vault, services.ring, services.clock)),
         ("erasures", services.erasures.erase_due),
         ("late_of_erased", services.erasures.forget_late),
+        ("breach_letters", services.office.letters.tell_due),
         ("retention", services.erasures.forget_due),
         ("anchor", services.audit.anchor_when_due),
         ("verify", services.audit.verify_when_due),

@@ -73,7 +73,8 @@ class EntityAnswer(msgspec.Struct, frozen=True):
     verified_at: datetime | None
 
 
-def _answer(behind: Behind) -> EntityAnswer:
+def entity_answer(behind: Behind) -> EntityAnswer:
+    """Who stands behind a merchant, masked."""
     checks = {
         check.place: EntityCheckAnswer(
             check.registry, check.state, check.differing.split(",") if check.differing else [], check.answered_at
@@ -102,7 +103,7 @@ def _merchant(merchant_id: str) -> UUID:
 @get("/v1/console/merchants/{merchant_id:str}/entity", tags=["Console"])
 async def one_entity(operator: Caller, merchant_id: PathId, entities: EntityService) -> EntityAnswer:
     """Who stands behind a merchant, masked, and what registries said."""
-    return _answer(await entities.need(_merchant(merchant_id)))
+    return entity_answer(await entities.need(_merchant(merchant_id)))
 
 
 @post("/v1/console/merchants/{merchant_id:str}/entity", tags=["Console"], status_code=200)
@@ -116,10 +117,10 @@ async def record_entity(
         command_id_for(operator, key), operator.principal_id, _merchant(merchant_id), data.kind, data.legal_name,
         data.credit_code, data.legal_person.claim(), owners,
     )  # fmt: skip
-    return _answer(behind)
+    return entity_answer(behind)
 
 
 @post("/v1/console/merchants/{merchant_id:str}/entity/checks", tags=["Console"], status_code=200)
 async def check_entity(operator: Caller, merchant_id: PathId, entities: EntityService, key: web.IdempotencyKey) -> EntityAnswer:
     """Ask now for the answers that are missing."""
-    return _answer(await entities.ask_again(_merchant(merchant_id)))
+    return entity_answer(await entities.ask_again(_merchant(merchant_id)))

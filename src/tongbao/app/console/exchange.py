@@ -23,12 +23,17 @@ from tongbao.ledger.exchange import opening
 from tongbao.ledger.exchange.export import Export
 from tongbao.operators.api import OperatorService, Permission, permissions_of
 from tongbao.operators.errors import APPROVAL_NEEDED, PROPOSAL_NOT_FOUND
+from tongbao.operators.service import reason_of
+from tongbao.operators.types import LEAST_REASON
 
 Table = Literal["journals", "entries", "accounts", "trial-balance"]
 
 Approval = Annotated[
     str | None, QueryParameter(max_length=64, description="The id of your approved proposal `books.export` for this very file.")
 ]
+
+Whole = Annotated[bool, QueryParameter(description="With people's ids and texts; needs `books.export_whole`.")]
+WhyWhole = Annotated[str, QueryParameter(max_length=500, description="Why, where one operator alone fetches the whole.")]
 
 #: A file of opening balances; ten thousand lines are less than a megabyte.
 MOST_FILE_BYTES = 2 * 1024 * 1024
@@ -44,7 +49,8 @@ class OpeningBody(web.Request, frozen=True, kw_only=True):
 
 
 class ExportBody(web.Request, frozen=True, kw_only=True):
-    """What is to be written out: which file, of which value dates."""
+    """What is to be written out: which file, of which value dates. Whose everything is stands in it under ids that are good in
+    that file only, and no text that people wrote; the kind `books.export_whole` writes it out as it is."""
 
     what: Literal["beancount", "journals", "entries", "accounts", "trial-balance"]
     first_day: Annotated[str, msgspec.Meta(max_length=10)] | None = None
@@ -72,10 +78,18 @@ class OpeningAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/v1/console/exports/beancount", tags=["Console"], media_type="text/plain")
-async def export_beancount(operator: Caller, books: Books, operators: OperatorService, approval: Approval = None) -> Stream:
-    """The whole books as a Beancount file. Takes two people: propose `books.export`, then fetch it with the proposal's id."""
-    await _agreed(operators, operator, approval, ExportBody(what="beancount"))
-    return await _file(books, Export("beancount"), "text/plain")
+async def export_beancount(
+    operator: Caller,
+    books: Books,
+    operators: OperatorService,
+    approval: Approval = None,
+    whole: Whole = False,
+    reason: WhyWhole = "",
+) -> Stream:
+    """The books as a Beancount file. Takes two people: propose `books.export`, then fetch it with the proposal's id. With `whole`
+    (propose `books.export_whole`) people's ids and texts are in it."""
+    await _agreed(operators, operator, approval, ExportBody(what="beancount"), whole, reason)
+    return await _file(books, Export("beancount"), "text/plain", whole)
 
 
 @get("/v1/console/exports/{what:str}", tags=["Console"], media_type="text/csv")
@@ -88,11 +102,13 @@ async def export_table(
     last_day: LastDay = None,
     bom: Annotated[bool, QueryParameter(description="Begin with a byte order mark, by which Excel knows UTF-8.")] = False,
     approval: Approval = None,
+    whole: Whole = False,
+    reason: WhyWhole = "",
 ) -> Stream:
     """Journals, entries, accounts or the trial balance as CSV. Days are value dates. Takes two people, as the whole books do."""
     first, last = export_days(first_day, last_day)
-    await _agreed(operators, operator, approval, ExportBody(what=what, first_day=first_day, last_day=last_day))
-    return await _file(books, Export(what, first, last, bom), "text/csv")
+    await _agreed(operators, operator, approval, ExportBody(what=what, first_day=first_day, last_day=last_day), whole, reason)
+    return await _file(books, Export(what, first, last, bom), "text/csv", whole)
 
 
 def export_days(first_day: str | None, last_day: str | None) -> tuple[date | None, date | None]:
@@ -103,17 +119,25 @@ def export_days(first_day: str | None, last_day: str | None) -> tuple[date | Non
     return first, last
 
 
-async def _agreed(operators: OperatorService, operator: Caller, approval: str | None, wish: ExportBody) -> None:
-    """Nothing leaves in bulk that a second operator did not agree to. Refuses `approval_needed`."""
+async def _agreed(
+    operators: OperatorService, operator: Caller, approval: str | None, wish: ExportBody, whole: bool, reason: str
+) -> None:
+    """Nothing leaves in bulk that a second operator did not agree to, and nobody's ids do without the permission and a reason:
+    the proposal's, or where one operator is enough their own. Refuses `forbidden`, `approval_needed`, `reason_too_short`."""
+    if whole and Permission.BOOKS_EXPORT_WHOLE not in permissions_of(operator.roles):
+        raise Refusal(FORBIDDEN)
     if not operators.four_eyes:
+        if whole:
+            reason_of(reason, LEAST_REASON)
         return
+    kind = "books.export_whole" if whole else "books.export"
     if approval is None:
-        raise Refusal(APPROVAL_NEEDED, kind="books.export")
-    await operators.approved(operator.principal_id, web.parse_id(approval, PROPOSAL_NOT_FOUND), "books.export", wish)
+        raise Refusal(APPROVAL_NEEDED, kind=kind)
+    await operators.approved(operator.principal_id, web.parse_id(approval, PROPOSAL_NOT_FOUND), kind, wish)
 
 
-async def _file(books: Books, wish: Export, kind: str) -> Stream:
-    pieces = books.export(wish)
+async def _file(books: Books, wish: Export, kind: str, whole: bool) -> Stream:
+    pieces = books.export(wish, whole=whole)
     begun = await anext(pieces, b"")  # whatever refuses does so before the first byte is sent
     headers = {"Content-Disposition": f'attachment; filename="{wish.file_name}"'}
     return Stream(_all(begun, pieces), media_type=f"{kind}; charset=utf-8", headers=headers)

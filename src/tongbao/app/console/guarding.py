@@ -62,7 +62,7 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
             if self.changing or subjects:
                 await operators.record(
                     operator.principal_id, operator.session_id, self.act, subjects, changing=self.changing, outcome=outcome,
-                    reason=_reason(arguments.get("data")),
+                    reason=_reason(arguments),
                 )  # fmt: skip
 
         about = [Subject(self.about[1], str(arguments[self.about[0]])[:64])] if self.about else []
@@ -89,5 +89,8 @@ def _content(answer: Any) -> Any:
     return getattr(answer, "content", answer)
 
 
-def _reason(data: Any) -> str:
-    return str(getattr(data, "reason", "") or getattr(data, "note", "") or "")
+def _reason(arguments: Mapping[str, Any]) -> str:
+    """What was said about why; that a file was fetched with whose everything is stands there too."""
+    data = arguments.get("data")
+    said = getattr(data, "reason", "") or getattr(data, "note", "") or arguments.get("reason") or arguments.get("approval") or ""
+    return f"whole: {said}" if arguments.get("whole") else str(said)

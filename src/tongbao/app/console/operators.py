@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -16,6 +17,7 @@ from tongbao.kernel import web
 from tongbao.operators.api import Invitations, OperatorService, Role
 from tongbao.operators.errors import OPERATOR_NOT_FOUND
 from tongbao.operators.permissions import ROLE_NAMES, ROLES
+from tongbao.security.keyring import ROTATED, KeyRing
 from tongbao.wallet.service import WalletService
 
 Text = Annotated[str | None, QueryParameter(max_length=64)]
@@ -31,6 +33,21 @@ class OperatorLine(msgspec.Struct, frozen=True):
     roles: list[Role]
     created_at: datetime
     invited_until: datetime | None
+
+
+class KeyLine(msgspec.Struct, frozen=True):
+    """A version of a key that is kept; the key itself is shown to nobody. `exchangeable`: `keys.rotate` makes a newer one."""
+
+    purpose: str
+    version: int
+    made_at: datetime
+    exchangeable: bool
+
+
+class KeysAnswer(msgspec.Struct, frozen=True):
+    """Every key of the installation, by purpose and version."""
+
+    items: list[KeyLine]
 
 
 class RoleAnswer(msgspec.Struct, frozen=True):
@@ -77,6 +94,13 @@ async def operators_found(
         named = [role for role in ROLE_NAMES if role in held]
         lines.append(OperatorLine(str(row.principal_id), row.name, row.login, named, row.created_at, until))
     return web.Page(lines, following)
+
+
+@get("/v1/console/keys", tags=["Console"])
+async def keys(operator: Caller, ring: KeyRing) -> KeysAnswer:
+    """What keys there are and since when. Those of the classes of personal data are exchanged by two: propose `keys.rotate`."""
+    listed = await asyncio.to_thread(ring.listed)
+    return KeysAnswer([KeyLine(each.purpose, each.version, each.made_at, each.purpose in ROTATED) for each in listed])
 
 
 @get("/v1/console/roles", tags=["Console"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from litestar.params import PathParameter, QueryParameter
@@ -13,6 +14,8 @@ from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 from tongbao.ledger.api import CHART
 
+#: An id in a body.
+Id = Annotated[str, msgspec.Meta(max_length=64)]
 PathId = Annotated[str, PathParameter(max_length=64)]
 Search = Annotated[str, QueryParameter(name="q", max_length=128)]
 FirstDay = Annotated[str | None, QueryParameter(name="from", max_length=10)]
@@ -46,3 +49,11 @@ def day(text: str) -> date:
     if found is None or not 2000 <= found.year <= 2999:
         raise Refusal(web.INVALID_DATE)
     return found
+
+
+def subject_id(text: str) -> str:
+    """An id as we write it, so that what is about the same thing says the same."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return text

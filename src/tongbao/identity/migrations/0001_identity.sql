@@ -177,6 +177,8 @@ create table message (
     constraint message_state check (state in ('PENDING', 'UNKNOWN', 'SENT', 'FAILED')),
     constraint message_ended check ((finished_at is not null) = (state in ('SENT', 'FAILED')))
 );
+-- How far a letter to many people is.
+create index message_of_breach on message (facts, state) where kind = 'breach_letter';
 create index message_due on message (next_attempt_at) where state in ('PENDING', 'UNKNOWN');
 
 -- How well a customer is known and what stands in the way of their paying. Nothing here says who they are.

@@ -12,12 +12,12 @@ import asyncpg
 
 from tongbao.kernel.money import format_minor
 from tongbao.ledger.exchange.names import account_name, commodity
-from tongbao.ledger.exchange.snapshot import ExportedEntry, Progress, accounts, holds, journals
+from tongbao.ledger.exchange.snapshot import ExportedEntry, Progress, Shown, accounts, holds, journals
 from tongbao.ledger.reports import HoldRow, Reports
 from tongbao.ledger.types import QUERIES, Account, Journal
 
 
-async def write(connection: asyncpg.Connection, progress: Progress) -> AsyncGenerator[str, None]:
+async def write(connection: asyncpg.Connection, progress: Progress, shown: Shown) -> AsyncGenerator[str, None]:
     """The whole books, in pieces of some thousand lines."""
     reports = Reports(connection)
     book = await reports.book()
@@ -31,7 +31,7 @@ async def write(connection: asyncpg.Connection, progress: Progress) -> AsyncGene
     last = max(day for day in (book.day_of(opened["last"]), end) if day)
     yield 'option "title" "Tongbao"\n\n' + await _commodities(connection, first)
     before = None
-    async for page in accounts(connection):
+    async for page in accounts(connection, shown):
         lines = []
         for account in page:
             if (account.code, account.owner_id) != before:
@@ -39,13 +39,13 @@ async def write(connection: asyncpg.Connection, progress: Progress) -> AsyncGene
                 lines.append(_open(account, first))
         yield "".join(lines)
     done = 0
-    async for journal_page in journals(connection, first, date(2999, 12, 31)):
+    async for journal_page in journals(connection, first, date(2999, 12, 31), shown):
         yield "".join(_transaction(journal, entries) for journal, entries in journal_page)
         done += sum(len(entries) for _, entries in journal_page)
         progress(done, total)
-    async for hold_page in holds(connection):
+    async for hold_page in holds(connection, shown):
         yield "".join(_note(hold, book.day_of(hold.created_at)) for hold in hold_page)
-    async for page in accounts(connection):
+    async for page in accounts(connection, shown):
         yield "".join(_balance(account, last + timedelta(days=1)) for account in page)
 
 

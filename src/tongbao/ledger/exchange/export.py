@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from tongbao.ledger.exchange import beancount, tables
-from tongbao.ledger.exchange.snapshot import Progress, snapshot
+from tongbao.ledger.exchange.snapshot import Progress, Shown, as_it_is, snapshot
 
 What = Literal["beancount", "journals", "entries", "accounts", "trial-balance"]
 WHATS: tuple[What, ...] = get_args(What)
@@ -40,15 +40,18 @@ def silent(done: int, total: int) -> None:
     """Progress that nobody looks at."""
 
 
-async def export(pool: asyncpg.Pool, wish: Export, progress: Progress = silent) -> AsyncGenerator[bytes, None]:
-    """The file in pieces, from one snapshot. Who stops reading early closes the iterator."""
+async def export(
+    pool: asyncpg.Pool, wish: Export, progress: Progress = silent, shown: Shown = as_it_is
+) -> AsyncGenerator[bytes, None]:
+    """The file in pieces, from one snapshot; `shown` says what of somebody stands in it. Who stops reading early closes the
+    iterator."""
     first, last = wish.first or _BEFORE_TIME, wish.last or _AFTER_TIME
     async with snapshot(pool) as connection:
         pieces = {
-            "beancount": lambda: beancount.write(connection, progress),
-            "journals": lambda: tables.write_journals(connection, first, last, progress),
-            "entries": lambda: tables.write_entries(connection, first, last, progress),
-            "accounts": lambda: tables.write_accounts(connection, progress),
+            "beancount": lambda: beancount.write(connection, progress, shown),
+            "journals": lambda: tables.write_journals(connection, first, last, progress, shown),
+            "entries": lambda: tables.write_entries(connection, first, last, progress, shown),
+            "accounts": lambda: tables.write_accounts(connection, progress, shown),
             "trial-balance": lambda: tables.write_trial_balance(connection, first, last),
         }[wish.what]()
         if wish.bom and wish.what != "beancount":

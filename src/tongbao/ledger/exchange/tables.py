@@ -15,7 +15,7 @@ import asyncpg
 
 from tongbao.kernel.money import format_minor
 from tongbao.ledger.chart import CHART
-from tongbao.ledger.exchange.snapshot import Progress, accounts, journals
+from tongbao.ledger.exchange.snapshot import Progress, Shown, accounts, journals
 from tongbao.ledger.reports import Reports
 from tongbao.ledger.types import QUERIES
 
@@ -24,12 +24,12 @@ Pieces = AsyncGenerator[str, None]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-async def write_journals(connection: asyncpg.Connection, first: date, last: date, progress: Progress) -> Pieces:
+async def write_journals(connection: asyncpg.Connection, first: date, last: date, progress: Progress, shown: Shown) -> Pieces:
     """A line a journal, in the order of value dates."""
     _, _, total = await Reports(connection).span()
     done = 0
     yield rows_of([("journal_id", "command_id", "kind", "memo", "value_date", "posted_at", "reverses")])
-    async for page in journals(connection, first, last):
+    async for page in journals(connection, first, last, shown):
         yield rows_of(
             (each.journal_id, each.command_id, text(each.kind), text(each.memo), each.value_date, each.posted_at.isoformat(),
              each.reverses or "")
@@ -39,7 +39,7 @@ async def write_journals(connection: asyncpg.Connection, first: date, last: date
         progress(done, total)
 
 
-async def write_entries(connection: asyncpg.Connection, first: date, last: date, progress: Progress) -> Pieces:
+async def write_entries(connection: asyncpg.Connection, first: date, last: date, progress: Progress, shown: Shown) -> Pieces:
     """A line an entry, those of a journal together."""
     _, _, total = await Reports(connection).span()
     done = 0
@@ -47,7 +47,7 @@ async def write_entries(connection: asyncpg.Connection, first: date, last: date,
         [("value_date", "posted_at", "journal_id", "leg", "kind", "memo", "code", "name", "owner_id", "account_id", "currency",
           "colour", "debit", "credit", "balance_after", "version")]
     )  # fmt: skip
-    async for page in journals(connection, first, last):
+    async for page in journals(connection, first, last, shown):
         yield rows_of(
             (journal.value_date, journal.posted_at.isoformat(), journal.journal_id, entry.leg, text(journal.kind),
              text(journal.memo), entry.code, text(CHART[entry.code].en), entry.owner_id or "", entry.account_id,
@@ -59,7 +59,7 @@ async def write_entries(connection: asyncpg.Connection, first: date, last: date,
         progress(done, total)
 
 
-async def write_accounts(connection: asyncpg.Connection, progress: Progress) -> Pieces:
+async def write_accounts(connection: asyncpg.Connection, progress: Progress, shown: Shown) -> Pieces:
     """A line an account as it stands. Balances are credit positive."""
     total = (await connection.fetchrow(QUERIES["account_span"]))["accounts"]
     done = 0
@@ -67,7 +67,7 @@ async def write_accounts(connection: asyncpg.Connection, progress: Progress) -> 
         [("account_id", "code", "name", "owner_id", "currency", "colour", "posted", "held", "floor", "ceiling", "version",
           "opened_at", "debit_freeze", "credit_freeze", "closed_at")]
     )  # fmt: skip
-    async for page in accounts(connection):
+    async for page in accounts(connection, shown):
         yield rows_of(
             (one.account_id, one.code, text(CHART[one.code].en), one.owner_id or "", *money(one.currency),
              *(

@@ -71,6 +71,24 @@ create table breach_notice (
     sent_by   uuid        not null,
     constraint breach_notice_pk primary key (notice_id)
 );
+-- What the people whom a breach concerns are told, and how far through them it is.
+create table breach_letter (
+    breach_id uuid        not null,
+    zh        text        not null,
+    en        text        not null,
+    listed    text        not null,
+    state     text        not null,
+    told_to   uuid        not null,
+    told      bigint      not null,
+    begun_at  timestamptz not null,
+    begun_by  uuid        not null,
+    ended_at  timestamptz,
+    seal      bytea       not null,
+    constraint breach_letter_pk primary key (breach_id),
+    constraint breach_letter_state check (state in ('SENDING', 'SENT')),
+    constraint breach_letter_ended check ((ended_at is not null) = (state = 'SENT'))
+);
+
 create index breach_notice_by_breach on breach_notice (breach_id, notice_id);
 
 create table assessment (
@@ -182,6 +200,8 @@ comment on table breach is
     'C1: breach_id, what, categories, people, opened_by, closed_by, lesson; none: risk, state, known_at, opened_at, closed_at, seal';
 comment on table breach_task is
     'C1: breach_id, done_by, note; none: clock, state, due_at, done_at, seal';
+comment on table breach_letter is
+    'C1: breach_id, zh, en, listed, told_to, begun_by; none: state, told, begun_at, ended_at, seal';
 comment on table breach_notice is
     'C1: notice_id, breach_id, told, people, words, sent_by; none: clock, sent_at';
 comment on table assessment is

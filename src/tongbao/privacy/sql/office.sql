@@ -37,3 +37,27 @@ order by assessment_id desc limit $4;
 select assessment_id, title, purpose, lawful, effects, measures, risk, state, review_on, written_at, written_by, signed_at,
        signed_by, replaces, keep_until
 from assessment where assessment_id = $1;
+
+-- name: breach_letter
+-- What people are told of a breach. $1 breach.
+select breach_id, zh, en, listed, state, told_to, told, begun_at, begun_by, ended_at from breach_letter where breach_id = $1;
+
+-- name: letters_under_way
+-- Letters that are not through.
+select breach_id, zh, en, listed, state, told_to, told, begun_at, begun_by, ended_at from breach_letter
+where state = 'SENDING' order by breach_id limit 10;
+
+-- name: people_of_breach
+-- Customers there were when a breach was known, by id. $1 breach, $2 behind this one, $3 limit.
+select principal_id from principal
+where audience = 'wallet' and password_hash <> '' and principal_id > $2
+  and created_at <= (select known_at from breach where breach_id = $1)
+order by principal_id limit $3;
+
+-- name: customers_among
+-- How many of these are customers. $1 ids.
+select count(*) from principal where audience = 'wallet' and principal_id = any($1::uuid[]);
+
+-- name: letter_messages
+-- What became of a letter's messages, counted by state. $1 facts.
+select state, count(*) from message where kind = 'breach_letter' and facts = $1 group by state;
