@@ -114,7 +114,7 @@ async def test_an_owner_says_who_stands_behind_the_merchant_and_sees_what_was_fo
     assert ok(await owner.get("/v1/merchant/entity")) == recorded
     assert ok(await town.admin.get(f"/v1/console/merchants/{owner.merchant_id}/entity")) == recorded
     refused(await rival.get("/v1/merchant/entity"), 404, "entity_not_recorded")
-    refused(await owner.post("/v1/merchant/entity", company(credit_code="91330106MA2000003")), 400, "credit_code_form")
+    refused(await owner.post("/v1/merchant/entity", company(credit_code="91330106MA2000003")), 422, "credit_code_form")
     assert ok(await owner.get("/v1/merchant/caps"))["items"] == []
 
 

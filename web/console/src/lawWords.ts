@@ -30,6 +30,10 @@ export const lawWords = defineMessages(
     'suspended.closing': '注销中',
     'suspended.closed': '已注销',
     'suspended.operator': '运营',
+    'rules.adopt': '启用规则包',
+    'rules.adoptLead': '启用随产品提供的规则包，取代现行规则。',
+    'rules.packs': '规则包',
+    'rules.packsHint': '名称之间用逗号，如 cn, house。',
 
     'name.title': '实名',
     'name.none': '还没有提交证件。',
@@ -241,6 +245,10 @@ export const lawWords = defineMessages(
     'suspended.closing': 'Being closed',
     'suspended.closed': 'Closed',
     'suspended.operator': 'By an operator',
+    'rules.adopt': 'Adopt packs',
+    'rules.adoptLead': 'Packs that ship with the product, in the place of the rules in force.',
+    'rules.packs': 'Packs',
+    'rules.packsHint': 'Names with commas between, such as cn, house.',
 
     'name.title': 'Real name',
     'name.none': 'No document was given yet.',

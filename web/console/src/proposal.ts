@@ -18,6 +18,9 @@ export interface Told {
   journal?: string
   customer?: string
   merchant?: string
+  breach?: string
+  /** What is said to others, word by word. */
+  quotes?: string[]
 }
 
 type Body = Record<string, unknown>
@@ -50,6 +53,24 @@ const TELL: Record<string, (body: Body, currency: string) => Told> = {
   }),
   'operator.create': (body) => ({
     sentence: t('told.create', { name: text(body['name']), login: text(body['login']), roles: rolesSaid(list(body['roles'])) }),
+  }),
+  'books.export_whole': (body) => ({
+    sentence: t('told.exportWhole', { what: word(exportWord(text(body['what'])), text(body['what'])), days: daysSaid(body) }),
+  }),
+  'customer.lift_suspension': (body) => ({
+    sentence: t(body['reason'] === 'dormant' ? 'told.liftDormant' : 'told.lift'),
+    customer: text(body['customer_id']),
+  }),
+  'keys.rotate': (body) => ({ sentence: t('told.rotate', { purpose: word(`key.${text(body['purpose'])}`, text(body['purpose'])), version: Number(body['version'] ?? 0) + 1 }) }),
+  'merchant.caps': (body) => ({
+    sentence: t('told.caps', { caps: Object.entries((body['caps'] ?? {}) as Body).map(([name, value]) => `${word(`caps.${name}`, name)} ${value === null ? t('told.noCap') : String(value)}`).join(t('list.and')) }),
+    merchant: text(body['merchant_id']),
+  }),
+  'rules.adopt': (body) => ({ sentence: t('told.adopt', { packs: list(body['packs']).join(t('list.and')), version: Number(body['version'] ?? 0) }) }),
+  'breach.letter': (body) => ({
+    sentence: list(body['customers']).length ? t('told.letterListed', { count: list(body['customers']).length }) : t('told.letter'),
+    breach: text(body['breach_id']),
+    quotes: [text(body['zh']), text(body['en'])],
   }),
   'operator.reset': (body) => ({ sentence: t('told.reset'), operator: text(body['operator_id']) }),
   'journal.reverse': (body) => ({ sentence: t('told.reverse'), journal: text(body['journal_id']) }),

@@ -16,7 +16,7 @@
  *   /verifications                     who gave a document (state)
  *   /rules, /duties                    the law in force (which: rules, what-if, history; q, pack, action, read); what it obliges us to
  *   /approvals, /approvals/:id         what takes two operators (which: open, mine, ended, incidents); one proposal
- *   /operators, /operators/roles       who is at the console, and what each role may do
+ *   /operators, …/roles, …/keys        who is at the console, what each role may do, which keys there are
  *   /privacy, …/breaches/:id, …/assessments/:id   the privacy officer's desk (which: reviews, breaches, assessments, erasures, register)
  *   /scripts                           what the pages' policy stopped
  *   /acts                              what operators did (by, subject, act, changes, from, to)
@@ -58,6 +58,7 @@ export const router = createRouter({
     { path: '/approvals/:id', component: () => import('./pages/ProposalDetail.vue'), props: true, meta: { heading: 'proposal.title' } },
     { path: '/operators', component: () => import('./pages/Operators.vue'), meta: { heading: 'operators.title' } },
     { path: '/operators/roles', component: () => import('./pages/Roles.vue'), meta: { heading: 'operators.rolesTable' } },
+    { path: '/operators/keys', component: () => import('./pages/Keys.vue'), meta: { heading: 'keys.title' } },
     { path: '/privacy', component: () => import('./pages/Privacy.vue'), meta: { heading: 'privacy.title' } },
     { path: '/privacy/breaches/:id', component: () => import('./pages/BreachDetail.vue'), props: true, meta: { heading: 'breach.title' } },
     { path: '/privacy/assessments/:id', component: () => import('./pages/AssessmentDetail.vue'), props: true, meta: { heading: 'privacy.assessments' } },

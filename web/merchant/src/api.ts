@@ -11,9 +11,12 @@ import type {
   StaffSession,
   StaticCode,
 } from '@shared/api/types.ts'
+import type { components } from '@shared/api/schema.d.ts'
+import type { Entity, EntityBody } from './business.ts'
 import { sessionEnded } from './session.ts'
 
 const client = createClient('merchant', sessionEnded)
+type Limit = components['schemas']['LimitLine']
 const seg = encodeURIComponent
 
 export interface OrderFilter {
@@ -41,5 +44,8 @@ export const api = {
   closeOrder: (key: string, outTradeNo: string) => client.post<Order>(`/orders/${seg(outTradeNo)}/close`, { key }),
   refund: (key: string, outTradeNo: string, body: { amount: string; currency: string; reason?: string }) =>
     client.post<Refund>(`/orders/${seg(outTradeNo)}/refunds`, { key, body }),
+  caps: () => client.get<{ items: Limit[] }>('/caps'),
+  entity: () => client.get<Entity>('/entity'),
+  recordEntity: (key: string, body: EntityBody) => client.post<Entity>('/entity', { key, body, money: false, timeout: 60_000 }),
   storeCode: (storeId: string, amount: string | null) => client.get<StaticCode>(`/stores/${seg(storeId)}/code`, { query: { amount } }),
 }

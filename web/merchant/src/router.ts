@@ -6,7 +6,7 @@
  *   /orders, /orders/:no         list with filters in the query (q, state, from, to); one order with its refunds
  *   /code                        a store's static code as a poster
  *   /today                       the day in figures (query: date, view)
- *   /me                          merchant, settings, log out
+ *   /me, /business               merchant, settings, log out; caps, and who stands behind the merchant
  */
 import { createRouter, createWebHistory } from 'vue-router'
 import { ApiError } from '@shared'
@@ -37,6 +37,7 @@ export const router = createRouter({
     },
     { path: '/code', component: () => import('./pages/StaticCode.vue'), meta: { heading: 'code.title' } },
     { path: '/today', component: () => import('./pages/Today.vue'), meta: { heading: 'today.title' } },
+    { path: '/business', component: () => import('./pages/Business.vue'), meta: { heading: 'business.title' } },
     { path: '/me', component: () => import('./pages/Me.vue'), meta: { heading: 'me.title' } },
     { path: '/:rest(.*)*', redirect: '/' },
   ],

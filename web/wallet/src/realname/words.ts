@@ -120,6 +120,7 @@ const words = defineMessages(
     suspended_document_expired: '证件过期，付款已暂停',
     suspended_reported: '账户已按你的要求止付',
     suspended_dormant: '长期未使用，付款已暂停',
+    suspended_operator: '付款已由我们暂停，请联系客服',
     suspended_other: '付款已暂停',
   },
   {
@@ -240,13 +241,14 @@ const words = defineMessages(
     suspended_document_expired: 'Your document has ended: payments are paused',
     suspended_reported: 'Payments are stopped, as you asked',
     suspended_dormant: 'Not used for long: payments are paused',
+    suspended_operator: 'We have paused payments: please contact us',
     suspended_other: 'Payments are paused',
   },
 )
 
 export const t = translator(words)
 
-const REASONS = ['guardian', 'document_expired', 'reported', 'dormant'] as const
+const REASONS = ['guardian', 'document_expired', 'reported', 'dormant', 'operator'] as const
 /** Why nothing may be paid, in words. */
 export function reasonWords(reason: string): string {
   const known = REASONS.find((one) => one === reason)
