@@ -126,6 +126,11 @@ def _get(page: Page, path: str) -> Any:
     return answer.json()
 
 
+def _suspend(page: Page, places: Places) -> None:
+    page.get_by_test_id("customer-link").first.click()
+    page.get_by_test_id("suspend").click()
+
+
 def _click(*names: str) -> Callable[[Page, Places], None]:
     def act(page: Page, places: Places) -> None:
         for name in names:
@@ -264,9 +269,12 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("poster", "/merchant/code", _seen("qr")),
         Stop("today", "/merchant/today?date={day}", _seen("tile-balance")),
         Stop("me", "/merchant/me", _seen("me-merchant")),
+        Stop("business", "/merchant/business", f"{_seen('business-state')}, {_seen('business-edit')}"),
+        Stop("business-form", "/merchant/business", _seen("business-save"), _click("business-edit")),
     ),
     "console": (
         Stop("login", "/console/login", _seen("login-submit"), guest=True),
+        Stop("welcome", "/console/welcome#an-invitation", _seen("welcome-submit"), guest=True),
         Stop("payments", "/console/payments", _seen("payment-row")),
         Stop("payment", "/console/payments/{payment}", _seen("journal")),
         Stop("journal", "/console/journals/{journal}", _seen("entry-row")),
@@ -301,8 +309,10 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("operators", "/console/operators", _seen("operator-change")),
         Stop("new-operator", "/console/operators", _seen("propose-reason"), _click("operator-new")),
         Stop("roles", "/console/operators/roles", _seen("permission-row")),
+        Stop("keys", "/console/operators/keys", _seen("key-rotate")),
         Stop("acts", "/console/acts", _seen("act-row")),
         Stop("customer", "/console/customers", _seen("customer-level"), _click("customer-link")),
+        Stop("suspend", "/console/customers", _seen("suspend-reason"), _suspend),
         Stop("verifications", "/console/verifications", "main h1"),
         Stop("merchant", "/console/merchants", _seen("entity"), _click("merchant-link")),
         Stop("rules", "/console/rules", "main h1"),

@@ -150,6 +150,10 @@ class Product:
         """The one-time code that was sent to this person last, once more than `after` messages with one were."""
         return self._run(self._code_sent(person, after))
 
+    def invitation(self, login: str) -> str:
+        """The link that was sent to somebody who is taken on at the console, as a path."""
+        return self._run(self._invitation(login))
+
     def freeze(self, person: Person) -> None:
         """An operator freezes the wallet: nothing leaves."""
         self._run(self._freeze(person))
@@ -171,6 +175,14 @@ class Product:
                 codes: list[str] = [code for each in sent for code in re.findall(r"\b\d{6}\b", each.text)]
                 if len(codes) > after:
                     return codes[0]
+                await asyncio.sleep(0.2)
+
+    async def _invitation(self, login: str) -> str:
+        async with asyncio.timeout(30):
+            while True:
+                for each in await self._stack.messages.outbox(login):
+                    if found := re.search(r"/console/welcome#\S+", each.text):
+                        return found[0]
                 await asyncio.sleep(0.2)
 
     async def _freeze(self, person: Person) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browsers import COUNTER, PHONE, Windows
 from tests.e2e.hands import desk_log_in, fill, tap
-from tests.e2e.product import Person, Product
+from tests.e2e.product import PASSWORD, Person, Product
 
 pytestmark = pytest.mark.browser
 
@@ -136,3 +137,45 @@ def test_the_record_says_who_looked_at_whom(product: Product, windows: Windows) 
     console.get_by_test_id("acts-changes").check(force=True)
     expect(console).to_have_url(re.compile("changes=1"))
     expect(console.get_by_test_id("empty-state")).to_be_visible()
+
+
+def test_somebody_new_chooses_their_own_password_by_a_link_and_a_code_that_no_one_else_has_both_of(
+    product: Product, windows: Windows
+) -> None:
+    login = f"{uuid4().hex}@tongbao.test"
+    mine, theirs = windows.open("/console/login", "zh", COUNTER), windows.open("/console/login", "en", PHONE)
+    desk_log_in(mine, product.operator_login)
+    desk_log_in(theirs, product.colleague_login)
+    mine.goto("/console/operators")
+    tap(mine, "operator-new")
+    fill(mine, "operator-name", "新同事")
+    fill(mine, "operator-login", login)
+    mine.get_by_test_id("role-kyc").check(force=True)
+    fill(mine, "propose-reason", "joins on Monday")
+    tap(mine, "act-submit")
+    mine.wait_for_url(re.compile("/approvals/"))
+
+    theirs.goto(f"/console/approvals/{mine.url.rsplit('/', 1)[1]}")
+    tap(theirs, "proposal-approve")
+    tap(theirs, "act-submit")
+    expect(theirs.get_by_test_id("proposal")).to_have_attribute("data-state", "DONE")
+    tap(theirs, "invitation-show")
+    code = theirs.get_by_test_id("invitation-code").inner_text()
+    mine.reload()
+    expect(mine.get_by_test_id("proposal")).to_have_attribute("data-state", "DONE")
+    expect(mine.get_by_test_id("invitation")).to_have_count(0)
+
+    newcomer = windows.open(product.invitation(login), "zh", PHONE)
+    assert "#" not in newcomer.url
+    fill(newcomer, "welcome-password", PASSWORD)
+    fill(newcomer, "welcome-again", "something else")
+    tap(newcomer, "welcome-submit")
+    expect(newcomer.get_by_test_id("welcome-problem")).to_be_visible()
+    fill(newcomer, "welcome-again", PASSWORD)
+    fill(newcomer, "welcome-code", "0000-0000")
+    tap(newcomer, "welcome-submit")
+    expect(newcomer.get_by_role("alert")).to_be_visible()
+    fill(newcomer, "welcome-code", code)
+    tap(newcomer, "welcome-submit")
+    tap(newcomer, "welcome-on")
+    desk_log_in(newcomer, login)

@@ -396,7 +396,7 @@ export const words = defineMessages(
     'business.kind': 'Kind',
     'business.kind.company': 'Company',
     'business.kind.sole_trader': 'Sole trader',
-    'business.kind.micro': 'Micro-merchant',
+    'business.kind.micro': 'Micro',
     'business.legalName': 'Name, as on the licence',
     'business.creditCode': 'Unified social credit code',
     'business.registry': 'Registry',
