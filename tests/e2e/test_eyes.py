@@ -166,7 +166,7 @@ def test_somebody_new_chooses_their_own_password_by_a_link_and_a_code_that_no_on
     expect(mine.get_by_test_id("invitation")).to_have_count(0)
 
     newcomer = windows.open(product.invitation(login), "zh", PHONE)
-    assert "#" not in newcomer.url
+    newcomer.wait_for_url(re.compile("/console/welcome$"))
     fill(newcomer, "welcome-password", PASSWORD)
     fill(newcomer, "welcome-again", "something else")
     tap(newcomer, "welcome-submit")
