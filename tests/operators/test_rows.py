@@ -94,7 +94,8 @@ def test_roles_are_sets_of_permissions() -> None:
 
 def test_an_auditor_and_support_change_nothing() -> None:
     reading = {each for each in Permission if each.endswith(".read")} | {
-        Permission.SELF, Permission.PROPOSALS, Permission.BOOKS_EXPORT, Permission.CHAIN_VERIFY,
+        Permission.SELF, Permission.PROPOSALS, Permission.BOOKS_EXPORT, Permission.BOOKS_EXPORT_WHOLE,
+            Permission.CHAIN_VERIFY,
     }  # fmt: skip
     assert ROLES["auditor"] <= reading
     assert ROLES["support"] <= reading
