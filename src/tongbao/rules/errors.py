@@ -5,17 +5,17 @@ from tongbao.kernel.errors import decline, refusal
 # What a rule is called in either language stands in the detail (`name_zh`, `name_en`), beside its id.
 LIMIT_REACHED = decline(
     "limit_reached",
-    "超出限额 {limit}：已用 {used}，还可用 {left}。依据：{citation}。",
+    "超出限额 {limit}：已用 {used}，还可用 {left}。依据：{citation_zh}。",
     "Over the limit of {limit}: used {used}, left {left}. Under {citation}.",
 )
 STRONGER_CONFIRMATION = decline(
     "stronger_confirmation_needed",
-    "这需要更强的验证方式。依据：{citation}。",
+    "这需要更强的验证方式。依据：{citation_zh}。",
     "This needs a stronger confirmation. Under {citation}.",
 )
 REAL_NAME_NEEDED = decline(
     "real_name_needed",
-    "请先完成 {level} 级实名认证。依据：{citation}。",
+    "请先完成 {level} 级实名认证。依据：{citation_zh}。",
     "Please verify your identity to level {level} first. Under {citation}.",
 )
 ACCOUNT_SUSPENDED = decline(
@@ -23,7 +23,7 @@ ACCOUNT_SUSPENDED = decline(
 )
 DELAY_REQUIRED = decline(
     "delay_required",
-    "这至少须延迟 {hours} 小时到账。依据：{citation}。",
+    "这至少须延迟 {hours} 小时到账。依据：{citation_zh}。",
     "This may arrive in {hours} hours at the earliest. Under {citation}.",
 )
 CURRENCY_NOT_COVERED = decline("currency_not_covered", "现行规则不涵盖该币种。", "The rules in force do not cover this currency.")

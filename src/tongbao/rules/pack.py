@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import parse, places
@@ -103,9 +104,12 @@ class Multiplier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """One row of a law. `limit` (amounts by currency) or `most` (a number), or `agreed` (a cap of the subject's own by that name,
-    or else the house's default for it). `verified`: somebody read the text itself. `precedence`: of two rules of one action, the
-    higher one speaks."""
+    """One row of a law.
+
+    `citation_zh`: law and article as they are cited in Chinese, by the file's `sources`. `limit` (amounts by currency) or `most`
+    (a number), or `agreed` (a cap of the subject's own by that name, or else the house's default for it). `verified`: somebody
+    read the text itself. `precedence`: of two rules of one action, the higher one speaks.
+    """
 
     id: Code
     name: Named
@@ -136,6 +140,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     precedence: int = 0
     upheld_by: str = ""
     note: str = ""
+    citation_zh: str = ""
 
     @property
     def citation(self) -> str:
@@ -146,14 +151,16 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """What stands before the rules of a file.
 
-    `owner`: whose rules these are. `holidays` and `workdays`: days off on weekdays, and weekends worked. `conversion`: for
-    "USD/CNY" how many of the second one of the first is taken for, a decimal or a fraction. `parameters`: what rules ask of the
-    house. `defaults`: caps for whoever has not agreed another, amounts by currency or a number.
+    `owner`: whose rules these are. `sources`: what the laws, and words of articles, are called in Chinese. `holidays` and
+    `workdays`: days off on weekdays, and weekends worked. `conversion`: for "USD/CNY" how many of the second one of the first is
+    taken for, a decimal or a fraction. `parameters`: what rules ask of the house. `defaults`: caps for whoever has not agreed
+    another, amounts by currency or a number.
     """
 
     pack: Code
     title: Named
     owner: Literal["law", "house"] = "law"
+    sources: dict[str, str] = {}
     holidays: tuple[date, ...] = ()
     workdays: tuple[date, ...] = ()
     conversion: dict[str, str] = {}
@@ -176,6 +183,7 @@ class Merged(msgspec.Struct, frozen=True):
     zone: str
 
 
+_ARTICLE = re.compile(r"(?:(.+), )?Arts?\. (.+)")
 _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 
 
@@ -196,7 +204,7 @@ def read_pack(text: str, source: str) -> Pack:
             raise PackError(f"{where}: {problem}")
         if any(rule.id == other.id for other in rules):
             raise PackError(f"{where}: the id is used twice")
-        rules.append(rule)
+        rules.append(replace(rule, citation_zh=rule.citation_zh or _in_chinese(rule, header.sources)))
     for currency, defaults in ((name, value) for value in header.defaults.values() if isinstance(value, dict) for name in value):
         _amount({currency: defaults[currency]}, f"{source}: defaults")
     for pair, rate in header.conversion.items():
@@ -213,6 +221,24 @@ def _converted(table: Any, kind: Any, where: str) -> Any:
         place = _PLACE.search(said)
         field = f"{place[1]}: " if place else ""
         raise PackError(f"{where}: {field}{_PLACE.sub('', said)}") from None
+
+
+def _in_chinese(rule: Rule, sources: Mapping[str, str]) -> str:
+    """Law and article as they are cited in Chinese; as they stand where `sources` does not know the law."""
+    if rule.law not in sources:
+        return rule.citation
+    said = "；".join(_article(part, sources) for part in rule.article.split("; "))
+    return sources[rule.law] + said if said.startswith(("第", "（")) else f"{sources[rule.law]} {said}"
+
+
+def _article(text: str, sources: Mapping[str, str]) -> str:
+    found = _ARTICLE.fullmatch(text)
+    if found is None:
+        return sources.get(text, text)
+    law, numbers = found[1], found[2].replace(", ", "、").replace("–", "至")
+    item = re.fullmatch(r"(\d+)\((.+)\)", numbers)
+    said = f"第{item[1]}条第({item[2]})项" if item else f"第{numbers}条"
+    return f"{sources.get(law, law)}{said}" if law else said
 
 
 def _problem(rule: Rule) -> str | None:

@@ -1,4 +1,5 @@
 /** The rules in words: windows, conditions, what a limit comes to. */
+import { language } from '@shared'
 import { formatMoney, normalAmount, toMinor } from '@shared/money.ts'
 import { t, words, type Word } from './words.ts'
 import type { RuleCondition, RuleText } from './wire.ts'
@@ -9,6 +10,11 @@ export const suspensionSaid = (reason: string): string => named('suspended', rea
 export const kindSaid = (kind: string): string => named('act', kind)
 export const packSaid = (pack: string): string => named('pack', pack)
 export const strengthSaid = (strength: string): string => named('strength', strength)
+
+/** Law and article, as they are cited in the reader's language. */
+export const cited = (rule: { citation: string; citation_zh: string }): string => (language.value === 'zh' ? rule.citation_zh : rule.citation)
+/** The same of a rule as it is written. */
+export const citedRule = (rule: RuleText | undefined): string => (rule ? cited({ citation: `${rule.law} ${rule.article}`, citation_zh: rule.citation_zh ?? '' }) : '')
 
 /** A window by the name it has in somebody's limits: "day", "year:calendar", "rolling:30". */
 export function windowSaid(window: string): string {

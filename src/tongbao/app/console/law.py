@@ -115,6 +115,7 @@ class WhatIfRule(msgspec.Struct, frozen=True):
     role: Literal["because", "delay", "report", "cover"]
     name: web.Words
     citation: str
+    citation_zh: str
 
 
 class WhatIfAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +167,7 @@ async def what_if(
 
 
 def _rule(rule: Rule, role: Literal["because", "delay", "report", "cover"]) -> WhatIfRule:
-    return WhatIfRule(rule.id, role, web.Words(rule.name.zh, rule.name.en), rule.citation)
+    return WhatIfRule(rule.id, role, web.Words(rule.name.zh, rule.name.en), rule.citation, rule.citation_zh)
 
 
 @get("/v1/console/customers/{customer_id:str}/limits", tags=["Console"])
