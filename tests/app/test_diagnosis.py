@@ -28,6 +28,7 @@ from tongbao.app.settings import Secret, Settings
 from tongbao.identity.totp_codes import code_of, step_at
 from tongbao.kernel.clock import VirtualClock
 from tongbao.operators.api import MACHINE
+from tongbao.rules.pack import named_packs
 
 SAFE: dict[str, Any] = {
     "secure_cookies": True, "trusted_proxies": "127.0.0.1", "anchor_file": "/elsewhere/anchors", "public_url": "https://pay.example",
@@ -139,6 +140,10 @@ async def test_what_stands_in_a_database_is_looked_at(database: str, tmp_path: P
         login, name, _ = seed.OPERATORS[0]
         await services.identity.register(uuid4(), "console", login, seed.PASSWORD, name, "zh", roles="")
         await services.operators.open_incident("page_tampering", "wallet/main.js", "changed", MACHINE)
+        assert (await found())["rules"] == "broken", "none"
+        await services.law.adopt(named_packs("cn,house"), "test", "test")
+        (idle,) = [each for each in await database_findings(settings, ring) if each.subject == "rules"]
+        assert idle.level == "note" and "cn.barcode.bank" in idle.text and "cn.auth.medium" not in idle.text
     after = await found()
     assert (after["accounts"], after["incidents"]) == ("broken", "broken")
 

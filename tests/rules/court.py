@@ -41,6 +41,7 @@ class TakeBack(Command, frozen=True, kw_only=True):
     customer_id: UUID
     counted: str
     amount_minor: int
+    funding_id: UUID | None = None
 
 
 class Become(Command, frozen=True, kw_only=True):
@@ -80,7 +81,7 @@ def _try_keys(command: Try) -> list[Key]:
 
 
 def _take_back(command: TakeBack, view: View, now: datetime) -> Decision:
-    give_back(view, now, command.customer_id, command.counted, command.amount_minor)
+    give_back(view, now, command.customer_id, command.counted, command.amount_minor, command.funding_id)
     return Accepted()
 
 

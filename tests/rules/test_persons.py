@@ -128,6 +128,21 @@ async def test_what_fails_later_is_given_back_to_the_person_and_to_the_account()
         assert await place.says(first, place.act("30.00")) == "ok"
 
 
+async def test_what_a_bank_account_brings_is_counted_by_it_and_given_back_to_it() -> None:
+    bank = pack(rule("bank.day", '{ kind = "day" }', "50.00", "funding_source").replace("window =", 'side = "credit"\nwindow ='))
+    async with court(packs=[bank]) as place:
+        one, other, account = await place.person(), await place.person(), place.id()
+        brings = place.act("30.00", "topup", funding_id=account)
+        decision = await place.tries(one, brings)
+        assert isinstance(decision, Accepted) and await place.says(other, brings) == "limit_reached"
+        assert await place.says(other, place.act("30.00", "topup", funding_id=place.id())) == "ok"
+        back = TakeBack(
+            command_id=place.id(), customer_id=one, counted=decision.result["counted"], amount_minor=3_000, funding_id=account
+        )
+        await place.happens(back)
+        assert await place.says(other, brings) == "ok"
+
+
 async def test_each_account_keeps_the_caps_of_its_own() -> None:
     async with court("house") as place:
         first = await place.person()

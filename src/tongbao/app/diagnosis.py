@@ -32,6 +32,10 @@ from tongbao.identity.rules import normal_login
 from tongbao.kernel.migrations import pending
 from tongbao.operators.permissions import Permission, grants
 from tongbao.operators.service import QUERIES
+from tongbao.rules.book import book_of
+from tongbao.rules.explain import idle_rules
+from tongbao.rules.types import QUERIES as RULES
+from tongbao.rules.types import Rulebook
 from tongbao.security.keyring import KeyRing
 from tongbao.security.personal import QUERIES as PERSONS
 from tongbao.security.personal import Vault
@@ -249,8 +253,14 @@ async def _contents(connection: asyncpg.Connection, settings: Settings, ring: Ke
     if verified is not None and now - verified > _OLD_ANCHOR:
         found.append(Finding("note", "audit chain", f"last found right on {verified:%Y-%m-%d}: is the worker running?"))
     has_rules = await connection.fetchval("select to_regclass('rulebook') is not null")
-    if has_rules and not await connection.fetchval("select exists (select from rulebook)"):
+    row = await connection.fetchrow(RULES["rulebook"]) if has_rules else None
+    if has_rules and row is None:
         found.append(Finding(worse, "rules", "no rulebook is adopted: nothing is limited"))
+    if row is not None:
+        book = book_of(Rulebook(*row))
+        if idle := [rule.id for rule in idle_rules(book, book.today(now).day)]:
+            text = f"{len(idle)} are about acts that this product does not do, and say nothing to anybody: {', '.join(idle)}"
+            found.append(Finding("note", "rules", text))
     return found
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from tongbao.engine.api import Declined, Key, View
 from tongbao.identity.factors import KNOWLEDGE, POSSESSION, SIGNATURE, Factors, strength
-from tongbao.identity.standing import STANDING, reasons
+from tongbao.identity.standing import STANDING, Standing, reasons
 from tongbao.kernel.money import format_minor
 from tongbao.ledger.api import ACCOUNT
 from tongbao.rules import errors
@@ -56,10 +56,15 @@ def assess(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined |
     way.
     """
     judged = _judged(view, now, customer_id, act)
-    if judged is None or isinstance(judged, Declined):
+    if isinstance(judged, Declined):
         return judged
+    if act.funding_id is not None and isinstance(refused := _judged_by_source(view, now, customer_id, act), Declined):
+        return refused
+    if judged is None:
+        return None
     if rule := judged[0]:
-        named = {"rule_id": rule.id, "name_zh": rule.name.zh, "name_en": rule.name.en, "citation": rule.citation}
+        named = {"rule_id": rule.id, "name_zh": rule.name.zh, "name_en": rule.name.en}
+        named |= {"citation": rule.citation, "citation_zh": rule.citation_zh}
         return Declined(errors.DELAY_REQUIRED, named | {"hours": rule.delay_hours})
     return None
 
@@ -67,12 +72,16 @@ def assess(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined |
 def weigh(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | Weighed:
     """As `assess`, for an act that can be delayed or given back."""
     judged = _judged(view, now, customer_id, act)
-    if judged is None:
-        return _FREE
     if isinstance(judged, Declined):
         return judged
+    by_source = "" if act.funding_id is None else _judged_by_source(view, now, customer_id, act)
+    if isinstance(by_source, Declined):
+        return by_source
+    if judged is None:
+        return Weighed(0, by_source, ()) if by_source else _FREE
     delay, day, plan = judged
-    return Weighed(0 if delay is None else delay.delay_hours or 0, counted_text(day, plan.amounts, plan.counts), plan.covers)
+    counted = counted_text(day, plan.amounts, plan.counts) + by_source
+    return Weighed(0 if delay is None else delay.delay_hours or 0, counted, plan.covers)
 
 
 def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | _Judged | None:
@@ -85,16 +94,10 @@ def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined 
     book = book_of(row)
     if act.currency != book.currency:
         return Declined(errors.CURRENCY_NOT_COVERED)
-    shape: tuple[Any, ...]
     opened = shared = None
-    if standing is None:
-        shape = (act.kind, act.method, act.factors, 0, False, False, False, act.flags, act.tier)
-    else:
-        cooling = standing.cooling_until is not None and now < standing.cooling_until
-        shape = (
-            act.kind, act.method, act.factors, standing.level, standing.visitor, standing.minor, cooling, act.flags, act.tier
-        )  # fmt: skip
+    if standing is not None:
         opened, shared = standing.opened_at, standing.subject_id
+    shape = _shape_of(standing, act, now)
     today = book.today(now)
     answer: Declined | _Judged | None
     answer = _judged_in_short(view, book, customer_id, shape, act.amount_minor, today) if shared is None else None
@@ -107,16 +110,34 @@ def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined 
         if isinstance(answer, Declined):
             return answer
     # A merchant without caps is not counted, which spares the busiest act a row.
-    merchant_id, funding_id = act.merchant_id, act.funding_id
+    merchant_id = act.merchant_id
     if merchant_id is not None and view.get(USAGE, merchant_id) is not None:
         refused = _judged_for(view, book, _Asked(act, shape, customer_id, now, today), "merchant", merchant_id, None, None)
         if isinstance(refused, Declined):
             return refused
-    if funding_id is not None:
-        refused = _judged_for(view, book, _Asked(act, shape, customer_id, now, today), "funding_source", funding_id, None, None)
-        if isinstance(refused, Declined):
-            return refused
     return answer
+
+
+def _shape_of(standing: Standing | None, act: Act, now: datetime) -> tuple[Any, ...]:
+    """The fields of the act's `Shape`."""
+    if standing is None:
+        return act.kind, act.method, act.factors, 0, False, False, False, act.flags, act.tier
+    cooling = standing.cooling_until is not None and now < standing.cooling_until
+    known = standing.level, standing.visitor, standing.minor
+    return act.kind, act.method, act.factors, *known, cooling, act.flags, act.tier
+
+
+def _judged_by_source(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | str:
+    """What is said of the bank account that the money comes from or goes to; where it was counted, to end `Weighed.counted`."""
+    row = view.get(RULEBOOK, CURRENT)
+    if row is None or act.funding_id is None:
+        return ""
+    book = book_of(row)
+    asked = _Asked(act, _shape_of(view.get(STANDING, customer_id), act, now), customer_id, now, book.today(now))
+    judged = _judged_for(view, book, asked, "funding_source", act.funding_id, None, None)
+    if judged is None or isinstance(judged, Declined):
+        return judged or ""
+    return f"|{counted_text(judged[1], judged[2].amounts, judged[2].counts)}"
 
 
 def _judged_in_short(
@@ -304,6 +325,7 @@ def _detail(book: Book, rule: Rule, most: int, used: int, renews: datetime | Non
         "name_zh": rule.name.zh,
         "name_en": rule.name.en,
         "citation": rule.citation,
+        "citation_zh": rule.citation_zh,
         "limit": said(most),
         "used": said(used),
         "left": said(max(0, most - used)),

@@ -13,8 +13,9 @@ from tongbao.rules.assess import renews_at
 from tongbao.rules.book import Book, Slot, scopes_of, slots_of_rule
 from tongbao.rules.counting import own_caps
 from tongbao.rules.days import window_name
-from tongbao.rules.pack import Condition, Named, Rule
+from tongbao.rules.pack import SEVERITY, Condition, Named, Rule
 from tongbao.rules.persons import Known
+from tongbao.rules.types import ACTS_DONE
 
 Whose = Literal["law", "house", "own"]
 
@@ -28,6 +29,7 @@ class LimitLine(msgspec.Struct, frozen=True):
     rule_id: str
     name: Named
     citation: str
+    citation_zh: str
     verified: bool
     whose: Whose
     action: str
@@ -80,7 +82,7 @@ def limits_of(book: Book, scope: str, known: Known, now: datetime) -> list[Limit
         changes = coming is not None and coming != most
         lines.append(
             LimitLine(
-                rule.id, rule.name, rule.citation, rule.verified,
+                rule.id, rule.name, rule.citation, rule.citation_zh, rule.verified,
                 "own" if rule.agreed in caps else "house" if book.owner[rule.id] == "house" else "law",
                 rule.action, rule.metric or "", window_name(rule.window) if rule.window else "", rule.when,
                 _said(book, most, by_count), _said(book, used, by_count) if summed else None,
@@ -126,3 +128,14 @@ def rules_of(book: Book, day: int) -> list[RuleLine]:
         for pack in book.packs
         for rule in pack.rules
     ]  # fmt: skip
+
+
+def idle_rules(book: Book, day: int) -> list[Rule]:
+    """Rules in force about acts that the product does not do, of kinds, flags or wallets that no decider ever names: they say
+    nothing to anybody."""
+    return [rule for rule in book.in_force(day) if rule.action in SEVERITY and not _may_apply(rule)]
+
+
+def _may_apply(rule: Rule) -> bool:
+    kinds = set(rule.when.kinds or ACTS_DONE) & ACTS_DONE
+    return bool(kinds) and not rule.when.flags and not rule.when.tiers

@@ -228,13 +228,20 @@ def _wallet(command: SuspendDormant) -> Place:
     return Place(CUSTOMER_WALLET, command.currency, command.customer_id)
 
 
-def give_back(view: View, now: datetime, customer_id: UUID, counted: str, amount_minor: int) -> None:
-    """Take an act that did not come to pass out of the counters of the customer, and of the person they are; `counted` is what
-    `weigh` said of it. Needs the rows of `law_keys`."""
+def give_back(
+    view: View, now: datetime, customer_id: UUID, counted: str, amount_minor: int, funding_id: UUID | None = None
+) -> None:
+    """Take an act that did not come to pass out of the counters of the customer, of the person they are and of the bank account;
+    `counted` is what `weigh` said of it. Needs the rows of `law_keys`."""
     row, standing = view.get(RULEBOOK, CURRENT), view.get(STANDING, customer_id)
     if not counted or row is None:
         return
     book = book_of(row)
+    counted, _, by_source = counted.partition("|")
+    if by_source and funding_id is not None:
+        _give_back(view, now, book, view.follow(USAGE, funding_id), by_source, amount_minor, None, None)
+    if not counted:
+        return
     opened = None if standing is None else standing.opened_at
     if standing is None or standing.subject_id is None:
         _give_back(view, now, book, view.get(USAGE, customer_id), counted, amount_minor, opened, None)

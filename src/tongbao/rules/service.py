@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -31,6 +31,9 @@ from tongbao.rules.whatif import ANYBODY, Tried, somebody, tried
 
 _log = structlog.get_logger("tongbao.rules")
 
+#: How often those are looked for who never do anything: it is a matter of months.
+DORMANT_EVERY = timedelta(hours=1)
+
 #: What somebody wishes for a cap: an amount as a decimal string, a number, or None to have none of their own.
 Wish = str | int | None
 
@@ -44,6 +47,7 @@ class LawService:
         self._clock = clock
         self._currency = currency
         self._zone = zone
+        self._dormant_at: datetime | None = None
 
     # ── the rulebook ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,14 +175,19 @@ class LawService:
         return [Duty(*row) for row in await self._pool.fetch(QUERIES["duties"], subject_id, before, limit + 1)]
 
     async def suspend_dormant(self, limit: int = 100) -> int:
-        """The worker's round: suspend who never did anything, where a rule says so. Answers how many."""
-        book = await self.book()
+        """For the worker's rounds: suspend who never did anything, where a rule says so. Answers how many. All customers are gone
+        through to find them: where there are no more, not again within the hour."""
         now = self._clock.now()
+        if self._dormant_at is not None and now < self._dormant_at:
+            return 0
+        book = await self.book()
         rule = dormancy(book, book.today(now).day) if book else None
         if book is None or rule is None:
+            self._dormant_at = now + DORMANT_EVERY
             return 0
         before = _day_after(idle_before(rule, book.today(now).day), book.zone)
         rows = await self._pool.fetch(QUERIES["never_active"], before, CUSTOMER_WALLET.code, self._currency, limit)
+        self._dormant_at = None if len(rows) == limit else now + DORMANT_EVERY
         done = 0
         for row in rows:
             command = SuspendDormant(command_id=new_id(now), customer_id=row["customer_id"], currency=self._currency)

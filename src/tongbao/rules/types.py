@@ -101,6 +101,11 @@ USAGE: Relation[Usage] = Relation("usage", Usage, key=("subject_id",), rank=190)
 DUTY: Relation[Duty] = Relation("duty", Duty, key=("duty_id",), rank=975, append_only=True)
 
 
+#: The kinds of acts that this product does. Rules about others (a card that pays by itself, cash, wealth products) lie ready for
+#: the day on which it does, and whoever adopts them is told.
+ACTS_DONE = frozenset({"payment", "transfer", "withdrawal", "topup", "receive"})
+
+
 class Act(msgspec.Struct, frozen=True, gc=False):
     """What is about to happen, as the rules look at it.
 

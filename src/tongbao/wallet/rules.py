@@ -95,7 +95,10 @@ def start_bank_transfer(command: StartBankTransfer, view: View, now: datetime) -
         return factors
     journal: Journal | None = None
     wallet = wallet_of(command.customer_id, command.currency)
-    act = Act(command.transfer_kind, command.amount_minor, command.currency, factors, wallet.account_id)
+    act = Act(
+        command.transfer_kind, command.amount_minor, command.currency, factors, wallet.account_id,
+        funding_id=command.bank_account_id,
+    )  # fmt: skip
     weighed = weigh(view, now, command.customer_id, act)
     if isinstance(weighed, Declined):
         return weighed
@@ -152,7 +155,7 @@ def settle_bank_transfer(command: SettleBankTransfer, view: View, now: datetime)
             view.put(BANK_TRANSFER, replace(transfer, state="UNKNOWN", attempts=transfer.attempts + 1, next_attempt_at=due))
             return Accepted()
     if command.state == "FAILED":
-        give_back(view, now, transfer.customer_id, transfer.counted, transfer.amount_minor)
+        give_back(view, now, transfer.customer_id, transfer.counted, transfer.amount_minor, transfer.bank_account_id)
     view.put(
         BANK_TRANSFER,
         replace(
@@ -189,7 +192,8 @@ def _start_keys(command: StartBankTransfer) -> list[Key]:
     if command.transfer_kind == "withdrawal":
         places.append(Place(WITHDRAWALS_IN_TRANSIT, command.currency))
     agreed = confirmation_keys(command.customer_id, command.confirmation)
-    return [Key(BANK_ACCOUNT, command.bank_account_id), *agreed, *law_keys(command.customer_id), *account_keys(places)]
+    law = law_keys(command.customer_id, command.bank_account_id)
+    return [Key(BANK_ACCOUNT, command.bank_account_id), *agreed, *law, *account_keys(places)]
 
 
 def _settle_keys(command: SettleBankTransfer) -> list[Key]:

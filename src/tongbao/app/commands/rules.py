@@ -22,8 +22,8 @@ from tongbao.identity.factors import KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import parse
 from tongbao.rules.book import book_of, slots_of
-from tongbao.rules.explain import LimitLine, limits_of
-from tongbao.rules.pack import Kind, PackError, merged, merged_text, named_packs
+from tongbao.rules.explain import LimitLine, idle_rules, limits_of
+from tongbao.rules.pack import Kind, Merged, PackError, merged, merged_text, named_packs
 from tongbao.rules.persons import Known
 from tongbao.rules.rules import rulebook_row
 from tongbao.rules.types import Act, Rulebook
@@ -54,6 +54,7 @@ def check(packs: tuple[str, ...]) -> None:
         seen = sum(rule.verified for rule in pack.rules)
         click.echo(f"{pack.header.pack}: {len(pack.rules)} rules, {seen} of them verified")
     click.echo(f"{len(slots_of(whole))} counters in {settings.currency}")
+    _say_idle(_row_of(whole))
 
 
 @command.command("list", help="The rules in force, or those of packs that are not.")
@@ -80,6 +81,8 @@ def adopt(packs: tuple[str, ...], reason: str) -> None:
     except PackError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"version {done.version} is in force" + ("" if done.changed else "; it was before"))
+    settings = Settings.read()
+    _say_idle(_row_of(merged(found, settings.currency, settings.time_zone)))
 
 
 @command.command("explain", help="What limits somebody, or what would be said to an act.")
@@ -120,6 +123,16 @@ def explain(
         click.echo(f"  {name}: {value}")
 
 
+def _say_idle(row: Rulebook) -> None:
+    book = book_of(row)
+    for rule in idle_rules(book, book.today(datetime.now(UTC)).day):
+        click.echo(f"note: {rule.id} is about acts that this product does not do, and says nothing to anybody")
+
+
+def _row_of(whole: Merged) -> Rulebook:
+    return rulebook_row(merged_text(whole), None, by_hand=True, by="", reason="", now=datetime.now(UTC))
+
+
 def _print(lines: list[LimitLine]) -> None:
     table = Table("rule", "whose", "limit", "used", "left", "begins anew", "citation", box=None, pad_edge=False)
     for line in lines:
@@ -137,10 +150,9 @@ def _rulebook(packs: tuple[str, ...]) -> Rulebook:
         return found
     settings = Settings.read()
     try:
-        text = merged_text(merged(named_packs(",".join(packs)), settings.currency, str(ZoneInfo(settings.time_zone))))
+        return _row_of(merged(named_packs(",".join(packs)), settings.currency, str(ZoneInfo(settings.time_zone))))
     except PackError as error:
         raise click.ClickException(str(error)) from None
-    return rulebook_row(text, None, by_hand=True, by="", reason="", now=datetime.now(UTC))
 
 
 def _with_services(use: Callable[[Services], Awaitable[T]]) -> T:
