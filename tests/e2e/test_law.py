@@ -52,7 +52,7 @@ def test_the_rules_say_what_they_would_decide_and_by_which_article(
     answer = page.get_by_test_id("whatif-answer")
     expect(answer).to_have_attribute("data-decision", decision)
     if rule:
-        expect(answer.locator(f"[data-testid=whatif-rule][data-rule='{rule}']")).to_contain_text("2015 No. 43 Art. 24")
+        expect(answer.locator(f"[data-testid=whatif-rule][data-rule='{rule}']")).to_contain_text("公告〔2015〕第43号第24条")
 
 
 def test_the_rules_in_force_are_found_by_article_and_by_whether_somebody_read_them(product: Product, windows: Windows) -> None:
