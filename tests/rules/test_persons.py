@@ -97,6 +97,25 @@ async def test_what_was_counted_before_the_person_was_known_is_carried_over_once
         assert await place.says(first, place.act("30.00")) == "ok"
 
 
+async def test_who_only_said_who_they_are_and_then_proves_it_is_counted_once() -> None:
+    async with court(packs=[BOTH]) as place:
+        customer, stranger, said = await place.person(), await place.person(), place.id()
+        assert await place.says(customer, place.act("10.00")) == "ok"
+        await becomes(place, customer, said, 1)
+        await becomes(place, stranger, said, 1)
+        assert await place.says(customer, place.act("20.00")) == "ok"
+        assert await place.says(stranger, place.act("5.00")) == "ok"
+        await becomes(place, customer, None)
+        assert await place.says(customer, place.act("40.01")) == "limit_reached", "10 and 20 of the account's 70"
+        place.clock.advance(timedelta(days=1))
+        assert await place.says(customer, place.act("70.00")) == "ok"
+        place.clock.advance(timedelta(days=1))
+        # In three days: 10, 20, what the stranger did in this name, and 70.
+        assert await place.says(customer, place.act("45.01")) == "limit_reached"
+        assert await place.says(customer, place.act("45.00")) == "ok"
+        assert await place.says(stranger, place.act("70.00")) == "ok", "what is proved is not counted for who only says so"
+
+
 async def test_nobody_begins_anew_by_showing_another_document() -> None:
     async with court(packs=[BOTH]) as place:
         one, other, moving = await place.person(), await place.person(), await place.person()

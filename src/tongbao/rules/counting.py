@@ -86,8 +86,9 @@ def counted_text(day: int, amounts: Iterable[int], counts: Iterable[int]) -> str
     return f"{day};{','.join(map(str, amounts))};{','.join(map(str, counts))}"
 
 
-def carried(book: Book, into: Usage, carries: Usage, day: int, opened: int, opened_before: int) -> Usage:
-    """A person's row with what another row counted of them too, but for what was counted of the account alone."""
+def carried(book: Book, into: Usage, carries: Usage, day: int, opened: int, opened_before: int, *, back: bool) -> Usage:
+    """A person's row with what another row counted of them too, but for what was counted of the account alone. `back`: into the
+    row that the other one once took over, and therefore holds already."""
     counts, packed_past = brought_to(book, into, day, opened)
     more, packed_more = brought_to(book, carries, day, opened_before)
     past: Past = _to_past(packed_past) if packed_past else {}
@@ -95,12 +96,17 @@ def carried(book: Book, into: Usage, carries: Usage, day: int, opened: int, open
     for number in range(len(book.slots)):
         if number in book.of_account:
             continue
-        counts[number] += more[number]
-        if days := past_more.get(number):
-            sums = dict(past.get(number, ()))
-            for on, amount in days:
-                sums[on] = sums.get(on, 0) + amount
+        if number not in book.rolling:
+            counts[number] = max(counts[number], more[number]) if back else counts[number] + more[number]
+            continue
+        sums = dict(past.get(number, ()))
+        for on, amount in past_more.get(number, ()):
+            sums[on] = max(sums.get(on, 0), amount) if back else sums.get(on, 0) + amount
+        if sums:
             past[number] = sorted(sums.items())
+    for number, part in book.rolling.items():
+        if number not in book.of_account:
+            counts[number] = sum(amount for _, amount in past.get(number, ())) + counts[part]
     return Usage(into.subject_id, max(day, into.day), packed(counts), _from_past(past) if past else b"", into.own)
 
 

@@ -67,8 +67,8 @@ def _carrying(decider: Decider[Any]) -> Any:
 
 
 def _carry(view: View, now: datetime, customer_id: UUID, before: Standing | None, after: Standing | None) -> None:
-    """Nobody begins anew by joining others, or by leaving them for another document's: what was counted where they were is
-    counted where they are now too."""
+    """Nobody begins anew by joining others, or by leaving them: what was counted where they were is counted where they are now
+    too, and once only for whoever comes back to a row of their own, which they had taken along."""
     was = (before.subject_id if before is not None else None) or customer_id
     is_now = (after.subject_id if after is not None else None) or customer_id
     row = view.follow(RULEBOOK, CURRENT)
@@ -81,7 +81,7 @@ def _carry(view: View, now: datetime, customer_id: UUID, before: Standing | None
     into = view.follow(USAGE, is_now) or Usage(is_now, carries.day, b"", b"", "")
     day = max(book.today(now).day, carries.day, into.day)
     opened, opened_before = (book.opening(_opened(view, each)) for each in (is_now, was))
-    view.put(USAGE, carried(book, into, carries, day, opened, opened_before))
+    view.put(USAGE, carried(book, into, carries, day, opened, opened_before, back=is_now == customer_id))
 
 
 def _opened(view: View, customer_id: UUID) -> datetime | None:

@@ -52,7 +52,7 @@ class RulebookVersion(msgspec.Struct, frozen=True, gc=False):
 class Usage(msgspec.Struct, frozen=True, gc=False):
     """What a subject (a person, a merchant, a funding source) has done in all windows, and its own caps.
 
-    Several accounts of one person are counted in the row of the first of them (`Standing.subject_id`); in their own rows stands
+    Several accounts of one person are counted in one row (`Standing.subject_id`); in their own rows stands
     what is counted of an account alone, and their own caps.
 
     day      the local day of the last act that was counted, as its ordinal
