@@ -313,7 +313,7 @@ def _create_keys(command: CreateOrder) -> list[Key]:
 @lru_cache(maxsize=50_000)
 def _payer_keys(payer_id: UUID, currency: str) -> tuple[Key, ...]:
     # Kept, because making a key takes longer than finding its row.
-    return *law_keys(payer_id), *account_keys([wallet_of(payer_id, currency), fees_in(currency)])
+    return *law_keys(payer_id), *account_keys((wallet_of(payer_id, currency), fees_in(currency)))
 
 
 @lru_cache(maxsize=20_000)
