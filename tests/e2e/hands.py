@@ -65,11 +65,12 @@ def register(page: Page, person: Person) -> None:
     expect_balance(page, "0.00")
 
 
-def verify(page: Page, person: Person) -> None:
+def verify(page: Page, product: Product, person: Person) -> None:
     """From the home page's hint through the document's form to class III, and back home."""
     tap(page, "real-name-notice")
     tap(page, "raise-3")
     fill_document(page, person)
+    prove_phone(page, product, person)
     expect(page.get_by_test_id("real-name")).to_have_attribute("data-level", "3")
     page.goto("/wallet/")
     expect(page.get_by_test_id("balance")).to_be_visible()
@@ -87,6 +88,16 @@ def fill_document(page: Page, person: Person) -> None:
     fill(page, "document-card", person.bank_number)
     tap(page, "document-send")
     expect(page.get_by_test_id("document-send")).to_have_count(0)
+
+
+def prove_phone(page: Page, product: Product, person: Person) -> None:
+    """On the page of the real name: the code that is sent to the phone, and the bank card."""
+    tap(page, "phone-send")
+    expect(page.get_by_test_id("phone-code")).to_be_visible()
+    fill(page, "phone-code", product.phone_code(person))
+    fill(page, "phone-card", person.bank_number)
+    tap(page, "phone-prove")
+    expect(page.get_by_test_id("phone-code")).to_have_count(0)
 
 
 def add_passkey(page: Page) -> None:

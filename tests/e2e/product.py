@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
@@ -18,7 +17,7 @@ from stdnum.cn.ric import calc_check_digit
 
 from tests.support.ageing import age
 from tongbao.app.asgi import Services, open_services
-from tongbao.app.seed import ask_for_eyes, caller, keep_books, link, verify
+from tongbao.app.seed import ask_for_eyes, caller, keep_books, known_as, link, verify
 from tongbao.app.settings import Settings
 from tongbao.app.stack import Stack, free_port, running
 from tongbao.channels.api import Fault, Match
@@ -140,15 +139,20 @@ class Product:
     def give_document(self, person: Person, number: int, wanted_level: int = 1) -> None:
         """The customer gives the document of the `number`-th person whom the registries know, and reaches this level."""
         assert person.who is not None
-        self._run(verify(self._services, person.who, DEMO_PEOPLE[number], wanted_level))
+        self._run(verify(self._services, self._stack.messages, person.who, DEMO_PEOPLE[number], wanted_level))
 
     def bank_code(self, person: Person) -> str:
         """The code that the bank sent last to the phone it knows."""
         return self._run(self._stack.back_office.code_sent(f"+86{person.phone}"))
 
+    def phone_code(self, person: Person) -> str:
+        """The code that was sent last to the phone that they gave."""
+        return self._run(self._stack.messages.code_sent(f"+86{person.phone}"))
+
     def code_sent(self, person: Person, after: int = 0) -> str:
         """The one-time code that was sent to this person last, once more than `after` messages with one were."""
-        return self._run(self._code_sent(person, after))
+        to = person.login if "@" in person.login else f"+86{person.login}"
+        return self._run(self._stack.messages.code_sent(to, after, 30))
 
     def invitation(self, login: str) -> str:
         """The link that was sent to somebody who is taken on at the console, as a path."""
@@ -166,16 +170,6 @@ class Product:
         await keep_books(self._services, now, operator_id, closed, *people, self.merchant_id)
         await ask_for_eyes(self._services, self.colleague_id, frozen.who.principal_id)
         await self._services.audit.anchor()
-
-    async def _code_sent(self, person: Person, after: int) -> str:
-        to = person.login if "@" in person.login else f"+86{person.login}"
-        async with asyncio.timeout(30):
-            while True:
-                sent = await self._stack.messages.outbox(to)
-                codes: list[str] = [code for each in sent for code in re.findall(r"\b\d{6}\b", each.text)]
-                if len(codes) > after:
-                    return codes[0]
-                await asyncio.sleep(0.2)
 
     async def _invitation(self, login: str) -> str:
         async with asyncio.timeout(30):
@@ -197,8 +191,8 @@ class Product:
         await identity.set_pin(self._id(), who, PIN, PASSWORD)
         if verified:
             claim = Claim(kind="resident_id", number=person.document, name=SANDBOX_NAME, expires_on=date(2035, 1, 1))
-            known = await self._services.names.start(self._id(), who, claim, 3, person.phone, person.bank_number)
-            assert known.standing.level == 3
+            phone, card = f"+86{person.phone}", person.bank_number
+            assert await known_as(self._services, self._stack.messages, who, claim, phone, card, 3) == 3
             account_id = await link(self._services, self._stack.back_office, who, person.bank_number, PIN)
         else:
             account_id = await self._taken_over(person, who.principal_id)

@@ -58,7 +58,7 @@ def test_the_whole_story_in_clicks(product: Product, windows: Windows, language:
 
     for page, person in ((phone, a), (other, b)):
         register(page, person)
-        verify(page, person)
+        verify(page, product, person)
         top_up(page, person, "200", link=product)
         expect_result(page, "paid", says.topped_up)
         go_home(page)

@@ -82,6 +82,7 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/wallet/guardianships/{minor_id}/agree": [Theft("thief", "$child", {"pin": PIN, "currency": "CNY"})],
     "DELETE /v1/wallet/guardianships/{minor_id}": [Theft("thief", "$child")],
     "POST /v1/wallet/real-name/guardian": Shared("a guardian is named by phone or email, and has to agree"),
+    "POST /v1/wallet/real-name/phone": Shared("the bank card that the caller's own bank is asked about; the code is the caller's"),
     "POST /v1/wallet/real-name/checks/{channel}": Shared("a channel is the same for everybody, and asked about the caller"),
     "GET /v1/wallet/payments/{payment_id}": [Theft("thief", "$paid")],
     # An order is anybody's to pay who saw its code; of one that is no longer to be paid they learn just that.

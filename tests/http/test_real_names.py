@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import uuid4
 
 import pytest
 
-from tests.http.names import START, anybody, given, start
+from tests.http.names import START, anybody, given, known, proven, start
 from tests.http.town import PASSWORD, PIN, Person, Town, key, ok, refused, session_of, until
 from tongbao.app.asgi import open_services
 from tongbao.channels.simulated.knowledge import RegistryFault
 from tongbao.channels.simulated.people import DEMO_CHILD, DEMO_PEOPLE, DEMO_VOID
 from tongbao.identity.realname.http import RealNameAnswer
+from tongbao.identity.realname.mrz import mrz_of
 from tongbao.kernel.ids import named_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -35,7 +37,11 @@ async def test_five_channels_give_the_third_level_and_no_more_are_asked(town: To
     before = ok(await who.get(START), RealNameAnswer)
     assert (before.level, before.document, before.checks) == (0, None, [])
     person = DEMO_PEOPLE[13]
-    answer = await start(who, given(person, 3))
+    held = await start(who, given(person, 3))
+    assert (held.level, held.phone_proven, [name for name, state in states(held).items() if state]) == (1, False, ["police"])
+    assert held.held_back is not None and held.held_back.code == "possession_not_proven"
+    answer = await proven(town, who, person.phone, person.card)
+    assert answer.phone_proven
     assert answer.level == 3 and answer.state == "VERIFIED" and answer.missing is None
     asked = [channel for channel, state in states(answer).items() if state is not None]
     assert asked == ["police", "bank", "mobile", "social_insurance", "tax"]
@@ -56,7 +62,7 @@ async def test_a_level_is_raised_by_the_channels_that_are_missing(town: Town) ->
     one = await start(who, given(person, 1))
     assert (one.level, [state for state in states(one).values() if state]) == (1, ["MATCHED"])
     assert one.missing is not None and (one.missing.level, one.missing.channels) == (2, 2)
-    three = await start(who, given(person, 3))
+    three = await known(town, who, given(person, 3))
     assert three.level == 3 and sum(state == "MATCHED" for state in states(three).values()) == 5
 
 
@@ -66,7 +72,7 @@ async def test_a_channel_that_knows_otherwise_says_what(town: Town) -> None:
     assert (answer.level, answer.state) == (0, "MISMATCHED")
     police = next(check for check in answer.checks if check.channel == "police")
     assert list(police.differing) == ["name"]
-    again = await start(who, given(person, 3))
+    again = await known(town, who, given(person, 3))
     assert (again.level, again.state) == (3, "VERIFIED")
 
 
@@ -93,6 +99,8 @@ async def test_one_channel_can_be_asked_by_itself(town: Town) -> None:
     who = await town.customer("测试员", pin=False)
     body = {"document": anybody(103), "wanted_level": 1}
     await start(who, body)
+    refused(await who.post(f"{START}/checks/bank", {}), 409, "phone_not_proven")
+    await proven(town, who, f"+86{who.login}")
     refused(await who.post(f"{START}/checks/bank", {}), 422, "channel_needs_more")
     refused(await who.post(f"{START}/checks/nobody", {}), 404, "channel_unknown")
     refused(await who.post(f"{START}/checks/immigration", {}), 422, "channel_not_for_document")
@@ -107,7 +115,7 @@ async def test_one_channel_can_be_asked_by_itself(town: Town) -> None:
 async def test_a_visitor_is_known_by_a_passport(town: Town) -> None:
     who, person = await town.customer("Grace Lee", pin=False), DEMO_PEOPLE[5]
     assert person.kind == "passport"
-    answer = await start(who, given(person, 2))
+    answer = await known(town, who, given(person, 2))
     assert (answer.level, answer.visitor) == (2, True)
     refused(await who.post(START, given(person, 2, mrz=person.mrz[:-1] + "x")), 422, "mrz_form")
 
@@ -115,15 +123,46 @@ async def test_a_visitor_is_known_by_a_passport(town: Town) -> None:
 async def test_one_phone_belongs_with_one_document(town: Town) -> None:
     first, second = await town.customer("测试员", pin=False), await town.customer("测试员", pin=False)
     phone = f"+86136{uuid4().int % 10**8:08}"
-    await start(first, {"document": anybody(105), "wanted_level": 1, "phone": phone})
-    wish = {"document": anybody(107), "wanted_level": 1, "phone": phone}
-    refused(await second.post(START, wish), 409, "phone_with_other_document")
+    # Who only says that a phone is theirs keeps nobody from it.
+    await start(second, {"document": anybody(107), "wanted_level": 2, "phone": phone})
+    assert (await known(town, first, {"document": anybody(105), "wanted_level": 2, "phone": phone})).level == 2
+    assert (await second.post(f"{START}/phone/code")).status_code == 204
+    code = {"code": await town.stack.messages.code_sent(phone, after=1)}
+    refused(await second.post(f"{START}/phone", code), 409, "phone_with_other_document")
+    assert ok(await second.get(START), RealNameAnswer).level == 1
+
+
+async def test_a_code_is_right_once_and_for_the_phone_it_was_sent_to(town: Town) -> None:
+    who, nobody = await town.customer("测试员", pin=False), await town.customer("测试员", pin=False)
+    refused(await nobody.post(f"{START}/phone/code"), 409, "real_name_not_started")
+    mine, other = (f"+86136{uuid4().int % 10**8:08}" for _ in range(2))
+    await start(who, {"document": anybody(117), "wanted_level": 2, "phone": mine})
+    assert (await who.post(f"{START}/phone/code")).status_code == 204
+    code = {"code": await town.stack.messages.code_sent(mine)}
+    await start(who, {"document": anybody(117), "wanted_level": 2, "phone": other})
+    refused(await who.post(f"{START}/phone", code), 401, "code_wrong")
+    await start(who, {"document": anybody(117), "wanted_level": 2, "phone": mine})
+    assert ok(await who.post(f"{START}/phone", code), RealNameAnswer).level == 2
+    refused(await who.post(f"{START}/phone", code), 401, "code_wrong")
+    refused(await who.post(f"{START}/phone/code"), 422, "code_too_soon")
+
+
+async def test_a_registry_is_asked_whether_birth_date_and_end_are_as_on_the_document(town: Town) -> None:
+    person = DEMO_PEOPLE[32]
+    assert person.kind == "passport"
+    ends, born = date(2034, 6, 30), date(person.born.year - 10, person.born.month, person.born.day)
+    for told, differing in (((person.born, ends), "expires_on"), ((born, person.expires_on), "birth_date")):
+        mrz = mrz_of(person.number, person.name, "USA", told[0], "F", told[1])
+        who = await town.customer("测试员", pin=False)
+        answer = await start(who, given(person, 1, mrz=mrz, expires_on=str(told[1])))
+        assert (answer.level, answer.state) == (0, "MISMATCHED")
+        assert [check.differing for check in answer.checks if check.channel == "immigration"] == [[differing]]
 
 
 async def test_one_class_three_account_a_person(town: Town) -> None:
     first, second = await town.customer("林勇", pin=False), await town.customer("林勇", pin=False)
-    assert (await start(first, given(DEMO_PEOPLE[7], 3))).level == 3
-    held = await start(second, given(DEMO_PEOPLE[7], 3))
+    assert (await known(town, first, given(DEMO_PEOPLE[7], 3))).level == 3
+    held = await known(town, second, given(DEMO_PEOPLE[7], 3))
     assert held.level == 2 and held.held_back is not None and held.held_back.code == "class_three_elsewhere"
 
 
@@ -153,7 +192,7 @@ async def test_two_operators_verify_face_to_face(town: Town) -> None:
 async def test_the_console_shows_nothing_in_clear(town: Town) -> None:
     ann = await operator(town, "kyc-ann", "kyc")
     who, person = await town.customer("李磊", pin=False), DEMO_PEOPLE[4]
-    await start(who, given(person, 2))
+    await known(town, who, given(person, 2))
     path = f"/v1/console/customers/{who.customer_id}/real-name"
     refused(await town.support.get(path), 403, "forbidden")
     for answer in (await ann.get(path), await ann.get(f"{path}/history"), await ann.get("/v1/console/real-names")):

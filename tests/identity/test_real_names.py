@@ -9,14 +9,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.leavings import events, rows
 from tests.support.town import NOON, RIGHT, WRONG, Town, town
 from tongbao.engine.api import Command, MemoryStore
+from tongbao.identity.alerts import ALERT
+from tongbao.identity.codes import Asking, CodeUse, SendCode
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import AnswerState, Registry
-from tongbao.identity.realname.levels import LEVELS, POLICY, level_by_channels, retry_in
+from tongbao.identity.realname.levels import FACE, LEVELS, NAME, POLICY, POSSESSION, level_by_channels, retry_in
 from tongbao.identity.realname.rules import COUNTED_FOR
 from tongbao.identity.realname.types import (
     DOCUMENT_HOLDER,
@@ -31,9 +34,12 @@ from tongbao.identity.realname.types import (
     AskRegistries,
     DocumentHolder,
     EndGuardianship,
+    EndWaiting,
+    FallBack,
     FollowCalendar,
     ForgetDocument,
     ProposeFaceToFace,
+    ProvePhone,
     RealName,
     RecordAnswer,
     RequestGuardian,
@@ -42,10 +48,13 @@ from tongbao.identity.realname.types import (
 from tongbao.identity.standing import STANDING, Standing
 
 TODAY = NOON.date()
+PHONE = "+8613800000001"
 ENDS = date(2030, 6, 30)
 GROWN = date(2000, 1, 1)
 STILL_A_CHILD = date(2030, 5, 20)
 FIVE: tuple[Registry, ...] = ("police", "bank", "mobile", "social_insurance", "tax")
+#: What they know is on many desks: number and name.
+FACTS: tuple[Registry, ...] = ("police", "social_insurance", "tax", "education", "vehicles")
 
 ROWS, says = ladder()
 
@@ -54,15 +63,24 @@ def index(text: str) -> bytes:
     return sha256(text.encode()).digest()[:16]
 
 
+def phone_index(number: str, phone: str = "") -> bytes:
+    """The index of the phone that goes with a document: one of its own, unless it is said."""
+    return index(phone or f"the phone of {number}")
+
+
 def starting(customer: UUID, place: Town, number: str = "A", phone: str = "", **other: Any) -> StartVerification:
     """Giving a document. What was given before is named by `former`: (number, phone)."""
     former: tuple[str, str] = other.pop("former", ("", ""))
-    wish: dict[str, Any] = {"content": f"{number} {phone}", "wanted_level": 3, "expires_on": ENDS, "of_age_on": GROWN} | other
+    wish: dict[str, Any] = {
+        "content": f"{number} {phone}", "wanted_level": 3, "expires_on": ENDS, "of_age_on": GROWN,
+        "number_tells_age": True, **other,
+    }  # fmt: skip
     content = wish.pop("content")
     return StartVerification(
         command_id=place.id(), customer_id=customer, document_kind="resident_id", document=b"sealed " + number.encode(),
-        document_index=index(number), content_index=index(content), phone_index=index(phone) if phone else b"", today=TODAY,
-        former_document_index=index(former[0]) if former[0] else b"", former_phone_index=index(former[1]) if former[1] else b"",
+        document_index=index(number), content_index=index(content), phone_index=phone_index(number, phone), today=TODAY,
+        former_document_index=index(former[0]) if former[0] else b"",
+        former_phone_index=phone_index(*former) if former[0] else b"",
         **wish,
     )  # fmt: skip
 
@@ -81,7 +99,7 @@ def answering(
 ) -> RecordAnswer:  # fmt: skip
     return RecordAnswer(
         command_id=place.id(), customer_id=customer, registry=registry, check_id=check_id, state=state, today=TODAY,
-        document_index=index(number), phone_index=index(phone) if phone else b"",
+        document_index=index(number), phone_index=phone_index(number, phone),
         differing=("name",) if state == "MISMATCHED" else (),
     )  # fmt: skip
 
@@ -90,11 +108,21 @@ async def confirmed(
     place: Town, customer: UUID, registries: Sequence[Registry], number: str = "A", phone: str = "", attempt: int = 1,
     state: AnswerState = "MATCHED",
 ) -> int:  # fmt: skip
-    """What the level is once these registries have answered."""
+    """What the level is once these registries have answered; the phone is proven before its operator or a bank is asked."""
     level = 0
+    if {"bank", "mobile"} & {*registries}:
+        await place.happens(await proving(place, customer, number, phone))
     for registry, check_id in (await asked(place, customer, registries, attempt)).items():
         level = (await place.happens(answering(place, customer, registry, check_id, state, number, phone))).level
     return level
+
+
+async def proving(place: Town, customer: UUID, number: str = "A", phone: str = "", **changes: Any) -> ProvePhone:
+    """The code that was just sent to the phone, shown."""
+    code_id = place.id()
+    await place.happens(SendCode(command_id=place.id(), code_id=code_id, mac=b"right", asking=Asking(place.id())))
+    wish: dict[str, Any] = {"code": CodeUse(code_id, b"right"), "phone_index": phone_index(number, phone)} | changes
+    return ProvePhone(command_id=place.id(), customer_id=customer, document_index=index(number), today=TODAY, **wish)
 
 
 async def known(place: Town, registries: Sequence[Registry] = ("police",), number: str = "A", **other: Any) -> UUID:
@@ -112,7 +140,7 @@ def proposing(place: Town, customer: UUID, operator: UUID, level: int = 3) -> Pr
 
 def approving(place: Town, customer: UUID, operator: UUID, proposer: UUID, **changes: Any) -> ApproveFaceToFace:
     """The approval of what `proposer` proposed."""
-    wish: dict[str, Any] = {"attempt": 1, "document_index": index("A"), "phone_index": b"", "level": 3} | changes
+    wish: dict[str, Any] = {"attempt": 1, "document_index": index("A"), "phone_index": phone_index("A"), "level": 3} | changes
     return ApproveFaceToFace(
         command_id=place.id(), customer_id=customer, today=TODAY, operator_id=operator, verified_by=proposer, **wish
     )
@@ -122,6 +150,12 @@ def agreeing(place: Town, minor: UUID, guardian: UUID, confirmation: Any = RIGHT
     wish: dict[str, Any] = {"single_minor": None, "daily_minor": None} | caps
     return AgreeGuardianship(
         command_id=place.id(), minor_id=minor, guardian_id=guardian, consent="text 1", confirmation=confirmation, **wish
+    )
+
+
+def waiting_ends(place: Town, customer: UUID) -> EndWaiting:
+    return EndWaiting(
+        command_id=place.id(), customer_id=customer, document_index=index("A"), phone_index=phone_index("A"), today=TODAY
     )
 
 
@@ -181,35 +215,93 @@ async def a_document_the_day_after(place: Town) -> Command:
     return wish
 
 
-@says("phone_with_other_document")
+@says("ok")
 async def a_phone_that_belongs_with_another_document(place: Town) -> Command:
-    await known(place, number="A", phone="+8613800000001")
-    return starting(await place.customer(), place, "B", "+8613800000001")
+    await known(place, ("police", "mobile"), phone=PHONE)
+    return starting(await place.customer(), place, "B", PHONE)
 
 
 @says("ok")
 async def a_phone_that_was_given_with_a_document_nobody_confirmed(place: Town) -> Command:
-    await place.happens(starting(await place.customer(), place, "A", "+8613800000001"))
-    return starting(await place.customer(), place, "B", "+8613800000001")
+    await place.happens(starting(await place.customer(), place, "A", PHONE))
+    return starting(await place.customer(), place, "B", PHONE)
 
 
 @says("ok")
 async def a_second_account_of_the_same_person_on_the_same_phone(place: Town) -> Command:
-    await known(place, number="A", phone="+8613800000001")
-    return starting(await place.customer(), place, "A", "+8613800000001")
+    await known(place, number="A", phone=PHONE)
+    return starting(await place.customer(), place, "A", PHONE)
 
 
 @says("ok")
 async def a_child_on_a_parents_phone(place: Town) -> Command:
-    await known(place, number="A", phone="+8613800000001")
-    return starting(await place.customer(), place, "B", "+8613800000001", of_age_on=STILL_A_CHILD)
+    await known(place, number="A", phone=PHONE)
+    return starting(await place.customer(), place, "B", PHONE, of_age_on=STILL_A_CHILD)
 
 
 @says("ok")
 async def a_phone_whose_owner_gave_another_document(place: Town) -> Command:
-    former = await known(place, number="A", phone="+8613800000001")
-    await place.happens(starting(former, place, "A2", "", former=("A", "+8613800000001")))
-    return starting(await place.customer(), place, "B", "+8613800000001")
+    former = await known(place, number="A", phone=PHONE)
+    await place.happens(starting(former, place, "A2", "", former=("A", PHONE)))
+    return starting(await place.customer(), place, "B", PHONE)
+
+
+# ── the phone ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@says("ok")
+async def the_right_code(place: Town) -> Command:
+    return await proving(place, await known(place))
+
+
+@says("code_wrong")
+async def a_wrong_code(place: Town) -> Command:
+    wish = await proving(place, await known(place))
+    return replace(wish, code=CodeUse(wish.code.code_id, b"wrong"))
+
+
+@says("code_wrong")
+async def a_code_that_was_sent_for_nothing(place: Town) -> Command:
+    return await proving(place, await known(place), code=CodeUse(place.id(), b"right"))
+
+
+@says("real_name_not_started")
+async def a_phone_without_a_document(place: Town) -> Command:
+    return await proving(place, await place.customer())
+
+
+@says("verification_changed")
+async def another_phone_than_was_given(place: Town) -> Command:
+    return await proving(place, await known(place), phone_index=phone_index("B"))
+
+
+@says("ok")
+async def a_phone_that_somebody_gave_and_never_proved(place: Town) -> Command:
+    await known(place, phone=PHONE)
+    return await proving(place, await known(place, number="B", phone=PHONE), "B", PHONE)
+
+
+@says("phone_with_other_document")
+async def a_phone_that_is_proven_to_be_anothers(place: Town) -> Command:
+    await known(place, ("police", "mobile"), phone=PHONE)
+    return await proving(place, await known(place, number="B", phone=PHONE), "B", PHONE)
+
+
+@says("ok")
+async def the_same_persons_second_account_on_the_same_phone(place: Town) -> Command:
+    await known(place, ("police", "mobile"), phone=PHONE)
+    return await proving(place, await known(place, phone=PHONE), "A", PHONE)
+
+
+@says("verification_changed")
+async def falling_back_under_another_document(place: Town) -> Command:
+    who = await known(place)
+    return FallBack(command_id=place.id(), customer_id=who, document_index=index("B"), phone_index=b"", today=TODAY)
+
+
+@says("verification_changed")
+async def ending_to_wait_for_nobody(place: Town) -> Command:
+    return waiting_ends(place, await place.customer())
 
 
 # ── channels ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -222,6 +314,11 @@ def asking(place: Town, customer: UUID, registry: Registry = "police", attempt: 
 @says("real_name_not_started")
 async def asking_about_nobody(place: Town) -> Command:
     return asking(place, await place.customer())
+
+
+@says("phone_not_proven")
+async def asking_the_operator_of_a_phone_that_is_not_proven(place: Town) -> Command:
+    return asking(place, await known(place), "mobile")
 
 
 @says("check_superseded")
@@ -452,7 +549,7 @@ async def test_the_ladder(row: Row) -> None:
 def test_every_decline_of_a_decider_has_a_row() -> None:
     at_the_edge = {"channel_unknown", "channel_needs_more"}
     #: Not said but kept: why a level is held back.
-    kept = {"class_three_elsewhere"}
+    kept = {"class_three_elsewhere", "possession_not_proven"}
     assert declines_of(errors) - said_in(ROWS) == at_the_edge | kept
 
 
@@ -480,6 +577,22 @@ async def test_the_level_follows_from_the_channels_that_confirmed(count: int) ->
     async with town(store) as place:
         customer = await known(place, FIVE[:count])
         assert the_standing(store, customer).level == the_name(store, customer).level == level_by_channels(count)
+
+
+@pytest.mark.parametrize("count", range(1, 6))
+async def test_facts_alone_give_the_first_level_however_many_know_them(count: int) -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, FACTS[:count])
+        assert the_standing(store, customer).level == 1
+        assert (the_name(store, customer).proof, the_name(store, customer).held_back) == (NAME, "possession_not_proven")
+        assert rows(store, PHONE_HOLDER) == []
+        # The code alone proves a phone, and no name: its operator has to know whose it is.
+        await place.happens(await proving(place, customer))
+        assert the_standing(store, customer).level == 1
+        expected = level_by_channels(count + 1)
+        assert await confirmed(place, customer, ("mobile",)) == expected
+        assert the_name(store, customer).held_back == ("possession_not_proven" if expected < 1 else "")
 
 
 @pytest.mark.parametrize("state", ["NO_RECORD", "MISMATCHED", "UNKNOWN"])
@@ -522,7 +635,7 @@ async def test_a_second_class_three_under_one_document_is_held_back() -> None:
         first, second = await known(place, FIVE), await known(place, FIVE)
         assert (the_standing(store, first).level, the_standing(store, second).level) == (3, 2)
         assert the_name(store, second).held_back == "class_three_elsewhere"
-        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 2, first, first)]
+        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 2, first, first, None, POSSESSION)]
         # Once the first is under another document, the second has its turn with the next answer.
         await place.happens(starting(first, place, "B", former=("A", "")))
         assert await confirmed(place, second, ("vehicles",)) == 3
@@ -548,15 +661,102 @@ async def test_all_accounts_under_one_document_are_counted_with_the_first_of_the
         assert the_standing(store, again).subject_id == first, "who shows a document later does not begin anew"
 
 
-async def test_a_phone_taken_between_the_document_and_the_answer_holds_the_level_back() -> None:
+async def test_a_phone_is_the_first_ones_who_proves_it_and_others_get_no_further_by_it() -> None:
     store = MemoryStore()
     async with town(store) as place:
-        slow = await place.customer()
-        await place.happens(starting(slow, place, "A", "+8613800000001"))
-        await known(place, number="B", phone="+8613800000001")
-        assert await confirmed(place, slow, ("police",), "A", "+8613800000001") == 0
-        assert the_name(store, slow).held_back == "phone_with_other_document"
-        assert [holder.document_index for holder in rows(store, PHONE_HOLDER)] == [index("B")]
+        squatter = await known(place, FACTS[:3], number="A", phone=PHONE)
+        owner = await known(place, FIVE, number="B", phone=PHONE)
+        assert [(holder.document_index, holder.accounts, holder.proof) for holder in rows(store, PHONE_HOLDER)] == [
+            (index("B"), 1, POSSESSION)
+        ]  # fmt: skip
+        assert the_standing(store, owner).level == 3
+        # What is asked about the squatter from here on finds the phone taken.
+        await confirmed(place, squatter, ("education",), "A", PHONE, state="NO_RECORD")
+        assert (the_standing(store, squatter).level, the_name(store, squatter).held_back) == (1, "phone_with_other_document")
+
+
+async def test_a_better_proof_takes_a_phone_over_and_its_former_holder_falls_back_and_is_told() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        former = await known(place, FIVE, number="A", phone=PHONE)
+        claimant, first, second = await known(place, number="B", phone=PHONE), place.id(), place.id()
+        await place.happens(proposing(place, claimant, first))
+        changes = {"document_index": index("B"), "phone_index": phone_index("B", PHONE)}
+        assert (await place.happens(approving(place, claimant, second, first, **changes))).level == 3
+        assert rows(store, PHONE_HOLDER)[0].document_index == index("A"), "to have been seen is not to hold a phone"
+        await place.happens(await proving(place, claimant, "B", PHONE))
+        assert [(each.document_index, each.proof, each.taken_over) for each in rows(store, PHONE_HOLDER)] == [
+            (index("B"), FACE, True)
+        ]  # fmt: skip
+        assert the_standing(store, former).level == 3, "until it is looked at"
+        falling = FallBack(
+            command_id=place.id(), customer_id=former, document_index=index("A"), phone_index=phone_index("A", PHONE), today=TODAY
+        )
+        assert (await place.happens(falling)).level == 1
+        name = the_name(store, former)
+        assert (name.held_back, name.proof, name.phone_proven) == ("phone_with_other_document", NAME, False)
+        assert [(alert.customer_id, alert.kind) for alert in rows(store, ALERT)] == [(former, "level_fell")]
+        # And never the reverse: as much as the former had, later, is not better.
+        assert await place.says(await proving(place, former, "A", PHONE)) == "phone_with_other_document"
+
+
+async def test_a_better_proof_takes_over_the_documents_account_of_class_three() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        former, claimant = await known(place, FIVE), await known(place, FIVE)
+        first, second = place.id(), place.id()
+        assert [the_standing(store, each).level for each in (former, claimant)] == [3, 2]
+        await place.happens(proposing(place, claimant, first))
+        assert (await place.happens(approving(place, claimant, second, first))).level == 3
+        falling = FallBack(
+            command_id=place.id(), customer_id=former, document_index=index("A"), phone_index=phone_index("A"), today=TODAY
+        )
+        assert (await place.happens(falling)).level == 2
+        (held,) = rows(store, DOCUMENT_HOLDER)
+        assert (held.class_three_id, held.class_three_proof, held.taken_over) == (claimant, FACE, True)
+        assert [(alert.customer_id, alert.kind) for alert in rows(store, ALERT)] == [(former, "level_fell")]
+
+
+@pytest.mark.parametrize("former", ["A", "B"])
+async def test_who_was_a_minor_stays_one_whatever_document_is_given_until_the_day_or_a_meeting(former: str) -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        child = await known(place, number=former, of_age_on=STILL_A_CHILD)
+        await place.happens(starting(child, place, "A", content="older", of_age_on=GROWN, former=(former, "")))
+        assert await confirmed(place, child, ("police",), attempt=2) == 1
+        assert (the_standing(store, child).minor, the_standing(store, child).suspended) == (True, "guardian")
+        assert the_name(store, child).of_age_on == STILL_A_CHILD
+        first, second = place.id(), place.id()
+        await place.happens(replace(proposing(place, child, first), attempt=2))
+        await place.happens(approving(place, child, second, first, attempt=2))
+        assert (the_standing(store, child).minor, the_standing(store, child).suspended) == (False, "")
+
+
+async def test_a_number_that_does_not_tell_the_age_counts_once_its_issuer_or_a_meeting_confirms_it() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, ("tax", "mobile", "bank"), number_tells_age=False)
+        assert the_standing(store, customer).level == 0
+        assert await confirmed(place, customer, ("police",)) == 2
+
+
+@pytest.mark.parametrize(("age", "ended"), [(POLICY.patience - timedelta(seconds=1), False), (POLICY.patience, True)])
+async def test_answers_and_approvals_that_do_not_come_are_waited_for_so_long_and_then_told(age: timedelta, ended: bool) -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place)
+        late = (await asked(place, customer, ("tax",)))["tax"]
+        await place.happens(proposing(place, customer, place.id()))
+        place.clock.advance(age)
+        await place.happens(waiting_ends(place, customer))
+        check = next(check for check in rows(store, NAME_CHECK) if check.registry == "tax")
+        assert (check.state, check.ask_at is None) == (("ENDED", True) if ended else ("UNKNOWN", False))
+        name = the_name(store, customer)
+        assert (name.state, name.verified_by is None) == (("VERIFIED", True) if ended else ("FACE_PROPOSED", False))
+        assert [alert.kind for alert in rows(store, ALERT)] == ["verification_ended"] * ended
+        if ended:  # what comes after that is heard no more
+            assert (await place.happens(answering(place, customer, "tax", late))).level == 1
+            assert check in rows(store, NAME_CHECK)
 
 
 async def test_the_same_document_again_only_says_which_level_is_wanted() -> None:
@@ -577,7 +777,7 @@ async def test_a_renewed_document_keeps_the_level_and_another_number_begins_at_n
         assert (the_standing(store, customer).level, the_standing(store, customer).expires_on) == (3, ENDS)
         assert await confirmed(place, customer, ("police",), attempt=2) == 3
         assert the_standing(store, customer).expires_on == date(2040, 1, 1)
-        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 1, customer, customer)]
+        assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 1, customer, customer, None, POSSESSION)]
         await place.happens(starting(customer, place, "B", former=("A", "")))
         assert the_standing(store, customer).level == 0
         assert rows(store, DOCUMENT_HOLDER)[0] == DocumentHolder(index("A"), 0, None, customer, NOON)

@@ -32,6 +32,7 @@ from tests.support.town import CURRENCY, NOON
 from tongbao.app.settings import Settings
 from tongbao.engine.api import Command
 from tongbao.identity.certificates import NAME as CERTIFICATE_NAME
+from tongbao.identity.codes import Asking, CodeUse, SendCode
 from tongbao.identity.enrolling import EnrolCertificate
 from tongbao.identity.enrolment import login_index, name_index
 from tongbao.identity.passkeys import NAME as PASSKEY_NAME
@@ -48,6 +49,7 @@ from tongbao.identity.realname.types import (
     AskRegistries,
     Details,
     File,
+    ProvePhone,
     RecordAnswer,
     RequestGuardian,
     StartVerification,
@@ -95,10 +97,18 @@ async def verified(place: Scene, session: LoggedIn) -> None:
     given = StartVerification(
         command_id=town.id(), customer_id=customer_id, document_kind="resident_id",
         document=await vault.seal(customer_id, DOCUMENT_FIELD, file), content_index=vault.index(CONTENT_FIELD, file),
-        wanted_level=3, expires_on=DOCUMENT.expires_on, of_age_on=DOCUMENT.of_age_on, today=place.services.names.today,
+        wanted_level=3, expires_on=DOCUMENT.expires_on, of_age_on=DOCUMENT.of_age_on, number_tells_age=True,
+        today=place.services.names.today,
         document_index=document_index, phone_index=phone_index,
     )  # fmt: skip
     await town.happens(given)
+    code = CodeUse(town.id(), b"right")
+    await town.happens(SendCode(command_id=town.id(), code_id=code.code_id, mac=code.mac, asking=Asking(town.id())))
+    shown = ProvePhone(
+        command_id=town.id(), customer_id=customer_id, document_index=document_index, phone_index=phone_index,
+        today=place.services.names.today, code=code,
+    )  # fmt: skip
+    await town.happens(shown)
     details = await vault.seal(customer_id, DETAILS_FIELD, msgspec.json.encode(Details(CARD)).decode())
     asks = tuple(Ask(registry, town.id(), details if registry == "bank" else b"") for registry in (*FIVE, "education"))
     await town.happens(AskRegistries(command_id=town.id(), customer_id=customer_id, attempt=1, asks=asks))

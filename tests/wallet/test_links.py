@@ -52,7 +52,7 @@ def giving_a_document(place: Town, customer: UUID, **changes: Any) -> StartVerif
     }  # fmt: skip
     return StartVerification(
         command_id=place.id(), customer_id=customer, document_kind="resident_id", document=b"sealed", phone_index=b"",
-        wanted_level=1, expires_on=date(2035, 1, 1), of_age_on=date(2000, 1, 1), today=NOON.date(), **wish,
+        wanted_level=1, expires_on=date(2035, 1, 1), of_age_on=date(2000, 1, 1), number_tells_age=True, today=NOON.date(), **wish,
     )  # fmt: skip
 
 

@@ -126,7 +126,6 @@ class Services:
         self.devices = DeviceService(engine, pool, self.identity, self.vault, clock)
         self.apps = TotpService(engine, pool, self.identity, keys, self.vault, clock)
         self.second_factor_rule = settings.operators_second_factor
-        self.names = RealNameService(engine, pool, self.identity, self.vault, registries, clock, zone=zone)
         self.guardians = GuardianService(engine, pool, self.identity, clock)
         self.own_currency = settings.currency
         self.messages = open_messages(settings, keys)
@@ -134,6 +133,7 @@ class Services:
             engine, pool, self.identity, self.devices, self.messages, keys, self.vault, clock,
             codes_asked=settings.registration_codes,
         )  # fmt: skip
+        self.names = RealNameService(engine, pool, self.identity, self.vault, registries, self.safety, clock, zone=zone)
         self.merchants = MerchantService(
             engine, pool, self.identity, keys, clock, currency=settings.currency, country=settings.country
         )

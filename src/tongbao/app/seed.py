@@ -12,10 +12,12 @@ import msgspec
 
 from tongbao.app import runtime
 from tongbao.app.asgi import Services, open_services
-from tongbao.app.registry import registries_key
+from tongbao.app.registry import messages_key, registries_key
 from tongbao.app.settings import Settings
+from tongbao.channels.simulated.messages_process import MessagesProcess
 from tongbao.channels.simulated.people import DEMO_PEOPLE, DemoPerson
 from tongbao.channels.simulated.process import BackOffice, BankProcess, RegistriesProcess
+from tongbao.identity.realname.documents import Claim
 from tongbao.identity.service import Caller
 from tongbao.identity.types import Locale, Principal
 from tongbao.kernel.clock import SystemClock, VirtualClock
@@ -96,21 +98,30 @@ async def play(settings: Settings, dsn: str, say: Callable[[str], None]) -> None
     bank = await BankProcess.start(settings.data_dir / "bank", key=runtime.keys(settings).bank.hex())
     office = BackOffice(bank.url, key=bank.key)
     try:
+        phones = await MessagesProcess.start(key=messages_key(runtime.keys(settings)))
         registries = await RegistriesProcess.start(key=registries_key(runtime.keys(settings)))
         try:
-            there = msgspec.structs.replace(settings, bank_url=bank.url, registries_url=registries.url)
+            there = msgspec.structs.replace(settings, bank_url=bank.url, registries_url=registries.url, messages_url=phones.url)
             async with open_services(there, dsn, clock) as services:
-                await seed(services, office, clock, now, say)
+                await seed(services, phones, office, clock, now, say)
         finally:
             await registries.stop()
+            await phones.stop()
     finally:
         await office.close()
         await bank.stop()
 
 
-async def seed(services: Services, office: BackOffice, clock: VirtualClock, now: datetime, say: Callable[[str], None]) -> None:
-    """Make everybody and play a week. `services` runs on `clock`, which stands a week before `now`; `office` is the bank's. Run
-    once per database."""
+async def seed(
+    services: Services,
+    phones: MessagesProcess,
+    office: BackOffice,
+    clock: VirtualClock,
+    now: datetime,
+    say: Callable[[str], None],
+) -> None:
+    """Make everybody and play a week. `services` runs on `clock`, which stands a week before `now`; `office` is the bank's,
+    `phones` show what arrives on them. Run once per database."""
     say("merchants")
     shops: list[tuple[Shop, UUID, tuple[UUID, ...]]] = []
     for shop in SHOPS:
@@ -121,7 +132,7 @@ async def seed(services: Services, office: BackOffice, clock: VirtualClock, now:
         )
         shops.append((shop, opened.merchant_id, opened.store_ids))
     say("customers and their bank accounts")
-    people = [await _customer(services, office, person, number) for number, person in enumerate(PEOPLE)]
+    people = [await _customer(services, phones, office, person, number) for number, person in enumerate(PEOPLE)]
     say("a week of payments")
     await _week(services, clock, now, people, shops)
     say("operators")
@@ -195,9 +206,9 @@ async def _registered(services: Services, person: Person) -> Caller:
     return who
 
 
-async def _customer(services: Services, office: BackOffice, person: Person, number: int) -> Caller:
+async def _customer(services: Services, phones: MessagesProcess, office: BackOffice, person: Person, number: int) -> Caller:
     who = await _registered(services, person)
-    await verify(services, who, DEMO_PEOPLE[number])
+    await verify(services, phones, who, DEMO_PEOPLE[number])
     bank_account_id = await link(services, office, who, DEMO_PEOPLE[number].card, PIN)
     await services.wallet.start_bank_transfer(
         _id("top-up", person.login), who, "topup", bank_account_id, Money(200_000, "CNY"), PIN
@@ -218,12 +229,24 @@ async def link(services: Services, office: BackOffice, who: Caller, number: str,
     return done.row.bank_account_id
 
 
-async def verify(services: Services, who: Caller, person: DemoPerson, wanted_level: int = 3) -> None:
+async def verify(services: Services, phones: MessagesProcess, who: Caller, person: DemoPerson, wanted_level: int = 3) -> None:
     """Their real name, through the channels that know them. Raises RuntimeError where these do not give the level."""
-    command_id = _id("real name", str(who.principal_id))
-    known = await services.names.start(command_id, who, person.claim(), wanted_level, person.phone, person.card)
-    if known.standing.level < wanted_level:
-        raise RuntimeError(f"{person.name} has level {known.standing.level}, not {wanted_level}")
+    level = await known_as(services, phones, who, person.claim(), person.phone, person.card, wanted_level)
+    if level < wanted_level:
+        raise RuntimeError(f"{person.name} has level {level}, not {wanted_level}")
+
+
+async def known_as(
+    services: Services, phones: MessagesProcess, who: Caller, claim: Claim, phone: str, card: str, wanted_level: int
+) -> int:
+    """Give a document and, where the level takes it, prove the phone by the code that is sent to it; the level then."""
+    names, wish = services.names, _id("real name", str(who.principal_id))
+    known = await names.start(wish, who, claim, wanted_level, phone, card)
+    if wanted_level > 1 and known.real is not None and not known.real.phone_proven:
+        await names.send_phone_code(_id("phone code", str(who.principal_id)), who)
+        code = await phones.code_sent(phone)
+        known = await names.prove_phone(_id("phone", str(who.principal_id)), who, code, card)
+    return known.standing.level
 
 
 async def _week(

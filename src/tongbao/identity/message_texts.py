@@ -21,6 +21,11 @@ _ALERTS: dict[str, tuple[str, str]] = {
     "pin_locked": ("您的支付密码输错次数过多，已锁定。", "Your payment PIN was got wrong too often and is locked."),
     "recovered": ("您的账户已通过找回流程重设密码。", "Your account was recovered and has a new password."),
     "takeover_reported": ("已按您的报告暂停账户支付。", "Payments from your account are suspended, as you reported."),
+    "level_fell": ("您的实名等级已下降，请在钱包中查看原因。", "Your real-name level has fallen. The wallet says why."),
+    "verification_ended": (
+        "您的实名核验长时间未获答复，已结束，请重新核验。",
+        "Nobody answered for your verification in a long time; it has ended. Please verify again.",
+    ),
     "bank_linked": ("您的账户绑定了一张银行卡。", "A bank account was linked to your wallet."),
     "large_payment": ("您的账户有一笔大额支出。", "A large amount left your account."),
 }
@@ -28,6 +33,7 @@ _NOT_YOU = ("如非本人操作，请立即在钱包中报告。", "If it was no
 _CODES: dict[Purpose, tuple[str, str]] = {
     "register": ("注册", "to register"),
     "recover": ("找回密码", "to recover your account"),
+    "phone": ("证明手机号由您持有", "to show that you hold this phone"),
     "pin": ("重设支付密码", "to set a new PIN"),
 }
 

@@ -139,6 +139,16 @@ class SafetyService:
             return None
         return self.typed("pin", (await self._identity.person(caller.principal_id)).login, str(caller.session_id), code)
 
+    async def send_phone_code(self, command_id: UUID, caller: Caller, phone: str) -> None:
+        """Send a customer the code by which they show that they hold a phone. Declines `code_too_soon`, `code_too_many`: whatever
+        phones a customer names, all their codes count together."""
+        who = caller.principal_id
+        await self._send(command_id, "phone", phone, str(who), asking_on_device("phone", who.bytes, who), caller.locale)
+
+    def phone_code(self, caller: Caller, phone: str, code: str) -> CodeUse:
+        """A code as typed: right for the phone it was sent to, and no other."""
+        return self.typed("phone", phone, str(caller.principal_id), code)
+
     async def check_code(self, command_id: UUID, purpose: Purpose, login: str, ticket: str, code: str) -> None:
         """Refuses `code_needed` where none was typed; declines `code_wrong`."""
         if not code:

@@ -86,6 +86,8 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("bank_links", services.wallet.links.settle_due),
         ("name_checks", services.names.settle_due),
         ("entity_checks", services.entities.settle_due),
+        ("names_taken_over", services.names.fall_back),
+        ("names_waited_for", services.names.end_waiting),
         ("name_calendar", services.names.follow_calendar),
         ("former_documents", services.names.forget_documents),
         ("delayed_transfers", services.wallet.delayed.deliver_due),

@@ -22,7 +22,7 @@ class CheckReport(msgspec.Struct, frozen=True):
 
 
 #: What a registry may call different; anything else makes the answer unreadable.
-DIFFERING = frozenset({"name", "number", "phone", "card", "legal_person", "void"})
+DIFFERING = frozenset({"name", "number", "phone", "card", "legal_person", "birth_date", "expires_on", "void"})
 
 
 def read_report(report: CheckReport) -> Answer:

@@ -157,6 +157,8 @@ def different(question: Question, known: Known) -> tuple[str, ...]:
         "name": same_name(question.name, known.name),
         "phone": not known.phone or question.phone == known.phone,
         "card": not known.cards or question.card in known.cards,
+        "birth_date": not (known.birth_date and question.birth_date) or question.birth_date == known.birth_date,
+        "expires_on": not (known.expires_on and question.expires_on) or question.expires_on == known.expires_on,
         "legal_person": not known.legal_person or same_name(question.legal_person, known.legal_person),
     }
     return tuple(field for field, same in found.items() if not same)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import httpx
 import msgspec
 
 from tongbao.channels.simulated.messages import KEY_VARIABLE, Delivered, MessageFault
 from tongbao.channels.simulated.process import Child, started
+
+_CODE = re.compile(r"\b\d{6}\b")
 
 
 class MessagesProcess(Child):
@@ -28,6 +31,16 @@ class MessagesProcess(Child):
         answer = await self._client.get("/v1/outbox", params={"to": to})
         answer.raise_for_status()
         return msgspec.json.decode(answer.content, type=list[Delivered])
+
+    async def code_sent(self, to: str, after: int = 0, most_wait_s: float = 10.0) -> str:
+        """The code of the last message to a phone or address, once more than `after` with one have come: they are sent aside.
+        Raises TimeoutError."""
+        async with asyncio.timeout(most_wait_s):
+            while True:
+                codes: list[str] = [code for each in await self.outbox(to) for code in _CODE.findall(each.text)]
+                if len(codes) > after:
+                    return codes[0]
+                await asyncio.sleep(0.1)
 
     async def add_fault(self, fault: MessageFault) -> None:
         """Order a fault."""

@@ -26,7 +26,8 @@ from tongbao.identity.realname.mrz import mrz_of
 
 
 class Known(msgspec.Struct, frozen=True):
-    """One line of a registry's file. `legal_person`: of a business. `void`: the document was cancelled."""
+    """One line of a registry's file. `legal_person`: of a business. `birth_date`, `expires_on`: as in a `Question`, in the files
+    of who issues documents. `void`: the document was cancelled."""
 
     number: str
     name: str
@@ -34,6 +35,8 @@ class Known(msgspec.Struct, frozen=True):
     cards: tuple[str, ...] = ()
     legal_person: str = ""
     void: bool = False
+    birth_date: str = ""
+    expires_on: str = ""
 
 
 class DemoPerson(msgspec.Struct, frozen=True):
@@ -120,7 +123,8 @@ def demo_files() -> Files:
     for index, person in enumerate((*DEMO_PEOPLE, DEMO_CHILD, DEMO_VOID)):
         known = Known(person.number, person.name, void=person is DEMO_VOID)
         resident = person.kind == "resident_id"
-        files["police" if resident else "immigration"][person.number] = known
+        issued = msgspec.structs.replace(known, birth_date=str(person.born), expires_on=str(person.expires_on))
+        files["police" if resident else "immigration"][person.number] = issued
         files["bank"][person.number] = msgspec.structs.replace(known, phone=person.phone, cards=(person.card,))
         files["mobile"][person.number] = msgspec.structs.replace(known, phone=person.phone)
         if person is DEMO_CHILD:

@@ -29,6 +29,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     number, name  of the person; of a business its unified social credit code and its name
     phone         E.164, where the channel needs it;  card  the bank card's number, where it does
     legal_person  the name of a business's legal representative
+    birth_date, expires_on  of the document, as ISO 8601, asked of who issues it; expires_on "never" for one without an end
     """
 
     reference: str
@@ -39,6 +40,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     phone: str = ""
     card: str = ""
     legal_person: str = ""
+    birth_date: str = ""
+    expires_on: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -34,6 +34,8 @@ OF_AGE: Final = 18
 #: An identity card issued from this age on has no end.
 _LONG_TERM_AGE: Final = 46
 _OLDEST_YEARS: Final = 130
+#: Numbers of so many digits carry birth date and sex.
+_WITH_BIRTH_DATE: Final = 18
 
 #: Kind -> the longest term in years it is issued for.
 _LONGEST_TERM: dict[str, int] = {
@@ -109,6 +111,11 @@ class Document(msgspec.Struct, frozen=True):
         """The day on which the bearer comes of age. Source: Civil Code, Art. 17."""
         return birthday(self.birth_date, OF_AGE)
 
+    @property
+    def tells_age(self) -> bool:
+        """Whether the number itself carries the birth date."""
+        return len(self.number) == _WITH_BIRTH_DATE
+
 
 def birthday(born: date, age: int) -> date:
     """The day on which somebody reaches an age; born on 29 February, on 1 March of other years."""
@@ -129,7 +136,7 @@ def read(claim: Claim, today: date) -> Document:
     passport = read_passport(claim.mrz, today) if claim.kind == "passport" else None
     if passport is not None:
         claim = _as_in_passport(claim, number, passport)
-    if len(number) == 18:
+    if len(number) == _WITH_BIRTH_DATE:
         claim = _as_in_number(claim, number)
     born, sex = claim.birth_date, claim.sex
     if born is None or not birthday(born, 0) <= today < birthday(born, _OLDEST_YEARS):

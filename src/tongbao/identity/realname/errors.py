@@ -103,6 +103,18 @@ PHONE_WITH_OTHER_DOCUMENT = decline(
     "This phone number belongs with another document already: one phone, one document.",
     status=409,
 )
+PHONE_NOT_PROVEN = decline(
+    "phone_not_proven",
+    "请先用短信验证码证明该手机号由您持有。",
+    "Please prove first, by the code sent to it, that you hold the phone.",
+    status=409,
+)
+POSSESSION_NOT_PROVEN = decline(
+    "possession_not_proven",
+    "II、III 类须由手机运营商或银行核验，并用短信验证码证明手机号由您持有；也可到柜台当面核实。",
+    "Levels 2 and 3 take a phone that you hold (a code is sent) and your operator or bank knows; or a visit face to face.",
+    status=409,
+)
 VERIFICATION_CHANGED = decline(
     "verification_changed",
     "证件信息刚被另一请求更改，请刷新后重试。",

@@ -12,12 +12,12 @@ from litestar import delete, get, post
 from litestar.params import PathParameter
 
 from tongbao.identity.realname import errors
-from tongbao.identity.realname.channels import CHANNELS, AnswerState, Need, Registry, channels_for
+from tongbao.identity.realname.channels import CHANNELS, Need, Registry, channels_for
 from tongbao.identity.realname.documents import Claim, DocumentKind, Sex, mask_number
 from tongbao.identity.realname.guardian_service import GuardianService
 from tongbao.identity.realname.levels import LEVELS, LevelFacts, matched
 from tongbao.identity.realname.service import RealNameService, Status
-from tongbao.identity.realname.types import File, Guardianship, GuardianshipState, State
+from tongbao.identity.realname.types import CheckState, File, Guardianship, GuardianshipState, State
 from tongbao.identity.service import Caller, IdentityService, command_id_for
 from tongbao.identity.standing import reasons
 from tongbao.identity.wire import ConfirmedBody
@@ -51,11 +51,19 @@ class DocumentBody(web.Request, frozen=True, kw_only=True):
 
 
 class StartBody(web.Request, frozen=True, kw_only=True):
-    """A document, the level it is to give, and what some channels need besides: a phone (the log-in's unless said), a card."""
+    """A document, the level it is to give, and what some channels need besides: a phone (the log-in's unless said), a card.
+    Levels 2 and 3 wait until the phone is proven."""
 
     document: DocumentBody
     wanted_level: Annotated[int, msgspec.Meta(ge=1, le=3)] = 2
     phone: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    card_number: Annotated[str, msgspec.Meta(max_length=32)] = ""
+
+
+class PhoneBody(web.Request, frozen=True, kw_only=True):
+    """The code that was sent to the phone, and the bank card by which the bank may be asked."""
+
+    code: Annotated[str, msgspec.Meta(max_length=16)]
     card_number: Annotated[str, msgspec.Meta(max_length=32)] = ""
 
 
@@ -81,7 +89,7 @@ class NameCheckAnswer(msgspec.Struct, frozen=True):
     channel: Registry
     name: web.Words
     needs: Sequence[Need]
-    state: AnswerState | None
+    state: CheckState | None
     differing: Sequence[str]
     asked_at: datetime | None
     answered_at: datetime | None
@@ -119,6 +127,7 @@ class RealNameAnswer(msgspec.Struct, frozen=True):
     level: int
     state: State | None
     document: DocumentAnswer | None
+    phone_proven: bool
     checks: list[NameCheckAnswer]
     missing: MissingAnswer | None
     held_back: HeldBackAnswer | None
@@ -217,7 +226,8 @@ async def _answer(status: Status, guardians: GuardianService, identity: Identity
     return RealNameAnswer(
         standing.level, real.state if real else None,
         document_answer(real.document_kind, status.file, real.expires_on) if real else None,
-        check_answers(status), missing(status), held_back(real.held_back if real else ""), list(reasons(standing.suspended)),
+        real.phone_proven if real else False, check_answers(status), missing(status),
+        held_back(real.held_back if real else ""), list(reasons(standing.suspended)),
         standing.minor, standing.visitor, guardian, real.verified_at if real else None, LEVELS,
     )  # fmt: skip
 
@@ -252,6 +262,27 @@ async def start(
     status = await names.start(
         command_id_for(customer, key), customer, data.document.claim(), data.wanted_level, data.phone, data.card_number
     )
+    return await _answer(status, guardians, identity, own_currency)
+
+
+@post("/v1/wallet/real-name/phone/code", tags=["Real name"], status_code=204)
+async def phone_code(customer: Caller, names: RealNameService, key: web.IdempotencyKey) -> None:
+    """Send a code to the phone that was given with the document: beyond level 1 it has to be shown that it is held."""
+    await names.send_phone_code(command_id_for(customer, key), customer)
+
+
+@post("/v1/wallet/real-name/phone", tags=["Real name"], status_code=200)
+async def prove_phone(
+    customer: Caller,
+    data: PhoneBody,
+    names: RealNameService,
+    guardians: GuardianService,
+    identity: IdentityService,
+    own_currency: str,
+    key: web.IdempotencyKey,
+) -> RealNameAnswer:
+    """Show the code; the channels that the wanted level takes are asked then."""
+    status = await names.prove_phone(command_id_for(customer, key), customer, data.code, data.card_number)
     return await _answer(status, guardians, identity, own_currency)
 
 
@@ -337,4 +368,4 @@ async def end(customer: Caller, minor_id: PathId, guardians: GuardianService) ->
     await guardians.end(customer.principal_id, web.parse_id(minor_id, errors.GUARDIANSHIP_UNKNOWN))
 
 
-ROUTES = (real_name, start, retry, request_guardian, guardianships, agree, end)
+ROUTES = (real_name, start, phone_code, prove_phone, retry, request_guardian, guardianships, agree, end)

@@ -1,7 +1,8 @@
 """How a level follows from what was checked, and what each level is for. Pure rules, no rows written here.
 
 Source: PBOC announcement 2015 No. 43, Art. 11: Class I by one external channel, II by three, III by five; II and III also face to
-face. Yinfa [2016] 261: one Class III account a person at one institution.
+face. Yinfa [2016] 261: one Class III account a person at one institution. That II and III take
+something that is held, besides facts that are known, is our own rule.
 """
 
 from __future__ import annotations
@@ -12,9 +13,14 @@ from typing import Final
 
 import msgspec
 
-from tongbao.identity.realname.channels import CHANNELS
+from tongbao.identity.realname.channels import CHANNELS, Registry
 from tongbao.identity.realname.types import Check
 from tongbao.kernel.web import Words
+
+#: How well a person is proven: not at all, by facts, by what they hold, by having been seen (see `settling`).
+NOTHING, NAME, POSSESSION, FACE = range(4)
+#: Who knows whom a phone belongs to.
+_POSSESSION: Final[frozenset[Registry]] = frozenset({"mobile", "bank"})
 
 
 class LevelFacts(msgspec.Struct, frozen=True):
@@ -44,12 +50,14 @@ class Policy(msgspec.Struct, frozen=True):
     remind_days   how long before a document ends its bearer is told
     grace_days    how long after its end they may still pay
     most_acts     documents given and registries asked in `acts_window`, together
+    patience      how long a registry's answer, or a second operator's, is waited for
     """
 
     remind_days: int = 30
     grace_days: int = 90
     most_acts: int = 40
     acts_window: timedelta = timedelta(hours=24)
+    patience: timedelta = timedelta(days=14)
 
 
 POLICY: Final = Policy()
@@ -71,6 +79,11 @@ def level_by_channels(matched: int) -> int:
 def denied(checks: Iterable[Check]) -> bool:
     """Whether the authority that issues the document says that something is different."""
     return any(check.state == "MISMATCHED" and CHANNELS[check.registry].authority for check in checks)
+
+
+def possessed(checks: Iterable[Check]) -> bool:
+    """Whether somebody who knows whose the phone is agrees. It counts where the phone was proven by a code."""
+    return any(check.state == "MATCHED" and check.registry in _POSSESSION for check in checks)
 
 
 def matched(checks: Iterable[Check]) -> int:

@@ -1,40 +1,41 @@
-"""Deciders of real names. What the level is after each of them is worked out in one place, `settle`."""
+"""Deciders of real names. What the level is after each of them is worked out in one place, `settling.settle`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.identity.alerts import tell
+from tongbao.identity.codes import CODE, use_code
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import CHANNELS, Registry
-from tongbao.identity.realname.levels import POLICY, denied, level_by_channels, matched, retry_in
+from tongbao.identity.realname.levels import NOTHING, POLICY, POSSESSION, retry_in
+from tongbao.identity.realname.settling import checks_of, claim, counted_with, guarded, let_go, note, phone_is_taken, settle
 from tongbao.identity.realname.types import (
     DOCUMENT_HOLDER,
     GUARDIANSHIP,
     NAME_CHECK,
-    NAME_EVENT,
     PHONE_HOLDER,
     REAL_NAME,
     ApproveFaceToFace,
     AskRegistries,
     Check,
-    DocumentHolder,
+    EndWaiting,
+    FallBack,
     FollowCalendar,
     ForgetDocument,
-    NameEvent,
-    PhoneHolder,
     ProposeFaceToFace,
+    ProvePhone,
     RealName,
     RecordAnswer,
     StartVerification,
-    State,
 )
-from tongbao.identity.standing import STANDING, Standing, standing_of, with_reason, without_reason
+from tongbao.identity.standing import STANDING, standing_of, with_reason, without_reason
 from tongbao.identity.types import PRINCIPAL
 
 #: The longest that a limit of a person counts: a leap year. Until then somebody who registers again is recognised.
@@ -59,7 +60,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 def start_verification(command: StartVerification, view: View, now: datetime) -> Decision:
-    """Declines `not_a_customer`, `verification_changed`, `too_many_verification_attempts`, `phone_with_other_document`.
+    """Declines `not_a_customer`, `verification_changed`, `too_many_verification_attempts`.
 
     The very same document again only says which level is wanted. Another version of it (renewed, a name corrected) is checked
     anew while the level stays; another number begins at nothing.
@@ -77,30 +78,38 @@ def start_verification(command: StartVerification, view: View, now: datetime) ->
     acts = _acts(former, now)
     if isinstance(acts, Declined):
         return acts
-    is_minor = command.today < command.of_age_on
-    if not is_minor and _phone_is_taken(view, command.phone_index, command.document_index):
-        return Declined(errors.PHONE_WITH_OTHER_DOCUMENT)
-    same_number = former is not None and former.document_index == command.document_index
     if former is not None:
-        _let_go(view, former, now)
-    carried = former.level if former is not None and same_number else 0
+        let_go(view, former, now)
+    carried, proof, proven = _carried(former, command)
+    of_age_on = max(filter(None, (command.of_age_on, former.of_age_on if former else None)))
+    is_minor = command.today < of_age_on
     real = RealName(
         command.customer_id, former.attempt + 1 if former else 1, "STARTED", command.document_kind, command.document,
         command.document_index, command.content_index, command.phone_index, command.wanted_level, carried, carried, 0, None, None,
-        False, "", command.expires_on, command.of_age_on if is_minor else None, None, *acts, now, None,
+        False, "", command.expires_on, of_age_on if is_minor else None, None, *acts, now, None, command.of_age_on,
+        command.number_tells_age, proof, proof, proven, False, None,
     )  # fmt: skip
     standing = replace(standing_of(view, command.customer_id, now), level=carried)
     if view.get(STANDING, command.customer_id) is None:
         standing = replace(standing, opened_at=principal.created_at)
     if carried == 0:
         standing = replace(standing, expires_on=None, visitor=False, verified_at=None)
-    view.put(STANDING, _guarded(view, replace(standing, minor=is_minor)))
+    view.put(STANDING, guarded(view, replace(standing, minor=is_minor)))
     if carried:  # still an account under this document
-        real = _claim(view, real)
-        view.put(STANDING, _counted_with(view, real, view.need(STANDING, command.customer_id)))
+        real = claim(view, real)
+        view.put(STANDING, counted_with(view, real, view.need(STANDING, command.customer_id)))
     view.put(REAL_NAME, real)
-    _tell(view, real, "started", now, document=command.document)
+    note(view, real, "started", now, document=command.document)
     return Accepted(VerificationStarted(real.attempt))
+
+
+def _carried(former: RealName | None, command: StartVerification) -> tuple[int, int, bool]:
+    """What of a former document counts on: level and proof with the same number, that it was proven with the same phone."""
+    if former is None:
+        return 0, NOTHING, False
+    same_number = former.document_index == command.document_index
+    level, proof = (former.level, former.proof) if same_number else (0, NOTHING)
+    return level, proof, former.phone_proven and former.phone_index == command.phone_index
 
 
 def _acts(former: RealName | None, now: datetime) -> tuple[int, datetime] | Declined:
@@ -114,7 +123,8 @@ def _acts(former: RealName | None, now: datetime) -> tuple[int, datetime] | Decl
 
 def ask_registries(command: AskRegistries, view: View, now: datetime) -> Decision:
     """Declines `real_name_not_started`, `check_superseded` (another document was given), `channel_not_for_document`,
-    `check_settled` (where all of them have confirmed already), `too_many_verification_attempts`."""
+    `phone_not_proven` (of one that is asked after it), `check_settled` (where all of them have confirmed already),
+    `too_many_verification_attempts`."""
     real = view.get(REAL_NAME, command.customer_id)
     if real is None:
         return Declined(errors.REAL_NAME_NOT_STARTED)
@@ -122,6 +132,8 @@ def ask_registries(command: AskRegistries, view: View, now: datetime) -> Decisio
         return Declined(errors.CHECK_SUPERSEDED)
     if any(real.document_kind not in CHANNELS[ask.registry].covers for ask in command.asks):
         return Declined(errors.CHANNEL_NOT_FOR_DOCUMENT)
+    if not real.phone_proven and any("phone" in CHANNELS[ask.registry].needs for ask in command.asks):
+        return Declined(errors.PHONE_NOT_PROVEN)
     asked = 0
     for ask in command.asks:
         known = view.get(NAME_CHECK, (command.customer_id, ask.registry))
@@ -169,128 +181,47 @@ def record_answer(command: RecordAnswer, view: View, now: datetime) -> Decision:
     return Accepted(Settled(settle(view, real, now, command.today, "checked", said)))
 
 
-def settle(view: View, real: RealName, now: datetime, today: date, act: str, detail: str = "", by: object = None) -> int:
-    """Work the level out again, write it to the name and to the standing, and say what happened.
-
-    A document's holder counts the accounts under it from the first level on. What the checks would give is held back where the
-    phone belongs with another document, or where another account under the same document has Class III already.
-    """
-    checks = _checks(view, real)
-    no = denied(checks) and real.approved_by is None  # two who saw the person know better than a file
-    own = 0 if no else max(level_by_channels(matched(checks)), real.face_level if real.approved_by is not None else 0)
-    level = 0 if no else max(own, real.carried_level)
-    held_back = ""
-    if level and not real.claimed and real.of_age_on is None and _phone_is_taken(view, real.phone_index, real.document_index):
-        level, held_back = 0, errors.PHONE_WITH_OTHER_DOCUMENT.name
-    if level and not real.claimed:
-        real = _claim(view, real)
-    elif not level and real.claimed:
-        _let_go(view, real, now)
-        real = replace(real, claimed=False)
-    if level == 3 and not _take_class_three(view, real):
-        level, held_back = 2, errors.CLASS_THREE_ELSEWHERE.name
-    if level < 3:
-        _leave_class_three(view, real)
-    proved = own > 0 and not held_back.startswith("phone")
-    state: State = "VERIFIED" if level else "STARTED"
-    if any(check.state == "MISMATCHED" for check in checks) and (no or level < real.wanted_level):
-        state = "MISMATCHED"
-    rose = level > real.level or (proved and real.verified_at is None)
-    changed = level != real.level
-    carried = 0 if no else real.carried_level
-    real = replace(
-        real, level=level, carried_level=carried, held_back=held_back, state=state, verified_at=now if rose else real.verified_at
-    )
-    view.put(REAL_NAME, real)
-    standing = replace(standing_of(view, real.customer_id, now), level=level)
-    if proved:
-        standing = replace(
-            standing, verified_at=real.verified_at, expires_on=real.expires_on, visitor=real.document_kind == "passport",
-            minor=real.of_age_on is not None and today < real.of_age_on,
-        )  # fmt: skip
-    if _authority_agrees(checks, real) and (real.expires_on is None or today <= real.expires_on):
-        standing = replace(standing, suspended=without_reason(standing.suspended, "document_expired"))
-    view.put(STANDING, _guarded(view, _counted_with(view, real, standing)))
-    _tell(view, real, act, now, detail=detail, by=by)
-    if changed:
-        view.emit("real_names", "real_name.level_changed", {"customer_id": real.customer_id, "level": level})
-    return level
+def prove_phone(command: ProvePhone, view: View, now: datetime) -> Decision:
+    """Declines `real_name_not_started`, `verification_changed`, `code_wrong`, `phone_with_other_document` (where it is another's
+    by as good a proof as a code)."""
+    real = view.get(REAL_NAME, command.customer_id)
+    if real is None:
+        return Declined(errors.REAL_NAME_NOT_STARTED)
+    if (real.document_index, real.phone_index) != (command.document_index, command.phone_index):
+        return Declined(errors.VERIFICATION_CHANGED)
+    if refused := use_code(view, command.code, now):
+        return refused
+    if phone_is_taken(view, real, max(real.proof, POSSESSION)):
+        return Declined(errors.PHONE_WITH_OTHER_DOCUMENT)
+    return Accepted(Settled(settle(view, replace(real, phone_proven=True), now, command.today, "phone_proven")))
 
 
-def _checks(view: View, real: RealName) -> list[Check]:
-    """The checks of the document as it is now."""
-    found = (view.get(NAME_CHECK, (real.customer_id, registry)) for registry in CHANNELS)
-    return [check for check in found if check is not None and check.attempt == real.attempt]
+def fall_back(command: FallBack, view: View, now: datetime) -> Decision:
+    """Declines `verification_changed`. Does nothing where nothing was taken over."""
+    real = view.get(REAL_NAME, command.customer_id)
+    if real is None or (real.document_index, real.phone_index) != (command.document_index, command.phone_index):
+        return Declined(errors.VERIFICATION_CHANGED)
+    return Accepted(Settled(settle(view, real, now, command.today, "fell_back")))
 
 
-def _authority_agrees(checks: Sequence[Check], real: RealName) -> bool:
-    """Whether the document itself was confirmed: by who issued it, or face to face."""
-    said = any(check.state == "MATCHED" and CHANNELS[check.registry].authority for check in checks)
-    return said or real.approved_by is not None
-
-
-# ── one person, one document, one phone ─────────────────────────────────────────────────────────────────────────────────
-
-
-def _phone_is_taken(view: View, phone_index: bytes, document_index: bytes) -> bool:
-    """Whether the phone belongs with another document. Source: Yinfa [2016] 261, 7 (phone and document, one to one)."""
-    holder = view.get(PHONE_HOLDER, phone_index) if phone_index else None
-    return holder is not None and holder.accounts > 0 and holder.document_index != document_index
-
-
-def _claim(view: View, real: RealName) -> RealName:
-    """Count the account under its document, and, unless it is a minor's on their guardian's phone, under its phone."""
-    document = view.get(DOCUMENT_HOLDER, real.document_index) or DocumentHolder(real.document_index, 0, None)
-    view.put(DOCUMENT_HOLDER, replace(document, accounts=document.accounts + 1, let_go_at=None))
-    if real.phone_index and not _phone_is_taken(view, real.phone_index, real.document_index):
-        phone = view.get(PHONE_HOLDER, real.phone_index) or PhoneHolder(real.phone_index, real.document_index, 0)
-        view.put(PHONE_HOLDER, replace(phone, document_index=real.document_index, accounts=phone.accounts + 1))
-    return replace(real, claimed=True)
-
-
-def _counted_with(view: View, real: RealName, standing: Standing) -> Standing:
-    """The standing of an account that is held under a document: the law counts it with the first one under it. One that is held
-    under none any more goes on being counted where it was. Source: PBOC announcement 2015 No. 43, Art. 11 and 24 (all payment
-    accounts of a customer)."""
-    if not real.claimed:
-        return standing
-    document = view.need(DOCUMENT_HOLDER, real.document_index)
-    subject_id = document.subject_id
-    if subject_id is None:
-        subject_id = standing.subject_id or standing.customer_id
-        view.put(DOCUMENT_HOLDER, replace(document, subject_id=subject_id))
-    return replace(standing, subject_id=None if subject_id == standing.customer_id else subject_id)
-
-
-def _let_go(view: View, real: RealName, now: datetime) -> None:
-    """The account counts no longer under its document and its phone."""
-    if not real.claimed:
-        return
-    _leave_class_three(view, real)
-    document = view.need(DOCUMENT_HOLDER, real.document_index)
-    left = document.accounts - 1
-    view.put(DOCUMENT_HOLDER, replace(document, accounts=left, let_go_at=None if left else now))
-    phone = view.get(PHONE_HOLDER, real.phone_index) if real.phone_index else None
-    if phone is not None and phone.document_index == real.document_index and phone.accounts:
-        if phone.accounts == 1:
-            view.remove(PHONE_HOLDER, real.phone_index)
-        else:
-            view.put(PHONE_HOLDER, replace(phone, accounts=phone.accounts - 1))
-
-
-def _take_class_three(view: View, real: RealName) -> bool:
-    """Make this the document's one account of Class III; False if another is. Source: Yinfa [2016] 261."""
-    document = view.need(DOCUMENT_HOLDER, real.document_index)
-    if document.class_three_id not in (None, real.customer_id):
-        return False
-    view.put(DOCUMENT_HOLDER, replace(document, class_three_id=real.customer_id))
-    return True
-
-
-def _leave_class_three(view: View, real: RealName) -> None:
-    document = view.get(DOCUMENT_HOLDER, real.document_index)
-    if document is not None and document.class_three_id == real.customer_id:
-        view.put(DOCUMENT_HOLDER, replace(document, class_three_id=None))
+def end_waiting(command: EndWaiting, view: View, now: datetime) -> Decision:
+    """Declines `verification_changed`. Does nothing where nothing has waited long enough. The customer is told what ended."""
+    real = view.get(REAL_NAME, command.customer_id)
+    if real is None or (real.document_index, real.phone_index) != (command.document_index, command.phone_index):
+        return Declined(errors.VERIFICATION_CHANGED)
+    ended = []
+    for check in checks_of(view, real):
+        if check.state == "UNKNOWN" and check.asked_at + POLICY.patience <= now:
+            view.put(NAME_CHECK, replace(check, state="ENDED", details=b"", ask_at=None, answered_at=now))
+            ended.append(str(check.registry))
+    if real.proposed_at is not None and real.proposed_at + POLICY.patience <= now:
+        real = replace(real, face_level=0, verified_by=None, proposed_at=None)
+        ended.append("face_to_face")
+    if not ended:
+        return Accepted(Settled(real.level))
+    level = settle(view, real, now, command.today, "ended", ",".join(ended))
+    tell(view, command.customer_id, "verification_ended", {}, now)
+    return Accepted(Settled(level))
 
 
 def forget_name(view: View, customer_id: UUID, document_index: bytes, phone_index: bytes, now: datetime) -> Declined | None:
@@ -301,7 +232,7 @@ def forget_name(view: View, customer_id: UUID, document_index: bytes, phone_inde
     if (real.document_index, real.phone_index) != (document_index, phone_index) if real else document_index or phone_index:
         return Declined(errors.VERIFICATION_CHANGED)
     if real is not None:
-        _let_go(view, real, now)
+        let_go(view, real, now)
         view.remove(REAL_NAME, customer_id)
     for registry in CHANNELS:
         check = view.get(NAME_CHECK, (customer_id, registry))
@@ -331,9 +262,16 @@ def propose_face_to_face(command: ProposeFaceToFace, view: View, now: datetime) 
         return Declined(errors.REAL_NAME_NOT_STARTED)
     if real.attempt != command.attempt:
         return Declined(errors.CHECK_SUPERSEDED)
-    real = replace(real, face_level=command.level, verified_by=command.operator_id, approved_by=None, state="FACE_PROPOSED")
+    real = replace(
+        real,
+        face_level=command.level,
+        verified_by=command.operator_id,
+        approved_by=None,
+        state="FACE_PROPOSED",
+        proposed_at=now,
+    )
     view.put(REAL_NAME, real)
-    _tell(view, real, "face_proposed", now, detail=str(command.level), by=command.operator_id)
+    note(view, real, "face_proposed", now, detail=str(command.level), by=command.operator_id)
     return Accepted(Settled(real.level))
 
 
@@ -348,7 +286,9 @@ def approve_face_to_face(command: ApproveFaceToFace, view: View, now: datetime) 
         return Declined(errors.FACE_NOT_PROPOSED)
     if real.verified_by == command.operator_id:
         return Declined(errors.SAME_OPERATOR)
-    real = replace(real, approved_by=command.operator_id)
+    # Two saw the birth date on the document: it counts as it stands there.
+    of_age_on = real.told_of_age_on if command.today < real.told_of_age_on else None
+    real = replace(real, approved_by=command.operator_id, of_age_on=of_age_on, proposed_at=None)
     return Accepted(Settled(settle(view, real, now, command.today, "face_approved", by=command.operator_id)))
 
 
@@ -371,7 +311,7 @@ def follow_calendar(command: FollowCalendar, view: View, now: datetime) -> Decis
         guardianship = view.get(GUARDIANSHIP, command.customer_id)
         if guardianship is not None and guardianship.state != "ENDED":
             view.put(GUARDIANSHIP, replace(guardianship, state="ENDED", ended_at=now))
-        _tell(view, real, "of_age", now)
+        note(view, real, "of_age", now)
     ends = standing.expires_on
     if (
         ends is not None
@@ -381,40 +321,15 @@ def follow_calendar(command: FollowCalendar, view: View, now: datetime) -> Decis
     ):
         real = replace(real, reminded_on=today)
         view.emit("real_names", "real_name.document_ends", {"customer_id": real.customer_id, "expires_on": ends})
-        _tell(view, real, "reminded", now)
+        note(view, real, "reminded", now)
     if ends is not None and today >= ends + timedelta(POLICY.grace_days) and "document_expired" not in standing.suspended:
         real = replace(real, state="EXPIRED")
         standing = replace(standing, suspended=with_reason(standing.suspended, "document_expired"))
         view.emit("real_names", "real_name.document_expired", {"customer_id": real.customer_id, "expires_on": ends})
-        _tell(view, real, "expired", now)
+        note(view, real, "expired", now)
     view.put(REAL_NAME, real)
     view.put(STANDING, standing)
     return Accepted()
-
-
-def _guarded(view: View, standing: Standing) -> Standing:
-    """The standing with "guardian" among its reasons exactly while a minor has nobody who agreed.
-
-    Source: Civil Code, Art. 19 (acts of minors need their guardian's consent); PIPL, Art. 31 (under 14).
-    """
-    guardianship = view.get(GUARDIANSHIP, standing.customer_id)
-    agreed = guardianship is not None and guardianship.state == "AGREED"
-    change = with_reason if standing.minor and not agreed else without_reason
-    return replace(standing, suspended=change(standing.suspended, "guardian"))
-
-
-def _tell(
-    view: View, real: RealName, act: str, now: datetime, *, detail: str = "", document: bytes = b"", by: object = None
-) -> None:
-    view.append(
-        NAME_EVENT,
-        (
-            NameEvent(
-                view.new_id(), real.customer_id, real.attempt, act, detail, real.document_kind, document, real.level,
-                by, now,  # type: ignore[arg-type]
-            ),
-        ),
-    )  # fmt: skip
 
 
 # ── which rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -438,7 +353,7 @@ def _start_keys(command: StartVerification) -> list[Key]:
     return [Key(PRINCIPAL, command.customer_id), *_person_keys(command.customer_id), *_holder_keys(now, before)]
 
 
-def _settling_keys(command: RecordAnswer | ApproveFaceToFace) -> list[Key]:
+def _settling_keys(command: RecordAnswer | ApproveFaceToFace | ProvePhone | FallBack | EndWaiting) -> list[Key]:
     return [
         *_person_keys(command.customer_id),
         *_check_keys(command.customer_id),
@@ -468,6 +383,9 @@ DECIDERS = (
     Decider(RecordAnswer, _settling_keys, record_answer, Settled),
     Decider(ProposeFaceToFace, lambda command: [Key(REAL_NAME, command.customer_id)], propose_face_to_face, Settled),
     Decider(ApproveFaceToFace, _settling_keys, approve_face_to_face, Settled),
+    Decider(ProvePhone, lambda command: [*_settling_keys(command), Key(CODE, command.code.code_id)], prove_phone, Settled),
+    Decider(FallBack, _settling_keys, fall_back, Settled),
+    Decider(EndWaiting, _settling_keys, end_waiting, Settled),
     Decider(FollowCalendar, lambda command: _person_keys(command.customer_id), follow_calendar),
 )
 #: About nobody's account.

@@ -10,7 +10,7 @@ import asyncio
 import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import cast
+from typing import Protocol, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,10 +20,11 @@ import structlog
 from stdnum import luhn
 
 from tongbao.engine.api import Engine, accepted
+from tongbao.identity.codes import CodeUse
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import CHANNELS, Answer, NameChannel, Question, Registry, channels_for
 from tongbao.identity.realname.documents import Claim, read
-from tongbao.identity.realname.levels import LEVELS, POLICY, denied, matched
+from tongbao.identity.realname.levels import LEVELS, POLICY, denied, matched, possessed
 from tongbao.identity.realname.rules import COUNTED_FOR, Settled, VerificationStarted
 from tongbao.identity.realname.types import (
     CONTENT_FIELD,
@@ -37,11 +38,14 @@ from tongbao.identity.realname.types import (
     Check,
     Details,
     DocumentHolder,
+    EndWaiting,
+    FallBack,
     File,
     FollowCalendar,
     ForgetDocument,
     NameEvent,
     ProposeFaceToFace,
+    ProvePhone,
     RealName,
     RecordAnswer,
     StartVerification,
@@ -74,6 +78,18 @@ class Status(msgspec.Struct, frozen=True):
     checks: Sequence[Check]
 
 
+class PhoneCodes(Protocol):
+    """Sends codes to phones and knows them again; `app/asgi.py` plugs it in."""
+
+    async def send_phone_code(self, command_id: UUID, caller: Caller, phone: str) -> None:
+        """Declines `code_too_soon`, `code_too_many`."""
+        ...
+
+    def phone_code(self, caller: Caller, phone: str, code: str) -> CodeUse:
+        """A code as typed: right for the phone it was sent to, and no other."""
+        ...
+
+
 class RealNameService:
     """Who customers are. Reads through a pool, changes through the engine, asks through a channel."""
 
@@ -84,6 +100,7 @@ class RealNameService:
         identity: IdentityService,
         vault: Vault,
         channel: NameChannel,
+        codes: PhoneCodes,
         clock: Clock,
         *,
         zone: ZoneInfo,
@@ -93,6 +110,7 @@ class RealNameService:
         self._identity = identity
         self._vault = vault
         self._channel = channel
+        self._codes = codes
         self._clock = clock
         self._zone = zone
 
@@ -123,36 +141,68 @@ class RealNameService:
             document_index=self._vault.index(NUMBER_FIELD, f"{document.kind} {document.number}"),
             content_index=self._vault.index(CONTENT_FIELD, file),
             phone_index=self._vault.index(PHONE_FIELD, phone) if phone else b"",
-            wanted_level=wanted_level, expires_on=document.expires_on, of_age_on=document.of_age_on, today=self.today,
+            wanted_level=wanted_level, expires_on=document.expires_on, of_age_on=document.of_age_on,
+            number_tells_age=document.tells_age, today=self.today,
             former_document_index=former.document_index if former else b"",
             former_phone_index=former.phone_index if former else b"",
         )  # fmt: skip
         started = cast(VerificationStarted, accepted(await self._engine.submit(command)))
-        await self._raise_level(command_id, caller.principal_id, started.attempt, wanted_level, phone, card)
+        await self._raise_level(command_id, caller.principal_id, started.attempt, card)
         return await self.status(caller.principal_id)
 
-    async def _raise_level(
-        self, command_id: UUID, customer_id: UUID, attempt: int, wanted_level: int, phone: str, card: str
-    ) -> None:
-        """Ask as many registries as are missing, and others in the place of those that did not confirm, while there are any: no
-        more than it takes, for each learns that the person is asked after."""
+    # ── the phone ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def send_phone_code(self, command_id: UUID, caller: Caller) -> None:
+        """Send a code to the phone that was given with the document. Refuses `phone_form` where none was; declines
+        `real_name_not_started`, `code_too_soon`, `code_too_many`."""
+        await self._codes.send_phone_code(command_id, caller, await self._phone_of(caller.principal_id))
+
+    async def prove_phone(self, command_id: UUID, caller: Caller, code: str, card: str = "") -> Status:
+        """Show the code, and go on to the level that was wanted. Refuses `phone_form`, `card_form`; declines what `prove_phone`
+        of the rules does."""
+        customer_id, card = caller.principal_id, _card(card)
+        real, phone = await self._need(customer_id), await self._phone_of(customer_id)
+        command = ProvePhone(
+            command_id=command_id, customer_id=customer_id, document_index=real.document_index, phone_index=real.phone_index,
+            today=self.today, code=self._codes.phone_code(caller, phone, code),
+        )  # fmt: skip
+        accepted(await self._engine.submit(command))
+        await self._raise_level(command_id, customer_id, real.attempt, card)
+        return await self.status(customer_id)
+
+    async def _phone_of(self, customer_id: UUID) -> str:
+        status = await self.status(customer_id)
+        if status.real is None or status.file is None:
+            raise Refusal(errors.REAL_NAME_NOT_STARTED)
+        return normal_phone(status.file.phone)
+
+    async def _raise_level(self, command_id: UUID, customer_id: UUID, attempt: int, card: str) -> None:
+        """Ask as many registries as are missing to the wanted level, and others in the place of those that did not confirm, while
+        there are any: no more than it takes, for each learns that the person is asked after. Beyond the first level nobody is
+        asked before the phone is proven."""
         for turn in range(len(CHANNELS)):
             status = await self.status(customer_id)
-            if status.real is None or status.real.attempt != attempt or status.real.level >= wanted_level:
+            real = status.real
+            if real is None or status.file is None or real.attempt != attempt or real.level >= real.wanted_level:
                 return
             current = [check for check in status.checks if check.attempt == attempt]
             if denied(current):
                 return
-            missing = LEVELS[wanted_level].channels - matched(current)
-            told = {"phone": phone, "card": card}
+            goal = real.wanted_level if real.phone_proven else 1
+            missing = LEVELS[goal].channels - matched(current)
+            if goal > 1 and not possessed(current):
+                missing = max(missing, 1)
+            told = {"phone": status.file.phone if real.phone_proven else "", "card": card}
             ready = [
                 name
-                for name in channels_for(status.real.document_kind)
+                for name in channels_for(real.document_kind)
                 if name not in {check.registry for check in current} and all(told[need] for need in CHANNELS[name].needs)
             ]
+            if goal > 1 and not possessed(current):  # what is held before what is known; the authority stays first
+                ready.sort(key=lambda name: (not CHANNELS[name].authority, "phone" not in CHANNELS[name].needs))
             if missing <= 0 or not ready:
                 return
-            await self._ask(named_id("ask", str(command_id), str(turn)), status.real, ready[:missing], card)
+            await self._ask(named_id("ask", str(command_id), str(turn)), real, ready[:missing], card)
 
     async def _ask(self, command_id: UUID, real: RealName, registries: Sequence[Registry], card: str) -> None:
         details = msgspec.json.encode(Details(card)).decode()
@@ -177,6 +227,8 @@ class RealNameService:
         status = await self.status(caller.principal_id)
         if status.real is None or status.file is None:
             raise Refusal(errors.REAL_NAME_NOT_STARTED)
+        if "phone" in CHANNELS[registry].needs and not status.real.phone_proven:
+            raise Refusal(errors.PHONE_NOT_PROVEN)
         told = {"phone": status.file.phone, "card": _card(card)}
         needs = [need for need in CHANNELS[registry].needs if not told[need]]
         if needs:
@@ -211,10 +263,13 @@ class RealNameService:
         if check.details:
             opened = await self._vault.open(real.customer_id, DETAILS_FIELD, check.details)
             details = msgspec.json.decode(opened, type=Details) if opened else details
-        needs = CHANNELS[check.registry].needs
+        facts, document = CHANNELS[check.registry], file.document
         return Question(
-            reference=str(check.check_id), registry=check.registry, kind=file.document.kind, number=file.document.number,
-            name=file.document.name, phone=file.phone if "phone" in needs else "", card=details.card if "card" in needs else "",
+            reference=str(check.check_id), registry=check.registry, kind=document.kind, number=document.number,
+            name=document.name, phone=file.phone if "phone" in facts.needs else "",
+            card=details.card if "card" in facts.needs else "",
+            birth_date=str(document.birth_date) if facts.authority else "",
+            expires_on=str(document.expires_on or "never") if facts.authority else "",
         )  # fmt: skip
 
     async def settle_due(self, limit: int = 100) -> int:
@@ -244,6 +299,25 @@ class RealNameService:
         for row in rows:
             command = ForgetDocument(command_id=new_id(self._clock.now()), document_index=row["document_index"])
             await self._engine.submit(command)  # declined only where somebody has come again meanwhile
+        return len(rows)
+
+    async def fall_back(self, limit: int = 100) -> int:
+        """Whose phone or account of Class III somebody took over by a better proof."""
+        return await self._resettle(await self._pool.fetch(QUERIES["displaced"], limit), FallBack)
+
+    async def end_waiting(self, limit: int = 100) -> int:
+        """Wait no longer for registries, nor for a second operator, that said nothing in all the time we wait."""
+        since = self._clock.now() - POLICY.patience
+        return await self._resettle(await self._pool.fetch(QUERIES["waited_for"], since, limit), EndWaiting)
+
+    async def _resettle(self, rows: Sequence[asyncpg.Record], kind: type[FallBack] | type[EndWaiting]) -> int:
+        for row in rows:
+            real = await self._need(row["customer_id"])
+            command = kind(
+                command_id=new_id(self._clock.now()), customer_id=real.customer_id, document_index=real.document_index,
+                phone_index=real.phone_index, today=self.today,
+            )  # fmt: skip
+            await self._engine.submit(command)  # declined only where another document was given meanwhile
         return len(rows)
 
     # ── face to face ────────────────────────────────────────────────────────────────────────────────────────────────────

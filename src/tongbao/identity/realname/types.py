@@ -17,10 +17,13 @@ from uuid import UUID
 import msgspec
 
 from tongbao.engine.api import Command, Relation
+from tongbao.identity.codes import CodeUse
 from tongbao.identity.realname.channels import AnswerState, Registry
 from tongbao.identity.realname.documents import Document
 from tongbao.identity.types import UNSAID, Confirmation
 
+#: An answer, or ENDED: none came in all the time we wait.
+CheckState = Literal["MATCHED", "MISMATCHED", "NO_RECORD", "UNKNOWN", "ENDED"]
 State = Literal["STARTED", "VERIFIED", "MISMATCHED", "FACE_PROPOSED", "EXPIRED"]
 GuardianshipState = Literal["REQUESTED", "AGREED", "ENDED"]
 
@@ -53,9 +56,14 @@ class RealName(msgspec.Struct, frozen=True, gc=False):
                     what it is seen that the very same is given again
     carried_level   the level reached before, with the same document number; it counts until the authority says otherwise
     face_level      what an operator (`verified_by`) proposed, and a second one (`approved_by`) approved
-    claimed         whether this account counts under the document and the phone
+    claimed         whether this account counts under the document;  phone_claimed  and under the phone
     held_back       why the level is lower than the checks would give: an error's code, or ""
-    of_age_on       of a minor, when that ends; None for everybody of age
+    of_age_on       of a minor, when that ends; None for everybody of age. Who was a minor stays one until then, whatever is given
+                    later, unless they are seen face to face;  told_of_age_on  by the document as it was given
+    number_tells_age   whether the document's number carries the birth date; else the level waits for who issued it
+    proof           how well the person is proven (`levels.NOTHING` to `FACE`);  carried_proof  as `carried_level`
+    phone_proven    a code sent to the phone was shown
+    proposed_at     when what was seen face to face began to wait for a second operator
     acts            how often a document was given or a registry asked since `acts_since`
     """
 
@@ -82,6 +90,13 @@ class RealName(msgspec.Struct, frozen=True, gc=False):
     acts_since: datetime
     started_at: datetime
     verified_at: datetime | None
+    told_of_age_on: date
+    number_tells_age: bool
+    proof: int
+    carried_proof: int
+    phone_proven: bool
+    phone_claimed: bool
+    proposed_at: datetime | None
 
 
 class Check(msgspec.Struct, frozen=True, gc=False):
@@ -91,7 +106,7 @@ class Check(msgspec.Struct, frozen=True, gc=False):
     registry: Registry
     attempt: int
     check_id: UUID
-    state: AnswerState
+    state: CheckState
     differing: str
     details: bytes
     registry_reference: str | None
@@ -102,23 +117,29 @@ class Check(msgspec.Struct, frozen=True, gc=False):
 
 
 class DocumentHolder(msgspec.Struct, frozen=True, gc=False):
-    """How many accounts are held under a document, and which is its one account of Class III. `subject_id`: the customer who
-    showed it first, with whom all of them are counted (`Standing.subject_id`); it stays when they are erased, so that nobody
-    begins anew by registering again. `let_go_at`: since when no account is held under it."""
+    """How many accounts are held under a document, and which is its one account of Class III, proven how well. `taken_over`: it
+    was another's once, who was proven less well. `subject_id`: the customer who showed it first, with whom all of them are
+    counted (`Standing.subject_id`); it stays when they are erased, so that nobody begins anew by registering again.
+    `let_go_at`: since when no account is held under it."""
 
     document_index: bytes
     accounts: int
     class_three_id: UUID | None
     subject_id: UUID | None = None
     let_go_at: datetime | None = None
+    class_three_proof: int = 0
+    taken_over: bool = False
 
 
 class PhoneHolder(msgspec.Struct, frozen=True, gc=False):
-    """The one document that a phone belongs with, and how many accounts say so."""
+    """The one document that a phone belongs with, how many accounts proved so, and how well. `taken_over`: it belonged with
+    another once, proven less well."""
 
     phone_index: bytes
     document_index: bytes
     accounts: int
+    proof: int
+    taken_over: bool
 
 
 class Guardianship(msgspec.Struct, frozen=True, gc=False):
@@ -173,6 +194,7 @@ class StartVerification(Command, frozen=True, kw_only=True):
     wanted_level: int
     expires_on: date | None
     of_age_on: date
+    number_tells_age: bool
     today: date
     former_document_index: bytes = b""
     former_phone_index: bytes = b""
@@ -224,6 +246,28 @@ class RecordAnswer(_Settling, frozen=True, kw_only=True):
     state: AnswerState
     differing: tuple[str, ...] = ()
     registry_reference: str | None = None
+
+
+class ProvePhone(_Settling, frozen=True, kw_only=True):
+    """Show the code that was sent to the phone."""
+
+    kind = "identity.prove_phone"
+    code: CodeUse
+
+    def hashed(self) -> ProvePhone:
+        return msgspec.structs.replace(self, code=CodeUse(self.code.code_id, b""), today=date.min)
+
+
+class FallBack(_Settling, frozen=True, kw_only=True):
+    """Somebody proved better whose the phone or the document is: see what is left."""
+
+    kind = "identity.fall_back"
+
+
+class EndWaiting(_Settling, frozen=True, kw_only=True):
+    """Wait no longer for answers, and for a second operator, that have not come in all the time we wait."""
+
+    kind = "identity.end_waiting"
 
 
 class ProposeFaceToFace(Command, frozen=True, kw_only=True):

@@ -23,6 +23,9 @@ export const giveDocument = (key: string, body: { document: DocumentBody; wanted
   client.post('/real-name', { key, body, money: false, timeout: TIMEOUT })
 export const askChannel = (key: string, channel: string, body: { card_number?: string }): Promise<RealName> =>
   client.post(`/real-name/checks/${at(channel)}`, { key, body, money: false, timeout: TIMEOUT })
+export const sendPhoneCode = (key: string): Promise<void> => client.post('/real-name/phone/code', { key, money: false })
+export const provePhone = (key: string, body: { code: string; card_number?: string }): Promise<RealName> =>
+  client.post('/real-name/phone', { key, body, money: false, timeout: TIMEOUT })
 export const askGuardian = (key: string, login: string): Promise<RealName> => client.post('/real-name/guardian', { key, body: { login }, money: false })
 
 export const getWards = (cursor: string | null, signal?: AbortSignal): Promise<Page<Ward>> => client.get('/guardianships', { signal, query: { cursor, limit: 20 } })

@@ -114,6 +114,8 @@ const words = defineMessages(
     alert_takeover_reported: '已按你的要求停止付款',
     alert_large_payment: '一笔大额付款',
     alert_bank_linked: '绑定了一张银行卡',
+    alert_level_fell: '实名等级下降',
+    alert_verification_ended: '实名核验久未答复，已结束',
     alertNew: '新',
 
     certificateTitle: '数字证书',
@@ -248,6 +250,8 @@ const words = defineMessages(
     alert_takeover_reported: 'Payments were stopped, as you asked',
     alert_large_payment: 'A large payment',
     alert_bank_linked: 'A bank card was linked',
+    alert_level_fell: 'Your real-name level fell',
+    alert_verification_ended: 'A verification nobody answered has ended',
     alertNew: 'New',
 
     certificateTitle: 'Certificate',

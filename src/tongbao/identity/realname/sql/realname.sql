@@ -2,14 +2,16 @@
 -- $1 customer.
 select customer_id, attempt, state, document_kind, document, document_index, content_index, phone_index, wanted_level, level,
        carried_level, face_level, verified_by, approved_by, claimed, held_back, expires_on, of_age_on, reminded_on, acts,
-       acts_since, started_at, verified_at
+       acts_since, started_at, verified_at, told_of_age_on, number_tells_age, proof, carried_proof, phone_proven, phone_claimed,
+       proposed_at
 from real_name where customer_id = $1;
 
 -- name: real_names
 -- By state, the latest documents first. $1 state or null, $2 and $3 before this moment and customer or null, $4 limit.
 select customer_id, attempt, state, document_kind, document, document_index, content_index, phone_index, wanted_level, level,
        carried_level, face_level, verified_by, approved_by, claimed, held_back, expires_on, of_age_on, reminded_on, acts,
-       acts_since, started_at, verified_at
+       acts_since, started_at, verified_at, told_of_age_on, number_tells_age, proof, carried_proof, phone_proven, phone_claimed,
+       proposed_at
 from real_name
 where ($1::text is null or state = $1) and ($2::timestamptz is null or (started_at, customer_id) < ($2, $3::uuid))
 order by started_at desc, customer_id desc limit $4;
@@ -34,7 +36,8 @@ from standing where customer_id = $1;
 
 -- name: holder
 -- $1 document index.
-select document_index, accounts, class_three_id, subject_id, let_go_at from document_holder where document_index = $1;
+select document_index, accounts, class_three_id, subject_id, let_go_at, class_three_proof, taken_over from document_holder
+where document_index = $1;
 
 -- name: documents_to_forget
 -- Under which no account has been held since then. $1 moment, $2 limit.
@@ -49,6 +52,25 @@ select r.customer_id from real_name r join standing s using (customer_id)
 where r.expires_on <= $2 and s.expires_on = r.expires_on
   and (r.reminded_on is null or (r.expires_on <= $3 and position('document_expired' in s.suspended) = 0))
 limit $4;
+
+-- name: displaced
+-- Who keeps what somebody else has taken over, by a better proof. $1 limit.
+select r.customer_id from phone_holder p
+join real_name r on r.phone_index = p.phone_index and r.phone_claimed and r.document_index <> p.document_index
+where p.taken_over
+union
+select r.customer_id from document_holder d
+join real_name r on r.document_index = d.document_index and r.level = 3 and r.customer_id is distinct from d.class_three_id
+where d.taken_over
+limit $1;
+
+-- name: waited_for
+-- Whom nobody has answered for, or approved, since this moment. $1 moment, $2 limit.
+select c.customer_id from name_check c join real_name r on r.customer_id = c.customer_id and r.attempt = c.attempt
+where c.ask_at is not null and c.asked_at <= $1
+union
+select customer_id from real_name where state = 'FACE_PROPOSED' and proposed_at <= $1
+limit $2;
 
 -- name: history
 -- What happened to a name, newest first. $1 customer, $2 below this id or null, $3 limit.
