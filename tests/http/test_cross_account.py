@@ -80,9 +80,10 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/wallet/pin": Shared("the code is one that was sent to the caller, and is typed"),
     "POST /v1/wallet/acts/challenge": Shared("a challenge says nothing of what is meant, not even whether it is there"),
     "POST /v1/wallet/guardianships/{minor_id}/agree": [Theft("thief", "$child", {"pin": PIN, "currency": "CNY"})],
+    "GET /v1/wallet/guardianships/{minor_id}/bills": [Theft("thief", "$child")],
     "DELETE /v1/wallet/guardianships/{minor_id}": [Theft("thief", "$child")],
     "POST /v1/wallet/real-name/guardian": Shared("a guardian is named by phone or email, and has to agree"),
-    "POST /v1/wallet/real-name/phone": Shared("the bank card that the caller's own bank is asked about; the code is the caller's"),
+    "POST /v1/wallet/real-name/phone": Shared("the caller's own code; a card is only asked about"),
     "POST /v1/wallet/real-name/checks/{channel}": Shared("a channel is the same for everybody, and asked about the caller"),
     "GET /v1/wallet/payments/{payment_id}": [Theft("thief", "$paid")],
     # An order is anybody's to pay who saw its code; of one that is no longer to be paid they learn just that.

@@ -228,9 +228,15 @@ async def test_a_child_pays_once_a_guardian_agrees(town: Town) -> None:
     ]  # fmt: skip
     agree, caps = f"/v1/wallet/guardianships/{child.customer_id}", {"pin": PIN, "currency": "CNY", "single": "50.00"}
     refused(await parent.post(f"{agree}/agree", {**caps, "currency": "USD"}), 400, "currency_unsupported")
+    refused(await parent.get(f"{agree}/bills"), 404, "guardianship_unknown")
     agreed = ok(await parent.post(f"{agree}/agree", caps))
     assert (agreed["state"], agreed["single"], agreed["daily"], agreed["suspended"]) == ("AGREED", "50.00", None, [])
     assert ok(await child.get(START), RealNameAnswer).suspended == []
+    await town.gift(child, "3.00")
+    seen, own = ok(await parent.get(f"{agree}/bills")), ok(await child.get("/v1/wallet/bills"))
+    assert seen["items"] == own["items"] and [bill["amount"] for bill in seen["items"]] == ["3.00"]
+    refused(await town.ben.get(f"{agree}/bills"), 404, "guardianship_unknown")
     assert (await parent.delete(agree)).status_code == 204
+    refused(await parent.get(f"{agree}/bills"), 404, "guardianship_unknown")
     refused(await parent.delete(agree), 404, "guardianship_unknown")
     assert ok(await child.get(START), RealNameAnswer).suspended == ["guardian"]

@@ -12,6 +12,8 @@ from litestar import get, post
 from litestar.params import PathParameter, QueryParameter
 
 from tongbao.identity.factors import Kind, Strength, kinds, strength
+from tongbao.identity.realname.errors import GUARDIANSHIP_UNKNOWN
+from tongbao.identity.realname.guardian_service import GuardianService
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
@@ -180,6 +182,28 @@ async def transfer(customer: Caller, data: TransferBody, wallet: WalletService, 
     return (await _bill_answers([bill], wallet))[0]
 
 
+async def _page_of_bills(
+    customer_id: UUID,
+    wallet: WalletService,
+    limit: int,
+    cursor: str | None,
+    first_day: str | None,
+    last_day: str | None,
+    kind: BillKind | None,
+    direction: Direction | None,
+) -> BillsAnswer:
+    start, end = web.local_days(first_day, last_day, wallet.zone)
+    before = web.decode_cursor(cursor, UUID)
+    found = await wallet.statement.bills(customer_id, start, end, kind, direction, before, limit)
+    rows, following = web.page(found, limit, lambda bill: bill.row.bill_id)
+    totals = await wallet.statement.daily_totals(customer_id, [bill.row for bill in rows])
+    days = [
+        DayAnswer(day.day, format_minor(day.in_minor, wallet.currency), format_minor(day.out_minor, wallet.currency))
+        for day in totals
+    ]
+    return BillsAnswer(await _bill_answers(rows, wallet), following, days, str(wallet.zone))
+
+
 @get("/v1/wallet/bills", tags=["Wallet"])
 async def bills(
     customer: Caller,
@@ -192,16 +216,24 @@ async def bills(
     direction: Direction | None = None,
 ) -> BillsAnswer:
     """The statement, newest first, with the totals of each day shown."""
-    start, end = web.local_days(first_day, last_day, wallet.zone)
-    before = web.decode_cursor(cursor, UUID)
-    found = await wallet.statement.bills(customer.principal_id, start, end, kind, direction, before, limit)
-    rows, following = web.page(found, limit, lambda bill: bill.row.bill_id)
-    totals = await wallet.statement.daily_totals(customer.principal_id, [bill.row for bill in rows])
-    days = [
-        DayAnswer(day.day, format_minor(day.in_minor, wallet.currency), format_minor(day.out_minor, wallet.currency))
-        for day in totals
-    ]
-    return BillsAnswer(await _bill_answers(rows, wallet), following, days, str(wallet.zone))
+    return await _page_of_bills(customer.principal_id, wallet, limit, cursor, first_day, last_day, kind, direction)
+
+
+@get("/v1/wallet/guardianships/{minor_id:str}/bills", tags=["Real name"])
+async def ward_bills(
+    customer: Caller,
+    minor_id: PathId,
+    wallet: WalletService,
+    guardians: GuardianService,
+    limit: web.Limit = 20,
+    cursor: web.Cursor = None,
+    first_day: Annotated[str | None, QueryParameter(name="from", max_length=10, description="First local day.")] = None,
+    last_day: Annotated[str | None, QueryParameter(name="to", max_length=10, description="Last local day.")] = None,
+) -> BillsAnswer:
+    """What a minor paid and received, for the guardian who agreed, for as long as they answer for them."""
+    known = web.parse_id(minor_id, GUARDIANSHIP_UNKNOWN)
+    await guardians.need_agreed(known, customer.principal_id)
+    return await _page_of_bills(known, wallet, limit, cursor, first_day, last_day, None, None)
 
 
 @get("/v1/wallet/bills/{bill_id:str}", tags=["Wallet"])
@@ -211,4 +243,4 @@ async def bill(customer: Caller, wallet: WalletService, bill_id: PathId) -> Bill
     return (await _bill_answers([await wallet.statement.bill(customer.principal_id, wanted)], wallet))[0]
 
 
-ROUTES = (balance, *bank_http.ROUTES, resolve_payee, transfer, *transfers_http.ROUTES, bills, bill)
+ROUTES = (balance, *bank_http.ROUTES, resolve_payee, transfer, *transfers_http.ROUTES, bills, ward_bills, bill)

@@ -39,6 +39,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/me/real-name', name: 'real-name', component: () => import('./realname/RealNamePage.vue') },
   { path: '/me/real-name/document', name: 'real-name-document', component: () => import('./realname/DocumentPage.vue') },
   { path: '/me/wards', name: 'wards', component: () => import('./realname/WardsPage.vue') },
+  { path: '/me/wards/:id/bills', name: 'ward-bills', component: () => import('./realname/WardBillsPage.vue'), props: true },
   { path: '/me/limits', name: 'limits', component: () => import('./limits/LimitsPage.vue') },
   { path: '/me/privacy', name: 'privacy', component: () => import('./privacy/PrivacyPage.vue') },
   { path: '/me/privacy/consents', name: 'consents', component: () => import('./privacy/ConsentsPage.vue') },

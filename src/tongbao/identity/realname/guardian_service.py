@@ -79,6 +79,11 @@ class GuardianService:
         rows = await self._pool.fetch(QUERIES["guardianships"], guardian_id, before, limit + 1)
         return [Guardianship(*row) for row in rows]
 
+    async def need_agreed(self, minor_id: UUID, guardian_id: UUID) -> None:
+        """Declines `guardianship_unknown` unless this guardian has agreed and still answers for this minor."""
+        if (await self._need(minor_id, guardian_id)).state != "AGREED":
+            raise Refusal(errors.GUARDIANSHIP_UNKNOWN)
+
     async def _need(self, minor_id: UUID, guardian_id: UUID) -> Guardianship:
         found = await self.of_minor(minor_id)
         if found is None or found.guardian_id != guardian_id:

@@ -1,5 +1,5 @@
 /** Who somebody is, level by level; guardians and their wards. */
-import type { DocumentKind, Page, RealName, Ward } from '@shared'
+import type { BillPage, DocumentKind, Page, RealName, Ward } from '@shared'
 import { at, client } from '../api.ts'
 import type { Agreed } from '../confirmFlow.ts'
 
@@ -32,4 +32,6 @@ export const getWards = (cursor: string | null, signal?: AbortSignal): Promise<P
 export const agreeToWard = (
   key: string, minor: string, body: Agreed & { currency: string; single: string | null; daily: string | null },
 ): Promise<Ward> => client.post(`/guardianships/${at(minor)}/agree`, { key, body, money: false })
+export const getWardBills = (minor: string, cursor: string | null, signal?: AbortSignal): Promise<BillPage> =>
+  client.get(`/guardianships/${at(minor)}/bills`, { signal, query: { cursor, limit: 20 } })
 export const endWard = (minor: string): Promise<void> => client.delete(`/guardianships/${at(minor)}`)
