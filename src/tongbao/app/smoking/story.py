@@ -115,8 +115,8 @@ class Story:
             self._tally.topped_up(person.login, amount, done["bank_transfer_id"])
             self._expect_bank_bill(person, "topup", "in", amount)
             await self._balance(person)
-        self._say("two people register, set PINs, are verified, and link bank accounts by the code that the bank sends")
-        self._say(f"they top up {yuan(TOPUP_A)} and {yuan(TOPUP_B)}")
+        amounts = f"{yuan(TOPUP_A)} and {yuan(TOPUP_B)}"
+        self._say(f"two people register, set PINs, are verified, link bank accounts by the bank's code, top up {amounts}")
 
     async def _known(self, person: Person) -> None:
         """Their real name to the first level: no account is linked but under it."""
