@@ -56,13 +56,17 @@ async def check_trial_balance(console: Client, tally: Tally) -> str:
 
 async def check_chain(console: Client, tally: Tally) -> str:
     """Verify from the console and wait for the result; as many journals and entries as the tally posted."""
-    await console.post("chain/verify", expect=202)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _VERIFY_S
-    while (chain := await console.get("chain"))["verifying"] or chain["last_verified"] is None:
-        if loop.time() > deadline:
-            raise Difference(f"audit chain: not verified within {_VERIFY_S:.0f} s")
-        await asyncio.sleep(0.05)
+    while True:
+        await console.post("chain/verify", expect=202)
+        while (chain := await console.get("chain"))["verifying"] or chain["last_verified"] is None:
+            if loop.time() > deadline:
+                raise Difference(f"audit chain: not verified within {_VERIFY_S:.0f} s")
+            await asyncio.sleep(0.05)
+        # The worker writes down that messages were sent, perhaps just now: then what it wrote is verified as well.
+        if sum(writer["commands"] for writer in chain["writers"]) == chain["last_verified"]["commands"] or loop.time() > deadline:
+            break
     last = chain["last_verified"]
     same("audit chain", (last["ok"], last["problem"]), (True, None))
     same("journals and entries verified", (last["journals"], last["entries"]), (tally.journals, tally.entries))
