@@ -16,7 +16,7 @@ const names: Record<string, { zh: string; en: string; type: string }> = {
 const accountOf = (code: string, owner?: string): string => `acc_${code}_${owner?.slice(-6) ?? 'platform'}`
 const orders: (FakeOrder & Json)[] = afternoon().map((order) => ({ ...order }))
 const PERMISSIONS = ['self', 'payments.read', 'payments.refund', 'accounts.read', 'accounts.stop', 'accounts.release', 'accounts.bound', 'books.read', 'books.act', 'books.close', 'books.reopen', 'books.export', 'books.try_opening', 'people.read', 'merchants.read', 'merchants.open', 'chain.read', 'chain.verify', 'operators.read', 'operators.change', 'proposals', 'acts.read', 'incidents.read', 'incidents.review', 'rules.read', 'privacy.act', 'real_names.read', 'real_names.verify']
-const operator = { operator_id: 'opr_01KB2', name: '何敏', roles: ['admin', 'finance'], locale: 'zh', permissions: PERMISSIONS }
+const operator = { operator_id: 'opr_01KB2', name: '何敏', roles: ['admin', 'finance'], locale: 'zh', permissions: PERMISSIONS, second_factor: true, second_factor_rule: 'warn' }
 let loggedIn = process.env['MOCK_LOGGED_IN'] === '1'
 let verifyingUntil = 0
 let verified: Json | undefined

@@ -1,4 +1,6 @@
 /** The console's calls, one line each, shaped as the HTTP contract says. */
+import { logInFurther, ownAccount } from '@shared/account/api.ts'
+import { deviceName } from '@shared/deviceName.ts'
 import { createClient, type Query } from '@shared/api/client.ts'
 import type {
   Account,
@@ -92,9 +94,12 @@ export function exportUrl(what: string, query: Record<string, string>): string {
 }
 const accountAct = (id: string, act: string, key: string, body: unknown): Promise<Account> => client.post<Account>(`/accounts/${seg(id)}/${act}`, { key, body, money: false })
 
+export const account = ownAccount(client)
+
 export const api = {
-  login: (login: string, password: string) => client.post<OperatorSession>('/login', { body: { login, password } }),
+  login: (login: string, password: string) => client.post<OperatorSession>('/login', { body: { login, password, device_name: deviceName() } }),
   welcome: (link: string, code: string, password: string) => client.post<undefined>('/welcome', { body: { link, code, password } }),
+  loginFurther: (login: string, challenge: string, code: string) => logInFurther<OperatorSession>(client, login, { challenge, code, device_name: deviceName() }),
   logout: () => client.post<undefined>('/logout'),
   me: () => client.get<Operator>('/me'),
   payments: (query: Query, cursor: string | null) => list<ConsolePayment>('/payments', query, cursor),

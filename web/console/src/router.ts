@@ -19,10 +19,11 @@
  *   /operators, …/roles, …/keys        who is at the console, what each role may do, which keys there are
  *   /privacy, …/breaches/:id, …/assessments/:id   the privacy officer's desk (which: reviews, breaches, assessments, erasures, register)
  *   /scripts                           what the pages' policy stopped
+ *   /account                           one's own: second factor, password, log-ins, devices
  *   /acts                              what operators did (by, subject, act, changes, from, to)
  */
 import { createRouter, createWebHistory } from 'vue-router'
-import { ApiError } from '@shared'
+import { ApiError, type Operator } from '@shared'
 import { api } from './api.ts'
 import { home } from './roles.ts'
 import { onSessionEnd, operator } from './session.ts'
@@ -63,11 +64,15 @@ export const router = createRouter({
     { path: '/privacy/breaches/:id', component: () => import('./pages/BreachDetail.vue'), props: true, meta: { heading: 'breach.title' } },
     { path: '/privacy/assessments/:id', component: () => import('./pages/AssessmentDetail.vue'), props: true, meta: { heading: 'privacy.assessments' } },
     { path: '/scripts', component: () => import('./pages/Scripts.vue'), meta: { heading: 'scripts.title' } },
+    { path: '/account', component: () => import('./pages/Account.vue'), meta: { heading: 'nav.account' } },
     { path: '/acts', component: () => import('./pages/Acts.vue'), meta: { heading: 'acts.title' } },
     { path: '/:rest(.*)*', redirect: '/' },
   ],
   scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
 })
+
+/** Where a second factor is required and was not shown, the server answers nothing but what is needed to set one up. */
+const stuck = (one: Operator): boolean => one.second_factor_rule === 'required' && !one.second_factor
 
 router.beforeEach(async (to) => {
   if (operator.value === undefined) {
@@ -80,6 +85,7 @@ router.beforeEach(async (to) => {
     }
   }
   if (operator.value === null && !to.meta['guest']) return { path: '/login', query: to.path === '/payments' || to.path === '/' ? {} : { next: to.fullPath } }
+  if (operator.value && stuck(operator.value) && to.path !== '/account') return '/account'
   return operator.value && to.meta['guest'] ? home() : true
 })
 

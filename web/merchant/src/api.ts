@@ -1,4 +1,6 @@
 /** The cashier's calls, one line each, shaped as the HTTP contract says. */
+import { logInFurther, ownAccount } from '@shared/account/api.ts'
+import { deviceName } from '@shared/deviceName.ts'
 import { createClient } from '@shared/api/client.ts'
 import type {
   MerchantBalance,
@@ -28,8 +30,11 @@ export interface OrderFilter {
   limit?: number
 }
 
+export const account = ownAccount(client)
+
 export const api = {
-  login: (login: string, password: string) => client.post<StaffSession>('/login', { body: { login, password } }),
+  login: (login: string, password: string) => client.post<StaffSession>('/login', { body: { login, password, device_name: deviceName() } }),
+  loginFurther: (login: string, challenge: string, code: string) => logInFurther<StaffSession>(client, login, { challenge, code, device_name: deviceName() }),
   logout: () => client.post<undefined>('/logout'),
   me: () => client.get<Staff>('/me'),
   summary: (date: string) => client.get<MerchantSummary>('/summary', { query: { date } }),

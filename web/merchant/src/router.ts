@@ -7,6 +7,7 @@
  *   /code                        a store's static code as a poster
  *   /today                       the day in figures (query: date, view)
  *   /me, /business               merchant, settings, log out; caps, and who stands behind the merchant
+ *   /me/account                  one's own account: second factor, password, log-ins, devices
  */
 import { createRouter, createWebHistory } from 'vue-router'
 import { ApiError } from '@shared'
@@ -38,6 +39,7 @@ export const router = createRouter({
     { path: '/code', component: () => import('./pages/StaticCode.vue'), meta: { heading: 'code.title' } },
     { path: '/today', component: () => import('./pages/Today.vue'), meta: { heading: 'today.title' } },
     { path: '/business', component: () => import('./pages/Business.vue'), meta: { heading: 'business.title' } },
+    { path: '/me/account', component: () => import('./pages/Account.vue'), meta: { heading: 'me.account' } },
     { path: '/me', component: () => import('./pages/Me.vue'), meta: { heading: 'me.title' } },
     { path: '/:rest(.*)*', redirect: '/' },
   ],

@@ -11,6 +11,13 @@ export * from './time.ts'
 export { elder, theme, type Theme } from './settings.ts'
 export { announce, toast } from './toast.ts'
 export { useLoad, type Load } from './load.ts'
+export { deviceName } from './deviceName.ts'
+export { useAct, type Act } from './act.ts'
+
+export { logInFurther, ownAccount, type OwnAccount } from './account/api.ts'
+export { ta } from './account/words.ts'
+export { default as TbSecondStep } from './account/TbSecondStep.vue'
+export { default as TbTotp } from './account/TbTotp.vue'
 
 export { ICONS, type IconName } from './components/icons.ts'
 export { default as TbAmount } from './components/TbAmount.vue'

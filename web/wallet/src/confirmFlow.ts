@@ -2,11 +2,12 @@
  * From "confirm" to an outcome: ask the person to agree, send, and know what to show.
  *
  *     idle ─ask→ asking ─passkey, or six digits→ sending ─→ done
- *                 ↑                                 ├─ wrong PIN ──────→ asking, with the tries left
+ *                 ↑                                 ├─ wrong PIN, code → asking, with the tries left
  *                 └─ again ← failed ────────────────┴─ no answer ──────→ unknown ─ asked again with the same key → done | failed
  *
  * They agree by a passkey, where they have one and the act is one that a passkey can be asked about; else by the PIN, which this
- * device's certificate signs, where it has one. The Idempotency-Key lives as long as the attempt: through lost answers, until the
+ * device's certificate signs, where it has one. Where the law wants two factors and there is no passkey, the authenticator app's code
+ * goes with the PIN. The Idempotency-Key lives as long as the attempt: through lost answers, until the
  * server has decided. What was agreed to is bound to that key.
  */
 import { ApiError, Attempt, type ActAsked, type PasskeyProof, type SignatureProof } from '@shared'
@@ -20,11 +21,11 @@ import { me } from './session.ts'
 import { t } from './words.ts'
 
 export type Phase = 'idle' | 'asking' | 'sending' | 'unknown' | 'failed' | 'done'
-export type Way = 'passkey' | 'pin'
+export type Way = 'passkey' | 'pin' | 'app'
 /** What is agreed to, as a challenge names it; its key is the attempt's. */
 export type Act = Omit<ActAsked, 'request_key'>
 /** How a person agreed, as the body of the act carries it. */
-export type Agreed = { pin: string } | { confirmation: PasskeyProof | SignatureProof }
+export type Agreed = { pin: string; totp?: string } | { confirmation: PasskeyProof | SignatureProof }
 
 /** An act that is the person's own and of no sum. */
 export const ownAct = (act: Act['act'], detail = ''): Act | undefined => (me.value ? { act, counterparty_id: me.value.customer_id, detail } : undefined)
@@ -35,6 +36,8 @@ export interface ConfirmFlow {
   /** Whether there is another way to offer. */
   choice: ComputedRef<boolean>
   pin: Ref<string>
+  /** What the authenticator app shows, where it goes with the PIN. */
+  code: Ref<string>
   problem: Ref<string | null>
   failure: ShallowRef<ApiError | undefined>
   /** The key under which the last attempt was declined. */
@@ -60,6 +63,7 @@ export function useConfirmFlow<T>(send: (agreed: Agreed, key: string) => Promise
   const phase = ref<Phase>('idle')
   const way = ref<Way>('pin')
   const pin = ref('')
+  const code = ref('')
   const problem = ref<string | null>(null)
   const failure = shallowRef<ApiError>()
   const declined = ref<string | null>(null)
@@ -74,11 +78,11 @@ export function useConfirmFlow<T>(send: (agreed: Agreed, key: string) => Promise
 
   function ask(wanted?: Way): void {
     way.value = wanted ?? (act && hasPasskey.value ? 'passkey' : 'pin')
-    if (way.value === 'pin' && me.value && !me.value.has_pin) {
+    if (way.value !== 'passkey' && me.value && !me.value.has_pin) {
       void router.push({ name: 'set-pin', query: { next: route.fullPath } })
       return
     }
-    pin.value = ''
+    pin.value = code.value = ''
     problem.value = null
     failure.value = undefined
     phase.value = 'asking'
@@ -138,6 +142,12 @@ export function useConfirmFlow<T>(send: (agreed: Agreed, key: string) => Promise
       phase.value = 'asking'
       return
     }
+    if (error.code.startsWith('totp_') && way.value === 'app') {
+      code.value = ''
+      problem.value = error.text
+      phase.value = 'asking'
+      return
+    }
     if (CERTIFICATE_GONE.has(error.code)) {
       ownKey.value = undefined
       void forgetSigningKey()
@@ -148,6 +158,7 @@ export function useConfirmFlow<T>(send: (agreed: Agreed, key: string) => Promise
   }
 
   async function byPin(digits: string): Promise<Agreed> {
+    if (way.value === 'app') return { pin: digits, totp: code.value }
     const [key, asked] = [ownKey.value, act?.()]
     if (!key || !asked) return { pin: digits }
     const { text } = await getActChallenge({ ...asked, request_key: attempt.key })
@@ -175,6 +186,7 @@ export function useConfirmFlow<T>(send: (agreed: Agreed, key: string) => Promise
     way,
     choice,
     pin,
+    code,
     problem,
     failure,
     declined,
@@ -188,7 +200,14 @@ export function useConfirmFlow<T>(send: (agreed: Agreed, key: string) => Promise
     cancel: () => {
       if (phase.value === 'asking') phase.value = 'idle'
     },
-    complete: (digits) => void go(() => byPin(digits)),
+    complete: (digits) => {
+      if (way.value === 'app' && !code.value.trim()) {
+        pin.value = ''
+        problem.value = t('codeFirst')
+        return
+      }
+      void go(() => byPin(digits))
+    },
     confirmByPasskey: () => void go(byPasskey),
     checkAgain,
     again: () => {

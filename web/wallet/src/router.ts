@@ -34,6 +34,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/me/security/takeover', name: 'takeover', component: () => import('./security/TakeoverPage.vue') },
   { path: '/me/security/password', name: 'password', component: () => import('./security/PasswordPage.vue') },
   { path: '/me/security/passkeys', name: 'passkeys', component: () => import('./security/PasskeysPage.vue') },
+  { path: '/me/security/app', name: 'totp', component: () => import('./security/TotpPage.vue') },
   { path: '/me/security/certificate', name: 'certificate', component: () => import('./security/CertificatePage.vue') },
   { path: '/me/security/alerts', name: 'alerts', component: () => import('./security/AlertsPage.vue') },
   { path: '/me/real-name', name: 'real-name', component: () => import('./realname/RealNamePage.vue') },

@@ -23,6 +23,8 @@ export interface CallOptions {
   key?: string
   /** May this call move money? With a key it is taken to, unless told `false`; then a lost answer raises no alarm. */
   money?: boolean
+  /** Whose log-in this is, where the body does not say: this device may be known to them. */
+  login?: string
   /** Milliseconds for each try. */
   timeout?: number
   signal?: AbortSignal
@@ -41,14 +43,14 @@ const TIMEOUT = 15_000
 const PAUSES = [400, 1_200]
 const LONGEST_PAUSE = 5_000
 /** Where a device shows that it is known. */
-const ENTRANCES = new Set(['/login', '/register', '/recovery', '/recovery/code'])
+const ENTRANCES = new Set(['/login', '/login/totp', '/register', '/recovery', '/recovery/code'])
 /** What a session cannot go on after, on this device. */
 const ENDED = new Set(['unauthenticated', 'device_proof_missing', 'device_proof_wrong'])
 
 /** A client of /v1/<audience>. `onUnauthenticated` runs when the session has ended, before the error is thrown. */
 export function createClient(audience: Audience, onUnauthenticated?: () => void): ApiClient {
   async function call<T>(method: string, path: string, given: CallOptions = {}): Promise<T> {
-    const options = ENTRANCES.has(path) ? { ...given, body: await withDevice(audience, given.body) } : given
+    const options = ENTRANCES.has(path) ? { ...given, body: await withDevice(audience, given) } : given
     const acted = method !== 'GET'
     const pauses = acted && !options.key ? [] : PAUSES
     let unheard = false
@@ -125,16 +127,16 @@ async function once<T>(
   }
   const opened = (body ?? {}) as { binding?: unknown; device_token?: unknown }
   if (typeof opened.binding === 'string') await keepBinding(audience, opened.binding)
-  if (typeof opened.device_token === 'string') await keepDeviceToken(audience, loginOf(options.body), opened.device_token)
+  if (typeof opened.device_token === 'string') await keepDeviceToken(audience, loginOf(options), opened.device_token)
   return body as T
 }
 
-async function withDevice(audience: Audience, body: unknown): Promise<unknown> {
-  const token = await deviceToken(audience, loginOf(body))
-  return token ? { ...(body as object), device_token: token } : body
+async function withDevice(audience: Audience, options: CallOptions): Promise<unknown> {
+  const token = await deviceToken(audience, loginOf(options))
+  return token ? { ...(options.body as object), device_token: token } : options.body
 }
 
-const loginOf = (body: unknown): string => String((body as { login?: string } | undefined)?.login ?? '')
+const loginOf = (options: CallOptions): string => options.login ?? String((options.body as { login?: string } | undefined)?.login ?? '')
 
 async function blobOf(answer: Response, received: ((bytes: number) => void) | undefined): Promise<Blob> {
   const pieces: Uint8Array<ArrayBuffer>[] = []

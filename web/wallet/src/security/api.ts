@@ -1,7 +1,11 @@
 /** What keeps the account safe: passkeys, devices, certificates, what was noticed. */
 import type { ActAsked, ActChallenge, Alert, Certificate, CertificateOptions, Device, Language, Page, Passkey, PasskeyProof, Session } from '@shared'
+import { ownAccount } from '@shared'
 import { at, client } from '../api.ts'
 import type { CreateOptions, Made } from './webauthn.ts'
+
+/** What every audience has: the authenticator app, the password. */
+export const account = ownAccount(client)
 
 type Asked = { challenge: string; rp_id: string; timeout_ms: number }
 
@@ -29,7 +33,6 @@ export const enrolCertificate = (
 ): Promise<Certificate> => client.post('/certificates', { key, body, money: false })
 export const revokeCertificate = (id: string): Promise<void> => client.delete(`/certificates/${at(id)}`)
 
-export const changePassword = (key: string, body: { password: string; new_password: string }): Promise<void> => client.post('/password', { key, body, money: false })
 export const reportTakeover = (key: string): Promise<void> => client.post('/report-takeover', { key, money: false })
 export const sendRecoveryCode = (key: string, body: { login: string; locale: Language }): Promise<{ ticket: string }> => client.post('/recovery/code', { key, body, money: false })
 export const recover = (key: string, body: { login: string; ticket: string; code: string; new_password: string; pin?: string }): Promise<void> =>
