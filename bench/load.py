@@ -73,7 +73,7 @@ _run = os.urandom(6).hex()
 def _post(path: str, session: str, body: bytes) -> bytes:
     token, _, binding = session.partition(" ")
     key = f"{_run}-{next(_numbers)}"
-    proved = proof(read(binding), "POST", path, int(time.time()), key)
+    proved = proof(read(binding), "POST", path, int(time.time()), key, body)
     return (
         f"POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
         f"Idempotency-Key: {key}\r\nX-Tongbao-Proof: {proved}\r\nContent-Length: {len(body)}\r\n\r\n"

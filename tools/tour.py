@@ -75,11 +75,13 @@ _POST = """async ([path, body]) => {
   const opened = await done(indexedDB.open('tongbao'))
   const secret = await done(opened.transaction('bindings').objectStore('bindings').get('merchant'))
   const [key, seconds] = [`tour-${crypto.randomUUID()}`, Math.floor(Date.now() / 1000)]
-  const message = new TextEncoder().encode(`POST\\n${path}\\n${seconds}\\n${key}`)
-  const code = new Uint8Array(await crypto.subtle.sign('HMAC', secret, message))
-  const proof = `${seconds}.${Array.from(code, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+  const [text, bytes] = [JSON.stringify(body), (given) => new TextEncoder().encode(given)]
+  const hex = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  const digest = hex(await crypto.subtle.digest('SHA-256', bytes(text)))
+  const code = await crypto.subtle.sign('HMAC', secret, bytes(`POST\\n${path}\\n${seconds}\\n${key}\\n${digest}`))
+  const proof = `${seconds}.${hex(code)}`
   const headers = { 'Content-Type': 'application/json', 'X-Tongbao-App': '1', 'Idempotency-Key': key, 'X-Tongbao-Proof': proof }
-  const answer = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) })
+  const answer = await fetch(path, { method: 'POST', headers, body: text })
   if (!answer.ok) throw new Error(await answer.text())
   return answer.json()
 }"""

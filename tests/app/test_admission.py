@@ -125,7 +125,7 @@ async def test_a_full_server_says_when_to_come_back_whichever_way_the_request_wo
     _full(place, monkeypatch)
     body: dict[str, Any] = {"code": place.code, "amount": "12.50", "currency": "CNY", "pin": PIN}
     before = place.framework
-    headers = place.shown(place.wallet, "/v1/wallet/payments", uuid4().hex)
+    headers = place.shown(place.wallet, "/v1/wallet/payments", uuid4().hex, body)
     for path in ("/v1/wallet/payments", "/v1/wallet/transfers"):
         answer = await place.client.post(path, json=body, headers=headers)
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "overloaded")
@@ -241,7 +241,7 @@ async def test_who_stood_behind_another_when_the_server_filled_up_is_asked_for_w
 ) -> None:
     """The first payment is let in and is on its way; the door closes; the second was read before that."""
     body = msgspec.json.encode({"code": place.code, "amount": "1.00", "currency": "CNY", "pin": PIN}).decode()
-    several = [place.shown(place.wallet, "/v1/wallet/payments", uuid4().hex) for _ in range(2)]
+    several = [place.shown(place.wallet, "/v1/wallet/payments", uuid4().hex, body.encode()) for _ in range(2)]
     first, second = [
         _payment(*(f"{name}: {value}" for name, value in mine.items()), "Content-Type: application/json", body=body)
         for mine in several
@@ -272,7 +272,7 @@ async def test_reads_behind_another_are_counted_one_after_another_and_turned_awa
 
 async def test_who_was_turned_away_may_come_again_with_the_same_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     body = {"code": place.code, "amount": "12.50", "currency": "CNY", "pin": PIN}
-    headers = place.shown(place.wallet, "/v1/wallet/payments", uuid4().hex)
+    headers = place.shown(place.wallet, "/v1/wallet/payments", uuid4().hex, body)
     with monkeypatch.context() as patch:
         _full(place, patch)
         assert (await place.client.post("/v1/wallet/payments", json=body, headers=headers)).status_code == 429
@@ -284,7 +284,7 @@ async def test_who_was_turned_away_may_come_again_with_the_same_key(place: Place
 async def test_who_is_in_keeps_their_place(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     async def pay() -> int:
         body = {"code": place.code, "amount": "1.00", "currency": "CNY", "pin": PIN}
-        headers = place.shown(place.wallet, "/v1/wallet/payments", uuid4().hex)
+        headers = place.shown(place.wallet, "/v1/wallet/payments", uuid4().hex, body)
         return (await place.client.post("/v1/wallet/payments", json=body, headers=headers)).status_code
 
     paying = [asyncio.create_task(pay()) for _ in range(20)]

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import uvicorn
 
-from tests.support.town import Town
+from tests.support.town import RIGHT, Town
 from tongbao.app.admission import Admission
 from tongbao.app.asgi import Services, application, protocol
 from tongbao.app.commands.serve import listening_socket
@@ -47,7 +47,7 @@ class Place:
         town = Town(engine, VirtualClock(self.services.clock.now()), vault=self.services.vault)
         merchant = await town.merchant()
         payer = await town.customer(1_000_000)
-        pin = SetPin(command_id=town.id(), customer_id=payer, mac=identity.pin_mac(payer, PIN))
+        pin = SetPin(command_id=town.id(), customer_id=payer, mac=identity.pin_mac(payer, PIN), confirmation=RIGHT)
         await town.happens(pin)
         clerk = await town.registered("+8613900000001", "merchant", merchant)
         self.wallet, self.till = [await self._token(identity, town, who) for who in (payer, clerk)]
@@ -65,7 +65,7 @@ class Place:
         answers = []
         for content_type, way in (("application/json", 0), ("application/json; charset=utf-8", 1)):
             chosen, before = key or uuid4().hex, self.framework
-            mine = self.shown(token or carried, path, chosen) if token or carried else {"idempotency-key": chosen}
+            mine = self.shown(token or carried, path, chosen, content) if token or carried else {"idempotency-key": chosen}
             if token is None:
                 mine.pop("authorization", None)
             answers.append(await self.client.post(path, content=content, headers=mine | sent | {"content-type": content_type}))
@@ -78,9 +78,10 @@ class Place:
         self.sessions[opened.token] = BoundSession(opened.token, opened.binding)
         return opened.token
 
-    def shown(self, token: str, path: str, key: str) -> dict[str, str]:
-        """The headers of a request that changes something."""
-        proof = self.sessions[token].proof("POST", path, key) if token in self.sessions else "0.0"
+    def shown(self, token: str, path: str, key: str, body: Any) -> dict[str, str]:
+        """The headers of a request that changes something. `body`: as it is sent, or what httpx is to write as JSON."""
+        body = body if isinstance(body, bytes) else httpx.Request("POST", "http://x", json=body).content
+        proof = self.sessions[token].proof("POST", path, key, body) if token in self.sessions else "0.0"
         return {"authorization": f"Bearer {token}", "x-tongbao-proof": proof, "idempotency-key": key}
 
     async def pay(self, **other: Any) -> tuple[httpx.Response, httpx.Response]:
@@ -246,7 +247,6 @@ async def test_a_bug_is_answered_alike_and_tells_nothing(place: Place, monkeypat
 
 async def test_whatever_is_not_in_good_order_is_the_framework_s_to_refuse(place: Place) -> None:
     good = msgspec.json.encode({"code": place.code, "amount": "1.00", "currency": "CNY", "pin": PIN})
-    headers = {**place.shown(place.wallet, "/v1/wallet/payments", uuid4().hex), "content-type": "application/json"}
     cases: list[tuple[bytes, dict[str, str], str]] = [
         (b"", {}, "malformed_json"),
         (b"{", {}, "malformed_json"),
@@ -261,7 +261,8 @@ async def test_whatever_is_not_in_good_order_is_the_framework_s_to_refuse(place:
         (good + b" " * 70_000, {}, "too_large"),
     ]
     for content, other, code in cases:
-        before = place.framework
+        before, once = place.framework, other.get("idempotency-key", uuid4().hex)
+        headers = {**place.shown(place.wallet, "/v1/wallet/payments", once, content), "content-type": "application/json"}
         answer = await place.client.post("/v1/wallet/payments", content=content, headers=headers | other)
         assert answer.json()["error"]["code"] == code, (content[:80], answer.text)
         assert place.framework == before + 1
@@ -324,7 +325,7 @@ def _bare(place: Place, amount: str, *headers: str) -> bytes:
     key = uuid4().hex
     lines = [
         "POST /v1/wallet/payments HTTP/1.1", "Host: x", f"Authorization: Bearer {place.wallet}",
-        f"X-Tongbao-Proof: {place.sessions[place.wallet].proof('POST', '/v1/wallet/payments', key)}",
+        f"X-Tongbao-Proof: {place.sessions[place.wallet].proof('POST', '/v1/wallet/payments', key, body)}",
         f"Idempotency-Key: {key}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers,
     ]  # fmt: skip
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -257,10 +257,10 @@ def _document(number: int) -> str:
 
 
 @contextmanager
-def product_running(data_dir: Path, dsn: str) -> Iterator[Product]:
-    """The whole product over an empty, migrated database, under the rules that ship. Password hashes are cheap here: their cost
-    is not what is tested."""
-    settings = Settings(data_dir=data_dir, database_url=dsn, port=free_port(), argon2_time=1, argon2_memory_kib=1024)
+def product_running(data_dir: Path, dsn: str, **choices: Any) -> Iterator[Product]:
+    """The whole product over an empty, migrated database, under the rules that ship and settings of its own. Password hashes are
+    cheap here: their cost is not what is tested."""
+    settings = Settings(data_dir=data_dir, database_url=dsn, port=free_port(), argon2_time=1, argon2_memory_kib=1024, **choices)
     ready: Future[Product] = Future()
     stopping = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_hold(settings, ready, stopping)), name="the product")

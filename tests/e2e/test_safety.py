@@ -38,9 +38,11 @@ _ASK = """async ([method, path, body, key]) => {
   const headers = { 'Content-Type': 'application/json', 'X-Tongbao-App': '1', 'Idempotency-Key': key }
   if (secret) {
     const seconds = Math.floor(Date.now() / 1000)
-    const message = new TextEncoder().encode(`${method}\\n${path}\\n${seconds}\\n${key}`)
-    const code = new Uint8Array(await crypto.subtle.sign('HMAC', secret, message))
-    headers['X-Tongbao-Proof'] = `${seconds}.${Array.from(code, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+    const bytes = (text) => new TextEncoder().encode(text)
+    const hex = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, '0')).join('')
+    const digest = hex(await crypto.subtle.digest('SHA-256', bytes(body ? JSON.stringify(body) : '')))
+    const code = await crypto.subtle.sign('HMAC', secret, bytes(`${method}\\n${path}\\n${seconds}\\n${key}\\n${digest}`))
+    headers['X-Tongbao-Proof'] = `${seconds}.${hex(code)}`
   }
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) })
   return { status: answer.status, body: await answer.json().catch(() => null) }

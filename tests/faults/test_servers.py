@@ -218,7 +218,7 @@ def request(who: Person, path: str, body: dict[str, str], again: str) -> bytes:
     content = msgspec.json.encode(body)
     return (
         f"POST {path} HTTP/1.1\r\nhost: town\r\nauthorization: Bearer {who.token}\r\nidempotency-key: {again}\r\n"
-        f"x-tongbao-proof: {who.session.proof('POST', path, again)}\r\n"
+        f"x-tongbao-proof: {who.session.proof('POST', path, again, content)}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(content)}\r\nconnection: close\r\n\r\n"
     ).encode() + content
 

@@ -42,7 +42,7 @@ def _message(asked: Asked) -> bytes:
     body, chosen = msgspec.json.encode(asked.body), asked.key or key()
     head = (
         f"POST {asked.path} HTTP/1.1\r\nhost: town\r\nauthorization: Bearer {asked.who.token}\r\nconnection: close\r\n"
-        f"x-tongbao-proof: {asked.who.session.proof('POST', asked.path, chosen)}\r\n"
+        f"x-tongbao-proof: {asked.who.session.proof('POST', asked.path, chosen, body)}\r\n"
         f"idempotency-key: {chosen}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
@@ -90,17 +89,17 @@ async def test_refused_and_nothing_moved(stage: Town, given: Row) -> None:
             headers.pop(name, None)
         else:
             headers[name] = value
-    if given.who and "x-tongbao-proof" not in headers:
-        plain = path.partition("?")[0]
-        headers["x-tongbao-proof"] = who.session.proof(method, quote(plain, safe="/%"), headers.get("idempotency-key", ""))
     before = await stage.moved()
     if given.raw is not None:
-        answer = await stage.here.request(
-            method, path, content=given.raw, headers={"content-type": "application/json", **headers}
-        )
+        headers = {"content-type": "application/json", **headers}
+        request = stage.here.build_request(method, path, content=given.raw, headers=headers)
     elif given.body is not None:
-        answer = await stage.here.request(method, path, json=stage.filled(given.body), headers=headers)
+        request = stage.here.build_request(method, path, json=stage.filled(given.body), headers=headers)
     else:
-        answer = await stage.here.request(method, path, headers=headers)
+        request = stage.here.build_request(method, path, headers=headers)
+    if given.who and "x-tongbao-proof" not in headers:
+        target, once = request.url.raw_path.decode(), headers.get("idempotency-key", "")
+        request.headers["x-tongbao-proof"] = who.session.proof(method, target, once, request.content)
+    answer = await stage.here.send(request)
     refused(answer, given.status, given.code)
     assert await stage.moved() == before

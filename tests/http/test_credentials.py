@@ -20,11 +20,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 TRANSFERS = "/v1/wallet/transfers"
 
 
-async def added(person: Person, authenticator: Authenticator, **wrong: Any) -> httpx.Response:
+async def added(person: Person, authenticator: Authenticator, pin: str | None = None, **wrong: Any) -> httpx.Response:
     """Make a passkey and add it."""
     options = ok(await person.post("/v1/wallet/passkeys/options"))
     made = on_the_wire(authenticator.made(read(options["challenge"]), **wrong))
-    return await person.post("/v1/wallet/passkeys", {"name": "手机", "password": PASSWORD, **made})
+    return await person.post("/v1/wallet/passkeys", {"name": "手机", "password": PASSWORD, "pin": pin, **made})
 
 
 async def enrolled(person: Person, authenticator: Authenticator) -> dict[str, Any]:

@@ -94,8 +94,10 @@ class Shown(requests.auth.AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self.session.token}"
-        path, key = request.path_url.partition("?")[0], request.headers.get("Idempotency-Key") or ""
-        request.headers["X-Tongbao-Proof"] = self.session.proof(request.method or "", path, _text(key))
+        key, body = request.headers.get("Idempotency-Key") or "", request.body or b""
+        raw = body.encode() if isinstance(body, str) else body
+        assert isinstance(raw, bytes), "a body that is sent in pieces has no proof"
+        request.headers["X-Tongbao-Proof"] = self.session.proof(request.method or "", request.path_url, _text(key), raw)
         return request
 
 

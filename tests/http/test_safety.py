@@ -13,7 +13,9 @@ import pytest
 import pytest_asyncio
 
 from tests.http.conftest import client
+from tests.http.test_credentials import added
 from tests.http.town import PASSWORD, PIN, WRONG_PIN, Person, Town, key, ok, refused, session_of
+from tests.support.authenticator import Authenticator, on_the_wire, read
 from tongbao.app.stack import answering, ended, free_port, spawn
 from tongbao.identity.http import SessionAnswer
 
@@ -85,7 +87,7 @@ async def test_a_forgotten_password_takes_the_code_and_the_pin_and_ends_every_se
     refused(await recovers(town, flo.login, ticket, typed, pin=PIN, new_password="short"), 400, "password_too_short")
     ok(await flo.get("/v1/wallet/me"))
     refused(await recovers(town, flo.login, "of somebody else", typed, pin=PIN), 401, "code_wrong")
-    assert (await recovers(town, flo.login, ticket, typed, pin=PIN)).status_code == 204
+    assert (await recovers(town, flo.login, ticket, typed, pin=PIN)).status_code == 200
     refused(await flo.get("/v1/wallet/me"), 401, "unauthenticated")
     refused(await enters(town, flo.login, PASSWORD), 401, "wrong_credentials")
     assert (await enters(town, flo.login, ANOTHER)).status_code == 200
@@ -99,7 +101,7 @@ async def test_a_known_device_stands_in_for_the_pin(town: Town) -> None:
     answer = await town.here.post("/v1/wallet/register", json=body, headers={"idempotency-key": key()})
     token = ok(answer, SessionAnswer, 201).device_token
     assert token is not None
-    assert (await recovers(town, login, *await sent(town, "recovery", login), device_token=token)).status_code == 204
+    assert (await recovers(town, login, *await sent(town, "recovery", login), device_token=token)).status_code == 200
     assert (await enters(town, login, ANOTHER)).status_code == 200
 
 
@@ -131,7 +133,7 @@ async def test_codes_that_strangers_ask_for_neither_spend_nor_replace_the_owners
     ticket, typed = await sent(town, "recovery", login, mine)  # a moment after the stranger's
     for _ in range(6):
         refused(await recovers(town, login, theirs, other_than(typed), pin=PIN), 401, "code_wrong")
-    assert (await recovers(town, login, ticket, typed, device_token=mine)).status_code == 204
+    assert (await recovers(town, login, ticket, typed, device_token=mine)).status_code == 200
 
 
 async def test_the_password_is_changed_by_who_knows_it_and_other_sessions_end(town: Town) -> None:
@@ -158,7 +160,7 @@ async def test_a_reported_takeover_stops_payments_until_the_account_is_recovered
     before = await town.moved()
     said = refused(await ida.post("/v1/wallet/transfers", send), 422, "account_suspended")
     assert "reported" in str(said.detail["reasons"]) and await town.moved() == before
-    assert (await recovers(town, ida.login, *await sent(town, "recovery", ida.login), pin=PIN)).status_code == 204
+    assert (await recovers(town, ida.login, *await sent(town, "recovery", ida.login), pin=PIN)).status_code == 200
     again = Person(town.here, session_of(await enters(town, ida.login, ANOTHER)))
     ok(await again.post("/v1/wallet/transfers", send), status=201)
     told = [each["kind"] for each in ok(await again.get("/v1/wallet/alerts"))["items"]]
@@ -218,13 +220,11 @@ async def test_where_codes_are_asked_for_nobody_registers_without_one(town: Town
             assert (await registers(strict, login, ticket, typed, once)).status_code == 201  # the same request again
 
 
-async def test_where_codes_are_asked_for_a_pin_is_replaced_with_the_password_and_a_code(
-    town: Town, strict: httpx.AsyncClient
-) -> None:
-    lou = (await town.customer("Lou", pin=False)).elsewhere(strict)
+async def test_a_pin_is_replaced_with_the_one_before_or_with_a_code_on_a_proven_device(town: Town) -> None:
+    lou = await town.customer("Lou", pin=False)
     path, wish = "/v1/wallet/pin", {"pin": "246801", "password": PASSWORD}
-    assert (await lou.post(path, {**wish, "pin": PIN})).status_code == 204  # the first one takes none
-    refused(await lou.post(path, wish), 401, "code_wrong")
+    assert (await lou.post(path, {**wish, "pin": PIN})).status_code == 204  # the first one, where they registered
+    refused(await lou.post(path, wish), 403, "old_pin_needed")
     assert (await lou.post("/v1/wallet/pin/code")).status_code == 204
     refused(await lou.post("/v1/wallet/pin/code"), 422, "code_too_soon")
     typed = await code(town, lou.login)
@@ -232,4 +232,45 @@ async def test_where_codes_are_asked_for_a_pin_is_replaced_with_the_password_and
     refused(await lou.post(path, {**wish, "code": typed, "password": "not this one"}), 401, "wrong_credentials")
     assert (await lou.post(path, {**wish, "code": typed})).status_code == 204
     refused(await lou.post(path, {**wish, "code": typed}), 401, "code_wrong")
-    assert [each["kind"] for each in ok(await lou.get("/v1/wallet/alerts"))["items"]] == ["pin_changed"]
+    refused(await lou.post(path, {**wish, "old_pin": PIN}), 403, "wrong_pin")
+    assert (await lou.post(path, {**wish, "pin": PIN, "old_pin": "246801"})).status_code == 204
+    assert [each["kind"] for each in ok(await lou.get("/v1/wallet/alerts"))["items"]] == ["pin_changed", "pin_changed"]
+
+
+async def test_who_only_knows_a_password_gets_no_pin_no_passkey_and_no_second_factor(town: Town) -> None:
+    mia = await town.customer("Mia")
+    await town.gift(mia, "5.00")
+    thief = Person(town.there, session_of(await enters(town, mia.login, PASSWORD)))
+    path, wish = "/v1/wallet/pin", {"pin": "246801", "password": PASSWORD}
+    refused(await thief.post(path, wish), 403, "old_pin_needed")
+    assert (await thief.post("/v1/wallet/pin/code")).status_code == 204
+    said = refused(await thief.post(path, {**wish, "code": await code(town, mia.login)}), 403, "device_unproven")
+    devices = ok(await mia.get("/v1/wallet/devices"))["items"]
+    assert said.detail == {"after": devices[0]["proven_at"]}
+    refused(await added(thief, Authenticator()), 403, "device_unproven")
+    ok(await added(thief, Authenticator(), pin=PIN), status=201)  # with the PIN it is no thief
+    send = {"payee_id": town.ben.customer_id, "amount": "1.00", "currency": "CNY", "pin": PIN}
+    for who, factors in ((thief, ["knowledge"]), (mia, ["knowledge", "possession"])):
+        sent = ok(await who.post("/v1/wallet/transfers", send), status=201)
+        assert ok(await mia.get(f"/v1/wallet/bills/{sent['bill_id']}"))["factors"] == factors
+
+
+async def test_a_passkey_vouches_for_another_pin_and_recovery_takes_the_thiefs_things_away(town: Town) -> None:
+    nan, phone = await town.customer("Nan"), Authenticator()
+    ok(await added(nan, phone), status=201)
+    once, path = key(), "/v1/wallet/pin"
+    act = {"request_key": once, "act": "set_pin", "counterparty_id": nan.customer_id, "currency": "CNY"}
+    asked = ok(await nan.post("/v1/wallet/acts/challenge", act))
+    proof = {"kind": "passkey", **on_the_wire(phone.answers(read(asked["challenge"])))}
+    wish = {"pin": "246801", "password": PASSWORD, "confirmation": proof}
+    refused(await nan.post(path, {**wish, "old_pin": PIN}), 400, "confirmation_format")
+    refused(await nan.post(path, wish), 401, "challenge_wrong")  # under another key
+    assert (await nan.post(path, wish, key=once)).status_code == 204
+    entered = await enters(town, nan.login, PASSWORD)
+    known = entered.json()["device_token"]
+    said = await recovers(town, nan.login, *await sent(town, "recovery", nan.login), pin="246801", device_token=known)
+    dropped, kept = ok(said)["dropped"], ok(said)["kept"]
+    assert ([(each["kind"], each["name"]) for each in dropped], kept) == ([("passkey", "手机")], [])
+    body = {"login": nan.login, "password": ANOTHER, "device_token": known}
+    entered = await town.here.post("/v1/wallet/login", json=body)
+    assert ok(entered)["device_token"] not in (None, known), "it is a new device"

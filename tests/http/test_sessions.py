@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import httpx
 import msgspec
 import pytest
 
@@ -101,13 +102,17 @@ async def test_a_leaked_token_or_cookie_changes_nothing(town: Town) -> None:
     eve, sue = await town.customer("Eve"), await town.customer("Sue", pin=False)
     body, path = {"pin": PIN, "password": PASSWORD}, "/v1/wallet/pin"
     ways = [{"authorization": f"Bearer {sue.token}"}, {"cookie": f"tongbao_session={sue.token}", "x-tongbao-app": "1"}]
+    content = httpx.Request("POST", "http://x", json=body).content
     for carried in ways:
         once = {**carried, "idempotency-key": key()}
         refused(await town.here.post(path, json=body, headers=once), 401, "device_proof_missing")
         wrong = {
-            "another session": eve.session.proof("POST", path, once["idempotency-key"]),
-            "another key": sue.session.proof("POST", path, key()),
-            "another path": sue.session.proof("POST", "/v1/wallet/logout", once["idempotency-key"]),
+            "another session": eve.session.proof("POST", path, once["idempotency-key"], content),
+            "another key": sue.session.proof("POST", path, key(), content),
+            "another path": sue.session.proof("POST", "/v1/wallet/logout", once["idempotency-key"], content),
+            "a query": sue.session.proof("POST", f"{path}?a=b", once["idempotency-key"], content),
+            "another body": sue.session.proof("POST", path, once["idempotency-key"], content.replace(b"13", b"31")),
+            "no body": sue.session.proof("POST", path, once["idempotency-key"]),
             "nothing": "0.0",
         }
         for given in wrong.values():

@@ -7,6 +7,7 @@ import asyncio
 import httpx
 import pytest
 
+from tests.http.test_safety import code
 from tests.http.town import PASSWORD, PIN, WRONG_PIN, Person, Town, key, ok, refused, session_of
 from tongbao.identity.binding import BoundSession
 
@@ -26,7 +27,10 @@ async def test_five_wrong_pins_lock_it_and_the_password_opens_it(town: Town) -> 
     refused(await eve.post(path, {**yes, "pin": PIN}), 403, "pin_locked")
     refused(await eve.elsewhere(town.there).post(path, {**yes, "pin": PIN}), 403, "pin_locked")
     assert await town.moved() == before
-    assert (await eve.post("/v1/wallet/pin", {"pin": "246801", "password": PASSWORD})).status_code == 204
+    wish = {"pin": "246801", "password": PASSWORD}
+    refused(await eve.post("/v1/wallet/pin", {**wish, "old_pin": PIN}), 403, "pin_locked")
+    assert (await eve.post("/v1/wallet/pin/code")).status_code == 204
+    assert (await eve.post("/v1/wallet/pin", {**wish, "code": await code(town, eve.login)})).status_code == 204
     assert ok(await eve.post(path, {**yes, "pin": "246801"}))["state"] == "PAID"
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import cast
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from tests.support.ladder import ladder
-from tests.support.town import RIGHT, WRONG, Town, mac_of, sealed
+from tests.support.town import LONG_AGO, RIGHT, WRONG, Town, mac_of, sealed
 from tongbao.engine.api import Command
 from tongbao.identity.codes import LIVES, RESEND_AFTER, Asking, CodeUse, SendCode, UseCode, code_id_of
-from tongbao.identity.devices import RevokeDevice
+from tongbao.identity.devices import COOLING, RevokeDevice
+from tongbao.identity.lookups import CountLookup, count_of
 from tongbao.identity.recovery import ChangePassword, Recover
 from tongbao.identity.takeover import ReportTakeover
 from tongbao.identity.tries import CountWrongPassword, Trying
-from tongbao.identity.types import OpenSession, SetPin
+from tongbao.identity.types import OpenSession, PasskeyConfirmation, SetPin
 from tongbao.kernel.ids import named_id
+from tongbao.privacy.erasure import GRACE, BeginErasure, RequestErasure
 
 ROWS, says = ladder()
 
@@ -40,11 +43,17 @@ def showing(place: Town, use: CodeUse = RIGHT_CODE) -> UseCode:
     return UseCode(command_id=place.id(), use=use)
 
 
-async def with_device(place: Town, customer: UUID) -> OpenSession:
+async def closed(place: Town) -> UUID:
+    """Somebody whose account was closed for ever: it has no password any more."""
+    wish = place.registering("+8613812345678")
+    return cast(UUID, (await place.happens(replace(wish, who=replace(wish.who, password_hash="")))).principal_id)
+
+
+async def with_device(place: Town, customer: UUID, *, is_first: bool = True) -> OpenSession:
     """Somebody logged in on a device of theirs."""
     opened = OpenSession(
         command_id=place.id(), principal_id=customer, token_hash=sha256(place.id().bytes).digest(), device_name=sealed("phone"),
-        lifetime_s=3600, device_id=place.id(), known_as=sealed("phone"), is_first=True,
+        lifetime_s=3600, device_id=place.id(), known_as=sealed("phone"), is_first=is_first,
     )  # fmt: skip
     await place.happens(opened)
     return opened
@@ -205,6 +214,49 @@ async def recovering_on_a_known_device(place: Town) -> Command:
 
 
 @says("recovery_needs_more")
+async def recovering_on_a_device_that_only_a_password_let_in_less_than_a_day_ago(place: Town) -> Command:
+    wish = await recovering(place)
+    opened = await with_device(place, wish.customer_id, is_first=False)
+    place.clock.advance(COOLING - timedelta(microseconds=1))
+    await place.happens(sending(place))
+    return replace(wish, pin_mac=None, device_id=opened.device_id)
+
+
+@says("ok")
+async def recovering_on_a_device_that_was_let_in_a_day_ago(place: Town) -> Command:
+    wish = await recovering(place)
+    opened = await with_device(place, wish.customer_id, is_first=False)
+    place.clock.advance(COOLING)
+    await place.happens(sending(place))
+    return replace(wish, pin_mac=None, device_id=opened.device_id)
+
+
+@says("code_wrong")
+async def recovering_an_account_that_was_closed_for_ever(place: Town) -> Command:
+    return await recovering(place, await closed(place))
+
+
+@says("account_closing")
+async def recovering_an_account_that_is_being_closed(place: Town) -> Command:
+    wish = await recovering(place)
+    await place.happens(RequestErasure(command_id=place.id(), customer_id=wish.customer_id, confirmation=RIGHT))
+    place.clock.advance(GRACE)
+    await place.happens(BeginErasure(command_id=place.id(), customer_id=wish.customer_id))
+    await place.happens(sending(place))
+    return wish
+
+
+@says("wrong_credentials")
+async def another_password_of_an_account_that_was_closed_for_ever(place: Town) -> Command:
+    return ChangePassword(command_id=place.id(), principal_id=await closed(place), password_hash="x", session_ids=())
+
+
+@says("wrong_credentials")
+async def another_pin_of_an_account_that_was_closed_for_ever(place: Town) -> Command:
+    return choosing(place, await closed(place), LONG_AGO)
+
+
+@says("recovery_needs_more")
 async def recovering_by_the_code_alone(place: Town) -> Command:
     return replace(await recovering(place), pin_mac=None)
 
@@ -304,20 +356,98 @@ async def paying_from_an_account_that_was_reported_and_recovered(place: Town) ->
     return place.transferring(wish.customer_id, await place.customer(), 1)
 
 
-def replacing(place: Town, customer: UUID, code: CodeUse) -> SetPin:
-    return SetPin(command_id=place.id(), customer_id=customer, mac=mac_of("new"), code=code)
+@says("ok")
+async def looking_somebody_up_for_the_hundredth_time_of_a_day(place: Town) -> Command:
+    return await looking_up(place, 99)
+
+
+@says("too_many_lookups")
+async def looking_somebody_up_once_more(place: Town) -> Command:
+    return await looking_up(place, 100)
 
 
 @says("ok")
-async def replacing_a_pin_with_the_code(place: Town) -> Command:
+async def looking_somebody_up_on_the_next_day(place: Town) -> Command:
+    wish = await looking_up(place, 100)
+    place.clock.advance(timedelta(hours=12))
+    return wish
+
+
+async def looking_up(place: Town, times: int) -> CountLookup:
+    """After so many times."""
+    who = count_of(place.id())
+    for _ in range(times):
+        await place.happens(CountLookup(command_id=place.id(), count_id=who))
+    return CountLookup(command_id=place.id(), count_id=who)
+
+
+def choosing(place: Town, customer: UUID, proven_at: datetime | None, pin: str = "new") -> SetPin:
+    return SetPin(command_id=place.id(), customer_id=customer, mac=mac_of(pin), proven_at=proven_at)
+
+
+@says("ok")
+async def a_first_pin_on_a_proven_device(place: Town) -> Command:
+    return choosing(place, await place.customer(pin=False), place.clock.now())
+
+
+@says("device_unproven")
+async def a_first_pin_on_a_device_a_moment_before_it_is_proven(place: Town) -> Command:
+    return choosing(place, await place.customer(pin=False), place.clock.now() + timedelta(microseconds=1))
+
+
+@says("device_unproven")
+async def a_first_pin_in_a_session_without_a_device(place: Town) -> Command:
+    return choosing(place, await place.customer(pin=False), None)
+
+
+@says("ok")
+async def a_first_pin_on_a_new_device_with_the_code(place: Town) -> Command:
     await place.happens(sending(place))
-    return replacing(place, await place.customer(), RIGHT_CODE)
+    return replace(choosing(place, await place.customer(pin=False), None), code=RIGHT_CODE)
+
+
+@says("code_wrong")
+async def a_first_pin_on_a_new_device_with_a_wrong_code(place: Town) -> Command:
+    await place.happens(sending(place))
+    return replace(choosing(place, await place.customer(pin=False), None), code=WRONG_CODE)
+
+
+@says("old_pin_needed")
+async def replacing_a_pin_with_the_password_alone(place: Town) -> Command:
+    return choosing(place, await place.customer(), LONG_AGO)
+
+
+@says("ok")
+async def replacing_a_pin_with_the_one_before_on_any_device(place: Town) -> Command:
+    return replace(choosing(place, await place.customer(), None), confirmation=RIGHT)
+
+
+@says("wrong_pin")
+async def replacing_a_pin_with_a_wrong_one(place: Town) -> Command:
+    return replace(choosing(place, await place.customer(), LONG_AGO), confirmation=WRONG)
+
+
+@says("passkey_unknown")
+async def replacing_a_pin_with_a_passkey_that_never_was(place: Town) -> Command:
+    return replace(choosing(place, await place.customer(), LONG_AGO), confirmation=PasskeyConfirmation(place.id(), 8))
+
+
+@says("ok")
+async def replacing_a_pin_with_the_code_on_a_proven_device(place: Town) -> Command:
+    await place.happens(sending(place))
+    return replace(choosing(place, await place.customer(), place.clock.now()), code=RIGHT_CODE)
+
+
+@says("device_unproven")
+async def replacing_a_pin_with_the_code_on_a_new_device(place: Town) -> Command:
+    await place.happens(sending(place))
+    return replace(choosing(place, await place.customer(), place.clock.now() + timedelta(microseconds=1)), code=RIGHT_CODE)
 
 
 @says("code_wrong")
 async def replacing_a_pin_with_a_wrong_code(place: Town) -> Command:
     await place.happens(sending(place))
-    return replacing(place, await place.customer(), WRONG_CODE)
+    return replace(choosing(place, await place.customer(), LONG_AGO), code=WRONG_CODE)
 
 
 @says("code_wrong")
@@ -325,10 +455,5 @@ async def replacing_a_pin_after_five_wrong_codes(place: Town) -> Command:
     await place.happens(sending(place))
     customer = await place.customer()
     for _ in range(5):
-        await place.says(replacing(place, customer, WRONG_CODE))
-    return replacing(place, customer, RIGHT_CODE)
-
-
-@says("ok")
-async def a_first_pin_takes_no_code(place: Town) -> Command:
-    return replacing(place, await place.customer(pin=False), WRONG_CODE)
+        await place.says(replace(choosing(place, customer, LONG_AGO), code=WRONG_CODE))
+    return replace(choosing(place, customer, LONG_AGO), code=RIGHT_CODE)

@@ -8,15 +8,15 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tests.identity.test_ladder import on_a_device, opening
+from tests.identity.test_ladder import on_a_device, opening, with_passkey
 from tests.support.leavings import events, rows
 from tests.support.town import NOON, RIGHT, sealed, town
 from tongbao.engine.api import MemoryStore
 from tongbao.identity.alerts import ALERT, MESSAGE, Alert, Message
-from tongbao.identity.devices import DEVICE, Device, NameDevice, device_id_of, new_token
+from tongbao.identity.devices import COOLING, DEVICE, Device, NameDevice, device_id_of, new_token
 from tongbao.identity.factors import KNOWLEDGE, POSSESSION
 from tongbao.identity.standing import STANDING, Standing
-from tongbao.identity.types import SESSION
+from tongbao.identity.types import SESSION, PasskeyConfirmation
 from tongbao.wallet.types import BILL
 
 LATER = timedelta(seconds=7)
@@ -27,7 +27,7 @@ async def test_the_first_device_is_known_and_nobody_is_told() -> None:
     async with town(store) as place:
         customer, device = await place.customer(), place.id()
         await place.happens(replace(opening(place, customer), device_id=device, known_as=sealed("phone"), is_first=True))
-    assert rows(store, DEVICE) == [Device(device, customer, sealed("phone"), NOON, NOON, None)]
+    assert rows(store, DEVICE) == [Device(device, customer, sealed("phone"), NOON, NOON, None, NOON)]
     assert rows(store, SESSION)[0].device_id == device
     assert (rows(store, STANDING), rows(store, ALERT), rows(store, MESSAGE)) == ([], [], [])
 
@@ -49,7 +49,22 @@ async def test_another_device_is_told_of_and_cools_for_a_day_and_a_known_one_doe
         place.clock.advance(LATER)
         await place.happens(replace(opening(place, customer, b"again"), device_id=device))
         assert rows(store, STANDING) == [standing] and len(rows(store, ALERT)) == 1
-        assert rows(store, DEVICE) == [Device(device, customer, sealed("phone"), at, at + LATER, None)]
+        assert rows(store, DEVICE) == [Device(device, customer, sealed("phone"), at, at + LATER, None, at + COOLING)]
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_device_is_proven_at_once_by_a_passkey_whether_it_was_known_or_not(known: bool) -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        added, device = await with_passkey(place), place.id()
+        session = replace(opening(place, added.customer_id), device_id=device, known_as=sealed("phone"))
+        if known:
+            await place.happens(session)
+        place.clock.advance(LATER)
+        by_passkey = replace(opening(place, added.customer_id, b"again"), device_id=device, known_as=sealed("phone"))
+        await place.happens(replace(by_passkey, passkey=PasskeyConfirmation(added.passkey_id, 8)))
+    (row,) = rows(store, DEVICE)
+    assert (row.first_seen_at, row.proven_at) == (NOON if known else NOON + LATER, NOON + LATER)
 
 
 async def test_an_operators_new_device_is_told_of_and_has_no_standing() -> None:

@@ -9,10 +9,11 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
+from tests.identity.safety_situations import RIGHT_CODE, sending
 from tests.identity.safety_situations import ROWS as SAFETY
 from tests.identity.totp_situations import ROWS as TOTP
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
-from tests.support.town import RIGHT, WRONG, Town, mac_of, sealed, town
+from tests.support.town import LONG_AGO, RIGHT, WRONG, Town, mac_of, sealed, town
 from tongbao.engine.api import Command
 from tongbao.identity import errors
 from tongbao.identity.certificates import LIVES, RevokeCertificate
@@ -54,10 +55,10 @@ async def on_a_device(place: Town) -> RevokeDevice:
 
 
 def adding(place: Town, customer: UUID) -> AddPasskey:
-    """A passkey that says it was used seven times."""
+    """A passkey that says it was used seven times, made on a proven device."""
     return AddPasskey(
         command_id=place.id(), passkey_id=place.id(), customer_id=customer, credential_id=b"credential", public_key=b"key",
-        counter=7, name=sealed("phone"),
+        counter=7, name=sealed("phone"), proven_at=LONG_AGO,
     )  # fmt: skip
 
 
@@ -328,6 +329,26 @@ async def adding_a_passkey(place: Town) -> Command:
     return adding(place, await place.customer())
 
 
+@says("device_unproven")
+async def adding_a_passkey_with_the_password_alone_on_a_device_that_is_a_moment_too_new(place: Town) -> Command:
+    return replace(adding(place, await place.customer()), proven_at=place.clock.now() + timedelta(microseconds=1))
+
+
+@says("device_unproven")
+async def adding_a_passkey_with_the_password_alone_in_a_session_without_a_device(place: Town) -> Command:
+    return replace(adding(place, await place.customer()), proven_at=None)
+
+
+@says("ok")
+async def adding_a_passkey_on_a_new_device_with_the_pin(place: Town) -> Command:
+    return replace(adding(place, await place.customer()), proven_at=None, pin_mac=RIGHT.mac)
+
+
+@says("wrong_pin")
+async def adding_a_passkey_on_a_new_device_with_a_wrong_pin(place: Town) -> Command:
+    return replace(adding(place, await place.customer()), proven_at=None, pin_mac=WRONG.mac)
+
+
 @says("passkey_known")
 async def adding_a_passkey_twice(place: Town) -> Command:
     return replace(await with_passkey(place), command_id=place.id())
@@ -526,7 +547,9 @@ async def a_wrong_pin_when_the_lock_ends_is_the_first_again(place: Town) -> Comm
 async def a_new_pin_lifts_the_lock(place: Town) -> Command:
     customer = await place.customer(100)
     await wrong_pins(place, customer, 5)
-    await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac))
+    await place.happens(sending(place))
+    replacing = SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, proven_at=LONG_AGO, code=RIGHT_CODE)
+    await place.happens(replacing)
     return place.transferring(customer, await place.customer(), 1)
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.identity.test_ladder import adding, opening, wrong, wrong_passwords, wrong_pins
 from tests.support.leavings import events, rows
-from tests.support.town import NOON, RIGHT, WRONG, Town, enrolled, mac_of, town
+from tests.support.town import LONG_AGO, NOON, RIGHT, WRONG, Town, enrolled, mac_of, town
 from tongbao.engine.api import Declined, MemoryStore
 from tongbao.identity.alerts import ALERT
 from tongbao.identity.devices import COOLING
@@ -101,7 +101,7 @@ async def test_wrong_passwords_are_counted_up_to_the_wait_which_those_within_it_
         assert await detail(place, wrong(place, customer)) == {"until": text(NOON + FIRST_WAIT)}
         assert rows(store, TRIES) == [waiting]
         place.clock.advance(LATER)
-        pin = SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, trying=Trying(customer))
+        pin = SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, trying=Trying(customer), proven_at=LONG_AGO)
         for refused in (wrong(place, customer), opening(place, customer), pin):
             assert await detail(place, refused) == {"until": text(NOON + FIRST_WAIT)}
     assert rows(store, TRIES) == [waiting] and rows(store, PIN) == []
@@ -144,7 +144,9 @@ async def test_a_session_and_a_new_pin_each_clear_the_count_of_wrong_passwords(t
         assert rows(store, TRIES) == [LoginTries(customer, 0, NOON, None)]
         await wrong_passwords(place, customer, times)
         place.clock.advance(FIRST_WAIT)
-        await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, trying=Trying(customer)))
+        await place.happens(
+            SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, trying=Trying(customer), proven_at=LONG_AGO)
+        )
     assert rows(store, TRIES) == [LoginTries(customer, 0, NOON + FIRST_WAIT, None)]
 
 
@@ -154,8 +156,13 @@ async def test_a_pin_is_set_when_the_wait_ends_and_not_a_moment_sooner(before: t
         customer = await place.customer(pin=False)
         await wrong_passwords(place, customer, 10)
         place.clock.advance(FIRST_WAIT - before)
-        wish = SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, trying=Trying(customer))
+        wish = SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, trying=Trying(customer), proven_at=LONG_AGO)
         assert await place.says(wish) == says
+
+
+def replacing_by_pin(place: Town, customer: UUID, pin: str) -> SetPin:
+    """Another PIN for who knows theirs."""
+    return SetPin(command_id=place.id(), customer_id=customer, mac=mac_of(pin), confirmation=RIGHT)
 
 
 async def test_a_pin_is_kept_as_its_mac_and_a_new_one_starts_afresh() -> None:
@@ -166,19 +173,29 @@ async def test_a_pin_is_kept_as_its_mac_and_a_new_one_starts_afresh() -> None:
         assert rows(store, PIN) == [expected]
         await wrong_pins(place, customer, 5)
         assert rows(store, PIN)[0] == replace(expected, wrong=5, locked_until=NOON + PIN_LOCK)
-        place.clock.advance(LATER)
-        await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=mac_of("new")))
-    assert rows(store, PIN)[0] == Pin(customer, mac_of("new"), 0, None, NOON + LATER)
+        place.clock.advance(PIN_LOCK)
+        await place.happens(replacing_by_pin(place, customer, "new"))
+    assert rows(store, PIN)[0] == Pin(customer, mac_of("new"), 0, None, NOON + PIN_LOCK)
+
+
+async def test_a_wrong_pin_given_for_another_one_counts_as_any_wrong_pin() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await place.customer()
+        await wrong_pins(place, customer, 4)
+        assert await place.says(replace(replacing_by_pin(place, customer, "new"), confirmation=WRONG)) == "pin_locked"
+        assert await place.says(replacing_by_pin(place, customer, "new")) == "pin_locked"
+    assert rows(store, PIN)[0] == Pin(customer, RIGHT.mac, 5, NOON + PIN_LOCK, NOON)
 
 
 async def test_a_pin_that_is_replaced_is_told_of_and_cools_and_the_same_one_again_is_not() -> None:
     store = MemoryStore()
     async with town(store) as place:
         customer = await place.customer()
-        await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac))
+        await place.happens(replacing_by_pin(place, customer, "right"))
         assert (rows(store, ALERT), rows(store, STANDING)) == ([], [])
         place.clock.advance(LATER)
-        await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=mac_of("new")))
+        await place.happens(replacing_by_pin(place, customer, "new"))
     assert [each.kind for each in rows(store, ALERT)] == ["pin_changed"]
     assert rows(store, STANDING)[0].cooling_until == NOON + LATER + COOLING
 

@@ -14,8 +14,9 @@ from tests.support.town import NOON, RIGHT, town
 from tongbao.engine.api import MemoryStore
 from tongbao.identity.alerts import ALERT, LARGE_MINOR, MESSAGE, Message, RaiseAlert, RecordMessage
 from tongbao.identity.codes import CODE, Asking, CodeUse, SendCode
+from tongbao.identity.devices import DEVICE
 from tongbao.identity.message_texts import alert_text, code_text
-from tongbao.identity.recovery import Recover
+from tongbao.identity.recovery import RECENT, Recover, Recovered
 from tongbao.identity.standing import STANDING
 from tongbao.identity.takeover import ReportTakeover
 from tongbao.identity.types import PRINCIPAL, SESSION, PasskeyConfirmation
@@ -111,6 +112,41 @@ def test_a_message_is_in_the_customers_language_and_says_what_to_do() -> None:
     assert "is locked. If it was not you" in alert_text("pin_locked", "en")
 
 
+async def test_recovery_trusts_no_device_any_more_but_the_one_it_was_made_on() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        wish = await recovering(place)
+        mine = (await with_device(place, wish.customer_id)).device_id
+        thiefs = (await with_device(place, wish.customer_id, is_first=False)).device_id
+        strangers = (await with_device(place, await place.customer())).device_id
+        every = tuple(each.device_id for each in rows(store, DEVICE))
+        await place.happens(replace(wish, pin_mac=None, device_id=mine, device_ids=every))
+        revoked = {each.device_id: each.revoked_at for each in rows(store, DEVICE)}
+        assert revoked == {mine: None, thiefs: NOON, strangers: None}
+        again = replace(opening(place, wish.customer_id, b"again"), device_id=thiefs)
+        assert await place.says(again) == "device_revoked"
+
+
+@pytest.mark.parametrize(("age", "drop_all", "kept"), [
+    (RECENT, False, False), (RECENT + LATER, False, True), (RECENT + LATER, True, False),
+])  # fmt: skip
+async def test_recovery_drops_what_was_added_lately_or_all_of_it_and_says_which(
+    age: timedelta, drop_all: bool, kept: bool
+) -> None:
+    async with town() as place:
+        customer, payee = await place.customer(100), await place.customer()
+        added, another = adding(place, customer), adding(place, payee)
+        await place.happens(added)
+        await place.happens(another)
+        place.clock.advance(age)
+        wish = replace(await recovering(place, customer), passkey_ids=(added.passkey_id, another.passkey_id), drop_all=drop_all)
+        left = await place.happens(wish)
+        assert left == Recovered(() if kept else (added.passkey_id,), (added.passkey_id,) if kept else ())
+        paying = place.transferring(customer, payee, 1, PasskeyConfirmation(added.passkey_id, 8))
+        assert await place.says(paying) == ("ok" if kept else "passkey_revoked")
+        assert await place.says(replace(opening(place, payee), passkey=PasskeyConfirmation(another.passkey_id, 8))) == "ok"
+
+
 @pytest.mark.parametrize(("reported", "says"), [(True, "passkey_revoked"), (False, "ok")])
 async def test_who_was_in_a_reported_account_comes_back_by_no_passkey_they_left(reported: bool, says: str) -> None:
     async with town() as place:
@@ -118,6 +154,7 @@ async def test_who_was_in_a_reported_account_comes_back_by_no_passkey_they_left(
         left, another = adding(place, customer), adding(place, payee)
         await place.happens(left)
         await place.happens(another)
+        place.clock.advance(RECENT + LATER)
         if reported:
             await place.happens(ReportTakeover(command_id=place.id(), customer_id=customer, session_ids=()))
         await place.happens(SendCode(command_id=place.id(), code_id=code, mac=b"code", asking=Asking(place.id())))

@@ -16,13 +16,13 @@ import msgspec
 import pytest
 
 from tests.privacy.test_ladder import asking
-from tests.support.town import CURRENCY, NOON, RIGHT, Town
+from tests.support.town import CURRENCY, NOON, Town
 from tongbao.app.asgi import Services, open_services
 from tongbao.app.registry import FORMER_CUSTOMER
 from tongbao.app.settings import Settings
 from tongbao.engine.api import Accepted
 from tongbao.identity.service import Caller, LoggedIn
-from tongbao.identity.types import OpenSession, SetPin
+from tongbao.identity.types import OpenSession, PinConfirmation
 from tongbao.kernel.clock import VirtualClock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import Money
@@ -246,9 +246,9 @@ async def test_what_stands_in_the_way_is_said(settings: Settings, kind: str) -> 
                 )
             )
         if kind == "bank_transfer":
-            await town.happens(SetPin(command_id=town.id(), customer_id=her_id, mac=RIGHT.mac))
+            pin = PinConfirmation(services.identity.pin_mac(her_id, PIN))
             account = await town.bank_account(her_id)
-            await town.happens(town.starting(her_id, account, 100, confirmation=RIGHT))
+            await town.happens(town.starting(her_id, account, 100, confirmation=pin))
         if kind == "review":
             await town.happens(asking(town, her_id, town.id()))
         if kind == "merchant":

@@ -10,7 +10,7 @@ import pytest
 
 from tests.rules.court import Court, court
 from tests.support.leavings import rows
-from tests.support.town import RIGHT, WRONG, enrolled
+from tests.support.town import LONG_AGO, RIGHT, WRONG, enrolled
 from tongbao.engine.api import Declined
 from tongbao.identity.realname.types import AgreeGuardianship, RequestGuardian
 from tongbao.identity.standing import STANDING
@@ -69,7 +69,7 @@ async def owner(place: Court) -> UUID:
     customer = await place.person()
     who = enrolled(customer, f"+86{customer.int % 10**11:011}")
     await place.happens(Register(command_id=place.id(), audience="wallet", who=who))
-    await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac))
+    await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, proven_at=LONG_AGO))
     return customer
 
 
@@ -181,7 +181,7 @@ async def test_a_guardians_cap_is_not_the_minors_to_raise_and_ends_when_they_are
     async with court("house") as place:
         child, guardian = await ward(place, single_minor=1_000)
         await place.happens(Register(command_id=place.id(), audience="wallet", who=enrolled(child, "+8613900000009")))
-        await place.happens(SetPin(command_id=place.id(), customer_id=child, mac=RIGHT.mac))
+        await place.happens(SetPin(command_id=place.id(), customer_id=child, mac=RIGHT.mac, proven_at=LONG_AGO))
         await place.happens(wishing(place, child, per_payment=800))
         assert await place.says(child, place.act("8.01")) == "limit_reached"
         await place.happens(wishing(place, child, ON_DEVICE, per_payment=5_000))

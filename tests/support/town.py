@@ -58,6 +58,8 @@ def enrolled(principal_id: UUID, login: str, roles: str = "") -> Enrolment:
 
 RIGHT = PinConfirmation(mac_of("right"))
 WRONG = PinConfirmation(mac_of("wrong"))
+#: When the device of who uses the one on which they registered was proven.
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def order_id(merchant: UUID, out_trade_no: str) -> UUID:
@@ -111,7 +113,7 @@ class Town:
         """A customer with a PIN (`RIGHT`) and a balance."""
         customer_id = await self.registered(f"+86138{self._random.randrange(10**8):08}")
         if pin or minor:
-            await self.happens(SetPin(command_id=self.id(), customer_id=customer_id, mac=RIGHT.mac))
+            await self.happens(SetPin(command_id=self.id(), customer_id=customer_id, mac=RIGHT.mac, proven_at=LONG_AGO))
         if minor:
             bank_account = await self.bank_account(customer_id)
             started = await self.happens(self.starting(customer_id, bank_account, minor))

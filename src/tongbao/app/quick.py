@@ -59,12 +59,16 @@ class _Head(Mapping[str, str]):
 
 
 class _Request:
-    """A request's head, as `caller_of` looks at it."""
+    """A request, as `caller_of` looks at it."""
 
-    def __init__(self, method: str, path: str, headers: _Head) -> None:
+    def __init__(self, method: str, path: str, headers: _Head, body: bytes) -> None:
         self.method = method
         self.headers = headers
-        self.scope = {"raw_path": path.encode()}
+        self.scope = {"raw_path": path.encode(), "query_string": b""}
+        self._body = body
+
+    async def body(self) -> bytes:
+        return self._body
 
     @cached_property
     def cookies(self) -> Mapping[str, str]:
@@ -109,7 +113,7 @@ class QuickRoute:
         arguments["data"], arguments["key"] = data, key
         if self._in_path is not None:
             arguments[self._in_path] = parameter
-        return self._answer(_Request("POST", path, head), path, services, arguments)
+        return self._answer(_Request("POST", path, head, body), path, services, arguments)
 
     async def _answer(self, request: _Request, path: str, services: Any, arguments: dict[str, Any]) -> Answer:
         try:

@@ -126,8 +126,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
                 "required": False,
                 "schema": {"type": "string", "maxLength": 100},
                 "description": (
-                    "`<unix seconds>.<hex HMAC-SHA-256>` over method, path, seconds and Idempotency-Key, a line each, with the "
-                    "session's `binding`: the request comes from its device. Needed with a session, not with an API key."
+                    "`<unix seconds>.<hex HMAC-SHA-256>` over method, path with query, seconds, Idempotency-Key and the hex "
+                    "SHA-256 of the body, joined by line feeds, with the session's `binding`: the request comes from its device. "
+                    "Needed with a session, not with an API key."
                 ),
             }
         )

@@ -84,10 +84,10 @@ _DAYS = 7
 
 
 def caller(principal: Principal) -> Caller:
-    """Somebody as a service sees them after log-in."""
+    """Somebody as a service sees them after log-in, on the device on which they registered."""
     return Caller(
         principal.principal_id, None, principal.audience, principal.locale, frozenset(principal.roles.split(",")),
-        principal.merchant_id, principal.created_at,
+        principal.merchant_id, principal.created_at, proven_at=principal.created_at,
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bank_url       the bank's address; empty: the simulated bank of `tongbao demo`
     registries_url the address of those who know people; empty: the simulated registries of `tongbao demo`
     messages_url   the address of the provider of messages; empty: the simulated one of `tongbao demo`
-    registration_codes  who registers shows a code that was sent there, and who replaces their PIN too; off for a sandbox
+    registration_codes  who registers shows a code that was sent there; off for a sandbox
     currency       the wallet's currency
     time_zone      whose midnight begins a day in statements
     rules          packs of rules, by name or as paths of files: adopted at the start of the server unless somebody adopted others

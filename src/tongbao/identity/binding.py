@@ -4,10 +4,12 @@ At log-in the device is given, besides the token, a secret. A browser keeps it w
 WebCrypto key that cannot be exported), an application in the system's key store. Every request that changes something carries a
 proof made with it, so a token or a cookie that leaked from a log, a proxy or a backup can change nothing.
 
-    X-Tongbao-Proof: <unix seconds>.<hex of HMAC-SHA-256(secret, METHOD \\n path \\n seconds \\n Idempotency-Key)>
+    X-Tongbao-Proof: <unix seconds>.<hex of HMAC-SHA-256(secret, METHOD \\n target \\n seconds \\n Idempotency-Key \\n body)>
 
-The path is the request's, as sent and without the query; the key is empty where there is none. The seconds may be off by five
-minutes. Who replays a whole request within that time has its idempotency key too, and is answered what happened then.
+The target is the request's, as sent: the path, and where there is one `?` and the query. The key is empty where there is none. Of
+the body it is the hex of its SHA-256, of no bytes where there is none: so a proof that was seen is good for no other wish. The
+seconds may be off by five minutes. Who replays a whole request within that time has its idempotency key too, and is answered what
+happened then.
 
 Nothing is stored for it: the secret is derived from the session's id with a key of the installation.
 
@@ -20,6 +22,7 @@ import base64
 import hmac
 import time
 from collections.abc import Generator
+from hashlib import sha256
 from uuid import UUID
 
 import httpx
@@ -39,23 +42,24 @@ def binding_of(key: bytes, session_id: UUID) -> bytes:
     return mac(key, b"binding", session_id.bytes)
 
 
-def proof(binding: bytes, method: str, path: str, seconds: int, idempotency_key: str = "") -> str:
+def proof(binding: bytes, method: str, target: str, seconds: int, idempotency_key: str = "", body: bytes = b"") -> str:
     """The header's value for one request."""
-    return f"{seconds}.{_mac(binding, method, path, str(seconds), idempotency_key)}"
+    return f"{seconds}.{_mac(binding, method, target, str(seconds), idempotency_key, body)}"
 
 
-def proves(given: str, binding: bytes, method: str, path: str, now_s: float, idempotency_key: str) -> bool:
+def proves(given: str, binding: bytes, method: str, target: str, now_s: float, idempotency_key: str, body: bytes) -> bool:
     """Whether the header's value was made with this secret, for this request, now."""
     seconds, _, code = given.partition(".")
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) <= _LONGEST_SECONDS):
         return False
     if abs(now_s - int(seconds)) > MOST_SKEW_S or not code.isascii():
         return False
-    return hmac.compare_digest(code, _mac(binding, method, path, seconds, idempotency_key))
+    return hmac.compare_digest(code, _mac(binding, method, target, seconds, idempotency_key, body))
 
 
-def _mac(binding: bytes, method: str, path: str, seconds: str, idempotency_key: str) -> str:
-    return hmac.digest(binding, f"{method}\n{path}\n{seconds}\n{idempotency_key}".encode(), "sha256").hex()
+def _mac(binding: bytes, method: str, target: str, seconds: str, idempotency_key: str, body: bytes) -> str:
+    message = f"{method}\n{target}\n{seconds}\n{idempotency_key}\n{sha256(body).hexdigest()}"
+    return hmac.digest(binding, message.encode(), "sha256").hex()
 
 
 def written(binding: bytes) -> str:
@@ -74,6 +78,9 @@ class BoundSession(httpx.Auth):
     Without a token the session is in the client's cookies.
     """
 
+    #: httpx: have the body read before `auth_flow`.
+    requires_request_body = True
+
     def __init__(self, token: str | None, binding: str) -> None:
         self.token = token
         self._binding = read(binding)
@@ -82,10 +89,10 @@ class BoundSession(httpx.Auth):
         if self.token is not None:
             request.headers["authorization"] = f"Bearer {self.token}"
         if request.method not in _SAFE:
-            path = request.url.raw_path.partition(b"?")[0].decode()
-            request.headers[HEADER] = self.proof(request.method, path, request.headers.get("idempotency-key", ""))
+            target, key = request.url.raw_path.decode(), request.headers.get("idempotency-key", "")
+            request.headers[HEADER] = self.proof(request.method, target, key, request.content)
         yield request
 
-    def proof(self, method: str, path: str, idempotency_key: str = "") -> str:
+    def proof(self, method: str, target: str, idempotency_key: str = "", body: bytes = b"") -> str:
         """The header's value for one request that is made now."""
-        return proof(self._binding, method, path, int(time.time()), idempotency_key)
+        return proof(self._binding, method, target, int(time.time()), idempotency_key, body)

@@ -48,7 +48,7 @@ class OneTimeCode(msgspec.Struct, frozen=True, gc=False):
     used_at: datetime | None
 
 
-CODE: Relation[OneTimeCode] = Relation("one_time_code", OneTimeCode, key=("code_id",), rank=155, marks=True)
+CODE: Relation[OneTimeCode] = Relation("one_time_code", OneTimeCode, key=("code_id",), rank=155, marks=True, removable=True)
 
 
 class CodeUse(msgspec.Struct, frozen=True):

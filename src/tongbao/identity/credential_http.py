@@ -76,10 +76,11 @@ class PasskeyOptions(msgspec.Struct, frozen=True):
 
 
 class AddPasskeyBody(web.Request, frozen=True, kw_only=True):
-    """What the browser answered, and the password that vouches for it."""
+    """What the browser answered, and what vouches for it: the password, and on a device that is new to the customer the PIN."""
 
     name: Name
     password: Annotated[str, msgspec.Meta(max_length=1024)]
+    pin: Pin | None = None
     credential_id: Encoded
     client_data: Encoded
     attestation_object: Encoded
@@ -192,7 +193,7 @@ async def add_passkey(
 ) -> PasskeyMade:
     """Add a passkey. The customer is told of it, and for a day the limits of a new device hold."""
     given = Attestation(*map(decoded, (data.credential_id, data.client_data, data.attestation_object)))
-    made = await credentials.add_passkey(command_id_for(customer, key), customer, data.password, data.name, given)
+    made = await credentials.add_passkey(command_id_for(customer, key), customer, data.password, data.name, given, data.pin)
     return PasskeyMade(str(made))
 
 

@@ -74,9 +74,11 @@ class CredentialService:
         """A challenge for making a passkey in this session."""
         return self.evidence.challenge("add passkey", str(caller.session_id))
 
-    async def add_passkey(self, command_id: UUID, caller: Caller, password: str, name: str, given: Attestation) -> UUID:
-        """Its id. Refuses `device_name_format`, `control_characters`, `passkey_…`, `challenge_…`; declines `wrong_credentials`,
-        `login_locked`, `passkey_known`."""
+    async def add_passkey(
+        self, command_id: UUID, caller: Caller, password: str, name: str, given: Attestation, pin: str | None = None
+    ) -> UUID:
+        """Its id. `pin`: on a device that is not proven. Refuses `device_name_format`, `control_characters`, `passkey_…`,
+        `challenge_…`, `pin_format`; declines `wrong_credentials`, and what the decider does."""
         who, shown = caller.principal_id, _name(name)
         verified = check_attestation(given, self.party)
         check_challenge(challenge_of(given.client_data), self._key, "add passkey", str(caller.session_id), self._clock.now())
@@ -85,7 +87,8 @@ class CredentialService:
         command = AddPasskey(
             command_id=command_id, passkey_id=passkey_id, customer_id=who, credential_id=verified.credential_id,
             public_key=verified.credential_public_key, counter=verified.sign_count,
-            name=await self._vault.seal(who, passkeys.NAME, shown), trying=trying_in(caller),
+            name=await self._vault.seal(who, passkeys.NAME, shown), trying=trying_in(caller), proven_at=caller.proven_at,
+            pin_mac=self._identity.pin_mac(who, pin) if pin is not None else None,
         )  # fmt: skip
         accepted(await self._engine.submit(command))
         return passkey_id

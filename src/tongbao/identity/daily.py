@@ -23,7 +23,7 @@ class DailyCount(msgspec.Struct, frozen=True, gc=False):
     last_at: datetime
 
 
-COUNT: Relation[DailyCount] = Relation("daily_count", DailyCount, key=("count_id",), rank=157)
+COUNT: Relation[DailyCount] = Relation("daily_count", DailyCount, key=("count_id",), rank=157, removable=True)
 
 
 def count_keys(count_ids: tuple[UUID, ...]) -> list[Key]:

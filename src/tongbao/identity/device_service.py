@@ -31,6 +31,7 @@ class KnownDevice(msgspec.Struct, frozen=True):
     name: str
     first_seen_at: datetime
     confirmed_at: datetime
+    proven_at: datetime
 
 
 class DeviceService:
@@ -49,7 +50,7 @@ class DeviceService:
         rows = await self._pool.fetch(QUERIES["devices"], principal_id, at, device_id, limit + 1)
         names = await self._vault.open_many([(principal_id, NAME, row["name"]) for row in rows])
         return [
-            KnownDevice(row["device_id"], name, row["first_seen_at"], row["confirmed_at"])
+            KnownDevice(row["device_id"], name, row["first_seen_at"], row["confirmed_at"], row["proven_at"])
             for row, name in zip(rows, names, strict=True)
         ]
 
@@ -72,6 +73,11 @@ class DeviceService:
         accepted(await self._engine.submit(command))
         for session_id in ended:
             self._identity.forget_session(session_id)
+
+    async def trusted(self, principal_id: UUID) -> tuple[UUID, ...]:
+        """Somebody's devices that are trusted."""
+        rows = await self._pool.fetch(QUERIES["device_ids"], principal_id, MOST_SESSIONS)
+        return tuple(row["device_id"] for row in rows)
 
     async def live_sessions(self, principal_id: UUID, device_id: UUID | None = None) -> tuple[UUID, ...]:
         """Somebody's live sessions, on one device if one is named."""

@@ -5,6 +5,12 @@ logs in again; its id is made of that token under a key of the installation, so 
 
 Whoever logs in on a device that is new to them is told of it on all others, and for a day the limits of a new device hold
 (`Standing.cooling_until`), but for the first device of all, which has nobody to be told.
+
+A session alone says that somebody knew the password, so its device is no factor of its own until it is proven: the first device
+of all (on which the account was registered) and one that logged in by passkey are at once, any other when that day is over and
+nobody has said that it was not them.
+
+Source: NIST SP 800-63B-4, 3.1.7 and 4.1.2 (binding an authenticator takes one that is bound already); Yinfa [2017] 296, Art. 12.
 """
 
 from __future__ import annotations
@@ -32,7 +38,8 @@ MOST_SESSIONS = 1000
 
 
 class Device(msgspec.Struct, frozen=True, gc=False):
-    """A device of one principal. `name` is sealed (`NAME`). `confirmed_at`: when it last logged in."""
+    """A device of one principal. `name` is sealed (`NAME`). `confirmed_at`: when it last logged in. `proven_at`: from when on it
+    is something that only its owner has."""
 
     device_id: UUID
     principal_id: UUID
@@ -40,6 +47,7 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     first_seen_at: datetime
     confirmed_at: datetime
     revoked_at: datetime | None
+    proven_at: datetime
 
 
 DEVICE: Relation[Device] = Relation("device", Device, key=("device_id",), rank=125)
@@ -82,21 +90,36 @@ def device_keys(principal_id: UUID, device_id: UUID | None) -> list[Key]:
 
 
 def arrive(
-    view: View, principal_id: UUID, audience: str, device_id: UUID, name: bytes, is_first: bool, now: datetime
+    view: View,
+    principal_id: UUID,
+    audience: str,
+    device_id: UUID,
+    name: bytes,
+    now: datetime,
+    *,
+    is_first: bool,
+    by_passkey: bool,
 ) -> Declined | None:
-    """Somebody proved who they are on this device. Declines `device_revoked`."""
+    """Somebody proved who they are on this device, by password or passkey. Declines `device_revoked`."""
     device = view.get(DEVICE, device_id)
     if device is not None:
         if device.revoked_at is not None or device.principal_id != principal_id:
             return Declined(errors.DEVICE_REVOKED)
-        view.put(DEVICE, replace(device, confirmed_at=now))
+        proven_at = min(now, device.proven_at) if by_passkey else device.proven_at
+        view.put(DEVICE, replace(device, confirmed_at=now, proven_at=proven_at))
         return None
-    view.put(DEVICE, Device(device_id, principal_id, name, now, now, None))
+    proven_at = now if is_first or by_passkey else now + COOLING
+    view.put(DEVICE, Device(device_id, principal_id, name, now, now, None, proven_at))
     if not is_first:
         if audience == "wallet":
             cool(view, principal_id, now)
         tell(view, principal_id, "device_added", {"device_id": str(device_id)}, now)
     return None
+
+
+def counts(proven_at: datetime | None, now: datetime) -> bool:
+    """Whether a device is proven by now: a factor of its own."""
+    return proven_at is not None and proven_at <= now
 
 
 def cool(view: View, customer_id: UUID, now: datetime) -> None:

@@ -71,12 +71,31 @@ SECOND_FACTOR_NEEDED = decline(
     "The code of your authenticator app is needed too.",
     status=401,
 )
+OLD_PIN_NEEDED = decline(
+    "old_pin_needed",
+    "更改支付密码还需原支付密码、通行密钥，或发送给您的验证码。",
+    "To change the PIN takes the PIN you have, a passkey, or a code sent to you.",
+    status=403,
+)
+DEVICE_UNPROVEN = decline(
+    "device_unproven",
+    "您刚开始使用此设备，仅凭登录密码不能进行此操作。请使用支付密码、通行密钥或常用设备，或在首次登录一天后再试。",
+    "This device is new, and a password is not enough for this here. Use your PIN, a passkey or a device you had before, "
+    "or come back a day after you first logged in.",
+    status=403,
+)
+TOO_MANY_LOOKUPS = decline(
+    "too_many_lookups",
+    "今天查找用户的次数过多，请明天再试。",
+    "You have looked up too many people today. Please go on tomorrow.",
+)
 CODE_NEEDED = refusal("code_needed", "请先获取并填写验证码。", "A code is needed here: ask for one, then type it.", status=401)
 CODE_WRONG = decline("code_wrong", "验证码不正确或已失效。", "The code is not right, or no longer good.", status=401)
 CODE_TOO_SOON = decline("code_too_soon", "验证码已发送，请稍后再试。", "A code was sent a moment ago. Please wait.", status=422)
 CODE_TOO_MANY = decline(
     "code_too_many", "今日验证码次数已达上限。", "No more codes today. Please try again tomorrow.", status=422
 )
+ACCOUNT_CLOSING = decline("account_closing", "该账户正在注销。", "This account is being closed.", status=409)
 RECOVERY_NEEDS_MORE = decline(
     "recovery_needs_more",
     "还需在常用设备上操作，或提供支付密码。",

@@ -11,9 +11,11 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
 
 from tongbao.identity import binding, errors
+from tongbao.identity.evidence import Given
 from tongbao.identity.safety_service import SafetyService
-from tongbao.identity.service import SESSION_LIFETIME_S, Caller, IdentityService, LoggedIn, command_id_for
+from tongbao.identity.service import SESSION_LIFETIME_S, Caller, IdentityService, LoggedIn, command_id_for, own_act
 from tongbao.identity.types import Audience, Locale
+from tongbao.identity.wire import CertificateBody, ConfirmedBody, PasskeyBody, Pin
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id
@@ -44,9 +46,11 @@ async def caller_of(request: web.Asking, identity: IdentityService, audience: Au
             raise Refusal(errors.CSRF)
     caller = await identity.authenticate(token, audience)
     if changes:
-        path = cast(bytes, request.scope["raw_path"]).decode("latin-1")
-        key = request.headers.get("idempotency-key", "")
-        identity.check_proof(caller, request.headers.get(binding.HEADER, ""), request.method, path, key)
+        given, key = request.headers.get(binding.HEADER, ""), request.headers.get("idempotency-key", "")
+        target, query = cast(bytes, request.scope["raw_path"]), cast(bytes, request.scope["query_string"])
+        if query:
+            target += b"?" + query
+        identity.check_proof(caller, given, request.method, target.decode("latin-1"), key, await request.body())
     return caller
 
 
@@ -98,11 +102,20 @@ class LoginBody(web.Request, frozen=True, kw_only=True):
 
 
 class PinBody(web.Request, frozen=True, kw_only=True):
-    """Six digits, and the log-in password that vouches for the change."""
+    """Six digits and the log-in password. To replace a PIN: also `old_pin`, or a `confirmation` (the act `set_pin` towards the
+    customer), or the `code` that was sent, on a device that is known for a day."""
 
     pin: Annotated[str, msgspec.Meta(max_length=32)]
     password: Annotated[str, msgspec.Meta(max_length=1024)]
-    code: Annotated[str, msgspec.Meta(max_length=16, description="Where codes are asked for, to replace a PIN.")] = ""
+    old_pin: Pin | None = None
+    confirmation: PasskeyBody | CertificateBody | None = None
+    code: Annotated[str, msgspec.Meta(max_length=16, description="As sent by `POST /v1/wallet/pin/code`.")] = ""
+
+    def given(self) -> Given | None:
+        """What vouches for it beside the password, other than a code. Refuses `confirmation_format`, `encoding_wrong`."""
+        if self.old_pin is None and self.confirmation is None:
+            return None
+        return ConfirmedBody(pin=self.old_pin, confirmation=self.confirmation).given()
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -224,11 +237,20 @@ async def me(customer: Caller, identity: IdentityService) -> Me:
 
 @post("/v1/wallet/pin", tags=["Identity"], status_code=204)
 async def set_pin(
-    customer: Caller, data: PinBody, identity: IdentityService, safety: SafetyService, key: web.IdempotencyKey
+    customer: Caller,
+    data: PinBody,
+    identity: IdentityService,
+    safety: SafetyService,
+    key: web.IdempotencyKey,
 ) -> None:
-    """Set or change the payment PIN. Where codes are asked for, to change it takes `code`, which was sent before."""
+    """Set or change the payment PIN. The first one takes a device that is proven, or a code; another one the one that is
+    replaced, a passkey or certificate, or a code on a proven device. A password alone is not enough."""
+    command_id, given = command_id_for(customer, key), data.given()
+    agreed = None
+    if given is not None:
+        agreed = await identity.confirmation(customer, given, command_id, own_act("set_pin", customer))
     code = await safety.pin_code(customer, data.code)
-    await identity.set_pin(command_id_for(customer, key), customer, data.pin, data.password, code)
+    await identity.set_pin(command_id, customer, data.pin, data.password, agreed, code)
 
 
 ROUTES = (register, log_in, log_out, me, set_pin)

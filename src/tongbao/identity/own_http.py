@@ -47,12 +47,14 @@ class LoginLine(msgspec.Struct, frozen=True):
 
 
 class DeviceLine(msgspec.Struct, frozen=True):
-    """A device that the caller logged in on. `current`: the one that asks."""
+    """A device that the caller logged in on. `proven_at`: from when on it counts as something that only they have, and a payment
+    confirmed there by PIN counts two factors. `current`: the one that asks."""
 
     device_id: str
     name: str
     first_seen_at: datetime
     confirmed_at: datetime
+    proven_at: datetime
     current: bool
 
 
@@ -131,7 +133,14 @@ def routes(audience: Audience) -> tuple[HTTPRouteHandler, ...]:
         found = await devices.devices(person.principal_id, place, limit)
         rows, following = web.page(found, limit, lambda row: (row.first_seen_at, row.device_id))
         lines = [
-            DeviceLine(str(row.device_id), row.name, row.first_seen_at, row.confirmed_at, row.device_id == person.device_id)
+            DeviceLine(
+                str(row.device_id),
+                row.name,
+                row.first_seen_at,
+                row.confirmed_at,
+                row.proven_at,
+                row.device_id == person.device_id,
+            )
             for row in rows
         ]
         return web.Page(lines, following)

@@ -17,10 +17,7 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View
 from tongbao.identity import errors
 from tongbao.identity.alerts import tell
-from tongbao.identity.devices import cool
-from tongbao.identity.standing import STANDING
-from tongbao.identity.tries import Trying, check_waiting, forget_wrong, tries_keys
-from tongbao.identity.types import PRINCIPAL
+from tongbao.identity.tries import Trying
 from tongbao.kernel.ids import named_id
 
 #: Where the vault puts a passkey's name.
@@ -45,7 +42,7 @@ PASSKEY: Relation[Passkey] = Relation("passkey", Passkey, key=("passkey_id",), r
 
 
 class AddPasskey(Command, frozen=True, kw_only=True):
-    """A passkey was made, and the password vouched for it."""
+    """A passkey was made, and the password vouched for it. `proven_at`: of the session's device; `pin_mac`: the PIN as typed."""
 
     kind = "identity.add_passkey"
     passkey_id: UUID
@@ -55,9 +52,12 @@ class AddPasskey(Command, frozen=True, kw_only=True):
     counter: int
     name: bytes
     trying: Trying | None = None
+    proven_at: datetime | None = None
+    pin_mac: bytes | None = None
 
     def hashed(self) -> AddPasskey:
-        return replace(self, name=b"", trying=None)  # sealed anew each time
+        """Without what is sealed anew each time, and what may not be tried out by repeating it."""
+        return replace(self, name=b"", trying=None, proven_at=None, pin_mac=None)
 
 
 class RevokePasskey(Command, frozen=True, kw_only=True):
@@ -86,28 +86,6 @@ def use_passkey(view: View, customer_id: UUID, passkey_id: UUID, counter: int, n
     return None
 
 
-def add_passkey(command: AddPasskey, view: View, now: datetime) -> Decision:
-    """Declines `principal_not_found`, `passkey_known`, and `login_locked`: what is locked against guessing passwords is locked
-    here too."""
-    if view.get(PRINCIPAL, command.customer_id) is None:
-        return Declined(errors.PRINCIPAL_NOT_FOUND)
-    if refused := check_waiting(view, command.trying, now):
-        return refused
-    forget_wrong(view, command.trying)
-    if view.get(PASSKEY, command.passkey_id) is not None:
-        return Declined(errors.PASSKEY_KNOWN)
-    view.put(
-        PASSKEY,
-        Passkey(
-            command.passkey_id, command.customer_id, command.credential_id, command.public_key, command.counter, command.name,
-            now, None, None,
-        ),
-    )  # fmt: skip
-    cool(view, command.customer_id, now)
-    tell(view, command.customer_id, "passkey_added", {"passkey_id": str(command.passkey_id)}, now)
-    return Accepted()
-
-
 def revoke_passkey(command: RevokePasskey, view: View, now: datetime) -> Decision:
     """Declines `passkey_unknown`, also for somebody else's and for one that is revoked already."""
     passkey = view.get(PASSKEY, command.passkey_id)
@@ -118,16 +96,4 @@ def revoke_passkey(command: RevokePasskey, view: View, now: datetime) -> Decisio
     return Accepted()
 
 
-DECIDERS = (
-    Decider(
-        AddPasskey,
-        lambda command: [
-            Key(PRINCIPAL, command.customer_id),
-            Key(PASSKEY, command.passkey_id),
-            Key(STANDING, command.customer_id),
-            *tries_keys(command.trying),
-        ],
-        add_passkey,
-    ),
-    Decider(RevokePasskey, lambda command: [Key(PASSKEY, command.passkey_id)], revoke_passkey),
-)
+DECIDERS = (Decider(RevokePasskey, lambda command: [Key(PASSKEY, command.passkey_id)], revoke_passkey),)

@@ -1,19 +1,22 @@
 """How a customer gets back in, and how passwords and PINs change. No operator can set either, nor help around what is asked here.
 
-forgotten password   a code to the phone or address, and one of: a device that is known, the PIN
-changed password     the password, and the code of the authenticator app where there is one
-forgotten PIN        the password, and where codes are asked for a code
-                     ─▶ every (other) session ends, everybody is told, and for a day the limits of a new device hold
+forgotten password   a code to the phone or address, and one of: a device that is proven, the PIN
+                     ─▶ every session ends and no other device is known any more; passkeys, signing keys and the authenticator
+                        app of the last days go too, and all of them if that is wished or a takeover was reported; for a day
+                        the limits of a new device hold, and everybody is told
+changed password     the password, and the code of the authenticator app where there is one ─▶ every other session ends
+changed PIN          `rules.set_pin`
 
 Source: NIST SP 800-63B-4, 4.2 (account recovery).
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View
@@ -21,19 +24,23 @@ from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.certificates import CERTIFICATE
 from tongbao.identity.codes import CODE, CodeUse, spend_try, use_code
-from tongbao.identity.devices import DEVICE, cool, end_sessions
+from tongbao.identity.devices import DEVICE, cool, counts, end_sessions
 from tongbao.identity.passkeys import PASSKEY
 from tongbao.identity.rules import check_pin
-from tongbao.identity.standing import STANDING, reasons, standing_of, without_reason
+from tongbao.identity.standing import CLOSING, STANDING, reasons, standing_of, without_reason
 from tongbao.identity.takeover import REPORTED
 from tongbao.identity.totp import TOTP, TotpUse, drop_totp, totp_keys, totp_of, use_totp
 from tongbao.identity.tries import Trying, check_waiting, forget_wrong, tries_keys
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 
+#: Passkeys and signing keys that are younger are not trusted any more after a recovery: a thief's first act is to add one.
+RECENT = timedelta(days=30)
+
 
 class Recover(Command, frozen=True, kw_only=True):
     """A new password for who forgot theirs. `device_id`: one that the request proved to come from; `pin_mac`: the PIN as typed.
-    `session_ids`: every live session. `passkey_ids`, `certificate_ids`: what has been added to the account."""
+    `session_ids`, `device_ids`: every live session, every trusted device. `passkey_ids`, `certificate_ids`: what has been added
+    to the account; `drop_all`: trust none of it any more."""
 
     kind = "identity.recover"
     customer_id: UUID
@@ -44,13 +51,22 @@ class Recover(Command, frozen=True, kw_only=True):
     session_ids: tuple[UUID, ...]
     passkey_ids: tuple[UUID, ...] = ()
     certificate_ids: tuple[UUID, ...] = ()
+    device_ids: tuple[UUID, ...] = ()
+    drop_all: bool = False
 
     def hashed(self) -> Recover:
         """Without what may not be tried out by repeating it, and what changes between two sendings."""
         return replace(
             self, code=CodeUse(self.code.code_id, b""), pin_mac=None, password_hash="", session_ids=(), passkey_ids=(),
-            certificate_ids=(),
+            certificate_ids=(), device_ids=(),
         )  # fmt: skip
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """Result of `Recover`: passkeys and signing keys that were given, by whether they are trusted still."""
+
+    dropped: tuple[UUID, ...]
+    kept: tuple[UUID, ...]
 
 
 class ChangePassword(Command, frozen=True, kw_only=True):
@@ -69,53 +85,79 @@ class ChangePassword(Command, frozen=True, kw_only=True):
 
 
 def recover(command: Recover, view: View, now: datetime) -> Decision:
-    """Declines `code_wrong`, `recovery_needs_more`, what `check_pin` does. Lifts the suspension of a reported takeover, and
-    then trusts no passkey, no signing key and no authenticator app any more: whoever was in the account may have added them."""
+    """Declines `code_wrong` (also for an account that was closed for ever: it has no password any more), `account_closing`,
+    `recovery_needs_more`, what `check_pin` does. Lifts the suspension of a reported takeover."""
     who = command.customer_id
     principal = view.get(PRINCIPAL, who)
-    if principal is None or principal.audience != "wallet":
+    if principal is None or principal.audience != "wallet" or not principal.password_hash:
         return Declined(errors.CODE_WRONG)
+    standing = standing_of(view, who, now)
     if refused := use_code(view, command.code, now):
         return refused
+    if CLOSING in reasons(standing.suspended):
+        return Declined(errors.ACCOUNT_CLOSING)
     if refused := _second(command, view, now):
         spend_try(view, command.code)
         return refused
     view.put(PRINCIPAL, replace(principal, password_hash=command.password_hash))
     end_sessions(view, who, command.session_ids, now)
-    standing = standing_of(view, who, now)
-    if REPORTED in reasons(standing.suspended):
-        _revoke_all(command, view, now)
+    here = command.device_id if _on_proven_device(command, view, now) else None
+    for device_id in command.device_ids:
+        device = view.get(DEVICE, device_id)
+        if device is not None and device.principal_id == who and device_id != here and device.revoked_at is None:
+            view.put(DEVICE, replace(device, revoked_at=now))
+    drop_all = command.drop_all or REPORTED in reasons(standing.suspended)
+    since = datetime.min.replace(tzinfo=UTC) if drop_all else now - RECENT
+    left = _drop_credentials(command, view, since, now)
+    totp = totp_of(view, who)
+    if totp is not None and totp.confirmed_at is not None and totp.confirmed_at >= since:
         drop_totp(view, who, now)
     view.put(STANDING, replace(standing, suspended=without_reason(standing.suspended, REPORTED)))
     cool(view, who, now)
     tell(view, who, "recovered", {}, now)
-    return Accepted()
+    return Accepted(left)
 
 
-def _revoke_all(command: Recover, view: View, now: datetime) -> None:
+def _drop_credentials(command: Recover, view: View, since: datetime, now: datetime) -> Recovered:
+    """Trust none any more that was added since: whoever was in the account may have."""
+    dropped, kept = [], []
     added: list[tuple[Relation[Any], tuple[UUID, ...]]] = [(PASSKEY, command.passkey_ids), (CERTIFICATE, command.certificate_ids)]
     for relation, ids in added:
         for each in ids:
             credential = view.get(relation, each)
-            if credential is not None and credential.customer_id == command.customer_id and credential.revoked_at is None:
+            if credential is None or credential.customer_id != command.customer_id or credential.revoked_at is not None:
+                continue
+            if credential.created_at >= since:
                 view.put(relation, replace(credential, revoked_at=now))
+                dropped.append(each)
+            else:
+                kept.append(each)
+    return Recovered(tuple(dropped), tuple(kept))
 
 
 def _second(command: Recover, view: View, now: datetime) -> Declined | None:
-    if command.device_id is not None:
-        device = view.get(DEVICE, command.device_id)
-        if device is not None and device.principal_id == command.customer_id and device.revoked_at is None:
-            return None
+    if _on_proven_device(command, view, now):
+        return None
     if command.pin_mac is not None:
         return check_pin(view, command.customer_id, command.pin_mac, now)
     return Declined(errors.RECOVERY_NEEDS_MORE)
 
 
+def _on_proven_device(command: Recover, view: View, now: datetime) -> bool:
+    device = view.get(DEVICE, command.device_id) if command.device_id is not None else None
+    if device is None or device.principal_id != command.customer_id or device.revoked_at is not None:
+        return False
+    return counts(device.proven_at, now)
+
+
 def change_password(command: ChangePassword, view: View, now: datetime) -> Decision:
-    """Declines `principal_not_found`, `login_locked`, `second_factor_needed`, what `use_totp` does."""
+    """Declines `principal_not_found`, `login_locked`, `second_factor_needed`, what `use_totp` does, and `wrong_credentials` of an
+    account that was closed for ever."""
     principal = view.get(PRINCIPAL, command.principal_id)
     if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
+    if not principal.password_hash:
+        return Declined(errors.WRONG_CREDENTIALS)
     if refused := check_waiting(view, command.trying, now):
         return refused
     if totp_of(view, command.principal_id) is not None:
@@ -133,13 +175,14 @@ def change_password(command: ChangePassword, view: View, now: datetime) -> Decis
 def _recover_keys(command: Recover) -> list[Key]:
     who = command.customer_id
     keys = [Key(PRINCIPAL, who), Key(CODE, command.code.code_id), Key(PIN, who), Key(STANDING, who), Key(TOTP, who)]
-    keys += [Key(DEVICE, command.device_id)] if command.device_id else []
+    devices = {*command.device_ids, *([command.device_id] if command.device_id else [])}
+    keys += [Key(DEVICE, each) for each in devices]
     keys += [Key(PASSKEY, each) for each in command.passkey_ids] + [Key(CERTIFICATE, each) for each in command.certificate_ids]
     return keys + [Key(SESSION, each) for each in command.session_ids]
 
 
 DECIDERS = (
-    Decider(Recover, _recover_keys, recover),
+    Decider(Recover, _recover_keys, recover, Recovered),
     Decider(
         ChangePassword,
         lambda command: [

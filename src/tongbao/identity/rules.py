@@ -15,7 +15,7 @@ from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.certificates import CERTIFICATE, use_certificate
 from tongbao.identity.codes import CODE, use_code
-from tongbao.identity.devices import arrive, cool, device_keys
+from tongbao.identity.devices import arrive, cool, counts, device_keys
 from tongbao.identity.factors import INHERENCE, KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.identity.passkeys import PASSKEY, use_passkey
 from tongbao.identity.standing import STANDING
@@ -202,7 +202,10 @@ def open_session(command: OpenSession, view: View, now: datetime) -> Decision:
     forget_wrong(view, command.trying)
     device_id, name = command.device_id, command.device_name
     if device_id is not None:
-        refused = arrive(view, who, principal.audience, device_id, command.known_as, command.is_first, now)
+        refused = arrive(
+            view, who, principal.audience, device_id, command.known_as, now,
+            is_first=command.is_first, by_passkey=command.passkey is not None,
+        )  # fmt: skip
         if refused is not None:
             return refused
     session_id = derived_id(now, command.command_id)
@@ -232,16 +235,25 @@ def end_session(command: EndSession, view: View, now: datetime) -> Decision:
 
 
 def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
-    """Declines `principal_not_found`, and `login_locked`: what is locked against guessing passwords is locked here too. A new
-    PIN clears the PIN's own lock, for the password vouched for it. Where a code is
-    asked for, replacing one takes it too: `code_wrong`. Of one that is replaced the customer is told, and for a day the limits of
-    a new device hold."""
-    if view.get(PRINCIPAL, command.customer_id) is None:
+    """Declines `principal_not_found`; `login_locked`, for what is locked against guessing passwords is locked here too;
+    `wrong_credentials` of an account that was closed for ever; and, since a password alone may have leaked:
+
+        a first one     on a proven device, or with a code            `device_unproven`, `code_wrong`
+        another one     with the one that is replaced, a passkey      what `confirm` does
+                        or a certificate
+                        or with a code, on a proven device            `old_pin_needed`, `device_unproven`, `code_wrong`
+
+    A new PIN clears the lock of the one before, unless that one vouched for it. Of one that is replaced the customer is told, and
+    for a day the limits of a new device hold."""
+    principal = view.get(PRINCIPAL, command.customer_id)
+    if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
+    if not principal.password_hash:
+        return Declined(errors.WRONG_CREDENTIALS)
     if refused := check_waiting(view, command.trying, now):
         return refused
     known = view.get(PIN, command.customer_id)
-    if known is not None and command.code is not None and (refused := use_code(view, command.code, now)):
+    if refused := _vouched(command, view, known is not None, now):
         return refused
     forget_wrong(view, command.trying)
     if known is not None and not hmac.compare_digest(known.mac, command.mac):
@@ -249,6 +261,26 @@ def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
         tell(view, command.customer_id, "pin_changed", {}, now)
     view.put(PIN, Pin(command.customer_id, command.mac, 0, None, now))
     return Accepted()
+
+
+def _vouched(command: SetPin, view: View, replaces: bool, now: datetime) -> Declined | None:
+    """Is there more than a password? See `set_pin`."""
+    if command.confirmation is not None and replaces:
+        agreed = confirm(view, command.customer_id, command.confirmation, now)
+        return agreed if isinstance(agreed, Declined) else None
+    proven = counts(command.proven_at, now)
+    if command.code is None:
+        if replaces:
+            return Declined(errors.OLD_PIN_NEEDED)
+        return None if proven else unproven(command.proven_at)
+    if replaces and not proven:
+        return unproven(command.proven_at)
+    return use_code(view, command.code, now)
+
+
+def unproven(proven_at: datetime | None) -> Declined:
+    """`device_unproven` (detail: after, when the device will count, if it will)."""
+    return Declined(errors.DEVICE_UNPROVEN, {"after": proven_at} if proven_at is not None else {})
 
 
 def _session_keys(command: OpenSession) -> list[Key]:
@@ -279,6 +311,7 @@ DECIDERS = (
             Key(STANDING, command.customer_id),
             *tries_keys(command.trying),
             *([Key(CODE, command.code.code_id)] if command.code else []),
+            *(confirmation_keys(command.customer_id, command.confirmation) if command.confirmation else []),
         ],
         set_pin,
     ),

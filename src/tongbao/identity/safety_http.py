@@ -9,7 +9,7 @@ from litestar import Request, post
 
 from tongbao.identity.codes import Purpose
 from tongbao.identity.http import DeviceToken, Ticket, address_of
-from tongbao.identity.safety_service import SafetyService
+from tongbao.identity.safety_service import Credential, SafetyService
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.identity.types import Locale
 from tongbao.identity.wire import Pin
@@ -43,6 +43,16 @@ class RecoverBody(web.Request, frozen=True, kw_only=True):
     new_password: Password
     device_token: DeviceToken = ""
     pin: Pin | None = None
+    drop_all: Annotated[
+        bool, msgspec.Meta(description="Trust no passkey and no signing key any more, not only none of the last 30 days.")
+    ] = False
+
+
+class RecoveredAnswer(msgspec.Struct, frozen=True):
+    """Back in. Passkeys and signing keys that are not trusted any more, and those that are: look through them."""
+
+    dropped: list[Credential]
+    kept: list[Credential]
 
 
 @post("/v1/wallet/register/code", tags=["Identity"], status_code=200)
@@ -67,12 +77,16 @@ async def _send(request: Request[Any, Any, Any], data: CodeBody, safety: SafetyS
     return SentCode(await safety.send_code(command_id, purpose, data.login, data.locale, data.device_token, address))
 
 
-@post("/v1/wallet/recovery", tags=["Identity"], status_code=204)
-async def recover(data: RecoverBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
-    """A forgotten password: a new one, for the code and a known device or the PIN. Every session ends, a reported takeover is
-    over, and for a day the limits of a new device hold."""
+@post("/v1/wallet/recovery", tags=["Identity"], status_code=200)
+async def recover(data: RecoverBody, safety: SafetyService, key: web.IdempotencyKey) -> RecoveredAnswer:
+    """A forgotten password: a new one, for the code and a proven device or the PIN. Every session ends, no other device is known
+    any more, recent passkeys and signing keys are dropped, a reported takeover is over (and then all of them are dropped), and
+    for a day the limits of a new device hold."""
     command_id = named_id("command", "recover", key)
-    await safety.recover(command_id, data.login, data.ticket, data.code, data.new_password, data.device_token, data.pin)
+    dropped, kept = await safety.recover(
+        command_id, data.login, data.ticket, data.code, data.new_password, data.device_token, data.pin, drop_all=data.drop_all
+    )
+    return RecoveredAnswer(dropped, kept)
 
 
 @post("/v1/wallet/pin/code", tags=["Identity"], status_code=204)

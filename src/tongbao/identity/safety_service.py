@@ -6,13 +6,16 @@ import asyncio
 import base64
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Literal, cast
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
 
 from tongbao.engine.api import Engine, accepted
-from tongbao.identity import errors
+from tongbao.identity import certificates, errors, passkeys
 from tongbao.identity.alerts import Delivery, Message, MessageChannel, RaiseAlert, RecordMessage
 from tongbao.identity.codes import (
     Asking,
@@ -29,14 +32,15 @@ from tongbao.identity.devices import MOST_SESSIONS, device_id_of
 from tongbao.identity.enrolment import login_index
 from tongbao.identity.evidence import QUERIES
 from tongbao.identity.message_texts import alert_text, code_text
-from tongbao.identity.recovery import ChangePassword, Recover
+from tongbao.identity.recovery import ChangePassword, Recover, Recovered
 from tongbao.identity.rules import PIN_LOCK, normal_login
 from tongbao.identity.service import Caller, IdentityService, trying_in
 from tongbao.identity.takeover import ReportTakeover
+from tongbao.identity.tidying import CODES_OLD_AFTER, COUNTS_OLD_AFTER, TRIES_OLD_AFTER, ForgetOld
 from tongbao.identity.types import NOBODY, Locale
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
-from tongbao.kernel.ids import named_id
+from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.rounds import do_each
 from tongbao.security.keys import Keys, mac
 from tongbao.security.personal import Vault
@@ -45,6 +49,16 @@ _log = structlog.get_logger("tongbao.identity")
 _LONGEST_RETRY_S = 3600
 _MOST_ATTEMPTS = 12
 _MOST_SENDING = 1000
+_MOST_SHOWN = 50
+_FORGETS_EVERY = timedelta(minutes=1)
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """A passkey or a signing key (`certificate`), as its owner called it."""
+
+    kind: Literal["passkey", "certificate"]
+    name: str
+    created_at: datetime
 
 
 class SafetyService:
@@ -75,6 +89,7 @@ class SafetyService:
         #: What messages of other modules' kinds say.
         self.texts: dict[str, Callable[[Message, Locale], Awaitable[str]]] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        self._forgets_at = clock.now()
 
     # ── one-time codes ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,8 +149,8 @@ class SafetyService:
         await self._send(command_id, "pin", login, str(caller.session_id), asking, caller.locale)
 
     async def pin_code(self, caller: Caller, code: str) -> CodeUse | None:
-        """The code for replacing a PIN as typed; None where none is asked for."""
-        if not self.codes_asked:
+        """The code for replacing a PIN as typed; None where none was."""
+        if not code:
             return None
         return self.typed("pin", (await self._identity.person(caller.principal_id)).login, str(caller.session_id), code)
 
@@ -159,10 +174,20 @@ class SafetyService:
     # ── getting back in ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def recover(
-        self, command_id: UUID, login: str, ticket: str, code: str, new_password: str, device_token: str, pin: str | None
-    ) -> None:
-        """A new password for who forgot theirs. Refuses `login_format`, `password_…`, `pin_format`; declines `code_wrong` (also
-        where there is no such login), `recovery_needs_more`, `wrong_pin`, `pin_locked`, `pin_not_set`."""
+        self,
+        command_id: UUID,
+        login: str,
+        ticket: str,
+        code: str,
+        new_password: str,
+        device_token: str,
+        pin: str | None,
+        *,
+        drop_all: bool,
+    ) -> tuple[list[Credential], list[Credential]]:
+        """A new password for who forgot theirs; passkeys and signing keys that are not trusted any more, and those that still
+        are. Refuses `login_format`, `password_…`, `pin_format`; declines `code_wrong` (also where there is no such login), and
+        what the decider does."""
         login = normal_login(login)
         password_hash = await self._identity.password_hash(new_password)
         use = self.typed("recover", login, ticket, code)
@@ -179,9 +204,17 @@ class SafetyService:
             pin_mac=self._identity.pin_mac(who, pin) if pin is not None else None,
             password_hash=password_hash, session_ids=sessions,
             passkey_ids=await self._ids("passkeys", who), certificate_ids=await self._ids("certificates", who),
+            device_ids=await self._devices.trusted(who), drop_all=drop_all,
         )  # fmt: skip
-        accepted(await self._engine.submit(command))
+        left = cast(Recovered, accepted(await self._engine.submit(command)))
         self._forget(sessions)
+        return await self._named(who, left.dropped), await self._named(who, left.kept)
+
+    async def _named(self, customer_id: UUID, ids: tuple[UUID, ...]) -> list[Credential]:
+        rows = await self._pool.fetch(QUERIES["credentials_by_id"], list(ids), _MOST_SHOWN)
+        fields = {"passkey": passkeys.NAME, "certificate": certificates.NAME}
+        names = await self._vault.open_many([(customer_id, fields[row["kind"]], row["name"]) for row in rows])
+        return [Credential(row["kind"], name, row["created_at"]) for row, name in zip(rows, names, strict=True)]
 
     async def _ids(self, query: str, customer_id: UUID) -> tuple[UUID, ...]:
         """Passkeys or signing keys that are trusted; their ids stand first in their rows."""
@@ -255,6 +288,23 @@ class SafetyService:
             command = RaiseAlert(command_id=command_id, customer_id=row["customer_id"], alert="pin_locked")
             accepted(await self._engine.submit(command))
         return len(rows)
+
+    async def forget_old(self, limit: int = 500) -> int:
+        """The worker's round, once a minute: remove codes and counts that mean nothing any more. Answers how many."""
+        now = self._clock.now()
+        if now < self._forgets_at:
+            return 0
+        self._forgets_at = now + _FORGETS_EVERY
+        ids = [
+            tuple(row[0] for row in await self._pool.fetch(QUERIES[query], now - age, limit))
+            for query, age in (
+                ("old_codes", CODES_OLD_AFTER), ("old_counts", COUNTS_OLD_AFTER), ("old_tries", TRIES_OLD_AFTER),
+            )
+        ]  # fmt: skip
+        if not any(ids):
+            return 0
+        command = ForgetOld(command_id=new_id(now), code_ids=ids[0], count_ids=ids[1], tries_ids=ids[2])
+        return cast(int, accepted(await self._engine.submit(command)))
 
     async def close(self) -> None:
         """Wait for what is being sent: each has its own time-out."""

@@ -28,10 +28,11 @@ from tongbao.identity.acts import Act, ActKind
 from tongbao.identity.binding import binding_of, proves, written
 from tongbao.identity.codes import CodeUse
 from tongbao.identity.devices import NAME as DEVICE_NAME
-from tongbao.identity.devices import device_id_of, new_token
+from tongbao.identity.devices import counts, device_id_of, new_token
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME, login_index, name_index, sealed
 from tongbao.identity.evidence import QUERIES, Evidence, Given, PinAndCode
 from tongbao.identity.factors import KNOWLEDGE, Factors
+from tongbao.identity.lookups import CountLookup, count_of
 from tongbao.identity.passkey_checks import Assertion, RelyingParty
 from tongbao.identity.rules import Registered, SessionOpened, check_pin_choice, normal_login, normal_name
 from tongbao.identity.totp import TotpUse
@@ -80,8 +81,8 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who is asking, through which session, on which device: it proves with every change that it is the one. What they are called
-    is asked of `IdentityService.person`."""
+    """Who is asking, through which session, on which device: it proves with every change that it is the one. `proven_at`: from
+    when on the device counts as something that only they have. What they are called is asked of `IdentityService.person`."""
 
     principal_id: UUID
     session_id: UUID | None
@@ -92,6 +93,7 @@ class Caller(msgspec.Struct, frozen=True):
     created_at: datetime
     device_id: UUID | None = None
     factors: Factors = KNOWLEDGE
+    proven_at: datetime | None = None
 
 
 class LiveSession(msgspec.Struct, frozen=True):
@@ -313,7 +315,7 @@ class IdentityService:
             raise Refusal(errors.UNAUTHENTICATED)
         caller = Caller(
             row["principal_id"], row["session_id"], row["audience"], row["locale"], frozenset(row["roles"].split(",")) - {""},
-            row["merchant_id"], row["created_at"], row["device_id"], row["factors"],
+            row["merchant_id"], row["created_at"], row["device_id"], row["factors"], row["proven_at"],
         )  # fmt: skip
         if len(self._callers) >= _MOST_CACHED:
             self._callers.clear()
@@ -322,13 +324,13 @@ class IdentityService:
         self._touch(row["session_id"], now)
         return caller
 
-    def check_proof(self, caller: Caller, given: str, method: str, path: str, key: str) -> None:
+    def check_proof(self, caller: Caller, given: str, method: str, target: str, key: str, body: bytes) -> None:
         """Does the request come from the session's own device? Refuses `device_proof_missing`, `device_proof_wrong`."""
         if not given:
             raise Refusal(errors.DEVICE_PROOF_MISSING)
         assert caller.session_id is not None
         now_s = self._clock.now().timestamp()
-        if not proves(given, binding_of(self._keys.session, caller.session_id), method, path, now_s, key):
+        if not proves(given, binding_of(self._keys.session, caller.session_id), method, target, now_s, key, body):
             raise Refusal(errors.DEVICE_PROOF_WRONG, now=int(now_s))
 
     def _touch(self, session_id: UUID, now: float) -> None:
@@ -425,7 +427,8 @@ class IdentityService:
 
     def by_pin(self, customer: Caller, pin: str) -> PinConfirmation:
         """What a typed PIN comes to, for what is confirmed by nothing else. Refuses `pin_format`."""
-        return PinConfirmation(self.pin_mac(customer.principal_id, pin), customer.device_id is not None)
+        on_device = counts(customer.proven_at, self._clock.now())
+        return PinConfirmation(self.pin_mac(customer.principal_id, pin), on_device)
 
     def pin_mac(self, customer_id: UUID, pin: str) -> bytes:
         """How a PIN is kept. Refuses `pin_format`."""
@@ -433,13 +436,24 @@ class IdentityService:
             raise Refusal(errors.PIN_FORMAT)
         return mac(self._keys.pin, customer_id.bytes, pin.encode())
 
-    async def set_pin(self, command_id: UUID, caller: Caller, pin: str, password: str, code: CodeUse | None = None) -> None:
-        """Set or replace the PIN. Refuses `pin_format`, `pin_too_simple`; declines `wrong_credentials`, `login_locked`, and
-        `code_wrong` where replacing one takes a code."""
+    async def set_pin(
+        self,
+        command_id: UUID,
+        caller: Caller,
+        pin: str,
+        password: str,
+        confirmation: Confirmation | None = None,
+        code: CodeUse | None = None,
+    ) -> None:
+        """Set or replace the PIN. Refuses `pin_format`, `pin_too_simple`; declines `wrong_credentials`, and what the decider
+        does."""
         check_pin_choice(pin)
         trying, who = trying_in(caller), caller.principal_id
         await self.vouch(await self.need(who), password, trying)
-        command = SetPin(command_id=command_id, customer_id=who, mac=self.pin_mac(who, pin), trying=trying, code=code)
+        command = SetPin(
+            command_id=command_id, customer_id=who, mac=self.pin_mac(who, pin), trying=trying, proven_at=caller.proven_at,
+            confirmation=confirmation, code=code,
+        )  # fmt: skip
         accepted(await self._engine.submit(command))
 
     async def has_pin(self, customer_id: UUID) -> bool:
@@ -452,6 +466,14 @@ class IdentityService:
         """The principal with this normal login, if any."""
         row = await self._pool.fetchrow(QUERIES["principal_by_login"], audience, login_index(self._vault, login))
         return Principal(*row) if row else None
+
+    async def look_up(self, caller: Caller, login: str) -> Principal | None:
+        """The customer with this login, for another who asks: counted before it is known whether there is one. Refuses
+        `login_format`; declines `too_many_lookups`."""
+        login = normal_login(login)
+        command = CountLookup(command_id=new_id(self._clock.now()), count_id=count_of(caller.principal_id))
+        accepted(await self._engine.submit(command))
+        return await self.find("wallet", login)
 
     async def need(self, principal_id: UUID) -> Principal:
         """One principal. Declines `principal_not_found`."""

@@ -40,6 +40,9 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     subject_id: UUID | None = None
 
 
+#: Reasons of a suspension for which nobody comes back: the account is being closed for ever, or was.
+CLOSING, CLOSED = "closing", "closed"
+
 STANDING: Relation[Standing] = Relation("standing", Standing, key=("customer_id",), rank=140)
 
 

@@ -40,7 +40,7 @@ class LoginTries(msgspec.Struct, frozen=True, gc=False):
     waits_until: datetime | None
 
 
-TRIES: Relation[LoginTries] = Relation("login_tries", LoginTries, key=("tries_id",), rank=156, marks=True)
+TRIES: Relation[LoginTries] = Relation("login_tries", LoginTries, key=("tries_id",), rank=156, marks=True, removable=True)
 
 
 class Trying(msgspec.Struct, frozen=True):
@@ -118,12 +118,17 @@ def count_wrong(view: View, trying: Trying, now: datetime) -> datetime | None:
     until = None
     for tries_id, free in _counts(trying):
         last = view.get(TRIES, tries_id)
-        wrong = 1 + (last.wrong if last is not None and now < last.last_at + FORGOTTEN_AFTER + _waited(last) else 0)
+        wrong = 1 + (last.wrong if last is not None and not is_forgotten(last, now) else 0)
         waits_until = now + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(wrong - free, 10)) if wrong >= free else None
         view.mark(TRIES, LoginTries(tries_id, wrong, now, waits_until))
         if waits_until is not None:
             until = max(waits_until, until or waits_until)
     return until
+
+
+def is_forgotten(tries: LoginTries, now: datetime) -> bool:
+    """Whether these wrong ones count no more."""
+    return now >= tries.last_at + FORGOTTEN_AFTER + _waited(tries)
 
 
 def _waited(tries: LoginTries) -> timedelta:

@@ -83,7 +83,8 @@ SESSION: Relation[Session] = Relation("session", Session, key=("session_id",), r
 class PinConfirmation(msgspec.Struct, frozen=True, tag="pin"):
     """The customer typed their PIN. `mac` is what it comes to under the installation's key. Factor: knowledge.
 
-    `on_device`: the request was proved to come from a device of the customer's, by a secret that only it has. Factor: possession.
+    `on_device`: the request was proved to come from a device of the customer's that is proven (`devices`), by a secret that only
+    it has. Factor: possession.
     """
 
     mac: bytes
@@ -197,14 +198,17 @@ class EndSession(Command, frozen=True, kw_only=True):
 
 
 class SetPin(Command, frozen=True, kw_only=True):
-    """Set or replace the payment PIN, after the password was found right. `code`: as typed, where replacing one takes a code."""
+    """Set or replace the payment PIN, after the password was found right. `proven_at`: of the session's device. `confirmation`:
+    with the PIN that is replaced, a passkey or a certificate; otherwise `code`, as typed."""
 
     kind = "identity.set_pin"
     customer_id: UUID
     mac: bytes
     trying: Trying | None = None
+    proven_at: datetime | None = None
+    confirmation: Confirmation | None = None
     code: CodeUse | None = None
 
     def hashed(self) -> SetPin:
-        """Without where it was tried, and the code, which may not be tried out by repeating it."""
-        return msgspec.structs.replace(self, trying=None, code=None)
+        """Without where it was tried, and what may not be tried out by repeating it."""
+        return msgspec.structs.replace(self, trying=None, proven_at=None, confirmation=None, code=None)

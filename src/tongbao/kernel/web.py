@@ -51,7 +51,8 @@ IdempotencyKey = Annotated[
 
 
 class Asking(Protocol):
-    """The parts of a request by which its caller is known. Names of headers are in lower case; `scope` has `raw_path`."""
+    """The parts of a request by which its caller is known. Names of headers are in lower case; `scope` has `raw_path` and
+    `query_string`."""
 
     @property
     def method(self) -> str: ...
@@ -61,6 +62,7 @@ class Asking(Protocol):
     def cookies(self) -> Mapping[str, str]: ...
     @property
     def scope(self) -> Mapping[str, object]: ...
+    async def body(self) -> bytes: ...
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

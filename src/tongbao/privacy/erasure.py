@@ -32,7 +32,7 @@ from tongbao.identity.passkeys import PASSKEY
 from tongbao.identity.realname.rules import forget_name, forgetting_keys
 from tongbao.identity.realname.types import GUARDIANSHIP
 from tongbao.identity.rules import confirm, confirmation_keys
-from tongbao.identity.standing import STANDING, Standing, standing_keys, standing_of, with_reason, without_reason
+from tongbao.identity.standing import CLOSED, CLOSING, STANDING, Standing, standing_keys, standing_of, with_reason, without_reason
 from tongbao.identity.totp import TOTP
 from tongbao.identity.types import LOGIN, PIN, PRINCIPAL, SESSION, UNSAID, Confirmation
 from tongbao.ledger.accounts import close_account
@@ -53,8 +53,6 @@ GRACE = timedelta(days=7)
 AGAIN = timedelta(days=1)
 #: The longest that any law here has us keep anything, in days.
 KEPT = timedelta(days=max(each.kept.years * 366 + each.kept.months * 31 for each in CATALOGUE.purposes))
-#: Reasons of a suspension.
-CLOSING, CLOSED = "closing", "closed"
 
 
 class Erasure(msgspec.Struct, frozen=True, gc=False):

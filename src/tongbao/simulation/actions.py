@@ -98,7 +98,7 @@ def spends_the_same_money_many_times_at_once(me: Person, town: Town) -> Wishes:
 @action(1)
 def changes_the_pin(me: Person, town: Town) -> Wishes:
     # To the same one: two that change it at once, each to another, would not know which is theirs.
-    return [SetPin(command_id=town.id(), customer_id=me.customer_id, mac=me.mac)] if me.customer_id else None
+    return [SetPin(command_id=town.id(), customer_id=me.customer_id, mac=me.mac, confirmation=me.pin)] if me.customer_id else None
 
 
 @action(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
@@ -22,6 +23,8 @@ from tongbao.simulation.town import CURRENCY, Person, Town
 from tongbao.simulation.world import Answer, World
 from tongbao.wallet.types import LinkBankAccount, SettleBankTransfer, StartBankTransfer
 
+#: Everybody goes on using the device on which they registered.
+REGISTERED_THERE = datetime.min.replace(tzinfo=UTC)
 _FINAL_CODES = frozenset({"idempotency_conflict"})
 _PATIENCE_S = (0.05, 2.0, 20.0)
 _HONEST = list(accumulate(action.weight for action in ACTIONS))
@@ -95,7 +98,7 @@ class People:
         town = self.town
         registered = await self.ask(Register(command_id=town.id(), audience="wallet", who=enrolled(town.id(), me.name, "张小明")))
         me.customer_id = _result(registered).principal_id
-        await self.ask(SetPin(command_id=town.id(), customer_id=me.customer_id, mac=me.mac))
+        await self.ask(SetPin(command_id=town.id(), customer_id=me.customer_id, mac=me.mac, proven_at=REGISTERED_THERE))
         for _ in range(self.world.random.choice((1, 1, 2))):
             account = self.world.bank.open_account("张小明", me.name, 10**9)
             card = named_id("card", account.number)

@@ -217,6 +217,14 @@ class Rulebook:
     def _set_pin(self, command: SetPin, now: datetime, result: Any) -> str:
         if command.customer_id not in self.people:
             return "principal_not_found"
+        if command.customer_id in self.pins:
+            if command.confirmation is None:
+                return "old_pin_needed"
+            said = self._confirmed(command.customer_id, pin_of(command.confirmation), now)
+            if said != "ok":
+                return said
+        elif command.proven_at is None:
+            return "device_unproven"
         self.pins[command.customer_id] = Pin(command.mac)
         return "ok"
 

@@ -19,7 +19,6 @@ from tongbao.engine.api import Engine, accepted
 from tongbao.identity.acts import Act
 from tongbao.identity.evidence import Given
 from tongbao.identity.realname.service import RealNameService
-from tongbao.identity.rules import normal_login
 from tongbao.identity.service import Caller, IdentityService, Person
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
@@ -233,8 +232,9 @@ class WalletService:
     # ── transfers between customers ─────────────────────────────────────────────────────────────────────────────────
 
     async def resolve_payee(self, caller: Caller, login: str) -> Person:
-        """The customer behind a phone or email. Declines `payee_not_found`, `payee_is_payer`."""
-        payee = await self._identity.find("wallet", normal_login(login))
+        """The customer behind a phone or email. Refuses `login_format`; declines `too_many_lookups`, `payee_not_found`,
+        `payee_is_payer`."""
+        payee = await self._identity.look_up(caller, login)
         if payee is None:
             raise Refusal(errors.PAYEE_NOT_FOUND)
         if payee.principal_id == caller.principal_id:

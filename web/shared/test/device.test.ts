@@ -23,8 +23,10 @@ describe('hashing without WebCrypto', () => {
 })
 
 describe('the proof of a device', () => {
-  const expected = (seconds: number): string =>
-    `${seconds}.${createHmac('sha256', SECRET).update(`POST\n/v1/wallet/pin\n${seconds}\nkey-1`).digest('hex')}`
+  const expected = (seconds: number, target = '/v1/wallet/pin', body = '{}'): string => {
+    const digest = createHash('sha256').update(body).digest('hex')
+    return `${seconds}.${createHmac('sha256', SECRET).update(`POST\n${target}\n${seconds}\nkey-1\n${digest}`).digest('hex')}`
+  }
 
   it('is none before a log-in', async () => {
     expect(await proofOf('console', 'POST', '/v1/console/logout', '')).toBeNull()
@@ -33,10 +35,10 @@ describe('the proof of a device', () => {
   it('is the same with WebCrypto and without', async () => {
     vi.useFakeTimers({ now: 1_800_000_000_000, toFake: ['Date'] })
     await keepBinding('wallet', SECRET.toString('base64url'))
-    expect(await proofOf('wallet', 'POST', '/v1/wallet/pin', 'key-1')).toBe(expected(1_800_000_000))
+    expect(await proofOf('wallet', 'POST', '/v1/wallet/pin?a=b', 'key-1', '{"pin":"数"}')).toBe(expected(1_800_000_000, '/v1/wallet/pin?a=b', '{"pin":"数"}'))
     vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) })
     await keepBinding('wallet', SECRET.toString('base64url'))
-    expect(await proofOf('wallet', 'POST', '/v1/wallet/pin', 'key-1')).toBe(expected(1_800_000_000))
+    expect(await proofOf('wallet', 'POST', '/v1/wallet/pin?a=b', 'key-1', '{"pin":"数"}')).toBe(expected(1_800_000_000, '/v1/wallet/pin?a=b', '{"pin":"数"}'))
   })
 
   it('is made once more by the server\'s clock where this one is off', async () => {

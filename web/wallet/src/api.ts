@@ -13,6 +13,7 @@ import {
   type Language,
   type Me,
   type Page,
+  type PasskeyProof,
   type Payee,
   type Payment,
   type Scan,
@@ -40,12 +41,17 @@ interface BankMove {
   currency: string
 }
 
-export const register = (key: string, body: { login: string; password: string; name: string; locale: Language; device_name: string }): Promise<Session> =>
+export const register = (key: string, body: { login: string; password: string; name: string; locale: Language; device_name: string; ticket?: string; code?: string }): Promise<Session> =>
   client.post('/register', { key, body, money: false })
+export const sendRegistrationCode = (key: string, body: { login: string; locale: Language }): Promise<{ ticket: string }> =>
+  client.post('/register/code', { key, body, money: false })
 export const logIn = (body: { login: string; password: string; device_name: string }): Promise<Session> => client.post('/login', { body })
 export const logOut = (): Promise<void> => client.post('/logout')
 export const getMe = (): Promise<Me> => client.get('/me')
-export const setPin = (key: string, body: { pin: string; password: string }): Promise<void> => client.post('/pin', { key, body, money: false })
+export const setPin = (
+  key: string, body: { pin: string; password: string; old_pin?: string; code?: string; confirmation?: PasskeyProof },
+): Promise<void> => client.post('/pin', { key, body, money: false })
+export const sendPinCode = (key: string): Promise<void> => client.post('/pin/code', { key, money: false })
 
 export const getBalance = (signal?: AbortSignal): Promise<Balance> => client.get('/balance', { signal })
 export const getBankAccounts = (signal?: AbortSignal): Promise<Page<BankAccount>> => client.get('/bank-accounts', { signal, query: { limit: 50 } })

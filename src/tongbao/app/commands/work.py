@@ -93,6 +93,7 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("delayed_transfers", services.wallet.delayed.deliver_due),
         ("messages", services.safety.send_due),
         ("locked_pins", services.safety.tell_locked_pins),
+        ("old_codes", services.safety.forget_old),
         ("orders", services.payments.expire_due),
         ("dormant", services.law.suspend_dormant),
         ("holds", lambda: expire_holds(services)),

@@ -122,13 +122,16 @@ class Parties:
 
     async def _register(self, name: str) -> Register:
         who = await sealed(
-            self._vault, new_id(datetime.now(UTC)), f"customer-{name}@{self._name}.replay.invalid", f"Customer {name}", "en", ""
+            self._vault, new_id(datetime.now(UTC)), f"customer-{name}@{self._name}.replay.invalid", f"Customer {name}", "en", "-"
         )
         return Register(command_id=self._id("customer", name), audience="wallet", who=who)
 
     def _set_pin(self, name: str) -> SetPin:
         customer = self.customers[name]
-        return SetPin(command_id=self._id("pin", name), customer_id=customer.customer_id, mac=customer.confirmation.mac)
+        return SetPin(
+            command_id=self._id("pin", name), customer_id=customer.customer_id, mac=customer.confirmation.mac,
+            proven_at=datetime.min.replace(tzinfo=UTC),
+        )  # fmt: skip
 
     async def _link(self, name: str) -> LinkBankAccount:
         customer_id, holder = self.customers[name].customer_id, f"Customer {name}"

@@ -68,6 +68,7 @@ create table device (
     first_seen_at timestamptz not null,
     confirmed_at  timestamptz not null,
     revoked_at    timestamptz,
+    proven_at     timestamptz not null,
     seal          bytea       not null,
     constraint device_pk primary key (device_id)
 );
@@ -130,6 +131,7 @@ create table one_time_code (
     seal    bytea       not null,
     constraint one_time_code_pk primary key (code_id)
 );
+create index one_time_code_by_time on one_time_code (sent_at);
 
 -- How often something was done on a day; what is counted is named under a key that is not here.
 create table daily_count (
@@ -140,6 +142,7 @@ create table daily_count (
     seal     bytea       not null,
     constraint daily_count_pk primary key (count_id)
 );
+create index daily_count_by_time on daily_count (last_at);
 
 -- Wrong passwords in a row; the id is made of a device, or of a log-in and an address under a key that is not here.
 create table login_tries (
@@ -150,6 +153,7 @@ create table login_tries (
     seal        bytea       not null,
     constraint login_tries_pk primary key (tries_id)
 );
+create index login_tries_by_time on login_tries (last_at);
 
 -- What customers were told about their own accounts, and the messages by which they were. Facts name nobody.
 create table alert (
@@ -212,7 +216,7 @@ comment on table session is
     'C3: token_hash; C2 sealed: device_name; C1: session_id, principal_id, device_id; none: created_at, expires_at, ended_at, factors,
      seal';
 comment on table device is
-    'C2 sealed: name; C1: device_id, principal_id; none: first_seen_at, confirmed_at, revoked_at, seal';
+    'C2 sealed: name; C1: device_id, principal_id; none: first_seen_at, confirmed_at, revoked_at, proven_at, seal';
 comment on table passkey is
     'C2 sealed: name; C1: passkey_id, customer_id, credential_id, public_key; none: counter, created_at, used_at, revoked_at, seal';
 comment on table certificate is

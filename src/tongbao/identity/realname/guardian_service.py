@@ -12,8 +12,8 @@ from tongbao.identity.evidence import Given
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.service import QUERIES
 from tongbao.identity.realname.types import AgreeGuardianship, EndGuardianship, Guardianship, RequestGuardian
-from tongbao.identity.rules import normal_login
 from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.types import NOBODY
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import new_id
@@ -33,14 +33,14 @@ class GuardianService:
         self._clock = clock
 
     async def request(self, command_id: UUID, minor: Caller, login: str) -> Guardianship:
-        """A minor names a guardian by their log-in. Refuses `login_format`; declines `guardian_unfit`, `not_a_minor`,
-        `guardianship_exists`. A log-in of nobody is as unfit as any: it tells no stranger who is a customer."""
-        guardian = await self._identity.find("wallet", normal_login(login))
-        if guardian is None:
-            raise Refusal(errors.GUARDIAN_UNFIT)
-        command = RequestGuardian(command_id=command_id, minor_id=minor.principal_id, guardian_id=guardian.principal_id)
+        """A minor names a guardian by their log-in. Refuses `login_format`; declines `too_many_lookups`, `guardian_unfit`,
+        `not_a_minor`, `guardianship_exists`. A log-in of nobody is as unfit as any, and is found so by the same way: it tells no
+        stranger who is a customer."""
+        guardian = await self._identity.look_up(minor, login)
+        guardian_id = guardian.principal_id if guardian is not None else NOBODY
+        command = RequestGuardian(command_id=command_id, minor_id=minor.principal_id, guardian_id=guardian_id)
         accepted(await self._engine.submit(command))
-        return await self._need(minor.principal_id, guardian.principal_id)
+        return await self._need(minor.principal_id, guardian_id)
 
     async def agree(
         self,

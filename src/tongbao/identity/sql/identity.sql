@@ -20,7 +20,8 @@ order by principal_id desc limit $6;
 
 -- name: sessions_by_token
 -- Live sessions and their principals. $1 SHA-256 of the tokens, $2 audience, $3 now.
-select s.token_hash, s.session_id, p.principal_id, p.audience, p.locale, p.roles, p.merchant_id, p.created_at, s.device_id, s.factors
+select s.token_hash, s.session_id, p.principal_id, p.audience, p.locale, p.roles, p.merchant_id, p.created_at,
+       s.device_id, s.factors, d.proven_at
 from session s join principal p using (principal_id) left join device d on d.device_id = s.device_id
 where s.token_hash = any($1::bytea[]) and p.audience = $2 and s.ended_at is null and s.expires_at > $3
   and d.revoked_at is null;
@@ -74,16 +75,20 @@ select max(waits_until) from login_tries where tries_id = any($1::uuid[]) and wa
 
 -- name: device
 -- One device. $1 id.
-select device_id, principal_id, name, first_seen_at, confirmed_at, revoked_at from device where device_id = $1;
+select device_id, principal_id, name, first_seen_at, confirmed_at, revoked_at, proven_at from device where device_id = $1;
 
 -- name: doors
 -- How many live sessions and trusted devices a principal has. $1 principal, $2 now.
 select (select count(*) from session where principal_id = $1 and ended_at is null and expires_at > $2) as sessions,
        (select count(*) from device where principal_id = $1 and revoked_at is null) as devices;
 
+-- name: device_ids
+-- A principal's trusted devices. $1 principal, $2 limit.
+select device_id from device where principal_id = $1 and revoked_at is null order by first_seen_at desc, device_id desc limit $2;
+
 -- name: devices
 -- A principal's trusted devices, the latest first. $1 principal, $2 and $3 place (first_seen_at, device_id) or null, $4 limit.
-select device_id, principal_id, name, first_seen_at, confirmed_at, revoked_at from device
+select device_id, principal_id, name, first_seen_at, confirmed_at, revoked_at, proven_at from device
 where principal_id = $1 and revoked_at is null and ($2::timestamptz is null or (first_seen_at, device_id) < ($2, $3::uuid))
 order by first_seen_at desc, device_id desc limit $4;
 
@@ -109,10 +114,29 @@ select certificate_id, customer_id, algorithm, public_key, x509, name, created_a
 where customer_id = $1 and revoked_at is null and ($2::timestamptz is null or (created_at, certificate_id) < ($2, $3::uuid))
 order by created_at desc, certificate_id desc limit $4;
 
+-- name: credentials_by_id
+-- Passkeys and signing keys, the latest first, revoked or not. $1 ids, $2 limit.
+select 'passkey' as kind, name, created_at from passkey where passkey_id = any($1::uuid[])
+union all
+select 'certificate', name, created_at from certificate where certificate_id = any($1::uuid[])
+order by created_at desc limit $2;
+
 -- name: messages_due
 -- Messages that wait to be sent. $1 now, $2 limit.
 select message_id, customer_id, kind, facts, state, attempts, next_attempt_at, created_at, finished_at
 from message where state in ('PENDING', 'UNKNOWN') and next_attempt_at <= $1 order by next_attempt_at limit $2;
+
+-- name: old_codes
+-- One-time codes sent before a moment. $1 moment, $2 limit.
+select code_id from one_time_code where sent_at <= $1 order by sent_at limit $2;
+
+-- name: old_counts
+-- Counts of a day that grew last before a moment. $1 moment, $2 limit.
+select count_id from daily_count where last_at <= $1 order by last_at limit $2;
+
+-- name: old_tries
+-- Wrong passwords of which the last was before a moment. $1 moment, $2 limit.
+select tries_id from login_tries where last_at <= $1 order by last_at limit $2;
 
 -- name: pins_locked_untold
 -- Whose PIN is locked and who was not told of it. $1 now, $2 how long a lock lasts, $3 limit.

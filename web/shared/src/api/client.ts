@@ -102,14 +102,15 @@ async function once<T>(
   options.signal?.addEventListener('abort', giveUp)
   let answer: Response
   let text: string
+  const [target, body] = [path + queryString(options.query), options.body === undefined ? undefined : JSON.stringify(options.body)]
   try {
-    answer = await fetch(path + queryString(options.query), {
+    answer = await fetch(target, {
       method,
       credentials: 'same-origin',
       cache: 'no-store',
       signal: limit.signal,
-      headers: await headersOf(audience, method, path, options),
-      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      headers: await headersOf(audience, method, target, body, options),
+      ...(body === undefined ? {} : { body }),
     })
     if (answer.ok && read) return await read(answer)
     text = await answer.text()
@@ -120,15 +121,15 @@ async function once<T>(
     clearTimeout(timer)
     options.signal?.removeEventListener('abort', giveUp)
   }
-  const body = parse(text)
+  const answered = parse(text)
   if (!answer.ok) {
     const later = Number(answer.headers.get('Retry-After') ?? Number.NaN)
-    throw ApiError.fromAnswer(answer.status, (body as { error?: ErrorBody } | undefined)?.error, acted, later >= 0 ? later * 1000 : null)
+    throw ApiError.fromAnswer(answer.status, (answered as { error?: ErrorBody } | undefined)?.error, acted, later >= 0 ? later * 1000 : null)
   }
-  const opened = (body ?? {}) as { binding?: unknown; device_token?: unknown }
+  const opened = (answered ?? {}) as { binding?: unknown; device_token?: unknown }
   if (typeof opened.binding === 'string') await keepBinding(audience, opened.binding)
   if (typeof opened.device_token === 'string') await keepDeviceToken(audience, loginOf(options), opened.device_token)
-  return body as T
+  return answered as T
 }
 
 async function withDevice(audience: Audience, options: CallOptions): Promise<unknown> {
@@ -150,14 +151,16 @@ async function blobOf(answer: Response, received: ((bytes: number) => void) | un
   return new Blob(pieces, { type: answer.headers.get('Content-Type') ?? 'application/octet-stream' })
 }
 
-async function headersOf(audience: Audience, method: string, path: string, options: CallOptions): Promise<Record<string, string>> {
+async function headersOf(
+  audience: Audience, method: string, target: string, body: string | undefined, options: CallOptions,
+): Promise<Record<string, string>> {
   const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': language.value }
   if (method !== 'GET') {
     headers['X-Tongbao-App'] = '1'
-    const proof = await proofOf(audience, method, path, options.key ?? '')
+    const proof = await proofOf(audience, method, target, options.key ?? '', body)
     if (proof) headers['X-Tongbao-Proof'] = proof
   }
-  if (options.body !== undefined) headers['Content-Type'] = 'application/json'
+  if (body !== undefined) headers['Content-Type'] = 'application/json'
   if (options.key) headers['Idempotency-Key'] = options.key
   return headers
 }

@@ -4,7 +4,7 @@
  * log, a proxy, a copied cookie) can change nothing from elsewhere.
  */
 import type { Audience } from './client.ts'
-import { hmac } from './sha256.ts'
+import { hmac, sha256 } from './sha256.ts'
 
 type Secret = CryptoKey | Uint8Array<ArrayBuffer>
 
@@ -35,16 +35,20 @@ export async function keepDeviceToken(audience: Audience, login: string, token: 
 
 const named = (audience: Audience, login: string): string => `${audience} ${login.replace(/[\s-]/g, '').toLowerCase()}`
 
-/** The header's value for a request, or null where this device has no session. `path`: without the query. */
-export async function proofOf(audience: Audience, method: string, path: string, key: string): Promise<string | null> {
+/** The header's value for a request, or null where this device has no session. `target`: path and query; `body`: as it is sent. */
+export async function proofOf(audience: Audience, method: string, target: string, key: string, body = ''): Promise<string | null> {
   if (!known.has(audience)) known.set(audience, (await stored<Secret>('readonly', (store) => store.get(audience) as IDBRequest<Secret>)) ?? null)
   const secret = known.get(audience)
   if (!secret) return null
   const seconds = Math.floor(Date.now() / 1000) + ahead
-  const message = new TextEncoder().encode(`${method}\n${path}\n${seconds}\n${key}`)
-  const code = secret instanceof Uint8Array ? hmac(secret, message) : new Uint8Array(await (subtle() as SubtleCrypto).sign('HMAC', secret, message))
-  return `${seconds}.${Array.from(code, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+  const [sent, native] = [new TextEncoder().encode(body), subtle()]
+  const digest = native ? new Uint8Array(await native.digest('SHA-256', sent)) : sha256(sent)
+  const message = new TextEncoder().encode(`${method}\n${target}\n${seconds}\n${key}\n${hex(digest)}`)
+  const code = secret instanceof Uint8Array ? hmac(secret, message) : new Uint8Array(await (native as SubtleCrypto).sign('HMAC', secret, message))
+  return `${seconds}.${hex(code)}`
 }
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 
 /** A proof was found wrong: the clock may be off (`now`: the server's, in seconds), or another tab has logged in. */
 export function reread(audience: Audience, now: unknown): void {

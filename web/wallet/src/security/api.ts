@@ -13,7 +13,7 @@ export const getActChallenge = (body: ActAsked): Promise<ActChallenge> => client
 
 export const getPasskeys = (cursor: string | null, signal?: AbortSignal): Promise<Page<Passkey>> => client.get('/passkeys', { signal, query: { cursor, limit: 20 } })
 export const getPasskeyOptions = (): Promise<CreateOptions> => client.post('/passkeys/options')
-export const addPasskey = (key: string, body: Made & { name: string; password: string }): Promise<{ passkey_id: string }> =>
+export const addPasskey = (key: string, body: Made & { name: string; password: string; pin?: string }): Promise<{ passkey_id: string }> =>
   client.post('/passkeys', { key, body, money: false })
 export const removePasskey = (id: string): Promise<void> => client.delete(`/passkeys/${at(id)}`)
 export const getLoginChallenge = (): Promise<Asked> => client.post('/login/passkey/options')
@@ -35,5 +35,10 @@ export const revokeCertificate = (id: string): Promise<void> => client.delete(`/
 
 export const reportTakeover = (key: string): Promise<void> => client.post('/report-takeover', { key, money: false })
 export const sendRecoveryCode = (key: string, body: { login: string; locale: Language }): Promise<{ ticket: string }> => client.post('/recovery/code', { key, body, money: false })
-export const recover = (key: string, body: { login: string; ticket: string; code: string; new_password: string; pin?: string }): Promise<void> =>
-  client.post('/recovery', { key, body, money: false })
+export interface Recovered {
+  dropped: { kind: 'passkey' | 'certificate'; name: string; created_at: string }[]
+  kept: { kind: 'passkey' | 'certificate'; name: string; created_at: string }[]
+}
+export const recover = (
+  key: string, body: { login: string; ticket: string; code: string; new_password: string; drop_all: boolean; pin?: string },
+): Promise<Recovered> => client.post('/recovery', { key, body, money: false })
