@@ -54,6 +54,9 @@ async def a_town(postgres_server: EmbeddedPostgres, database_template: str, fold
                     await books.close()
             finally:
                 await ended(second)
+        # Whatever the tests did with it, every row must still be what the commands made it.
+        audit = await spawn("verify", settings, None)
+        assert await audit.wait() == 0, "the town's books do not verify"
     finally:
         drop_database(postgres_server.dsn, name)
 

@@ -22,6 +22,7 @@ from tongbao.identity.realname.types import DETAILS_FIELD, DOCUMENT_FIELD, GUARD
 from tongbao.identity.standing import STANDING
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 from tongbao.ledger.types import ACCOUNT
+from tongbao.payments.types import AUTHORISATION
 from tongbao.privacy.consents import CONSENT
 from tongbao.privacy.copies import COPY, schema
 from tongbao.privacy.corrections import CORRECTION
@@ -59,6 +60,7 @@ ELSEWHERE: Mapping[str, str] = {
     "entry": "every entry of a wallet is in a bill",
     "hold": "the sum is in `balances`",
     "refund": "every refund is in a bill",
+    "capture": "every capture is in a bill",
     "document_holder": "an index, and how many accounts there are under it",
     "phone_holder": "an index, and how many accounts there are under it",
     "merchant_entity": "a business; who stands behind one asks the merchant or us, with the document",
@@ -111,6 +113,10 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
         Held("balances", "money", ACCOUNT, "owner_id", pool, vault, left_out={"owner_id": _YOURS}),
         Bills(statement),
         Payments(pool),
+        Held(
+            "authorisations", "money", AUTHORISATION, "payer_id", pool, vault,
+            left_out={"payer_id": _YOURS, "fee_minor": "the merchant's", "counted": "which limits counted it: /v1/wallet/limits"},
+        ),
         Held("consents", "privacy", CONSENT, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "text_hash": "the version says which text it was"}),
         Held("choices", "privacy", CHOICE, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),

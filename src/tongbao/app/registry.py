@@ -52,6 +52,7 @@ from tongbao.merchants.service import MerchantService
 from tongbao.operators import invitations, suspensions
 from tongbao.operators import rules as operator_rules
 from tongbao.operators import types as operator_types
+from tongbao.payments import authorisations as authorisation_rules
 from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
@@ -115,6 +116,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *links.DECIDERS,
     *transfers.DECIDERS,
     *payment_rules.DECIDERS,
+    *authorisation_rules.DECIDERS,
     *consents.DECIDERS,
     *reviews.DECIDERS,
     *breaches.DECIDERS,
@@ -128,8 +130,8 @@ DECIDERS: tuple[Decider[Any], ...] = (
 #: Kinds of journals that have an act of their own which undoes them: a refund, a transfer back, a period opened again.
 UNDONE_ELSEWHERE = frozenset(
     {
-        "payment", "refund", "transfer", "topup.succeeded", "withdrawal.start", "withdrawal.succeeded",
-        "withdrawal.failed", "ledger.issue_colour", "ledger.reclaim_colour", "ledger.carry_forward",
+        "payment", "payment.reversed", "capture", "refund", "transfer", "topup.succeeded", "withdrawal.start",
+        "withdrawal.succeeded", "withdrawal.failed", "ledger.issue_colour", "ledger.reclaim_colour", "ledger.carry_forward",
     }
 )  # fmt: skip
 
@@ -148,7 +150,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,
     wallet_types.BANK_ACCOUNT, links.BANK_LINK, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
-    payment_types.PAYMENT, payment_types.REFUND,
+    payment_types.PAYMENT, payment_types.REFUND, payment_types.AUTHORISATION, payment_types.CAPTURE,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
     breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, letters.LETTER, assessments.ASSESSMENT,
     copies.COPY, corrections.CORRECTION, erasure.ERASURE,

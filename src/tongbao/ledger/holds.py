@@ -11,6 +11,7 @@ alone. A hold past its time can no longer be captured, to the microsecond; its m
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -71,11 +72,25 @@ def capture_hold(command: CaptureHold, view: View, now: datetime) -> Decision:
     `capture_exceeds_agreed` (both with detail left_minor), and what `post` declines: `insufficient_funds` only for what goes
     beyond the hold itself. The journal's memo is the hold's id."""
     amount = command.amount_minor
-    require_positive(amount)
     place, target = _place(command), _target(command)
     if (refused := not_by_hand((target,))) is not None:
         return refused
-    hold = _active(view, command, place)
+    left = take_held(view, place, command.hold_id, amount, now, final=command.final)
+    if isinstance(left, Declined):
+        return left
+    journal = post(view, command, now, command.kind, [Leg(place, -amount), Leg(target, amount)], str(command.hold_id))
+    return journal if isinstance(journal, Declined) else Accepted(Captured(journal.journal_id, left))
+
+
+def take_held(view: View, place: Place, hold_id: UUID, amount: int, now: datetime, *, final: bool) -> int | Declined:
+    """Note that `amount` of a hold is taken, for a decider that posts it right after; what is still held then, in minor units.
+
+    What is taken is free before the posting, so that the posting finds it; the view forgets this if that is declined. `final`, or
+    all that was agreed: the hold ends. Declines `hold_not_found`, `hold_ended`, `hold_expired`, `capture_exceeds_hold` and
+    `capture_exceeds_agreed` (both with detail left_minor).
+    """
+    require_positive(amount)
+    hold = _active(view, hold_id, place)
     if isinstance(hold, Declined):
         return hold
     if hold.expires_at <= now:
@@ -85,23 +100,18 @@ def capture_hold(command: CaptureHold, view: View, now: datetime) -> Decision:
         exceeds = errors.CAPTURE_EXCEEDS_AGREED if hold.agreed_minor > hold.amount_minor else errors.CAPTURE_EXCEEDS_HOLD
         return Declined(exceeds, {"left_minor": capturable})
     account = view.need(ACCOUNT, hold.account_id)
-    ended = command.final or amount == capturable
+    ended = final or amount == capturable
     captured = replace(hold, captured_minor=hold.captured_minor + amount)
     left = 0 if ended else captured.left_minor
-    # What is captured is released first, so that the posting finds it; the view forgets this if the posting is declined.
     view.put(ACCOUNT, replace(account, held_minor=account.held_minor - hold.left_minor + left))
-    legs = [Leg(place, -amount), Leg(target, amount)]
-    journal = post(view, command, now, command.kind, legs, str(hold.hold_id))
-    if isinstance(journal, Declined):
-        return journal
     view.put(HOLD, replace(captured, state="CAPTURED", ended_at=now) if ended else captured)
-    return Accepted(Captured(journal.journal_id, left))
+    return left
 
 
 def void_hold(command: VoidHold, view: View, now: datetime) -> Decision:
     """Declines `hold_not_found`, `hold_ended`. A hold past its expiry ends as EXPIRED. Freezes do not stand in the way: nothing
     leaves the account."""
-    hold = _active(view, command, _place(command))
+    hold = _active(view, command.hold_id, _place(command))
     if isinstance(hold, Declined):
         return hold
     _end(view, hold, view.need(ACCOUNT, hold.account_id), now)
@@ -125,8 +135,8 @@ def _end(view: View, hold: Hold, account: Account, now: datetime) -> None:
     view.put(HOLD, replace(hold, state="EXPIRED" if hold.expires_at <= now else "VOIDED", ended_at=now))
 
 
-def _active(view: View, command: CaptureHold | VoidHold, place: Place) -> Hold | Declined:
-    hold = view.get(HOLD, command.hold_id)
+def _active(view: View, hold_id: UUID, place: Place) -> Hold | Declined:
+    hold = view.get(HOLD, hold_id)
     if hold is None or hold.account_id != place.account_id:
         return Declined(errors.HOLD_NOT_FOUND)
     return hold if hold.state == "ACTIVE" else Declined(errors.HOLD_ENDED, {"state": hold.state})

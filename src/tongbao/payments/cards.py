@@ -14,8 +14,9 @@ from tongbao.kernel.clock import Clock
 from tongbao.kernel.money import format_minor
 from tongbao.merchants.service import MerchantService
 from tongbao.merchants.types import Merchant, Store
+from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
-from tongbao.payments.types import Payment, PaymentState, Refund
+from tongbao.payments.types import Capture, Payment, Refund
 from tongbao.security.masking import mask_name
 
 
@@ -44,8 +45,20 @@ class RefundLine(msgspec.Struct, frozen=True):
     reason: str
 
 
+class CaptureLine(msgspec.Struct, frozen=True):
+    """A capture as part of its payment. `last`: what was left of the authorisation went back."""
+
+    capture_id: str
+    out_capture_no: str
+    amount: str
+    currency: str
+    at: datetime
+    last: bool
+
+
 class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An order or payment as its payer sees it. `refunded` is the sum of its refunds."""
+    """An order or payment as its payer sees it. `most`: where paying authorises, the most that may be taken, to be captured until
+    `expires_at` once it is authorised. `paid`: what was taken so far; `refunded`: the sum of its refunds."""
 
     payment_id: str
     merchant: MerchantName
@@ -55,6 +68,8 @@ class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     amount: str
     currency: str
     state: PaymentState
+    most: str | None = None
+    paid: str
     refunded: str
     created_at: datetime
     expires_at: datetime
@@ -63,6 +78,7 @@ class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     payer_masked: str | None = None
     bill_id: str | None = None
     refunds: list[RefundLine]
+    captures: list[CaptureLine]
 
 
 class OrderAnswer(PaymentAnswer, frozen=True, kw_only=True):
@@ -101,11 +117,13 @@ class Cards:
 
     async def _facts(self, rows: Sequence[Payment]) -> _Facts:
         refunded = [row.payment_id for row in rows if row.refunds]
+        captured = [row.payment_id for row in rows if row.agreed_minor and row.paid_minor]
         return _Facts(
             await self._merchants.several({row.merchant_id for row in rows}),
             await self._merchants.several_stores({row.store_id for row in rows if row.store_id}),
             await self._identity.several({row.payer_id for row in rows if row.payer_id}),
             await self._payments.refunds(refunded) if refunded else {},
+            await self._payments.captures(captured) if captured else {},
             self._clock.now(),
         )
 
@@ -117,6 +135,7 @@ class _Facts(NamedTuple):
     stores: Mapping[UUID, Store]
     payers: Mapping[UUID, Person]
     refunds: Mapping[UUID, Sequence[Refund]]
+    captures: Mapping[UUID, Sequence[Capture]]
     now: datetime
 
 
@@ -136,6 +155,8 @@ def _answer(kind: type[A], row: Payment, facts: _Facts, **more: str) -> A:
         amount=format_minor(row.amount_minor, currency),
         currency=currency,
         state=row.state_at(facts.now),
+        most=format_minor(row.agreed_minor, currency) if row.agreed_minor else None,
+        paid=format_minor(row.paid_minor, currency),
         refunded=format_minor(row.refunded_minor, currency),
         created_at=row.created_at,
         expires_at=row.expires_at,
@@ -144,13 +165,16 @@ def _answer(kind: type[A], row: Payment, facts: _Facts, **more: str) -> A:
         payer_masked=mask_name(payer.name) if payer else None,
         bill_id=str(row.bill_id) if row.bill_id else None,
         refunds=[_refund_line(refund) for refund in facts.refunds.get(row.payment_id, ())],
+        captures=[_capture_line(capture) for capture in facts.captures.get(row.payment_id, ())],
         **more,
     )
 
 
 def _order_answer(row: Payment, facts: _Facts) -> OrderAnswer:
     fee = row.fee_minor - row.fee_returned_minor
-    net = row.amount_minor - row.refunded_minor - fee
+    # What will be left of an order that nobody has paid yet; else what is left of what was taken.
+    taken = row.paid_minor if row.paid_minor else row.amount_minor
+    net = 0 if row.state == "REVERSED" else taken - row.refunded_minor - fee
     return _answer(OrderAnswer, row, facts, fee=format_minor(fee, row.currency), net=format_minor(net, row.currency))
 
 
@@ -158,4 +182,11 @@ def _refund_line(refund: Refund) -> RefundLine:
     return RefundLine(
         str(refund.refund_id), refund.out_refund_no, format_minor(refund.amount_minor, refund.currency), refund.currency,
         refund.at, refund.reason,
+    )  # fmt: skip
+
+
+def _capture_line(capture: Capture) -> CaptureLine:
+    return CaptureLine(
+        str(capture.capture_id), capture.out_capture_no, format_minor(capture.amount_minor, capture.currency), capture.currency,
+        capture.at, capture.last,
     )  # fmt: skip

@@ -14,20 +14,26 @@ from tongbao.identity.service import Caller, command_id_for
 from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
+from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor, parse
 from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.http import merchant_of
 from tongbao.payments import errors, events
 from tongbao.payments.cards import Cards, OrderAnswer, PaymentAnswer
+from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
-from tongbao.payments.types import PaymentState
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 PathNumber = Annotated[str, PathParameter(max_length=64)]
 
 
 class OrderBody(web.Request, frozen=True, kw_only=True):
-    """What is to be paid. Without `out_trade_no` we make one."""
+    """What is to be paid. Without `out_trade_no` we make one.
+
+    `capture` "later": paying authorises, the amount is held in the payer's wallet, and you take it by captures within
+    `capture_within_s` (a minute to 30 days). `most`: the most you may take, where it may come to more than the amount (115 % at
+    most); the payer is shown it.
+    """
 
     amount: Text
     currency: Text
@@ -35,6 +41,18 @@ class OrderBody(web.Request, frozen=True, kw_only=True):
     out_trade_no: Text | None = None
     store_id: Text | None = None
     expires_in_s: int = 900
+    capture: Literal["now", "later"] = "now"
+    most: Text | None = None
+    capture_within_s: int = 7 * 86_400
+
+
+class CaptureBody(web.Request, frozen=True, kw_only=True):
+    """How much to take. Without `out_capture_no` we make one. `last`: what is left goes back to the payer."""
+
+    amount: Text
+    currency: Text
+    out_capture_no: Text | None = None
+    last: bool = True
 
 
 class RefundBody(web.Request, frozen=True, kw_only=True):
@@ -106,9 +124,13 @@ async def create_order(
 ) -> OrderAnswer:
     """Ask to be paid. The same `out_trade_no` with the same terms answers the same order."""
     store_id = web.parse_id(data.store_id, merchant_errors.STORE_NOT_FOUND) if data.store_id else None
+    amount = parse(data.amount, data.currency)
+    agreed = (parse(data.most, data.currency) if data.most else amount) if data.capture == "later" else None
+    if data.most and agreed is None:
+        raise Refusal(errors.AGREED_RANGE)
     payment = await payments.create_order(
-        command_id_for(staff, key), merchant_of(staff), store_id, data.out_trade_no, data.subject,
-        parse(data.amount, data.currency), data.expires_in_s,
+        command_id_for(staff, key), merchant_of(staff), store_id, data.out_trade_no, data.subject, amount, data.expires_in_s,
+        agreed, data.capture_within_s,
     )  # fmt: skip
     return await cards.order(payment)
 
@@ -146,6 +168,39 @@ async def close_order(
     """Give an unpaid order up."""
     payment = await payments.close_order(command_id_for(staff, key), merchant_of(staff), out_trade_no)
     return await cards.order(payment)
+
+
+@post("/v1/merchant/orders/{out_trade_no:str}/captures", tags=["Orders"], status_code=201)
+async def capture(
+    staff: Caller,
+    data: CaptureBody,
+    payments: PaymentService,
+    cards: Cards,
+    out_trade_no: PathNumber,
+    key: web.IdempotencyKey,
+) -> OrderAnswer:
+    """Take part or all of what was authorised. The same `out_capture_no` with the same amount takes it once."""
+    payment, _ = await payments.capture(
+        command_id_for(staff, key), merchant_of(staff), out_trade_no, data.out_capture_no, parse(data.amount, data.currency),
+        last=data.last,
+    )  # fmt: skip
+    return await cards.order(payment)
+
+
+@post("/v1/merchant/orders/{out_trade_no:str}/void", tags=["Orders"], status_code=200)
+async def void(
+    staff: Caller, payments: PaymentService, cards: Cards, out_trade_no: PathNumber, key: web.IdempotencyKey
+) -> OrderAnswer:
+    """Take no more of what was authorised: what is left is the payer's to spend again. What was captured stays."""
+    return await cards.order(await payments.void(command_id_for(staff, key), merchant_of(staff), out_trade_no))
+
+
+@post("/v1/merchant/orders/{out_trade_no:str}/reverse", tags=["Orders"], status_code=200)
+async def reverse(
+    staff: Caller, payments: PaymentService, cards: Cards, out_trade_no: PathNumber, key: web.IdempotencyKey
+) -> OrderAnswer:
+    """Undo a payment as a whole within 24 hours, as if it had not been: no fee is kept. After a refund, refund the rest."""
+    return await cards.order(await payments.reverse(command_id_for(staff, key), merchant_of(staff), out_trade_no))
 
 
 @post("/v1/merchant/orders/{out_trade_no:str}/refunds", tags=["Orders"], status_code=201)
@@ -196,6 +251,16 @@ async def balance(staff: Caller, payments: PaymentService) -> MerchantBalanceAns
     )
 
 
+@get("/v1/wallet/authorisations", tags=["Payments"])
+async def authorisations(
+    customer: Caller, payments: PaymentService, cards: Cards, limit: web.Limit = 20, cursor: web.Cursor = None
+) -> web.Page[PaymentAnswer]:
+    """What this customer agreed to and was not taken yet, newest first: held until it is captured, given up or over."""
+    found = await payments.authorised_by(customer, web.decode_cursor(cursor, tuple[datetime, UUID]), limit)
+    rows, following = web.page(found, limit, lambda row: (row.created_at, row.payment_id))
+    return web.Page(await cards.payments(rows), following)
+
+
 @get("/v1/wallet/payments/{payment_id:str}", tags=["Payments"])
 async def payment(customer: Caller, payments: PaymentService, cards: Cards, payment_id: PathNumber) -> PaymentAnswer:
     """An order to be paid, or a payment of this customer."""
@@ -212,11 +277,15 @@ async def confirm(
     payment_id: PathNumber,
     key: web.IdempotencyKey,
 ) -> PaymentAnswer:
-    """Pay an order. `amount` and `currency` repeat what the payer saw; if the order says otherwise nothing is paid."""
+    """Pay an order, or authorise one that has `most`. `amount` and `currency` repeat what the payer saw (`most`, if it has one):
+    if the order says otherwise nothing is paid."""
     amount = parse(data.amount, data.currency)
     wanted = web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND)
     paid = await payments.pay_order(command_id_for(customer, key), customer, wanted, amount, data.given())
     return await cards.payment(paid)
 
 
-ROUTES = (create_order, orders, order, close_order, refund, summary, balance, *events.ROUTES, payment, confirm)
+ROUTES = (
+    create_order, orders, order, close_order, capture, void, reverse, refund, summary, balance, *events.ROUTES, authorisations,
+    payment, confirm,
+)  # fmt: skip

@@ -24,17 +24,25 @@ from tongbao.ledger.api import ACCOUNT, FEES, MERCHANT_BALANCE, Leg, Place, acco
 from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.types import MERCHANT_TERMS
 from tongbao.payments import errors
+from tongbao.payments.lifecycle import Step, step_of
 from tongbao.payments.types import (
+    AUTHORISATION,
     PAYMENT,
     REFUND,
+    Authorisation,
+    AuthoriseOrder,
+    CapturePayment,
     CloseOrder,
     CreateOrder,
     ExpireOrder,
+    LapseAuthorisation,
     Payment,
     PayMerchant,
     PayOrder,
     Refund,
     RefundPayment,
+    ReversePayment,
+    VoidPayment,
     refund_id_of,
 )
 from tongbao.rules.api import USAGE, Act, assess, law_keys
@@ -42,6 +50,8 @@ from tongbao.wallet.rules import wallet_of
 from tongbao.wallet.types import BILL, Bill
 
 MOST_REFUNDS = 50
+
+OfMerchant = CloseOrder | RefundPayment | CapturePayment | VoidPayment | ReversePayment
 
 
 class OrderCreated(msgspec.Struct, frozen=True, gc=False):
@@ -95,40 +105,58 @@ def create_order(command: CreateOrder, view: View, now: datetime) -> Decision:
     if known is not None:
         if (known.merchant_id, known.out_trade_no) != (command.merchant_id, command.out_trade_no):
             raise InvariantBroken("a payment's id is another order's")
-        wished = (command.store_id, command.subject, command.amount_minor, command.currency)
-        if (known.store_id, known.subject, known.amount_minor, known.currency) != wished:
+        wished = (command.store_id, command.subject, command.amount_minor, command.agreed_minor, command.currency)
+        if (known.store_id, known.subject, known.amount_minor, known.agreed_minor, known.currency) != wished:
             return Declined(errors.OUT_TRADE_NO_USED)
         return Accepted(OrderCreated(payment_id, known.fee_minor, known=True))
     payment = ordered(command, share_ppm(command.amount_minor, merchant.fee_ppm), now)
     view.put(PAYMENT, payment)
-    _tell_merchant(view, payment, "payment.created", now)
+    if command.agreed_minor:
+        view.put(AUTHORISATION, asked_for(command))
+    tell_merchant(view, payment, "payment.created", now)
     return Accepted(OrderCreated(payment_id, payment.fee_minor))
+
+
+def asked_for(command: CreateOrder) -> Authorisation:
+    """The authorisation that an order asks for."""
+    return Authorisation(
+        command.payment_id, command.agreed_minor, command.currency, command.capture_within_s, None, 0, 0, 0, "", None, None
+    )
 
 
 def ordered(command: CreateOrder, fee_minor: int, now: datetime) -> Payment:
     """The order that an accepted command left behind."""
     return Payment(
         command.payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
-        command.currency, fee_minor, "CREATED", "order", None, 0, 0, 0, now, now + timedelta(seconds=command.expires_in_s),
-        None, None, None, None, None,
+        command.agreed_minor, command.currency, fee_minor, "CREATED", "order", None, 0, 0, 0, 0, now,
+        now + timedelta(seconds=command.expires_in_s), None, None, None, None, None,
     )  # fmt: skip
 
 
 def pay_order(command: PayOrder, view: View, now: datetime) -> Decision:
-    """Declines `payment_not_found`, `order_paid`, `order_closed`, `order_expired`, `amount_mismatch`, what `confirm` and
-    `assess` decline, `insufficient_funds`."""
-    payment = view.get(PAYMENT, command.payment_id)
-    if payment is None or payment.merchant_id != command.merchant_id:
-        return Declined(errors.PAYMENT_NOT_FOUND)
-    if payment.state == "PAID":
-        return Declined(errors.ORDER_PAID, {"by_you": payment.payer_id == command.payer_id})
-    if payment.state == "CLOSED":
-        return Declined(errors.ORDER_CLOSED)
-    if payment.state_at(now) == "EXPIRED":
-        return Declined(errors.ORDER_EXPIRED)
+    """Declines `payment_not_found`, what `lifecycle` says of the state, `amount_mismatch`, what `confirm` and `assess` decline,
+    `insufficient_funds`."""
+    payment = payable(command, "pay", view, now)
+    if isinstance(payment, Declined):
+        return payment
+    if payment.agreed_minor:
+        raise InvariantBroken("an order that is to be authorised is not paid at once")
     if (payment.amount_minor, payment.currency) != (command.amount_minor, command.currency):
         return Declined(errors.AMOUNT_MISMATCH)
     return _pay(command, payment, view, now)
+
+
+def payable(command: PayOrder | AuthoriseOrder, step: Step, view: View, now: datetime) -> Payment | Declined:
+    """The order that a customer wishes to pay or to authorise, if it can be. Declines `payment_not_found`, and what `lifecycle`
+    says of the state, with detail by_you where it is paid or authorised."""
+    payment = view.get(PAYMENT, command.payment_id)
+    if payment is None or payment.merchant_id != command.merchant_id:
+        return Declined(errors.PAYMENT_NOT_FOUND)
+    following = step_of(payment.state_at(now), step)
+    if isinstance(following, Declined):
+        by_you = payment.payer_id == command.payer_id
+        return following if payment.payer_id is None else Declined(following.code, {"by_you": by_you})
+    return payment
 
 
 def pay_merchant(command: PayMerchant, view: View, now: datetime) -> Decision:
@@ -150,15 +178,15 @@ def unpaid(command: PayMerchant, fee_minor: int, now: datetime) -> Payment:
     """What a payment without an order before it begins from."""
     return Payment(
         command.payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
-        command.currency, fee_minor, "CREATED", command.method, None, 0, 0, 0, now, now, None, None, None, None, None,
+        0, command.currency, fee_minor, "CREATED", command.method, None, 0, 0, 0, 0, now, now, None, None, None, None, None,
     )  # fmt: skip
 
 
 def paid(command: PayOrder | PayMerchant, payment: Payment, done: Paid, now: datetime) -> Payment:
     """The payment that an accepted command left behind, of the unpaid one it found."""
     return replace(
-        payment, state="PAID", method=command.method, payer_id=command.payer_id, paid_at=now, journal_id=done.journal_id,
-        bill_id=done.bill_id, factors=done.factors,
+        payment, state="PAID", method=command.method, payer_id=command.payer_id, paid_minor=payment.amount_minor, paid_at=now,
+        journal_id=done.journal_id, bill_id=done.bill_id, factors=done.factors,
     )  # fmt: skip
 
 
@@ -170,11 +198,7 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
     act = Act("payment", payment.amount_minor, payment.currency, factors, wallet.account_id, command.method, payment.merchant_id)
     if (refused := assess(view, now, command.payer_id, act)) is not None:
         return refused
-    legs = [Leg(wallet, -payment.amount_minor)]
-    if payment.amount_minor > payment.fee_minor:
-        legs.append(Leg(merchant_balance(payment.merchant_id, payment.currency), payment.amount_minor - payment.fee_minor))
-    if payment.fee_minor:
-        legs.append(Leg(fees_in(payment.currency), payment.fee_minor))
+    legs = paying_legs(payment, wallet, payment.amount_minor, payment.fee_minor)
     journal = post(view, command, now, "payment", legs, payment.out_trade_no)
     if isinstance(journal, Declined):
         return journal
@@ -191,25 +215,39 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
         ),
     )  # fmt: skip
     tell_of_large(view, command.payer_id, payment.amount_minor, bill_id, now)
-    _tell_merchant(view, left, "payment.paid", now)
+    tell_merchant(view, left, "payment.paid", now)
     return Accepted(done)
 
 
+def paying_legs(payment: Payment, wallet: Place, amount_minor: int, fee_minor: int) -> list[Leg]:
+    """The amount from the payer's wallet, less the fee to the merchant, the fee to us. Turned round where both are negative."""
+    legs = [Leg(wallet, -amount_minor)]
+    if amount_minor != fee_minor:
+        legs.append(Leg(merchant_balance(payment.merchant_id, payment.currency), amount_minor - fee_minor))
+    if fee_minor:
+        legs.append(Leg(fees_in(payment.currency), fee_minor))
+    return legs
+
+
 def close_order(command: CloseOrder, view: View, now: datetime) -> Decision:
-    """Declines `payment_not_found` (also another merchant's), `order_paid`, `order_closed`, `order_expired`."""
+    """Declines `payment_not_found` (also another merchant's), and what `lifecycle` says of the state."""
+    payment = merchants_own(command, "close", view, now)
+    if isinstance(payment, Declined):
+        return payment
+    closed = replace(payment, state="CLOSED", closed_at=now)
+    view.put(PAYMENT, closed)
+    tell_merchant(view, closed, "payment.closed", now)
+    return Accepted()
+
+
+def merchants_own(command: OfMerchant, step: Step, view: View, now: datetime) -> Payment | Declined:
+    """A merchant's payment with which it wishes to take a step. Declines `payment_not_found` (also another merchant's), and what
+    `lifecycle` says of the state."""
     payment = view.get(PAYMENT, command.payment_id)
     if payment is None or payment.merchant_id != command.merchant_id:
         return Declined(errors.PAYMENT_NOT_FOUND)
-    if payment.state == "PAID":
-        return Declined(errors.ORDER_PAID)
-    if payment.state == "CLOSED":
-        return Declined(errors.ORDER_CLOSED)
-    if payment.state_at(now) == "EXPIRED":
-        return Declined(errors.ORDER_EXPIRED)
-    closed = replace(payment, state="CLOSED", closed_at=now)
-    view.put(PAYMENT, closed)
-    _tell_merchant(view, closed, "payment.closed", now)
-    return Accepted()
+    following = step_of(payment.state_at(now), step)
+    return following if isinstance(following, Declined) else payment
 
 
 def expire_order(command: ExpireOrder, view: View, now: datetime) -> Decision:
@@ -218,15 +256,15 @@ def expire_order(command: ExpireOrder, view: View, now: datetime) -> Decision:
     if payment is not None and payment.state == "CREATED" and now >= payment.expires_at:
         expired = replace(payment, state="EXPIRED", closed_at=now)
         view.put(PAYMENT, expired)
-        _tell_merchant(view, expired, "payment.expired", now)
+        tell_merchant(view, expired, "payment.expired", now)
     return Accepted()
 
 
 def refund_payment(command: RefundPayment, view: View, now: datetime) -> Decision:
-    """Declines `payment_not_found` (also another merchant's), `out_refund_no_used`, `order_not_paid`, `refund_exceeds_paid`
-    (detail: left_minor), `too_many_refunds`, `merchant_funds_insufficient`, what `post` declines of the payer's account. The
-    same refund number with the same amount answers the same refund. Source: refunds go to the account that was debited
-    (PBOC 2015 No. 43, Art. 15)."""
+    """Declines `payment_not_found` (also another merchant's), `out_refund_no_used`, what `lifecycle` says of the state,
+    `refund_exceeds_paid` (detail: left_minor), `too_many_refunds`, `merchant_funds_insufficient`, what `post` declines of the
+    payer's account. The same refund number with the same amount answers the same refund. Source: refunds go to the account that
+    was debited (PBOC 2015 No. 43, Art. 15)."""
     payment = view.get(PAYMENT, command.payment_id)
     if payment is None or payment.merchant_id != command.merchant_id:
         return Declined(errors.PAYMENT_NOT_FOUND)
@@ -237,9 +275,11 @@ def refund_payment(command: RefundPayment, view: View, now: datetime) -> Decisio
         if (known.amount_minor, known.currency, known.reason) != (command.amount_minor, command.currency, command.reason):
             return Declined(errors.OUT_REFUND_NO_USED)
         return Accepted(Refunded(refund_id, known.journal_id))
-    if payment.state != "PAID" or payment.payer_id != command.payer_id or payment.currency != command.currency:
-        return Declined(errors.ORDER_NOT_PAID)
-    left = payment.amount_minor - payment.refunded_minor
+    following = step_of(payment.state_at(now), "refund")
+    if isinstance(following, Declined):
+        return following
+    same_rows(command, payment)
+    left = payment.paid_minor - payment.refunded_minor
     if command.amount_minor > left:
         return Declined(errors.REFUND_EXCEEDS_PAID, {"left_minor": left, "currency": payment.currency})
     if payment.refunds >= MOST_REFUNDS:
@@ -247,20 +287,23 @@ def refund_payment(command: RefundPayment, view: View, now: datetime) -> Decisio
     return _refund(command, payment, refund_id, view, now)
 
 
+def same_rows(
+    command: RefundPayment | CapturePayment | VoidPayment | LapseAuthorisation | ReversePayment, payment: Payment
+) -> None:
+    """The edge named the payer and the currency, from which the rows to load follow: other ones are a bug."""
+    if (payment.payer_id, payment.currency) != (command.payer_id, command.currency):
+        raise InvariantBroken("a command names another payer or currency than its payment has")
+
+
 def _refund(command: RefundPayment, payment: Payment, refund_id: UUID, view: View, now: datetime) -> Decision:
     refunded = payment.refunded_minor + command.amount_minor
     # In proportion to all that is refunded so far, rounded down: the last refund returns the rest of the fee exactly.
-    fee_returned = payment.fee_minor * refunded // payment.amount_minor - payment.fee_returned_minor
+    fee_returned = payment.fee_minor * refunded // payment.paid_minor - payment.fee_returned_minor
     wallet = wallet_of(command.payer_id, payment.currency)
-    legs = [Leg(wallet, command.amount_minor)]
-    if command.amount_minor > fee_returned:
-        legs.append(Leg(merchant_balance(payment.merchant_id, payment.currency), fee_returned - command.amount_minor))
-    if fee_returned:
-        legs.append(Leg(fees_in(payment.currency), -fee_returned))
+    legs = paying_legs(payment, wallet, -command.amount_minor, -fee_returned)
     journal = post(view, command, now, "refund", legs, command.out_refund_no)
     if isinstance(journal, Declined):
-        # Any other reason (the customer's account is frozen or closed) is told as what it is.
-        return Declined(errors.MERCHANT_FUNDS, journal.detail) if journal.code is ledger_errors.INSUFFICIENT_FUNDS else journal
+        return merchants_lack(journal)
     view.put(
         PAYMENT,
         replace(
@@ -281,12 +324,20 @@ def _refund(command: RefundPayment, payment: Payment, refund_id: UUID, view: Vie
             account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id, 0,
         ),
     )  # fmt: skip
-    _tell_merchant(view, payment, "payment.refunded", now, refund)
+    tell_merchant(view, payment, "payment.refunded", now, refund)
     view.emit(f"customer:{command.payer_id}", "refund.received", {"payment_id": payment.payment_id, "refund_id": refund_id})
     return Accepted(Refunded(refund_id, journal.journal_id))
 
 
-def _tell_merchant(view: View, payment: Payment, kind: str, now: datetime, refund: Refund | None = None) -> None:
+def merchants_lack(declined: Declined) -> Declined:
+    """A decline of money that leaves the merchant: its lack of funds is the merchant's. Any other reason (the customer's account
+    is frozen or closed) is told as what it is."""
+    lacking = declined.code is ledger_errors.INSUFFICIENT_FUNDS
+    return Declined(errors.MERCHANT_FUNDS, declined.detail) if lacking else declined
+
+
+def tell_merchant(view: View, payment: Payment, kind: str, now: datetime, refund: Refund | None = None) -> None:
+    """An event of the payment as it is now, for the merchant's live page."""
     view.emit(
         f"merchant:{payment.merchant_id}",
         kind,
@@ -302,12 +353,14 @@ def _tell_merchant(view: View, payment: Payment, kind: str, now: datetime, refun
     )
 
 
-def _money_keys(payer_id: UUID, merchant_id: UUID, currency: str) -> list[Key]:
+def money_keys(payer_id: UUID, merchant_id: UUID, currency: str) -> list[Key]:
+    """The accounts between which a payment moves money."""
     return account_keys([wallet_of(payer_id, currency), merchant_balance(merchant_id, currency), fees_in(currency)])
 
 
 def _create_keys(command: CreateOrder) -> list[Key]:
-    return [Key(MERCHANT_TERMS, command.merchant_id), Key(PAYMENT, command.payment_id)]
+    keys = [Key(MERCHANT_TERMS, command.merchant_id), Key(PAYMENT, command.payment_id)]
+    return [*keys, Key(AUTHORISATION, command.payment_id)] if command.agreed_minor else keys
 
 
 @lru_cache(maxsize=50_000)
@@ -333,7 +386,7 @@ def _pay_keys(command: PayOrder | PayMerchant) -> list[Key]:
 
 def _refund_keys(command: RefundPayment) -> list[Key]:
     refund_id = refund_id_of(command.payment_id, command.out_refund_no)
-    money = _money_keys(command.payer_id, command.merchant_id, command.currency)
+    money = money_keys(command.payer_id, command.merchant_id, command.currency)
     return [Key(PAYMENT, command.payment_id), Key(REFUND, refund_id), *money]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -27,16 +27,24 @@ from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import Account
 from tongbao.merchants.service import MerchantService
 from tongbao.payments import errors
+from tongbao.payments.authorisations import Authorised, Captured, authorised
+from tongbao.payments.lifecycle import PaymentState, refusal_of
 from tongbao.payments.rules import OrderCreated, Paid, Refunded, merchant_balance, ordered, paid, unpaid
 from tongbao.payments.types import (
+    AuthoriseOrder,
+    Capture,
+    CapturePayment,
     CloseOrder,
     CreateOrder,
     ExpireOrder,
+    LapseAuthorisation,
     Payment,
     PayMerchant,
     PayOrder,
     Refund,
     RefundPayment,
+    ReversePayment,
+    VoidPayment,
     payment_id_of,
 )
 from tongbao.security.keys import Keys
@@ -48,6 +56,8 @@ QUERIES = Queries("tongbao.payments")
 
 _NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_REMEMBERED = 100_000
+#: The most that may be captured, in hundredths of what is held. Source: 银联卡业务运作规章, completion of a pre-authorisation.
+_MOST_AGREED_PERCENT = 115
 
 Place = tuple[datetime, UUID]
 
@@ -119,10 +129,19 @@ class PaymentService:
         subject: str,
         amount: Money,
         expires_in_s: int,
+        agreed: Money | None = None,
+        capture_within_s: int = 0,
     ) -> Payment:
-        """Refuses `out_trade_no_format`, `control_characters`, `subject_format`, `expiry_range`, `currency_unsupported`; declines
-        `store_not_found`, `out_trade_no_used`."""
+        """`agreed`: asks for an authorisation, of which up to so much may be captured within `capture_within_s`. Refuses
+        `out_trade_no_format`, `control_characters`, `subject_format`, `expiry_range`, `currency_unsupported`, `agreed_range`,
+        `capture_within_range`; declines `store_not_found`, `out_trade_no_used`."""
         self._own_currency(amount)
+        if agreed is not None:
+            self._own_currency(agreed)
+            if not amount.minor <= agreed.minor <= amount.minor * _MOST_AGREED_PERCENT // 100:
+                raise Refusal(errors.AGREED_RANGE)
+            if not 60 <= capture_within_s <= 30 * 86_400:
+                raise Refusal(errors.CAPTURE_WITHIN_RANGE)
         number = self._number(out_trade_no, "T", command_id)
         subject = plain(subject.strip())
         if not 1 <= len(subject) <= 127 or not subject.isprintable():
@@ -135,6 +154,7 @@ class PaymentService:
             command_id=command_id, payment_id=self._id(merchant_id, number), merchant_id=merchant_id, store_id=store_id,
             out_trade_no=number, subject=subject,
             amount_minor=amount.minor, currency=amount.currency, expires_in_s=expires_in_s,
+            agreed_minor=agreed.minor if agreed else 0, capture_within_s=capture_within_s if agreed else 0,
         )  # fmt: skip
         outcome = await self._engine.submit(command)
         created = cast(OrderCreated, accepted(outcome))
@@ -160,7 +180,7 @@ class PaymentService:
         reason = plain(reason.strip())
         payment = await self.order(merchant_id, out_trade_no)
         if payment.payer_id is None:
-            raise Refusal(errors.ORDER_NOT_PAID)
+            raise Refusal(refusal_of(payment.state_at(self._clock.now()), "refund"))
         if amount.currency != payment.currency:
             raise Refusal(CURRENCY_UNSUPPORTED, currency=amount.currency, supported=payment.currency)
         command = RefundPayment(
@@ -171,6 +191,51 @@ class PaymentService:
         done = cast(Refunded, accepted(await self._engine.submit(command)))
         row = await self._pool.fetchrow(QUERIES["refund"], done.refund_id)
         return await self.payment(payment.payment_id), Refund(*row)
+
+    async def capture(
+        self, command_id: UUID, merchant_id: UUID, out_trade_no: str, out_capture_no: str | None, amount: Money, *, last: bool
+    ) -> tuple[Payment, Capture]:
+        """Take part or all of what was authorised. Refuses `out_trade_no_format`; declines `payment_not_found`,
+        `currency_unsupported`, `order_…`, `out_capture_no_used`, `capture_exceeds_authorised`, `too_many_captures`,
+        `insufficient_funds`."""
+        number = self._number(out_capture_no, "C", command_id)
+        command = CapturePayment(
+            command_id=command_id, merchant_id=merchant_id, out_capture_no=number, amount_minor=amount.minor, last=last,
+            **await self._agreed(merchant_id, out_trade_no, amount.currency),
+        )  # fmt: skip
+        done = cast(Captured, accepted(await self._engine.submit(command)))
+        row = await self._pool.fetchrow(QUERIES["capture"], done.capture_id)
+        return await self.payment(command.payment_id), Capture(*row)
+
+    async def void(self, command_id: UUID, merchant_id: UUID, out_trade_no: str) -> Payment:
+        """Take no more of what was authorised. Declines `payment_not_found`, `order_…`."""
+        command = VoidPayment(
+            command_id=command_id, merchant_id=merchant_id, **await self._agreed(merchant_id, out_trade_no, self.currency)
+        )
+        accepted(await self._engine.submit(command))
+        return await self.payment(command.payment_id)
+
+    async def reverse(self, command_id: UUID, merchant_id: UUID, out_trade_no: str) -> Payment:
+        """Undo a payment as a whole. Declines `payment_not_found`, `order_…`, `captured_in_parts`, `reversal_too_late`,
+        `merchant_funds_insufficient`."""
+        payment = await self.order(merchant_id, out_trade_no)
+        if payment.journal_id is None:
+            raise Refusal(refusal_of(payment.state_at(self._clock.now()), "reverse"))
+        command = ReversePayment(
+            command_id=command_id, merchant_id=merchant_id, journal_id=payment.journal_id,
+            **await self._agreed(merchant_id, out_trade_no, payment.currency),
+        )  # fmt: skip
+        accepted(await self._engine.submit(command))
+        return await self.payment(command.payment_id)
+
+    async def _agreed(self, merchant_id: UUID, out_trade_no: str, currency: str) -> dict[str, Any]:
+        """What a command repeats of a payment that somebody agreed to. Refuses `order_…` where nobody did."""
+        payment = await self.order(merchant_id, out_trade_no)
+        if currency != payment.currency:
+            raise Refusal(CURRENCY_UNSUPPORTED, currency=currency, supported=payment.currency)
+        if payment.payer_id is None:
+            raise Refusal(refusal_of(payment.state_at(self._clock.now()), "capture"))
+        return {"payment_id": payment.payment_id, "payer_id": payment.payer_id, "currency": payment.currency}
 
     async def _note(self, payer_id: UUID, reason: str) -> bytes:
         try:
@@ -222,22 +287,26 @@ class PaymentService:
     # ── the payer's side ────────────────────────────────────────────────────────────────────────────────────────────
 
     async def pay_order(self, command_id: UUID, payer: Caller, payment_id: UUID, amount: Money, given: Given) -> Payment:
-        """Declines `payment_not_found`, `order_…`, `amount_mismatch`, `pin_…`, `insufficient_funds`."""
+        """Pay an order, or authorise one that asks for that: `amount` is then the most that may be taken. Declines
+        `payment_not_found`, `order_…`, `amount_mismatch`, `pin_…`, `insufficient_funds`."""
         order = self._unpaid.get(payment_id) or self._remember(await self.payment(payment_id))
         if amount.currency != order.currency:
             raise Refusal(errors.AMOUNT_MISMATCH)
         act = Act("pay_order", payment_id, amount.minor, amount.currency)
-        command = PayOrder(
+        kind = AuthoriseOrder if order.agreed_minor else PayOrder
+        command = kind(
             command_id=command_id, payment_id=payment_id, merchant_id=order.merchant_id, payer_id=payer.principal_id,
             amount_minor=amount.minor, currency=amount.currency, method="qr_dynamic",
             confirmation=await self._identity.confirmation(payer, given, command_id, act),
         )  # fmt: skip
         outcome = await self._engine.submit(command)
-        done = cast(Paid, accepted(outcome))
+        done = accepted(outcome)
         self._unpaid.pop(payment_id, None)
         if outcome.repeated:
             return await self.payment(payment_id)
-        return paid(command, order, done, outcome.decided_at)
+        if isinstance(command, AuthoriseOrder):
+            return authorised(command, order, cast(Authorised, done))
+        return paid(command, order, cast(Paid, done), outcome.decided_at)
 
     async def pay_merchant(
         self, command_id: UUID, payer: Caller, merchant_id: UUID, store_id: UUID | None, amount: Money, given: Given
@@ -287,6 +356,22 @@ class PaymentService:
     async def _fetch(self, ids: list[UUID]) -> dict[UUID, Payment]:
         return {row["payment_id"]: Payment(*row) for row in await self._pool.fetch(QUERIES["payments"], ids)}
 
+    async def authorised_by(self, payer: Caller, place: Place | None, limit: int) -> list[Payment]:
+        """What this customer agreed to and was not taken yet, newest first; `limit` + 1 at most."""
+        at, last_id = place or (None, None)
+        rows = await self._pool.fetch(QUERIES["authorised_by"], payer.principal_id, self._clock.now(), at, last_id, limit + 1)
+        found = await self._fetch([row["payment_id"] for row in rows])
+        return [found[row["payment_id"]] for row in rows]
+
+    async def captures(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[Capture]]:
+        """Captures by payment, oldest first."""
+        by_payment: dict[UUID, list[Capture]] = {}
+        if not payment_ids:
+            return by_payment
+        for row in await self._pool.fetch(QUERIES["captures_of"], list(payment_ids)):
+            by_payment.setdefault(row["payment_id"], []).append(Capture(*row))
+        return by_payment
+
     async def refunds(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[Refund]]:
         """Refunds by payment, oldest first."""
         by_payment: dict[UUID, list[Refund]] = {}
@@ -317,22 +402,29 @@ class PaymentService:
         return [Payment(*row) for row in rows]
 
     async def expire_due(self, limit: int = 200) -> int:
-        """The janitor's round: write down which orders' time is over. Answers how many."""
+        """The janitor's round: write down which orders' and authorisations' time is over. Answers how many."""
         now = self._clock.now()
         rows = await self._pool.fetch(QUERIES["orders_to_expire"], now, limit)
         for row in rows:
             # By the minute: a wish that came to nothing, because a clock was set back, must not stand for all later ones.
             command_id = named_id("expire", str(row["payment_id"]), f"{now:%Y%m%d%H%M}")
-            accepted(await self._engine.submit(ExpireOrder(command_id=command_id, payment_id=row["payment_id"])))
+            command = (
+                ExpireOrder(command_id=command_id, payment_id=row["payment_id"])
+                if row["state"] == "CREATED"
+                else LapseAuthorisation(
+                    command_id=command_id, payment_id=row["payment_id"], payer_id=row["payer_id"], currency=row["currency"]
+                )
+            )
+            accepted(await self._engine.submit(command))
         return len(rows)
 
     async def bill_states(self, ids: Sequence[UUID]) -> Mapping[UUID, BillState]:
         """What a bill shows of its payment: SUCCEEDED, PARTLY_REFUNDED or REFUNDED."""
         rows = await self._pool.fetch(QUERIES["payment_states"], list(ids))
-        return {row["payment_id"]: _bill_state(row["amount_minor"], row["refunded_minor"]) for row in rows}
+        return {row["payment_id"]: _bill_state(row["state"], row["paid_minor"], row["refunded_minor"]) for row in rows}
 
 
-def _bill_state(amount_minor: int, refunded_minor: int) -> BillState:
-    if refunded_minor == 0:
-        return "SUCCEEDED"
-    return "REFUNDED" if refunded_minor == amount_minor else "PARTLY_REFUNDED"
+def _bill_state(state: PaymentState, paid_minor: int, refunded_minor: int) -> BillState:
+    if state == "REVERSED" or refunded_minor == paid_minor:
+        return "REFUNDED"
+    return "PARTLY_REFUNDED" if refunded_minor else "SUCCEEDED"

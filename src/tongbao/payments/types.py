@@ -1,15 +1,8 @@
-"""Rows and commands of payments.
-
-CREATED ─pay──▶ PAID ─refund (≤50, never beyond what was paid)─▶ PAID
-   │
-   ├─close──▶ CLOSED
-   └─time───▶ EXPIRED     (at `expires_at`, whether or not the janitor has written it down yet)
-"""
+"""Rows and commands of payments. What may become of one is in `lifecycle`."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -17,13 +10,18 @@ import msgspec
 from tongbao.engine.api import Command, Relation
 from tongbao.identity.types import UNSAID, Confirmation
 from tongbao.kernel.ids import named_id
-
-PaymentState = Literal["CREATED", "PAID", "CLOSED", "EXPIRED"]
+from tongbao.payments.lifecycle import PaymentState
 
 
 class Payment(msgspec.Struct, frozen=True, gc=False):
-    """An order and what became of it. `fee_minor` is fixed when the order is made; it is kept from the merchant's side.
-    `factors`: by which the payer was shown to agree (`identity.factors`), once it is paid."""
+    """An order and what became of it.
+
+    `agreed_minor`: 0 where paying takes the money at once; else the payer authorises, and this is the most that may be captured,
+    which is `amount_minor` or more. `paid_minor`: what was taken so far. `fee_minor` is kept from the merchant's side: that of
+    the whole amount until it is paid, then that of what was taken. `factors`: by which the payer was shown to agree
+    (`identity.factors`). `expires_at`: until when it can be paid, and once it is authorised, captured. `journal_id` and `bill_id`
+    are those of the last capture.
+    """
 
     payment_id: UUID
     merchant_id: UUID
@@ -31,11 +29,13 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     out_trade_no: str
     subject: str
     amount_minor: int
+    agreed_minor: int
     currency: str
     fee_minor: int
     state: PaymentState
     method: str
     payer_id: UUID | None
+    paid_minor: int
     refunded_minor: int
     fee_returned_minor: int
     refunds: int
@@ -48,8 +48,12 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     factors: int | None
 
     def state_at(self, now: datetime) -> PaymentState:
-        """The state as of `now`: an unpaid order past its time is EXPIRED even before the janitor comes by."""
-        return "EXPIRED" if self.state == "CREATED" and now >= self.expires_at else self.state
+        """The state as of `now`: past its time an order is EXPIRED and an authorisation over, though nobody wrote it down yet."""
+        if now < self.expires_at:
+            return self.state
+        if self.state == "AUTHORISED":
+            return "PAID" if self.paid_minor else "VOIDED"
+        return "EXPIRED" if self.state == "CREATED" else self.state
 
 
 class Refund(msgspec.Struct, frozen=True, gc=False):
@@ -66,8 +70,41 @@ class Refund(msgspec.Struct, frozen=True, gc=False):
     journal_id: UUID
 
 
+class Authorisation(msgspec.Struct, frozen=True, gc=False):
+    """What a payer agrees to before it is taken: made with its order, filled when they agree. The money is held in the payer's
+    wallet under a hold with the payment's id. `counted`: where the rules counted it; `fee_minor`: what the captures cost."""
+
+    payment_id: UUID
+    agreed_minor: int
+    currency: str
+    capture_within_s: int
+    payer_id: UUID | None
+    captured_minor: int
+    fee_minor: int
+    captures: int
+    counted: str
+    authorised_at: datetime | None
+    ended_at: datetime | None
+
+
+class Capture(msgspec.Struct, frozen=True, gc=False):
+    """Part or all of an authorisation, taken. `last`: what was left of it went back to the payer."""
+
+    capture_id: UUID
+    payment_id: UUID
+    out_capture_no: str
+    amount_minor: int
+    currency: str
+    fee_minor: int
+    last: bool
+    at: datetime
+    journal_id: UUID
+
+
 PAYMENT: Relation[Payment] = Relation("payment", Payment, key=("payment_id",), rank=400)
 REFUND: Relation[Refund] = Relation("refund", Refund, key=("refund_id",), rank=410)
+AUTHORISATION: Relation[Authorisation] = Relation("authorisation", Authorisation, key=("payment_id",), rank=420)
+CAPTURE: Relation[Capture] = Relation("capture", Capture, key=("capture_id",), rank=430)
 
 
 def payment_id_of(merchant_id: UUID, out_trade_no: str, secret: bytes) -> UUID:
@@ -84,8 +121,14 @@ def refund_id_of(payment_id: UUID, out_refund_no: str) -> UUID:
     return named_id("refund", str(payment_id), out_refund_no)
 
 
+def capture_id_of(payment_id: UUID, out_capture_no: str) -> UUID:
+    """The one capture a merchant's capture number can mean within a payment."""
+    return named_id("capture", str(payment_id), out_capture_no)
+
+
 class CreateOrder(Command, frozen=True, kw_only=True):
-    """A merchant asks to be paid. `payment_id` is `payment_id_of` merchant and number."""
+    """A merchant asks to be paid. `payment_id` is `payment_id_of` merchant and number. `agreed_minor` above 0: asks for an
+    authorisation, of which up to so much may be captured within `capture_within_s`."""
 
     kind = "payments.create_order"
     payment_id: UUID
@@ -96,6 +139,8 @@ class CreateOrder(Command, frozen=True, kw_only=True):
     amount_minor: int
     currency: str
     expires_in_s: int
+    agreed_minor: int = 0
+    capture_within_s: int = 0
 
 
 class PayOrder(Command, frozen=True, kw_only=True):
@@ -164,3 +209,63 @@ class RefundPayment(Command, frozen=True, kw_only=True):
 
     def hashed(self) -> RefundPayment:
         return msgspec.structs.replace(self, note=b"")
+
+
+class AuthoriseOrder(Command, frozen=True, kw_only=True):
+    """A customer agrees that up to `amount_minor` is taken from them. Amount and currency repeat what they saw."""
+
+    kind = "payments.authorise_order"
+    payment_id: UUID
+    merchant_id: UUID
+    payer_id: UUID
+    amount_minor: int
+    currency: str
+    method: str
+    confirmation: Confirmation
+
+    def hashed(self) -> AuthoriseOrder:
+        return msgspec.structs.replace(self, confirmation=UNSAID)
+
+
+class CapturePayment(Command, frozen=True, kw_only=True):
+    """Take part or all of what was authorised; the `last` capture frees what is left. `payer_id` and `currency` repeat the
+    payment's, so that its rows are known."""
+
+    kind = "payments.capture"
+    payment_id: UUID
+    merchant_id: UUID
+    payer_id: UUID
+    currency: str
+    out_capture_no: str
+    amount_minor: int
+    last: bool
+
+
+class VoidPayment(Command, frozen=True, kw_only=True):
+    """The merchant takes no more of what was authorised."""
+
+    kind = "payments.void"
+    payment_id: UUID
+    merchant_id: UUID
+    payer_id: UUID
+    currency: str
+
+
+class LapseAuthorisation(Command, frozen=True, kw_only=True):
+    """Write down that an authorisation's time is over."""
+
+    kind = "payments.lapse"
+    payment_id: UUID
+    payer_id: UUID
+    currency: str
+
+
+class ReversePayment(Command, frozen=True, kw_only=True):
+    """Undo a payment as a whole, as if it had not been. `payer_id`, `currency` and `journal_id` repeat the payment's."""
+
+    kind = "payments.reverse"
+    payment_id: UUID
+    merchant_id: UUID
+    payer_id: UUID
+    currency: str
+    journal_id: UUID

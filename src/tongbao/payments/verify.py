@@ -15,8 +15,14 @@ async def check_payments(connection: asyncpg.Connection) -> None:
             f"payment {row['payment_id']}: {row['refunded_minor']} in {row['refunds']} refunds are noted, "
             f"its refunds come to {row['found_minor']} in {row['found']}"
         )
+    for row in await connection.fetch(QUERIES["payments_unlike_captures"], 1):
+        raise ChainBroken(
+            f"payment {row['payment_id']}: {row['paid_minor']} is noted as taken, its captures come to {row['found_minor']}"
+        )
     for row in await connection.fetch(QUERIES["payments_unlike_journals"], 1):
-        raise ChainBroken(f"payment {row['payment_id']}: its journal does not say that {row['amount_minor']} was paid")
+        raise ChainBroken(f"payment {row['payment_id']}: its journal does not say that {row['paid_minor']} was paid")
+    for row in await connection.fetch(QUERIES["reversed_unlike_journals"], 1):
+        raise ChainBroken(f"payment {row['payment_id']}: it is undone where its journal is not, or the other way round")
     for row in await connection.fetch(QUERIES["refunds_unlike_journals"], 1):
         raise ChainBroken(f"refund {row['refund_id']}: its journal does not say that {row['amount_minor']} was given back")
     for row in await connection.fetch(QUERIES["journals_without_payment"], 1):

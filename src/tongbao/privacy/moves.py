@@ -10,7 +10,8 @@ import asyncpg
 import msgspec
 
 from tongbao.kernel.money import format_minor
-from tongbao.payments.types import PAYMENT, PaymentState
+from tongbao.payments.lifecycle import PaymentState
+from tongbao.payments.types import PAYMENT
 from tongbao.privacy.holdings import PAGE
 from tongbao.privacy.types import QUERIES
 from tongbao.wallet.statement import Counterparty, Statement

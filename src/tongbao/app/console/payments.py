@@ -19,8 +19,9 @@ from tongbao.kernel import web
 from tongbao.merchants.service import MerchantService
 from tongbao.payments import errors
 from tongbao.payments.cards import Cards, OrderAnswer
+from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
-from tongbao.payments.types import Payment, PaymentState
+from tongbao.payments.types import Payment
 from tongbao.security.masking import mask_login, mask_name
 
 EventKind = Literal["created", "paid", "closed", "expired", "refunded"]

@@ -57,11 +57,11 @@ left join (
 where a.held_minor is distinct from coalesce(h.left_minor, 0) limit $1;
 
 -- name: captures_unlike_journals
--- Holds of which another amount is noted as captured than the journals of their captures took: of the ledger's own captures, and
--- of transfers that arrived later, whose memo is the hold. $1 limit.
+-- Holds of which another amount is noted as captured than the journals of their captures took: of the ledger's own captures, of
+-- payments' captures, and of transfers that arrived later, whose memo is the hold. $1 limit.
 select h.hold_id, h.captured_minor, coalesce(sum(-e.amount_minor), 0)::bigint as taken_minor
 from hold h
-left join journal j on j.kind in ('ledger.capture', 'transfer') and j.memo = h.hold_id::text
+left join journal j on j.kind in ('ledger.capture', 'capture', 'transfer') and j.memo = h.hold_id::text
 left join entry e on e.journal_id = j.journal_id and e.account_id = h.account_id and e.amount_minor < 0
 group by h.hold_id, h.captured_minor
 having h.captured_minor <> coalesce(sum(-e.amount_minor), 0)
@@ -70,7 +70,7 @@ limit $1;
 -- name: captures_without_hold
 -- Journals of captures that name no hold: there must be none.
 select count(*) from journal j
-where (j.kind = 'ledger.capture' or j.kind = 'transfer' and j.memo <> '')
+where (j.kind in ('ledger.capture', 'capture') or j.kind = 'transfer' and j.memo <> '')
   and not exists (select from hold h where h.hold_id::text = j.memo);
 
 -- name: unsound_reversals

@@ -38,6 +38,7 @@ from tongbao.methods.qr.schemes import ContractCode
 from tongbao.payments import errors
 from tongbao.payments.cards import Cards, MerchantName, PaymentAnswer, StoreName
 from tongbao.payments.http import PathNumber
+from tongbao.payments.lifecycle import refusal_of
 from tongbao.payments.service import PaymentService
 
 CodeText = Annotated[str, msgspec.Meta(max_length=2048)]
@@ -98,11 +99,10 @@ async def order_code(
     clock: Clock,
     out_trade_no: PathNumber,
 ) -> CodeAnswer:
-    """The signed code of an unpaid order. Declines `order_paid`, `order_closed`, `order_expired`."""
+    """The signed code of an unpaid order. Declines `order_…` of one that cannot be paid."""
     order = await payments.order(merchant_of(staff), out_trade_no)
-    refusals = {"PAID": errors.ORDER_PAID, "CLOSED": errors.ORDER_CLOSED, "EXPIRED": errors.ORDER_EXPIRED}
-    if refused := refusals.get(order.state_at(clock.now())):
-        raise Refusal(refused)
+    if (state := order.state_at(clock.now())) != "CREATED":
+        raise Refusal(refusal_of(state, "pay"))
     merchant = await merchants.merchant(order.merchant_id)
     payee = Payee(
         merchant_id=order.merchant_id, store_id=order.store_id, name=merchant.name, city=merchant.city, mcc=merchant.mcc,

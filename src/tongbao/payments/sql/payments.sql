@@ -1,12 +1,13 @@
 -- name: payments
 -- Several payments. $1 ids.
-select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, currency, fee_minor, state, method, payer_id,
-       refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id, factors
+select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, agreed_minor, currency, fee_minor, state, method,
+       payer_id, paid_minor, refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id,
+       bill_id, factors
 from payment where payment_id = any($1::uuid[]);
 
 -- name: payment_states
 -- What bills show of several payments. $1 ids.
-select payment_id, state, amount_minor, refunded_minor from payment where payment_id = any($1::uuid[]);
+select payment_id, state, paid_minor, refunded_minor from payment where payment_id = any($1::uuid[]);
 
 -- name: refunds_of
 -- Refunds of several payments. $1 ids.
@@ -21,11 +22,15 @@ from refund where refund_id = $1;
 -- name: orders
 -- A merchant's orders, newest first. $1 merchant, $2 state or null, $3 out_trade_no prefix or null, $4 from and $5 to or null,
 -- $6 and $7 place (created_at, payment_id) or null, $8 limit, $9 now.
-select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, currency, fee_minor, state, method, payer_id,
-       refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id, factors
+select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, agreed_minor, currency, fee_minor, state, method,
+       payer_id, paid_minor, refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id,
+       bill_id, factors
 from payment
 where merchant_id = $1
-  and ($2::text is null or (case when state = 'CREATED' and expires_at <= $9 then 'EXPIRED' else state end) = $2)
+  and ($2::text is null or (case when expires_at > $9 then state
+             when state = 'CREATED' then 'EXPIRED'
+             when state = 'AUTHORISED' then case when paid_minor > 0 then 'PAID' else 'VOIDED' end
+             else state end) = $2)
   and ($3::text is null or out_trade_no like $3 || '%' or subject like '%' || $3 || '%')
   and ($4::timestamptz is null or created_at >= $4) and ($5::timestamptz is null or created_at < $5)
   and ($6::timestamptz is null or (created_at, payment_id) < ($6, $7::uuid))
@@ -34,10 +39,14 @@ order by created_at desc, payment_id desc limit $8;
 -- name: find_payments
 -- For the console, newest first. $1 state or null, $2 payment id or null, $3 out_trade_no or null, $4 payers (by their
 -- bills) or null, $5 merchants or null, $6 from and $7 to or null, $8 and $9 place or null, $10 limit, $11 now.
-select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, currency, fee_minor, state, method, payer_id,
-       refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id, bill_id, factors
+select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, agreed_minor, currency, fee_minor, state, method,
+       payer_id, paid_minor, refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id,
+       bill_id, factors
 from payment
-where ($1::text is null or (case when state = 'CREATED' and expires_at <= $11 then 'EXPIRED' else state end) = $1)
+where ($1::text is null or (case when expires_at > $11 then state
+             when state = 'CREATED' then 'EXPIRED'
+             when state = 'AUTHORISED' then case when paid_minor > 0 then 'PAID' else 'VOIDED' end
+             else state end) = $1)
   and ($2::uuid is null or payment_id = $2) and ($3::text is null or out_trade_no = $3)
   and ($4::uuid[] is null
        or payment_id in (select reference_id from bill where customer_id = any($4) and kind = 'payment'))
@@ -47,15 +56,16 @@ where ($1::text is null or (case when state = 'CREATED' and expires_at <= $11 th
 order by created_at desc, payment_id desc limit $10;
 
 -- name: orders_to_expire
--- Unpaid orders whose time is over. $1 now, $2 limit.
-select payment_id from payment where state = 'CREATED' and expires_at <= $1 order by expires_at limit $2;
+-- Unpaid orders and open authorisations whose time is over. $1 now, $2 limit.
+select payment_id, state, payer_id, currency from payment
+where state in ('CREATED', 'AUTHORISED') and expires_at <= $1 order by expires_at limit $2;
 
 -- name: paid_by_hour
 -- What a merchant was paid on a day by local hour. $1 merchant, $2 from, $3 to, $4 time zone.
 select extract(hour from paid_at at time zone $4)::integer as hour, count(*) as count,
-       sum(amount_minor)::bigint as amount_minor, sum(fee_minor)::bigint as fee_minor
+       sum(paid_minor)::bigint as amount_minor, sum(fee_minor)::bigint as fee_minor
 from payment
-where merchant_id = $1 and state = 'PAID' and paid_at >= $2 and paid_at < $3 and created_at >= $2 - interval '1 day'
+where merchant_id = $1 and state = 'PAID' and paid_at >= $2 and paid_at < $3 and created_at >= $2 - interval '31 days'
 group by 1 order by 1;
 
 -- name: refunded_on
@@ -76,13 +86,39 @@ where (p.refunded_minor, p.fee_returned_minor, p.refunds)
       is distinct from (coalesce(r.found_minor, 0)::bigint, coalesce(r.fee_minor, 0)::bigint, coalesce(r.found, 0)::integer)
 limit $1;
 
+-- name: payments_unlike_captures
+-- Payments of which another amount or fee is noted as taken than their captures come to. $1 limit.
+select p.payment_id, p.paid_minor, coalesce(c.found_minor, 0)::bigint as found_minor
+from payment p
+left join authorisation a using (payment_id)
+left join (
+    select payment_id, sum(amount_minor) as found_minor, sum(fee_minor) as fee_minor, count(*) as found from capture group by payment_id
+) c using (payment_id)
+where (p.agreed_minor > 0) <> (a.payment_id is not null)
+   or (p.agreed_minor = 0 and c.payment_id is not null)
+   or (p.agreed_minor > 0 and (p.paid_minor, a.captured_minor, a.fee_minor, a.captures)
+       is distinct from (coalesce(c.found_minor, 0)::bigint, coalesce(c.found_minor, 0)::bigint, coalesce(c.fee_minor, 0)::bigint,
+                         coalesce(c.found, 0)))
+limit $1;
+
 -- name: payments_unlike_journals
--- Paid payments whose journal does not take the amount from somebody. $1 limit.
-select p.payment_id, p.amount_minor from payment p
-where p.state = 'PAID' and not exists (
+-- Payments and captures whose journal does not take the amount from the payer. $1 limit.
+select p.payment_id, p.paid_minor from payment p
+where p.agreed_minor = 0 and p.paid_minor > 0 and not exists (
     select from entry e join account a using (account_id)
-    where e.journal_id = p.journal_id and e.amount_minor = -p.amount_minor and e.currency = p.currency and a.owner_id = p.payer_id
+    where e.journal_id = p.journal_id and e.amount_minor = -p.paid_minor and e.currency = p.currency and a.owner_id = p.payer_id
+)
+union all
+select p.payment_id, c.amount_minor from capture c join payment p using (payment_id)
+where not exists (
+    select from entry e join account a using (account_id)
+    where e.journal_id = c.journal_id and e.amount_minor = -c.amount_minor and e.currency = p.currency and a.owner_id = p.payer_id
 ) limit $1;
+
+-- name: reversed_unlike_journals
+-- Payments that are undone, or not, otherwise than their journals say. $1 limit.
+select p.payment_id from payment p left join reversal r using (journal_id)
+where p.journal_id is not null and (p.state = 'REVERSED') <> (r.journal_id is not null) limit $1;
 
 -- name: refunds_unlike_journals
 -- Refunds whose journal does not give the amount to the one who paid. $1 limit.
@@ -93,8 +129,28 @@ where not exists (
 ) limit $1;
 
 -- name: journals_without_payment
--- Journals of payments and refunds that no payment or refund names. $1 limit.
+-- Journals of payments, captures and refunds that nothing names. $1 limit.
 select j.journal_id from journal j
-where (j.kind = 'payment' and not exists (select from payment p where p.state = 'PAID' and p.journal_id = j.journal_id))
+where (j.kind = 'payment' and not exists (select from payment p where p.paid_minor > 0 and p.journal_id = j.journal_id))
+   or (j.kind = 'capture' and not exists (select from capture c where c.journal_id = j.journal_id))
    or (j.kind = 'refund' and not exists (select from refund r where r.journal_id = j.journal_id))
+   or (j.kind = 'payment.reversed' and not exists (select from payment p where p.state = 'REVERSED' and p.journal_id = j.reverses))
 limit $1;
+
+-- name: captures_of
+-- Captures of several payments. $1 ids.
+select capture_id, payment_id, out_capture_no, amount_minor, currency, fee_minor, last, at, journal_id
+from capture where payment_id = any($1::uuid[]) order by at, capture_id;
+
+-- name: capture
+-- One capture. $1 id.
+select capture_id, payment_id, out_capture_no, amount_minor, currency, fee_minor, last, at, journal_id
+from capture where capture_id = $1;
+
+-- name: authorised_by
+-- What a customer has agreed to and was not taken yet, newest first. $1 customer, $2 now, $3 and $4 place (of the order) or null,
+-- $5 limit.
+select p.payment_id from authorisation a join payment p using (payment_id)
+where a.payer_id = $1 and a.ended_at is null and p.expires_at > $2
+  and ($3::timestamptz is null or (p.created_at, p.payment_id) < ($3, $4::uuid))
+order by p.created_at desc, p.payment_id desc limit $5;
