@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import WRONG, Town, order_id, town
@@ -277,13 +278,13 @@ async def refunding_an_unpaid_order(place: Town) -> Command:
     return place.refunding(merchant, "order", payer, "refund", 1)
 
 
-@says("order_not_paid")
+@says("payment_not_found")
 async def refunding_to_somebody_else(place: Town) -> Command:
     merchant, _ = await paid(place)
     return place.refunding(merchant, "order", await place.customer(), "refund", 1)
 
 
-@says("order_not_paid")
+@says("payment_not_found")
 async def refunding_in_another_currency(place: Town) -> Command:
     merchant, payer = await paid(place)
     return place.refunding(merchant, "order", payer, "refund", 1, currency="USD")
@@ -342,6 +343,227 @@ async def refunding_what_the_merchant_no_longer_has(place: Town) -> Command:
 @pytest.mark.parametrize("row", ROWS, ids=repr)
 async def test_payments_says(row: Row) -> None:
     assert await answer(row) == row.says
+
+
+# ── authorising, capturing, undoing ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def authorised(place: Town, minor: int = 1000, has: int = 5000) -> tuple[UUID, UUID]:
+    """A merchant, and a customer who authorised an order of this that may come to 15 % more."""
+    merchant, payer = await place.merchant(), await place.customer(has)
+    most = minor * 115 // 100
+    await place.happens(place.ordering(merchant, "order", minor, agreed_minor=most, capture_within_s=3600))
+    await place.happens(place.authorising(merchant, "order", payer, most))
+    return merchant, payer
+
+
+async def journal_of(place: Town, payer: UUID, merchant: UUID, minor: int = 1000) -> UUID:
+    """The journal of a payment of the order just made."""
+    done = await place.happens(place.paying(merchant, "order", payer, minor))
+    journal_id: UUID = done.journal_id
+    return journal_id
+
+
+@says("amount_mismatch")
+async def authorising_the_amount_and_not_the_most(place: Town) -> Command:
+    merchant, payer = await place.merchant(), await place.customer(5000)
+    await place.happens(place.ordering(merchant, "order", 1000, agreed_minor=1150, capture_within_s=3600))
+    return place.authorising(merchant, "order", payer, 1000)
+
+
+@says("wrong_pin")
+async def authorising_with_a_wrong_pin(place: Town) -> Command:
+    merchant, payer = await place.merchant(), await place.customer(5000)
+    await place.happens(place.ordering(merchant, "order", 1000, agreed_minor=1150, capture_within_s=3600))
+    return place.authorising(merchant, "order", payer, confirmation=WRONG)
+
+
+@says("insufficient_funds")
+async def authorising_a_cent_more_than_one_has(place: Town) -> Command:
+    merchant, payer = await place.merchant(), await place.customer(999)
+    await place.happens(place.ordering(merchant, "order", 1000, agreed_minor=1150, capture_within_s=3600))
+    return place.authorising(merchant, "order", payer)
+
+
+@says("out_trade_no_used")
+async def the_same_number_for_another_most(place: Town) -> Command:
+    merchant, _ = await authorised(place)
+    return place.ordering(merchant, "order", 1000, agreed_minor=1149, capture_within_s=3600)
+
+
+@says("order_authorised")
+async def authorising_twice(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    return place.authorising(merchant, "order", payer, confirmation=WRONG)
+
+
+@says("order_authorised")
+async def closing_what_is_authorised(place: Town) -> Command:
+    merchant, _ = await authorised(place)
+    return place.closing(merchant, "order")
+
+
+@says("order_not_captured")
+async def refunding_what_is_authorised(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    return place.refunding(merchant, "order", payer, "refund", 1)
+
+
+@says("order_not_authorised")
+async def capturing_what_nobody_authorised(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    return place.taking(merchant, "order", payer, "part", 1)
+
+
+@says("payment_not_found")
+async def capturing_in_the_name_of_another_merchant(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    return replace(place.taking(merchant, "order", payer, "part", 1), merchant_id=await place.merchant())
+
+
+@says("payment_not_found")
+async def capturing_from_somebody_else(place: Town) -> Command:
+    merchant, _ = await authorised(place)
+    return place.taking(merchant, "order", await place.customer(5000), "part", 1)
+
+
+@says("payment_not_found")
+async def capturing_what_was_never_ordered(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    return place.taking(merchant, "other", payer, "part", 1)
+
+
+@says("ok")
+async def capturing_all_that_was_agreed(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    return place.taking(merchant, "order", payer, "part", 1150)
+
+
+@says("capture_exceeds_authorised")
+async def capturing_a_cent_more_than_was_agreed(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    return place.taking(merchant, "order", payer, "part", 1151)
+
+
+@says("insufficient_funds")
+async def capturing_beyond_the_hold_what_is_not_there(place: Town) -> Command:
+    merchant, payer = await authorised(place, has=1149)
+    return place.taking(merchant, "order", payer, "part", 1150)
+
+
+@says("ok")
+async def the_same_capture_again_under_another_key(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(place.taking(merchant, "order", payer, "part", 1000, last=True))
+    return place.taking(merchant, "order", payer, "part", 1000, last=True)
+
+
+@says("out_capture_no_used")
+async def the_same_capture_number_for_another_amount(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(place.taking(merchant, "order", payer, "part", 10))
+    return place.taking(merchant, "order", payer, "part", 11)
+
+
+@says("too_many_captures")
+async def capturing_a_fifty_first_time(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    for number in range(50):
+        await place.happens(place.taking(merchant, "order", payer, f"part-{number}", 1))
+    return place.taking(merchant, "order", payer, "part-50", 1)
+
+
+@says("order_voided")
+async def capturing_what_was_given_up(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(place.giving_up(merchant, "order", payer))
+    return place.taking(merchant, "order", payer, "part", 1)
+
+
+@says("ok")
+async def giving_up_twice(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(place.giving_up(merchant, "order", payer))
+    return place.giving_up(merchant, "order", payer)
+
+
+@says("payment_not_found")
+async def giving_up_for_another_merchant(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(place.giving_up(merchant, "order", payer))
+    return replace(place.giving_up(merchant, "order", payer), merchant_id=await place.merchant())
+
+
+@says("order_captured")
+async def giving_up_what_is_paid(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    return place.giving_up(merchant, "order", payer)
+
+
+@says("order_reversed")
+async def refunding_what_was_undone(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    await place.happens(place.undoing(merchant, "order", payer, await journal_of(place, payer, merchant)))
+    return place.refunding(merchant, "order", payer, "refund", 1)
+
+
+@says("ok")
+async def undoing_at_the_last_moment(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    journal_id = await journal_of(place, payer, merchant)
+    place.clock.advance(timedelta(hours=24) - timedelta(microseconds=1))
+    return place.undoing(merchant, "order", payer, journal_id)
+
+
+@says("reversal_too_late")
+async def undoing_a_moment_too_late(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    journal_id = await journal_of(place, payer, merchant)
+    place.clock.advance(timedelta(hours=24))
+    return place.undoing(merchant, "order", payer, journal_id)
+
+
+@says("order_refunded")
+async def undoing_what_was_partly_refunded(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    journal_id = await journal_of(place, payer, merchant)
+    await place.happens(place.refunding(merchant, "order", payer, "refund", 1))
+    return place.undoing(merchant, "order", payer, journal_id)
+
+
+@says("captured_in_parts")
+async def undoing_what_was_captured_in_parts(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(place.taking(merchant, "order", payer, "one", 10))
+    done = await place.happens(place.taking(merchant, "order", payer, "two", 10, last=True))
+    return place.undoing(merchant, "order", payer, done.journal_id)
+
+
+@says("ok")
+async def undoing_twice(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    journal_id = await journal_of(place, payer, merchant)
+    await place.happens(place.undoing(merchant, "order", payer, journal_id))
+    return place.undoing(merchant, "order", payer, journal_id)
+
+
+@says("payment_not_found")
+async def undoing_for_another_merchant(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    wish = place.undoing(merchant, "order", payer, await journal_of(place, payer, merchant))
+    return replace(wish, merchant_id=await place.merchant())
+
+
+@says("merchant_funds_insufficient")
+async def undoing_what_the_merchant_has_given_back_otherwise(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    journal_id = await journal_of(place, payer, merchant)
+    other = await place.customer(1000)
+    await place.happens(place.paying_at_once(merchant, "other", other, 1000))
+    # Refunds come out of what all payments brought: the fee of both is ours, so one of them is not whole any more.
+    await place.happens(place.refunding(merchant, "other", other, "refund", 1000))
+    await place.happens(place.holding(merchant, place.id(), 1, code="2101"))
+    return place.undoing(merchant, "order", payer, journal_id)
 
 
 def test_every_decline_of_payments_has_its_situation() -> None:

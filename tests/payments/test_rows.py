@@ -17,8 +17,9 @@ from tongbao.identity.factors import KNOWLEDGE
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger.api import ENTRY, JOURNAL
 from tongbao.ledger.commands import FreezeAccount
+from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.rules import Paid
-from tongbao.payments.types import PAYMENT, REFUND, ExpireOrder, Payment, PaymentState, Refund, refund_id_of
+from tongbao.payments.types import PAYMENT, REFUND, ExpireOrder, Payment, Refund, refund_id_of
 from tongbao.wallet.types import BILL, Bill
 
 LATER = timedelta(seconds=7)
@@ -27,8 +28,8 @@ LATER = timedelta(seconds=7)
 def order_of(merchant: UUID) -> Payment:
     """An order of 10.00 made at noon, with a fee of six in a thousand and five minutes to live."""
     return Payment(
-        order_id(merchant, "order"), merchant, None, "order", "牛肉面", 1000, CURRENCY, 6, "CREATED", "order", None, 0, 0, 0,
-        NOON, NOON + timedelta(minutes=5), None, None, None, None, None,
+        order_id(merchant, "order"), merchant, None, "order", "牛肉面", 1000, 0, CURRENCY, 6, "CREATED", "order", None, 0, 0, 0,
+        0, NOON, NOON + timedelta(minutes=5), None, None, None, None, None,
     )  # fmt: skip
 
 
@@ -87,6 +88,7 @@ async def test_a_paid_order_says_who_paid_when_and_by_what_and_has_its_bill() ->
         state="PAID",
         method="qr",
         payer_id=payer,
+        paid_minor=1000,
         paid_at=at,
         journal_id=paid.journal_id,
         bill_id=paid.bill_id,
@@ -112,7 +114,7 @@ async def test_a_payment_at_once_leaves_an_order_that_is_paid_already() -> None:
     assert rows(store, PAYMENT) == [
         replace(
             order_of(merchant), state="PAID", method="static_code", payer_id=payer, created_at=at, expires_at=at, paid_at=at,
-            journal_id=paid.journal_id, bill_id=paid.bill_id, factors=KNOWLEDGE,
+            paid_minor=1000, journal_id=paid.journal_id, bill_id=paid.bill_id, factors=KNOWLEDGE,
         )
     ]  # fmt: skip
     assert events(store, "merchant") == [told(merchant, "payment.paid", "PAID", "2026-03-01T12:00:07Z")]

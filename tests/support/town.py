@@ -19,7 +19,19 @@ from tongbao.identity.types import Confirmation, Enrolment, PinConfirmation, Reg
 from tongbao.kernel.clock import VirtualClock
 from tongbao.ledger.api import CaptureHold, PlaceHold, VoidHold
 from tongbao.merchants.types import NewStore, OpenMerchant
-from tongbao.payments.types import CloseOrder, CreateOrder, PayMerchant, PayOrder, RefundPayment, payment_id_of
+from tongbao.payments.types import (
+    AuthoriseOrder,
+    CapturePayment,
+    CloseOrder,
+    CreateOrder,
+    LapseAuthorisation,
+    PayMerchant,
+    PayOrder,
+    RefundPayment,
+    ReversePayment,
+    VoidPayment,
+    payment_id_of,
+)
 from tongbao.rules.pack import merged, merged_text, named_packs, read_pack
 from tongbao.rules.types import AdoptRules
 from tongbao.security.people import WRAPPED
@@ -222,6 +234,38 @@ class Town:
         return RefundPayment(
             command_id=self.id(), payment_id=order_id(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
             out_refund_no=refund_no, amount_minor=minor, **wish,
+        )  # fmt: skip
+
+    def authorising(self, merchant: UUID, out_trade_no: str, payer: UUID, minor: int = 1150, **other: Any) -> AuthoriseOrder:
+        wish: dict[str, Any] = {"currency": CURRENCY, "method": "qr", "confirmation": RIGHT} | other
+        return AuthoriseOrder(
+            command_id=self.id(), payment_id=order_id(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
+            amount_minor=minor, **wish,
+        )  # fmt: skip
+
+    def taking(
+        self, merchant: UUID, out_trade_no: str, payer: UUID, capture_no: str, minor: int, *, last: bool = False
+    ) -> CapturePayment:
+        return CapturePayment(
+            command_id=self.id(), payment_id=order_id(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
+            currency=CURRENCY, out_capture_no=capture_no, amount_minor=minor, last=last,
+        )  # fmt: skip
+
+    def giving_up(self, merchant: UUID, out_trade_no: str, payer: UUID) -> VoidPayment:
+        return VoidPayment(
+            command_id=self.id(), payment_id=order_id(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
+            currency=CURRENCY,
+        )  # fmt: skip
+
+    def lapsing(self, merchant: UUID, out_trade_no: str, payer: UUID) -> LapseAuthorisation:
+        return LapseAuthorisation(
+            command_id=self.id(), payment_id=order_id(merchant, out_trade_no), payer_id=payer, currency=CURRENCY
+        )
+
+    def undoing(self, merchant: UUID, out_trade_no: str, payer: UUID, journal_id: UUID) -> ReversePayment:
+        return ReversePayment(
+            command_id=self.id(), payment_id=order_id(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
+            currency=CURRENCY, journal_id=journal_id,
         )  # fmt: skip
 
     def holding(

@@ -34,7 +34,7 @@ from tongbao.ledger.api import (
 from tongbao.ledger.holds import place_hold, take_held, void_hold
 from tongbao.payments import errors
 from tongbao.payments.lifecycle import step_of
-from tongbao.payments.rules import merchants_lack, merchants_own, money_keys, payable, paying_legs, same_rows, tell_merchant
+from tongbao.payments.rules import merchants_lack, merchants_own, money_keys, payable, paying_legs, tell_merchant
 from tongbao.payments.types import (
     AUTHORISATION,
     CAPTURE,
@@ -144,7 +144,8 @@ def capture_payment(command: CapturePayment, view: View, now: datetime) -> Decis
     following = step_of(payment.state_at(now), "capture")
     if isinstance(following, Declined):
         return following
-    same_rows(command, payment)
+    if (payment.payer_id, payment.currency) != (command.payer_id, command.currency):
+        return Declined(errors.PAYMENT_NOT_FOUND)
     found = view.need(AUTHORISATION, payment.payment_id)
     if found.captures >= MOST_CAPTURES:
         return Declined(errors.TOO_MANY_CAPTURES)
@@ -199,7 +200,6 @@ def void_payment(command: VoidPayment, view: View, now: datetime) -> Decision:
     payment = merchants_own(command, "finish" if known is not None and known.paid_minor else "void", view, now)
     if isinstance(payment, Declined):
         return payment
-    same_rows(command, payment)
     _free(command, view, payment, command.payer_id, now)
     return Accepted()
 
@@ -207,8 +207,8 @@ def void_payment(command: VoidPayment, view: View, now: datetime) -> Decision:
 def lapse_authorisation(command: LapseAuthorisation, view: View, now: datetime) -> Decision:
     """Does nothing unless the payment is authorised and its time is over."""
     payment = view.get(PAYMENT, command.payment_id)
-    if payment is not None and payment.state == "AUTHORISED" and now >= payment.expires_at:
-        same_rows(command, payment)
+    theirs = payment is not None and (payment.payer_id, payment.currency) == (command.payer_id, command.currency)
+    if payment is not None and theirs and payment.state == "AUTHORISED" and now >= payment.expires_at:
         _free(command, view, payment, command.payer_id, now)
     return Accepted()
 
@@ -253,7 +253,6 @@ def reverse_payment(command: ReversePayment, view: View, now: datetime) -> Decis
     payment = merchants_own(command, "reverse", view, now)
     if isinstance(payment, Declined):
         return payment
-    same_rows(command, payment)
     if payment.journal_id != command.journal_id or payment.paid_at is None:
         raise InvariantBroken("a command names another journal than its payment has")
     if payment.refunds:
