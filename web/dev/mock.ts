@@ -84,7 +84,7 @@ const CAFE = { merchant_id: 'mer_1', name: '晨光咖啡' }
 const STORE = { store_id: 'sto_1', name: '人民广场店' }
 function order(amount: string): Json {
   const made = {
-    payment_id: id('pay'), merchant: CAFE, store: STORE, out_trade_no: `CG${Date.now()}`, subject: '拿铁两杯', amount, currency: 'CNY', state: 'CREATED', refunded: '0.00',
+    payment_id: id('pay'), merchant: CAFE, store: STORE, out_trade_no: `CG${Date.now()}`, subject: '拿铁两杯', amount, currency: 'CNY', state: 'CREATED', paid: '0.00', refunded: '0.00', captures: [],
     created_at: now(), expires_at: now(-15 * 60_000), refunds: [] as Json[],
   }
   payments.set(made.payment_id, made)

@@ -9,5 +9,5 @@ export function isZero(amount: string): boolean {
 /** The state a person sees: a paid one with refunds says so. */
 export function shownState(payment: ConsolePayment): PaymentState | Extract<BillState, 'REFUNDED' | 'PARTLY_REFUNDED'> {
   if (payment.state !== 'PAID' || isZero(payment.refunded)) return payment.state
-  return compareAmounts(payment.refunded, payment.amount) >= 0 ? 'REFUNDED' : 'PARTLY_REFUNDED'
+  return compareAmounts(payment.refunded, payment.paid) >= 0 ? 'REFUNDED' : 'PARTLY_REFUNDED'
 }

@@ -27,6 +27,7 @@ export interface FakeOrder {
   amount: string
   currency: 'CNY'
   state: 'CREATED' | 'PAID' | 'CLOSED' | 'EXPIRED'
+  paid: string
   refunded: string
   fee: string
   net: string
@@ -37,6 +38,7 @@ export interface FakeOrder {
   payer_masked?: string
   payer?: { customer_id: string; name_masked: string; login_masked: string }
   refunds: FakeRefund[]
+  captures: never[]
 }
 
 export const FEE_PPM = 6000
@@ -75,18 +77,21 @@ export function makeOrder(amountMinor: number, subject: string, storeIndex: numb
     amount: major(amountMinor),
     currency: 'CNY',
     state: 'CREATED',
+    paid: '0.00',
     refunded: '0.00',
     fee: major(fee),
     net: major(amountMinor - fee),
     created_at: new Date(at).toISOString(),
     expires_at: new Date(at + expiresInS * 1000).toISOString(),
     refunds: [],
+    captures: [],
   }
 }
 
 export function pay(order: FakeOrder, who: number, at: number): void {
   const person = people[who % people.length]!
   order.state = 'PAID'
+  order.paid = order.amount
   order.paid_at = new Date(at).toISOString()
   order.payer_masked = `${person.name_masked} ${person.login_masked}`
   order.payer = person

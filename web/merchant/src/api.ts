@@ -44,9 +44,13 @@ export const api = {
   /** Where the file that proves an order's payment is downloaded. */
   proofOf: (outTradeNo: string): string => `/v1/merchant/orders/${seg(outTradeNo)}/proof`,
   orderCode: (outTradeNo: string) => client.get<OrderCode>(`/orders/${seg(outTradeNo)}/code`),
-  createOrder: (key: string, body: { amount: string; currency: string; subject: string; store_id?: string }) =>
+  createOrder: (key: string, body: { amount: string; currency: string; subject: string; store_id?: string; capture?: 'now' | 'later' }) =>
     client.post<Order>('/orders', { key, body }),
   closeOrder: (key: string, outTradeNo: string) => client.post<Order>(`/orders/${seg(outTradeNo)}/close`, { key }),
+  capture: (key: string, outTradeNo: string, body: { amount: string; currency: string; last: boolean }) =>
+    client.post<Order>(`/orders/${seg(outTradeNo)}/captures`, { key, body }),
+  voidOrder: (key: string, outTradeNo: string) => client.post<Order>(`/orders/${seg(outTradeNo)}/void`, { key }),
+  reverseOrder: (key: string, outTradeNo: string) => client.post<Order>(`/orders/${seg(outTradeNo)}/reverse`, { key }),
   refund: (key: string, outTradeNo: string, body: { amount: string; currency: string; reason?: string }) =>
     client.post<Refund>(`/orders/${seg(outTradeNo)}/refunds`, { key, body }),
   caps: () => client.get<{ items: Limit[] }>('/caps'),

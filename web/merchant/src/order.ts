@@ -5,12 +5,24 @@ import { compareAmounts, fromMinor, placesOf, subtractAmounts, toMinor } from '@
 /** The state a person sees: a paid order with refunds says so. */
 export function shownState(order: Order): PaymentState | Extract<BillState, 'REFUNDED' | 'PARTLY_REFUNDED'> {
   if (order.state !== 'PAID' || toMinor(order.refunded, placesOf(order.currency)) === 0n) return order.state
-  return compareAmounts(order.refunded, order.amount) >= 0 ? 'REFUNDED' : 'PARTLY_REFUNDED'
+  return compareAmounts(order.refunded, order.paid) >= 0 ? 'REFUNDED' : 'PARTLY_REFUNDED'
 }
 
 /** What can still be refunded, as a decimal string; "0.00" for an order that is not paid. */
 export function refundable(order: Order): string {
-  return order.state === 'PAID' ? subtractAmounts(order.amount, order.refunded, order.currency) : fromMinor(0n, placesOf(order.currency))
+  return order.state === 'PAID' ? subtractAmounts(order.paid, order.refunded, order.currency) : fromMinor(0n, placesOf(order.currency))
+}
+
+/** What can still be captured, as a decimal string; "0.00" where nothing is authorised. */
+export function capturable(order: Order): string {
+  const most = order.state === 'AUTHORISED' ? order.most : null
+  return most ? subtractAmounts(most, order.paid, order.currency) : fromMinor(0n, placesOf(order.currency))
+}
+
+/** Whether a payment can still be undone as a whole: paid within a day, in one piece, nothing given back. */
+export function undoable(order: Order, now: number): boolean {
+  const paidAt = order.paid_at ? Date.parse(order.paid_at) : NaN
+  return order.state === 'PAID' && order.refunds.length === 0 && order.captures.length <= 1 && now - paidAt < 86_400_000
 }
 
 /** A fee of parts per million as a percentage without needless zeros: 6000 → "0.6%". */

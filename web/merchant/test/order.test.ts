@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { Order, PaymentState } from '@shared/api/types.ts'
-import { percentOf, refundable, shownState } from '../src/order.ts'
+import { capturable, percentOf, refundable, shownState, undoable } from '../src/order.ts'
 
-function order(state: PaymentState, amount: string, refunded: string): Order {
+const AT = '2026-11-21T08:00:00Z'
+
+function order(state: PaymentState, amount: string, refunded: string, more: Partial<Order> = {}): Order {
   return {
     payment_id: 'p', merchant: { merchant_id: 'm', name: 'M' }, out_trade_no: 'T1', subject: 's', amount, currency: 'CNY', state, refunded,
-    created_at: '2026-11-21T08:00:00Z', expires_at: '2026-11-21T08:15:00Z', refunds: [], fee: '0.08', net: '12.42',
+    paid: state === 'PAID' ? amount : '0.00', captures: [], ...(state === 'PAID' ? { paid_at: AT } : {}),
+    created_at: AT, expires_at: '2026-11-21T08:15:00Z', refunds: [], fee: '0.08', net: '12.42', ...more,
   }
 }
 
@@ -19,6 +22,33 @@ describe('what can still be refunded', () => {
     ['PAID', '90071992547409.93', '0.01', '90071992547409.92'],
   ] as const)('%s %s with %s refunded leaves %s', (state, amount, refunded, left) => {
     expect(refundable(order(state, amount, refunded))).toBe(left)
+  })
+})
+
+describe('what can still be captured', () => {
+  it.each([
+    ['AUTHORISED', '115.00', '0.00', '115.00'],
+    ['AUTHORISED', '115.00', '40.01', '74.99'],
+    ['PAID', '115.00', '40.01', '0.00'],
+    ['CREATED', '115.00', '0.00', '0.00'],
+  ] as const)('%s of at most %s with %s taken leaves %s', (state, most, paid, left) => {
+    expect(capturable(order(state, '100.00', '0.00', { most, paid }))).toBe(left)
+  })
+})
+
+describe('whether a payment can be undone', () => {
+  const capture = { capture_id: 'c', out_capture_no: 'C1', amount: '1.00', currency: 'CNY', at: AT, last: false }
+  const refund = { refund_id: 'r', out_refund_no: 'R1', amount: '1.00', currency: 'CNY', at: AT, reason: '' }
+  const DAY = 86_400_000
+  it.each([
+    ['PAID', {}, DAY - 1, true],
+    ['PAID', {}, DAY, false],
+    ['CREATED', {}, 1, false],
+    ['PAID', { captures: [capture] }, 1, true],
+    ['PAID', { captures: [capture, capture] }, 1, false],
+    ['PAID', { refunds: [refund] }, 1, false],
+  ] as const)('%s with %o after %i ms: %s', (state, more, after, can) => {
+    expect(undoable(order(state, '12.50', '0.00', more as Partial<Order>), Date.parse(AT) + after)).toBe(can)
   })
 })
 

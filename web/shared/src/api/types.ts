@@ -78,7 +78,7 @@ export type MerchantSummary = Schemas['SummaryAnswer']
 export type OrderCode = Schemas['CodeAnswer']
 export type StaticCode = Schemas['CodeAnswer']
 export type MerchantBalance = Schemas['MerchantBalanceAnswer']
-export type MerchantEventName = 'payment.created' | 'payment.paid' | 'payment.closed' | 'payment.expired' | 'payment.refunded'
+export type MerchantEventName = 'payment.created' | 'payment.authorised' | 'payment.captured' | 'payment.paid' | 'payment.voided' | 'payment.reversed' | 'payment.closed' | 'payment.expired' | 'payment.refunded'
 export interface MerchantEvent {
   payment_id: string
   out_trade_no: string
