@@ -26,7 +26,7 @@ DOCUMENT = document(application(Settings()))
 AUDIENCES = ("wallet", "merchant", "console")
 
 #: Names of fields and parameters that say which thing is meant, without `_id` at their end.
-_NAMES_A_THING = {"code", "text", "out_trade_no", "out_refund_no", "login", "account", "hold", "owner"}
+_NAMES_A_THING = {"code", "text", "out_trade_no", "out_refund_no", "out_capture_no", "login", "account", "hold", "owner"}
 #: Answer to nobody in particular: they take no session.
 _ANYBODY = (
     "/login", "/login/totp", "/welcome", "/register",
@@ -105,6 +105,9 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "GET /v1/merchant/orders/{out_trade_no}/code": [Theft("rival", "$number")],
     "GET /v1/merchant/orders/{out_trade_no}/proof": [Theft("rival", "$number")],
     "POST /v1/merchant/orders/{out_trade_no}/close": [Theft("rival", "$open_number", {})],
+    "POST /v1/merchant/orders/{out_trade_no}/captures": [Theft("rival", "$number", {"amount": "1.00", "currency": "CNY"})],
+    "POST /v1/merchant/orders/{out_trade_no}/void": [Theft("rival", "$number", {})],
+    "POST /v1/merchant/orders/{out_trade_no}/reverse": [Theft("rival", "$number", {})],
     "POST /v1/merchant/orders/{out_trade_no}/refunds": [Theft("rival", "$number", {"amount": "1.00", "currency": "CNY"})],
     "GET /v1/merchant/stores/{store_id}/code": [Theft("rival", "$store")],
 }  # fmt: skip
