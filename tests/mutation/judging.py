@@ -14,6 +14,8 @@ from tests.mutation.running import Trial
 #: Modules of pure rules.
 MODULES = (
     "tongbao.payments.rules",
+    "tongbao.payments.authorisations",
+    "tongbao.payments.lifecycle",
     "tongbao.wallet.rules",
     "tongbao.wallet.transfers",
     "tongbao.identity.rules",
