@@ -97,7 +97,7 @@ def authorise_order(command: AuthoriseOrder, view: View, now: datetime) -> Decis
     asked = view.need(AUTHORISATION, payment.payment_id)
     wallet = wallet_of(command.payer_id, payment.currency)
     act = Act("payment", payment.agreed_minor, payment.currency, factors, wallet.account_id, command.method, payment.merchant_id)
-    weighed = weigh(view, now, command.payer_id, act)
+    weighed = weigh(view, now, command.payer_id, act, can_wait=False)
     if isinstance(weighed, Declined):
         return weighed
     capture_by = now + timedelta(seconds=asked.capture_within_s)
@@ -113,7 +113,6 @@ def authorise_order(command: AuthoriseOrder, view: View, now: datetime) -> Decis
     view.put(AUTHORISATION, replace(asked, payer_id=command.payer_id, counted=weighed.counted, authorised_at=now))
     left = authorised(command, payment, Authorised(payment.payment_id, factors, capture_by))
     view.put(PAYMENT, left)
-    tell_of_large(view, command.payer_id, payment.agreed_minor, payment.payment_id, now)
     tell_merchant(view, left, "payment.authorised", now)
     return Accepted(Authorised(payment.payment_id, factors, capture_by))
 
@@ -172,6 +171,7 @@ def _capture(
     found = replace(found, captured_minor=taken, fee_minor=fees, captures=found.captures + 1)
     bill_id = _bill(view, payment, command.payer_id, journal, "payment", "out", command.amount_minor, now)
     payment = replace(payment, paid_minor=taken, journal_id=journal.journal_id, bill_id=bill_id)
+    tell_of_large(view, command.payer_id, command.amount_minor, bill_id, now)
     view.put(
         CAPTURE,
         Capture(
@@ -195,9 +195,11 @@ def void_payment(command: VoidPayment, view: View, now: datetime) -> Decision:
     PAID. Declines `payment_not_found` (also another merchant's), and what `lifecycle` says of the state; voiding twice is as
     voiding once."""
     known = view.get(PAYMENT, command.payment_id)
-    if known is not None and known.merchant_id == command.merchant_id and known.state == "VOIDED":
+    if known is None or known.merchant_id != command.merchant_id:
+        return Declined(errors.PAYMENT_NOT_FOUND)
+    if known.state == "VOIDED":
         return Accepted()
-    payment = merchants_own(command, "finish" if known is not None and known.paid_minor else "void", view, now)
+    payment = merchants_own(command, "finish" if known.paid_minor else "void", view, now)
     if isinstance(payment, Declined):
         return payment
     _free(command, view, payment, command.payer_id, now)
@@ -205,10 +207,11 @@ def void_payment(command: VoidPayment, view: View, now: datetime) -> Decision:
 
 
 def lapse_authorisation(command: LapseAuthorisation, view: View, now: datetime) -> Decision:
-    """Does nothing unless the payment is authorised and its time is over."""
+    """Does nothing unless the payment is authorised and its time is over. Declines `payment_not_found`."""
     payment = view.get(PAYMENT, command.payment_id)
-    theirs = payment is not None and (payment.payer_id, payment.currency) == (command.payer_id, command.currency)
-    if payment is not None and theirs and payment.state == "AUTHORISED" and now >= payment.expires_at:
+    if payment is None or (payment.payer_id, payment.currency) != (command.payer_id, command.currency):
+        return Declined(errors.PAYMENT_NOT_FOUND)
+    if payment.state == "AUTHORISED" and now >= payment.expires_at:
         _free(command, view, payment, command.payer_id, now)
     return Accepted()
 
@@ -229,10 +232,10 @@ def _free(command: VoidPayment | LapseAuthorisation, view: View, payment: Paymen
 def _end(view: View, payment: Payment, found: Authorisation, payer_id: UUID, now: datetime, event: str) -> None:
     """The authorisation is over: what was not taken counts no more."""
     untaken = payment.agreed_minor - found.captured_minor
-    if untaken:
+    if found.counted and untaken:
         # The number of payments counts unless nothing was taken at all.
-        counted = found.counted if not found.captured_minor else found.counted.rpartition(";")[0] + ";"
-        give_back(view, now, payer_id, counted if found.counted else "", untaken)
+        counted = f"{found.counted.rpartition(';')[0]};" if found.captured_minor else found.counted
+        give_back(view, now, payer_id, counted, untaken)
     view.put(AUTHORISATION, replace(found, ended_at=now))
     if found.captured_minor:
         left = replace(payment, state="PAID", fee_minor=found.fee_minor, paid_at=now)
@@ -248,19 +251,21 @@ def reverse_payment(command: ReversePayment, view: View, now: datetime) -> Decis
     `reversal_too_late`, `merchant_funds_insufficient`, what `post` declines of the payer's account. Reversing twice is as
     reversing once."""
     known = view.get(PAYMENT, command.payment_id)
-    if known is not None and known.merchant_id == command.merchant_id and known.state == "REVERSED":
+    if known is None or known.merchant_id != command.merchant_id:
+        return Declined(errors.PAYMENT_NOT_FOUND)
+    if known.state == "REVERSED":
         return Accepted(Reversed(view.need(REVERSAL, command.journal_id).reversed_by))
     payment = merchants_own(command, "reverse", view, now)
     if isinstance(payment, Declined):
         return payment
-    if payment.journal_id != command.journal_id or payment.paid_at is None:
+    if payment.journal_id != command.journal_id:
         raise InvariantBroken("a command names another journal than its payment has")
     if payment.refunds:
         return Declined(errors.ORDER_REFUNDED)
     found = view.get(AUTHORISATION, payment.payment_id)
     if found is not None and found.captures > 1:
         return Declined(errors.CAPTURED_IN_PARTS)
-    if now - payment.paid_at >= REVERSIBLE:
+    if payment.paid_at is None or now - payment.paid_at >= REVERSIBLE:
         return Declined(errors.REVERSAL_TOO_LATE)
     legs = paying_legs(payment, wallet_of(command.payer_id, payment.currency), -payment.paid_minor, -payment.fee_minor)
     journal = post(view, command, now, "payment.reversed", legs, payment.out_trade_no, reverses=payment.journal_id)

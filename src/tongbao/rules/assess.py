@@ -60,17 +60,17 @@ def assess(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined |
         return judged
     if act.funding_id is not None and isinstance(refused := _judged_by_source(view, now, customer_id, act), Declined):
         return refused
-    if judged is None:
-        return None
-    if rule := judged[0]:
-        named = {"rule_id": rule.id, "name_zh": rule.name.zh, "name_en": rule.name.en}
-        named |= {"citation": rule.citation, "citation_zh": rule.citation_zh}
-        return Declined(errors.DELAY_REQUIRED, named | {"hours": rule.delay_hours})
-    return None
+    return None if judged is None or judged[0] is None else _delay_required(judged[0])
 
 
-def weigh(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | Weighed:
-    """As `assess`, for an act that can be delayed or given back."""
+def _delay_required(rule: Rule) -> Declined:
+    named = {"rule_id": rule.id, "name_zh": rule.name.zh, "name_en": rule.name.en}
+    named |= {"citation": rule.citation, "citation_zh": rule.citation_zh}
+    return Declined(errors.DELAY_REQUIRED, named | {"hours": rule.delay_hours})
+
+
+def weigh(view: View, now: datetime, customer_id: UUID, act: Act, *, can_wait: bool = True) -> Declined | Weighed:
+    """As `assess`, for an act that can be given back, and if it `can_wait`, delayed."""
     judged = _judged(view, now, customer_id, act)
     if isinstance(judged, Declined):
         return judged
@@ -80,6 +80,8 @@ def weigh(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | 
     if judged is None:
         return Weighed(0, by_source, ()) if by_source else _FREE
     delay, day, plan = judged
+    if delay is not None and not can_wait:
+        return _delay_required(delay)
     counted = counted_text(day, plan.amounts, plan.counts) + by_source
     return Weighed(0 if delay is None else delay.delay_hours or 0, counted, plan.covers)
 
