@@ -14,7 +14,7 @@ from tests.payments.test_rows import order_of, told
 from tests.support.leavings import events, rows
 from tests.support.town import CURRENCY, NOON, Town, order_id, town
 from tongbao.app.registry import CHECKS, RELATIONS
-from tongbao.engine.api import MemoryStore, PostgresStore, Sealer
+from tongbao.engine.api import Declined, MemoryStore, PostgresStore, Sealer
 from tongbao.engine.verify import verify
 from tongbao.identity.alerts import ALERT
 from tongbao.identity.factors import KNOWLEDGE
@@ -161,6 +161,10 @@ async def test_what_was_taken_before_giving_up_is_paid_and_told() -> None:
         place.clock.advance(STEP)
         at = place.clock.now()
         await place.happens(place.giving_up(merchant, "order", payer))
+        ended = rows(store, PAYMENT), rows(store, AUTHORISATION)
+        place.clock.advance(HOUR)
+        await place.happens(place.lapsing(merchant, "order", payer))
+        assert (rows(store, PAYMENT), rows(store, AUTHORISATION)) == ended
     (payment,) = rows(store, PAYMENT)
     assert (payment.state, payment.closed_at, payment.paid_at, payment.paid_minor) == ("PAID", None, at, 500)
     assert (payment.fee_minor, payment.journal_id) == (3, taken.journal_id)
@@ -337,6 +341,15 @@ async def test_a_command_that_does_not_fit_its_order_is_a_bug_and_not_a_decline(
         await place.happens(place.authorising(merchant, "order", payer))
         with pytest.raises(InvariantBroken):
             await place.submit(place.taking(merchant, "order", payer, "one", 0))
+
+
+async def test_a_capture_of_too_much_says_how_much_is_left_of_what() -> None:
+    async with town() as place:
+        merchant, payer = await authorised(place)
+        await place.happens(place.taking(merchant, "order", payer, "one", 400))
+        decision = (await place.submit(place.taking(merchant, "order", payer, "two", 751))).decision
+        assert isinstance(decision, Declined)
+        assert decision.detail == {"left_minor": 750, "currency": "CNY"}
 
 
 async def test_all_of_it_verifies_in_postgresql(database: str) -> None:

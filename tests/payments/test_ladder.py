@@ -494,6 +494,45 @@ async def giving_up_for_another_merchant(place: Town) -> Command:
     return replace(place.giving_up(merchant, "order", payer), merchant_id=await place.merchant())
 
 
+@says("payment_not_found")
+async def giving_up_what_was_never_ordered(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    return place.giving_up(merchant, "other", payer)
+
+
+@says("payment_not_found")
+async def giving_up_in_the_name_of_another_payer(place: Town) -> Command:
+    merchant, _ = await authorised(place)
+    return place.giving_up(merchant, "order", await place.customer())
+
+
+@says("payment_not_found")
+async def undoing_what_was_never_ordered(place: Town) -> Command:
+    merchant, payer = await paid(place)
+    return place.undoing(merchant, "other", payer, place.id())
+
+
+@says("payment_not_found")
+async def undoing_in_the_name_of_another_payer(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    return place.undoing(merchant, "order", await place.customer(), await journal_of(place, payer, merchant))
+
+
+@says("payment_not_found")
+async def undoing_twice_for_another_merchant(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    journal_id = await journal_of(place, payer, merchant)
+    await place.happens(place.undoing(merchant, "order", payer, journal_id))
+    return replace(place.undoing(merchant, "order", payer, journal_id), merchant_id=await place.merchant())
+
+
+@says("order_reversed")
+async def undoing_again_by_the_name_of_another_journal(place: Town) -> Command:
+    merchant, payer = await ordered(place)
+    await place.happens(place.undoing(merchant, "order", payer, await journal_of(place, payer, merchant)))
+    return place.undoing(merchant, "order", payer, place.id())
+
+
 @says("order_captured")
 async def giving_up_what_is_paid(place: Town) -> Command:
     merchant, payer = await paid(place)

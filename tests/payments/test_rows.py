@@ -15,7 +15,7 @@ from tests.support.town import CURRENCY, NOON, Town, order_id, sealed, town
 from tongbao.engine.api import Declined, MemoryStore
 from tongbao.identity.factors import KNOWLEDGE
 from tongbao.kernel.errors import InvariantBroken
-from tongbao.ledger.api import ENTRY, JOURNAL
+from tongbao.ledger.api import ACCOUNT, ENTRY, JOURNAL
 from tongbao.ledger.commands import FreezeAccount
 from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.rules import Paid
@@ -289,3 +289,15 @@ async def test_an_order_whose_id_is_another_orders_is_a_bug() -> None:
             await place.submit(replace(place.ordering(merchant, "order"), out_trade_no="other"))
         with pytest.raises(InvariantBroken):
             await place.submit(replace(place.ordering(merchant, "order"), merchant_id=await place.merchant()))
+
+
+async def test_an_engine_that_has_just_begun_finds_all_that_a_payment_needs() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        merchant, payer = await place.merchant(), await place.customer(1000)
+        await place.happens(place.paying_at_once(merchant, "first", payer, 400))
+        await place.happens(place.ordering(merchant, "second", 600))
+    async with town(store, seed=2) as place:
+        await place.happens(place.paying(merchant, "second", payer, 600))
+    left = {account.code: account.posted_minor for account in rows(store, ACCOUNT)}
+    assert left == {"1001": -1000, "2001": 0, "2101": 994, "4001": 6}

@@ -29,7 +29,6 @@ from tongbao.ledger.api import (
     account_at,
     account_keys,
     post,
-    require_positive,
 )
 from tongbao.ledger.holds import place_hold, take_held, void_hold
 from tongbao.payments import errors
@@ -130,7 +129,6 @@ def capture_payment(command: CapturePayment, view: View, now: datetime) -> Decis
     `capture_exceeds_authorised` (detail: left_minor), `too_many_captures`, `insufficient_funds` where more is taken than was
     held, and what `post` declines. The same capture number with the same terms answers the same capture. Taking all that was
     agreed is the last capture, said or not."""
-    require_positive(command.amount_minor)
     payment = view.get(PAYMENT, command.payment_id)
     if payment is None or payment.merchant_id != command.merchant_id:
         return Declined(errors.PAYMENT_NOT_FOUND)
@@ -194,14 +192,9 @@ def void_payment(command: VoidPayment, view: View, now: datetime) -> Decision:
     """Free what is left of an authorisation: nothing of it was taken, and the payment is VOIDED, or the captures stand, and it is
     PAID. Declines `payment_not_found` (also another merchant's), and what `lifecycle` says of the state; voiding twice is as
     voiding once."""
-    known = view.get(PAYMENT, command.payment_id)
-    if known is None or known.merchant_id != command.merchant_id:
-        return Declined(errors.PAYMENT_NOT_FOUND)
-    if known.state == "VOIDED":
-        return Accepted()
-    payment = merchants_own(command, "finish" if known.paid_minor else "void", view, now)
+    payment = merchants_own(command, "void", view, now)  # wherever one may void, one may finish
     if isinstance(payment, Declined):
-        return payment
+        return Accepted() if payment.code is errors.ORDER_VOIDED else payment
     _free(command, view, payment, command.payer_id, now)
     return Accepted()
 
@@ -232,10 +225,8 @@ def _free(command: VoidPayment | LapseAuthorisation, view: View, payment: Paymen
 def _end(view: View, payment: Payment, found: Authorisation, payer_id: UUID, now: datetime, event: str) -> None:
     """The authorisation is over: what was not taken counts no more."""
     untaken = payment.agreed_minor - found.captured_minor
-    if found.counted and untaken:
-        # The number of payments counts unless nothing was taken at all.
-        counted = f"{found.counted.rpartition(';')[0]};" if found.captured_minor else found.counted
-        give_back(view, now, payer_id, counted, untaken)
+    # It counts as a payment unless nothing was taken at all.
+    give_back(view, now, payer_id, found.counted, untaken, number=not found.captured_minor)
     view.put(AUTHORISATION, replace(found, ended_at=now))
     if found.captured_minor:
         left = replace(payment, state="PAID", fee_minor=found.fee_minor, paid_at=now)
@@ -250,14 +241,10 @@ def reverse_payment(command: ReversePayment, view: View, now: datetime) -> Decis
     `payment_not_found` (also another merchant's), what `lifecycle` says of the state, `order_refunded`, `captured_in_parts`,
     `reversal_too_late`, `merchant_funds_insufficient`, what `post` declines of the payer's account. Reversing twice is as
     reversing once."""
-    known = view.get(PAYMENT, command.payment_id)
-    if known is None or known.merchant_id != command.merchant_id:
-        return Declined(errors.PAYMENT_NOT_FOUND)
-    if known.state == "REVERSED":
-        return Accepted(Reversed(view.need(REVERSAL, command.journal_id).reversed_by))
     payment = merchants_own(command, "reverse", view, now)
     if isinstance(payment, Declined):
-        return payment
+        known = view.get(REVERSAL, command.journal_id)
+        return Accepted(Reversed(known.reversed_by)) if known is not None and payment.code is errors.ORDER_REVERSED else payment
     if payment.journal_id != command.journal_id:
         raise InvariantBroken("a command names another journal than its payment has")
     if payment.refunds:

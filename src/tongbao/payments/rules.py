@@ -355,8 +355,7 @@ def money_keys(payer_id: UUID, merchant_id: UUID, currency: str) -> list[Key]:
 
 
 def _create_keys(command: CreateOrder) -> list[Key]:
-    keys = [Key(MERCHANT_TERMS, command.merchant_id), Key(PAYMENT, command.payment_id)]
-    return [*keys, Key(AUTHORISATION, command.payment_id)] if command.agreed_minor else keys
+    return [Key(MERCHANT_TERMS, command.merchant_id), Key(PAYMENT, command.payment_id)]
 
 
 @lru_cache(maxsize=50_000)

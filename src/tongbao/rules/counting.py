@@ -86,6 +86,11 @@ def counted_text(day: int, amounts: Iterable[int], counts: Iterable[int]) -> str
     return f"{day};{','.join(map(str, amounts))};{','.join(map(str, counts))}"
 
 
+def amounts_of(counted: str) -> str:
+    """Where the amount of an act was counted, without where its number was."""
+    return f"{counted.rpartition(';')[0]};"
+
+
 def carried(book: Book, into: Usage, carries: Usage, day: int, opened: int, opened_before: int, *, back: bool) -> Usage:
     """A person's row with what another row counted of them too, but for what was counted of the account alone. `back`: into the
     row that the other one once took over, and therefore holds already."""

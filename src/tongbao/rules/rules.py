@@ -20,7 +20,7 @@ from tongbao.identity.types import PRINCIPAL
 from tongbao.ledger.api import ACCOUNT, CUSTOMER_WALLET, Place
 from tongbao.rules import errors
 from tongbao.rules.book import Book, book_of, grown, slots_of
-from tongbao.rules.counting import given_back, own_caps
+from tongbao.rules.counting import amounts_of, given_back, own_caps
 from tongbao.rules.days import months_after
 from tongbao.rules.pack import Rule, read_merged
 from tongbao.rules.types import (
@@ -229,13 +229,17 @@ def _wallet(command: SuspendDormant) -> Place:
 
 
 def give_back(
-    view: View, now: datetime, customer_id: UUID, counted: str, amount_minor: int, funding_id: UUID | None = None
-) -> None:
+    view: View, now: datetime, customer_id: UUID, counted: str, amount_minor: int, funding_id: UUID | None = None,
+    *, number: bool = True,
+) -> None:  # fmt: skip
     """Take an act that did not come to pass out of the counters of the customer, of the person they are and of the bank account;
-    `counted` is what `weigh` said of it. Needs the rows of `law_keys`."""
+    `counted` is what `weigh` said of it. Not `number`: part of it did come to pass, so it stays one in the numbers of acts. Needs
+    the rows of `law_keys`."""
     row, standing = view.get(RULEBOOK, CURRENT), view.get(STANDING, customer_id)
     if not counted or row is None:
         return
+    if not number:
+        counted = "|".join(map(amounts_of, counted.split("|")))
     book = book_of(row)
     counted, _, by_source = counted.partition("|")
     if by_source and funding_id is not None:
