@@ -88,7 +88,7 @@ def counted_text(day: int, amounts: Iterable[int], counts: Iterable[int]) -> str
 
 def amounts_of(counted: str) -> str:
     """Where the amount of an act was counted, without where its number was."""
-    return f"{counted.rpartition(';')[0]};"
+    return f"{counted.rpartition(';')[0]};" if counted else ""
 
 
 def carried(book: Book, into: Usage, carries: Usage, day: int, opened: int, opened_before: int, *, back: bool) -> Usage:
