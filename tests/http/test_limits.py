@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from tests.http.conftest import a_town
-from tests.http.names import anybody, start
+from tests.http.names import anybody, known
 from tests.http.test_credentials import added
 from tests.http.town import PIN, Person, Town, key, ok, refused
 from tests.support.authenticator import Authenticator, on_the_wire, read
@@ -88,7 +88,7 @@ async def test_two_wallets_of_one_person_share_what_the_law_allows_on_two_server
         assert await told(giver, sending(who, "500.00")) == "ok"
     assert [await told(who, sending(island.cat, "60.00")) for who in (one, two)] == ["ok", "ok"]
     for who in (one, two):
-        assert (await start(who, {"document": anybody(271), "wanted_level": 1})).level == 1
+        assert (await known(island, who, {"document": anybody(271), "wanted_level": 2})).level == 2
     wallets = (one, two.elsewhere(island.there), one.elsewhere(island.there), two)
     asked = [told(wallets[number % 4], sending(island.cat, "1.00")) for number in range(1_000)]
     assert Counter(await asyncio.gather(*asked)) == {"ok": 380, "limit_reached": 620}

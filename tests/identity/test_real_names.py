@@ -645,20 +645,24 @@ async def test_a_second_class_three_under_one_document_is_held_back() -> None:
 async def test_all_accounts_under_one_document_are_counted_with_the_first_of_them() -> None:
     store = MemoryStore()
     async with town(store) as place:
-        first, second, other = await known(place), await known(place), await known(place, number="B")
-        unknown = await place.customer()
+        first, second, other = await known(place, FIVE), await known(place, FIVE), await known(place, FIVE, number="B")
+        unknown, stranger = await place.customer(), await known(place)
         await place.happens(starting(unknown, place))
-        assert [the_standing(store, each).subject_id for each in (first, second, other, unknown)] == [None, first, None, None]
+        everybody = (first, second, other, unknown, stranger)
+        assert [the_standing(store, each).subject_id for each in everybody] == [None, first, None, None, None]
+        assert the_standing(store, stranger).level == 1, "to know a name and a number is not to be counted with their owner"
         # Another document: with whoever showed that one, or else where they were.
         await place.happens(starting(second, place, "B", former=("A", "")))
         assert the_standing(store, second).subject_id == first, "until it is confirmed"
-        await confirmed(place, second, ("police",), "B", attempt=2)
+        await confirmed(place, second, FIVE, "B", attempt=2)
         assert the_standing(store, second).subject_id == other
         await place.happens(starting(first, place, "C", former=("A", "")))
-        await confirmed(place, first, ("police",), "C", attempt=2)
+        await confirmed(place, first, FIVE, "C", attempt=2)
         assert the_standing(store, first).subject_id is None
-        again = await known(place)
+        again = await known(place, FIVE)
         assert the_standing(store, again).subject_id == first, "who shows a document later does not begin anew"
+        await confirmed(place, stranger, ("mobile",))
+        assert the_standing(store, stranger).subject_id == first, "who has shown that they hold it is counted with the others"
 
 
 async def test_a_phone_is_the_first_ones_who_proves_it_and_others_get_no_further_by_it() -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from tests.identity.test_real_names import agreeing, family, index, starting
+from tests.identity.test_real_names import agreeing, family, index, phone_index, starting
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import CURRENCY, NOON, RIGHT, WRONG, Town
 from tongbao.engine.api import Command
@@ -484,7 +484,7 @@ async def an_erasure_of_a_guardian_whose_child_may_pay(place: Town) -> Command:
     await place.happens(requesting(place, parent))
     place.clock.advance(GRACE)
     await place.happens(beginning(place, parent))
-    return completing(place, parent, wards=(child,), document_index=index("P"))
+    return completing(place, parent, wards=(child,), document_index=index("P"), phone_index=phone_index("P"))
 
 
 @says("ok")
@@ -493,7 +493,7 @@ async def an_erasure_of_a_guardian_who_never_agreed(place: Town) -> Command:
     await place.happens(requesting(place, parent))
     place.clock.advance(GRACE)
     await place.happens(beginning(place, parent))
-    return completing(place, parent, wards=(child,), document_index=index("P"))
+    return completing(place, parent, wards=(child,), document_index=index("P"), phone_index=phone_index("P"))
 
 
 @says("guardian_unfit")

@@ -129,7 +129,8 @@ async def equipped(place: Scene) -> Equipped:
     await verified(place, hers)
     made = AddPasskey(
         command_id=town.id(), passkey_id=passkey_id_of(CREDENTIAL), customer_id=her_id, credential_id=CREDENTIAL,
-        public_key=PASSKEY_PUBLIC, counter=0, name=await services.vault.seal(her_id, PASSKEY_NAME, PASSKEY),
+        public_key=PASSKEY_PUBLIC, counter=0, proven_at=town.clock.now(),
+        name=await services.vault.seal(her_id, PASSKEY_NAME, PASSKEY),
     )  # fmt: skip
     await town.happens(made)
     await town.happens(await enrolling(place, her_id))

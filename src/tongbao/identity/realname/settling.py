@@ -156,9 +156,10 @@ def claim(view: View, real: RealName) -> RealName:
 
 def counted_with(view: View, real: RealName, standing: Standing) -> Standing:
     """The standing of an account that is held under a document: the law counts it with the first one under it. One that is held
-    under none any more goes on being counted where it was. Source: PBOC announcement 2015 No. 43, Art. 11 and 24 (all payment
-    accounts of a customer)."""
-    if not real.claimed:
+    under none any more goes on being counted where it was. Who has shown no more than to know a name and a number is counted by
+    themselves, for they would see, and could use up, what the document's owner may: until there is possession, what the law says
+    of one account holds them. Source: PBOC announcement 2015 No. 43, Art. 11 and 24 (all payment accounts of a customer)."""
+    if not real.claimed or real.proof < POSSESSION:
         return standing
     document = view.need(DOCUMENT_HOLDER, real.document_index)
     subject_id = document.subject_id
