@@ -173,6 +173,7 @@ def _pay(page: Page, places: Places) -> None:
 
 def _pin_again(page: Page, places: Places) -> None:
     page.get_by_test_id("pin-password").fill("not asked yet")
+    page.get_by_test_id("pin-old").fill(places["pin"])
     page.get_by_test_id("pin-password-next").click()
 
 

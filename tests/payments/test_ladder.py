@@ -278,13 +278,13 @@ async def refunding_an_unpaid_order(place: Town) -> Command:
     return place.refunding(merchant, "order", payer, "refund", 1)
 
 
-@says("payment_not_found")
+@says("order_not_paid")
 async def refunding_to_somebody_else(place: Town) -> Command:
     merchant, _ = await paid(place)
     return place.refunding(merchant, "order", await place.customer(), "refund", 1)
 
 
-@says("payment_not_found")
+@says("order_not_paid")
 async def refunding_in_another_currency(place: Town) -> Command:
     merchant, payer = await paid(place)
     return place.refunding(merchant, "order", payer, "refund", 1, currency="USD")

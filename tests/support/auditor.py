@@ -116,7 +116,7 @@ class Auditor:
             case CloseOrder():
                 return self._close(command, now)
             case RefundPayment():
-                return self._refund(command)
+                return self._refund(command, now)
             case PlaceHold():
                 return self._hold(command, now)
             case CaptureHold():
@@ -257,7 +257,7 @@ class Auditor:
         order.closed = True
         return "ok"
 
-    def _refund(self, command: RefundPayment) -> str:
+    def _refund(self, command: RefundPayment, now: datetime) -> str:
         order = self._orders.get(command.payment_id)
         if order is None or order.merchant != command.merchant_id:
             return "payment_not_found"
@@ -265,7 +265,9 @@ class Auditor:
         terms = (command.amount_minor, command.currency, command.reason)
         if name in self._refunds:
             return "ok" if self._refunds[name] == terms else "out_refund_no_used"
-        if order.payer is None or order.payer != command.payer_id or order.currency != command.currency:
+        if order.payer is None:
+            return _ended(order, now) or "order_not_paid"
+        if order.payer != command.payer_id or order.currency != command.currency:
             return "order_not_paid"
         if command.amount_minor > order.amount - order.refunded:
             return "refund_exceeds_paid"

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from tests.support.leavings import events, rows
 from tests.support.town import CURRENCY, NOON, RIGHT, Town, sealed, town
+from tests.wallet.test_ladder import RECEIVING
 from tongbao.app.registry import CHECKS, RELATIONS
 from tongbao.engine.api import Accepted, Command, Decider, Decision, MemoryStore, PostgresStore, Sealer, View
 from tongbao.engine.verify import verify
@@ -202,6 +203,16 @@ async def test_a_cancelled_transfer_gives_back_what_it_counted_and_one_that_arri
         place.clock.advance(timedelta(hours=3))
         await place.happens(place.delivering(order.transfer_id, payer, payee))
         assert await place.says(place.transferring(payer, payee, 1)) == "limit_reached"
+
+
+async def test_what_arrives_counts_against_what_its_payee_may_receive() -> None:
+    async with town() as place:
+        payer, payee, order = await sent(place, minor=200)
+        await place.adopt("none", RECEIVING)
+        place.clock.advance(timedelta(hours=2))
+        assert await place.says(place.transferring(payer, payee, 101)) == "ok"
+        done = await place.happens(place.delivering(order.transfer_id, payer, payee))
+        assert done.state == "FAILED", "three hundred a day is what they may receive"
 
 
 async def test_what_arrived_what_was_cancelled_and_what_waits_still_verifies(database: str) -> None:

@@ -282,7 +282,7 @@ def refund_payment(command: RefundPayment, view: View, now: datetime) -> Decisio
     if isinstance(following, Declined):
         return following
     if (payment.payer_id, payment.currency) != (command.payer_id, command.currency):
-        return Declined(errors.PAYMENT_NOT_FOUND)
+        return Declined(errors.ORDER_NOT_PAID)
     left = payment.paid_minor - payment.refunded_minor
     if command.amount_minor > left:
         return Declined(errors.REFUND_EXCEEDS_PAID, {"left_minor": left, "currency": payment.currency})

@@ -408,7 +408,9 @@ class Rulebook:
         terms = (amount, command.currency, command.reason)
         if name in self.refunds:
             return "ok" if self.refunds[name] == terms else "out_refund_no_used"
-        if order.payer is None or order.payer != command.payer_id or currency != command.currency:
+        if order.payer is None:
+            return _ended(order, now) or "order_not_paid"
+        if order.payer != command.payer_id or currency != command.currency:
             return "order_not_paid"
         if amount > order.amount - order.refunded:
             return "refund_exceeds_paid"

@@ -81,7 +81,8 @@ class InMemory:
             table = self._tables.table(BANK_ACCOUNT)
             return [_Named(table[key]) for key in arguments[0] if key in table]
         if query == PAYMENTS["orders_to_expire"]:
-            return [{"payment_id": row.payment_id} for row in self._due(PAYMENT, "CREATED", *arguments)]
+            due = [*self._due(PAYMENT, "CREATED", *arguments), *self._due(PAYMENT, "AUTHORISED", *arguments)]
+            return [_Named(row) for row in due]
         if query == LEDGER["expired_holds"]:
             due = self._due(HOLD, "ACTIVE", *arguments)
             return [{"hold_id": hold.hold_id, "account_id": hold.account_id} for hold in due]
@@ -89,7 +90,7 @@ class InMemory:
 
     def next_due(self) -> datetime | None:
         moments = [row.next_attempt_at for row in self._tables.table(BANK_TRANSFER).values() if row.next_attempt_at]
-        moments += [row.expires_at for row in self._tables.table(PAYMENT).values() if row.state == "CREATED"]
+        moments += [row.expires_at for row in self._tables.table(PAYMENT).values() if row.state in ("CREATED", "AUTHORISED")]
         moments += [row.expires_at for row in self._tables.table(HOLD).values() if row.state == "ACTIVE"]
         return min(moments, default=None)
 
