@@ -396,6 +396,11 @@ async def a_first_pin_on_a_device_a_moment_before_it_is_proven(place: Town) -> C
 
 
 @says("device_unproven")
+async def a_first_pin_on_a_new_device_confirmed_by_one_that_never_was(place: Town) -> Command:
+    return replace(choosing(place, await place.customer(pin=False), None), confirmation=RIGHT)
+
+
+@says("device_unproven")
 async def a_first_pin_in_a_session_without_a_device(place: Town) -> Command:
     return choosing(place, await place.customer(pin=False), None)
 

@@ -260,7 +260,7 @@ def test_what_is_made_anew_for_each_sending_is_no_part_of_the_wish() -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [("张", "张"), (" 张小明 ", "张小明"), ("n" * 60, "n" * 60), ("", None), ("n" * 61, None), ("  ", None), ("\u3164", None),
-     ("\u3164\u2800", None), ("a\u3164", "a\u3164"), ("a\u200db", None), ("a\u00a0b", None)],
+     ("\u3164\u2800", None), ("a\u3164", "a\u3164"), ("~", "~"), ("a\u200db", None), ("a\u00a0b", None)],
 )  # fmt: skip
 def test_a_name_has_one_to_sixty_characters_that_print_and_shows_something(text: str, name: str | None) -> None:
     if name is None:

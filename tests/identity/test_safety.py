@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
-from tests.identity.safety_situations import recovering, reporting, with_device
+from tests.identity.safety_situations import choosing, recovering, reporting, with_device
 from tests.identity.test_ladder import adding, opening
 from tests.support.leavings import rows
 from tests.support.town import NOON, RIGHT, town
-from tongbao.engine.api import MemoryStore
+from tongbao.engine.api import Declined, MemoryStore
 from tongbao.identity.alerts import ALERT, LARGE_MINOR, MESSAGE, Message, RaiseAlert, RecordMessage
 from tongbao.identity.codes import CODE, Asking, CodeUse, SendCode
 from tongbao.identity.devices import DEVICE
@@ -57,6 +57,13 @@ async def test_a_report_ends_the_sessions_it_names_and_no_strangers() -> None:
         await place.happens(replace(report, session_ids=tuple(each.session_id for each in rows(store, SESSION))))
     ended = {each.principal_id == report.customer_id: each.ended_at for each in rows(store, SESSION)}
     assert ended == {True: NOON, False: None}
+
+
+@pytest.mark.parametrize("due", [None, NOON + LATER])
+async def test_a_device_that_does_not_count_yet_is_told_when_it_will(due: datetime | None) -> None:
+    async with town() as place:
+        decision = (await place.submit(choosing(place, await place.customer(pin=False), due))).decision
+    assert isinstance(decision, Declined) and decision.detail == ({"after": f"{due:%FT%TZ}"} if due else {})
 
 
 async def test_a_declined_recovery_changes_nothing_but_the_tries() -> None:

@@ -26,11 +26,11 @@ from tongbao.identity.certificates import CERTIFICATE
 from tongbao.identity.codes import CODE, CodeUse, spend_try, use_code
 from tongbao.identity.devices import DEVICE, cool, counts, end_sessions
 from tongbao.identity.passkeys import PASSKEY
-from tongbao.identity.rules import check_pin
+from tongbao.identity.rules import by_password, check_pin
 from tongbao.identity.standing import CLOSING, STANDING, reasons, standing_of, without_reason
 from tongbao.identity.takeover import REPORTED
 from tongbao.identity.totp import TOTP, TotpUse, drop_totp, totp_keys, totp_of, use_totp
-from tongbao.identity.tries import Trying, check_waiting, forget_wrong, tries_keys
+from tongbao.identity.tries import Trying, forget_wrong, tries_keys
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 
 #: Passkeys and signing keys that are younger are not trusted any more after a recovery: a thief's first act is to add one.
@@ -153,13 +153,9 @@ def _on_proven_device(command: Recover, view: View, now: datetime) -> bool:
 def change_password(command: ChangePassword, view: View, now: datetime) -> Decision:
     """Declines `principal_not_found`, `login_locked`, `second_factor_needed`, what `use_totp` does, and `wrong_credentials` of an
     account that was closed for ever."""
-    principal = view.get(PRINCIPAL, command.principal_id)
-    if principal is None:
-        return Declined(errors.PRINCIPAL_NOT_FOUND)
-    if not principal.password_hash:
-        return Declined(errors.WRONG_CREDENTIALS)
-    if refused := check_waiting(view, command.trying, now):
-        return refused
+    principal = by_password(view, command.principal_id, command.trying, now)
+    if isinstance(principal, Declined):
+        return principal
     if totp_of(view, command.principal_id) is not None:
         if command.totp is None:
             return Declined(errors.SECOND_FACTOR_NEEDED)

@@ -20,7 +20,7 @@ from tongbao.identity.factors import INHERENCE, KNOWLEDGE, POSSESSION, SIGNATURE
 from tongbao.identity.passkeys import PASSKEY, use_passkey
 from tongbao.identity.standing import STANDING
 from tongbao.identity.totp import totp_keys, totp_of, use_totp
-from tongbao.identity.tries import check_waiting, forget_wrong, tries_keys
+from tongbao.identity.tries import Trying, check_waiting, forget_wrong, tries_keys
 from tongbao.identity.types import (
     LOGIN,
     PIN,
@@ -245,13 +245,9 @@ def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
 
     A new PIN clears the lock of the one before, unless that one vouched for it. Of one that is replaced the customer is told, and
     for a day the limits of a new device hold."""
-    principal = view.get(PRINCIPAL, command.customer_id)
-    if principal is None:
-        return Declined(errors.PRINCIPAL_NOT_FOUND)
-    if not principal.password_hash:
-        return Declined(errors.WRONG_CREDENTIALS)
-    if refused := check_waiting(view, command.trying, now):
-        return refused
+    principal = by_password(view, command.customer_id, command.trying, now)
+    if isinstance(principal, Declined):
+        return principal
     known = view.get(PIN, command.customer_id)
     if refused := _vouched(command, view, known is not None, now):
         return refused
@@ -261,6 +257,17 @@ def set_pin(command: SetPin, view: View, now: datetime) -> Decision:
         tell(view, command.customer_id, "pin_changed", {}, now)
     view.put(PIN, Pin(command.customer_id, command.mac, 0, None, now))
     return Accepted()
+
+
+def by_password(view: View, principal_id: UUID, trying: Trying | None, now: datetime) -> Principal | Declined:
+    """Whose password was just seen. Declines `principal_not_found`; `wrong_credentials` of an account that was closed for ever;
+    `login_locked`."""
+    principal = view.get(PRINCIPAL, principal_id)
+    if principal is None:
+        return Declined(errors.PRINCIPAL_NOT_FOUND)
+    if not principal.password_hash:
+        return Declined(errors.WRONG_CREDENTIALS)
+    return check_waiting(view, trying, now) or principal
 
 
 def _vouched(command: SetPin, view: View, replaces: bool, now: datetime) -> Declined | None:

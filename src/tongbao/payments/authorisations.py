@@ -178,7 +178,7 @@ def _capture(
         ),
     )  # fmt: skip
     if last:
-        _end(view, payment, found, command.payer_id, now, "payment.paid")
+        _end(view, payment, found, command.payer_id, now)
     else:
         view.put(AUTHORISATION, found)
         view.put(PAYMENT, payment)
@@ -218,20 +218,20 @@ def _free(command: VoidPayment | LapseAuthorisation, view: View, payment: Paymen
         ), view, now,
     )  # fmt: skip
     found = view.need(AUTHORISATION, payment.payment_id)
-    _end(view, payment, found, payer_id, now, "payment.paid" if payment.paid_minor else "payment.voided")
+    _end(view, payment, found, payer_id, now)
     view.emit(f"customer:{payer_id}", "authorisation.ended", {"payment_id": payment.payment_id})
 
 
-def _end(view: View, payment: Payment, found: Authorisation, payer_id: UUID, now: datetime, event: str) -> None:
-    """The authorisation is over: what was not taken counts no more."""
+def _end(view: View, payment: Payment, found: Authorisation, payer_id: UUID, now: datetime) -> None:
+    """The authorisation is over: what was not taken counts no more, and the merchant is told what has become of it."""
     untaken = payment.agreed_minor - found.captured_minor
     # It counts as a payment unless nothing was taken at all.
     give_back(view, now, payer_id, found.counted, untaken, number=not found.captured_minor)
     view.put(AUTHORISATION, replace(found, ended_at=now))
     if found.captured_minor:
-        left = replace(payment, state="PAID", fee_minor=found.fee_minor, paid_at=now)
+        left, event = replace(payment, state="PAID", fee_minor=found.fee_minor, paid_at=now), "payment.paid"
     else:
-        left = replace(payment, state="VOIDED", closed_at=now)
+        left, event = replace(payment, state="VOIDED", closed_at=now), "payment.voided"
     view.put(PAYMENT, left)
     tell_merchant(view, left, event, now)
 

@@ -180,7 +180,7 @@ async def capture(
     key: web.IdempotencyKey,
 ) -> OrderAnswer:
     """Take part or all of what was authorised. The same `out_capture_no` with the same amount takes it once."""
-    payment, _ = await payments.capture(
+    payment = await payments.capture(
         command_id_for(staff, key), merchant_of(staff), out_trade_no, data.out_capture_no, parse(data.amount, data.currency),
         last=data.last,
     )  # fmt: skip

@@ -27,8 +27,8 @@ from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import Account
 from tongbao.merchants.service import MerchantService
 from tongbao.payments import errors
-from tongbao.payments.authorisations import Authorised, Captured, authorised
-from tongbao.payments.lifecycle import PaymentState, refusal_of
+from tongbao.payments.authorisations import Authorised, authorised
+from tongbao.payments.lifecycle import PaymentState, Step, refusal_of
 from tongbao.payments.rules import OrderCreated, Paid, Refunded, merchant_balance, ordered, paid, unpaid
 from tongbao.payments.types import (
     AuthoriseOrder,
@@ -194,26 +194,25 @@ class PaymentService:
 
     async def capture(
         self, command_id: UUID, merchant_id: UUID, out_trade_no: str, out_capture_no: str | None, amount: Money, *, last: bool
-    ) -> tuple[Payment, Capture]:
+    ) -> Payment:
         """Take part or all of what was authorised. Refuses `out_trade_no_format`; declines `payment_not_found`,
         `currency_unsupported`, `order_…`, `out_capture_no_used`, `capture_exceeds_authorised`, `too_many_captures`,
         `insufficient_funds`."""
         number = self._number(out_capture_no, "C", command_id)
+        payment = await self.order(merchant_id, out_trade_no)
+        if amount.currency != payment.currency:
+            raise Refusal(CURRENCY_UNSUPPORTED, currency=amount.currency, supported=payment.currency)
         command = CapturePayment(
-            command_id=command_id, merchant_id=merchant_id, out_capture_no=number, amount_minor=amount.minor, last=last,
-            **await self._agreed(merchant_id, out_trade_no, amount.currency),
-        )  # fmt: skip
-        done = cast(Captured, accepted(await self._engine.submit(command)))
-        row = await self._pool.fetchrow(QUERIES["capture"], done.capture_id)
-        return await self.payment(command.payment_id), Capture(*row)
+            command_id=command_id, out_capture_no=number, amount_minor=amount.minor, last=last, **self._agreed(payment, "capture")
+        )
+        accepted(await self._engine.submit(command))
+        return await self.payment(payment.payment_id)
 
     async def void(self, command_id: UUID, merchant_id: UUID, out_trade_no: str) -> Payment:
         """Take no more of what was authorised. Declines `payment_not_found`, `order_…`."""
-        command = VoidPayment(
-            command_id=command_id, merchant_id=merchant_id, **await self._agreed(merchant_id, out_trade_no, self.currency)
-        )
-        accepted(await self._engine.submit(command))
-        return await self.payment(command.payment_id)
+        payment = await self.order(merchant_id, out_trade_no)
+        accepted(await self._engine.submit(VoidPayment(command_id=command_id, **self._agreed(payment, "void"))))
+        return await self.payment(payment.payment_id)
 
     async def reverse(self, command_id: UUID, merchant_id: UUID, out_trade_no: str) -> Payment:
         """Undo a payment as a whole. Declines `payment_not_found`, `order_…`, `captured_in_parts`, `reversal_too_late`,
@@ -221,21 +220,18 @@ class PaymentService:
         payment = await self.order(merchant_id, out_trade_no)
         if payment.journal_id is None:
             raise Refusal(refusal_of(payment.state_at(self._clock.now()), "reverse"))
-        command = ReversePayment(
-            command_id=command_id, merchant_id=merchant_id, journal_id=payment.journal_id,
-            **await self._agreed(merchant_id, out_trade_no, payment.currency),
-        )  # fmt: skip
+        command = ReversePayment(command_id=command_id, journal_id=payment.journal_id, **self._agreed(payment, "reverse"))
         accepted(await self._engine.submit(command))
-        return await self.payment(command.payment_id)
+        return await self.payment(payment.payment_id)
 
-    async def _agreed(self, merchant_id: UUID, out_trade_no: str, currency: str) -> dict[str, Any]:
+    def _agreed(self, payment: Payment, step: Step) -> dict[str, Any]:
         """What a command repeats of a payment that somebody agreed to. Refuses `order_…` where nobody did."""
-        payment = await self.order(merchant_id, out_trade_no)
-        if currency != payment.currency:
-            raise Refusal(CURRENCY_UNSUPPORTED, currency=currency, supported=payment.currency)
         if payment.payer_id is None:
-            raise Refusal(refusal_of(payment.state_at(self._clock.now()), "capture"))
-        return {"payment_id": payment.payment_id, "payer_id": payment.payer_id, "currency": payment.currency}
+            raise Refusal(refusal_of(payment.state_at(self._clock.now()), step))
+        return {
+            "payment_id": payment.payment_id, "merchant_id": payment.merchant_id, "payer_id": payment.payer_id,
+            "currency": payment.currency,
+        }  # fmt: skip
 
     async def _note(self, payer_id: UUID, reason: str) -> bytes:
         try:
@@ -360,8 +356,7 @@ class PaymentService:
         """What this customer agreed to and was not taken yet, newest first; `limit` + 1 at most."""
         at, last_id = place or (None, None)
         rows = await self._pool.fetch(QUERIES["authorised_by"], payer.principal_id, self._clock.now(), at, last_id, limit + 1)
-        found = await self._fetch([row["payment_id"] for row in rows])
-        return [found[row["payment_id"]] for row in rows]
+        return [Payment(*row) for row in rows]
 
     async def captures(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[Capture]]:
         """Captures by payment, oldest first."""

@@ -16,6 +16,8 @@ export { useAct, type Act } from './act.ts'
 
 export { logInFurther, ownAccount, type OwnAccount } from './account/api.ts'
 export { ta } from './account/words.ts'
+export { useChangePassword } from './account/password.ts'
+export { default as TbLogin } from './account/TbLogin.vue'
 export { default as TbSecondStep } from './account/TbSecondStep.vue'
 export { default as TbTotp } from './account/TbTotp.vue'
 

@@ -142,15 +142,13 @@ limit $1;
 select capture_id, payment_id, out_capture_no, amount_minor, currency, fee_minor, last, at, journal_id
 from capture where payment_id = any($1::uuid[]) order by at, capture_id;
 
--- name: capture
--- One capture. $1 id.
-select capture_id, payment_id, out_capture_no, amount_minor, currency, fee_minor, last, at, journal_id
-from capture where capture_id = $1;
-
 -- name: authorised_by
 -- What a customer has agreed to and was not taken yet, newest first. $1 customer, $2 now, $3 and $4 place (of the order) or null,
 -- $5 limit.
-select p.payment_id from authorisation a join payment p using (payment_id)
+select p.payment_id, p.merchant_id, p.store_id, p.out_trade_no, p.subject, p.amount_minor, p.agreed_minor, p.currency, p.fee_minor,
+       p.state, p.method, p.payer_id, p.paid_minor, p.refunded_minor, p.fee_returned_minor, p.refunds, p.created_at, p.expires_at,
+       p.paid_at, p.closed_at, p.journal_id, p.bill_id, p.factors
+from authorisation a join payment p using (payment_id)
 where a.payer_id = $1 and a.ended_at is null and p.expires_at > $2
   and ($3::timestamptz is null or (p.created_at, p.payment_id) < ($3, $4::uuid))
 order by p.created_at desc, p.payment_id desc limit $5;
