@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.alerts import tell_of_large
+from tongbao.identity.factors import Factors
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.money import share_ppm
@@ -192,6 +193,12 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
     factors = confirm(view, command.payer_id, command.confirmation, now)
     if isinstance(factors, Declined):
         return factors
+    return take_payment(command, payment, factors, view, now)
+
+
+def take_payment(command: PayOrder | PayMerchant, payment: Payment, factors: Factors, view: View, now: datetime) -> Decision:
+    """Move the money of a payment whose payer was shown to agree by these factors, and write it down. Declines what `assess`
+    declines, `insufficient_funds`."""
     wallet = wallet_of(command.payer_id, payment.currency)
     act = Act("payment", payment.amount_minor, payment.currency, factors, wallet.account_id, command.method, payment.merchant_id)
     if (refused := assess(view, now, command.payer_id, act)) is not None:
