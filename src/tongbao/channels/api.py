@@ -1,7 +1,28 @@
-"""What other modules use of the channels: the bank's contract, its adapter, and the simulated banks."""
+"""What other modules use of the channels: the contracts of a bank and of a card network, the adapters, the simulated banks."""
 
 from tongbao.channels.bank import HttpBank
-from tongbao.channels.errors import BANK_REFERENCE_CONFLICT, BANK_REFERENCE_MALFORMED, BANK_UNAVAILABLE, DECLINES
+from tongbao.channels.cards import (
+    ARRIVES_WITHIN,
+    BindingAnswer,
+    BindingState,
+    BoundCard,
+    CardAnswer,
+    CardBinding,
+    CardDebit,
+    CardKind,
+    CardNetwork,
+    CardRefund,
+    CardRefusal,
+    CardState,
+)
+from tongbao.channels.errors import (
+    BANK_REFERENCE_CONFLICT,
+    BANK_REFERENCE_MALFORMED,
+    BANK_UNAVAILABLE,
+    CARD_DECLINES,
+    CARD_REFERENCE_CONFLICT,
+    DECLINES,
+)
 from tongbao.channels.memory import MemoryBank
 from tongbao.channels.simulated.demo import DEMO_ACCOUNTS, DEMO_BALANCE_MINOR, DEMO_CLOSED, DEMO_EMPTY
 from tongbao.channels.simulated.faults import MAGIC_AMOUNTS, Fault, FaultKind, Match
@@ -22,8 +43,11 @@ from tongbao.channels.types import (
 
 # The child process and its back office (`simulated.process`) bring the web server along: import them from there.
 __all__ = [
-    "BANK_REFERENCE_CONFLICT", "BANK_REFERENCE_MALFORMED", "BANK_UNAVAILABLE", "DECLINES",
-    "DEMO_ACCOUNTS", "DEMO_BALANCE_MINOR", "DEMO_CLOSED", "DEMO_EMPTY", "MAGIC_AMOUNTS",
-    "Account", "BankAnswer", "BankChannel", "BankRequest", "FailureCode", "Fault", "FaultKind", "HttpBank", "LinkAnswer",
-    "LinkRequest", "LinkState", "Match", "MemoryBank", "NotFound", "StatementLine", "TransferKind", "TransferState",
+    "ARRIVES_WITHIN", "BANK_REFERENCE_CONFLICT", "BANK_REFERENCE_MALFORMED", "BANK_UNAVAILABLE", "CARD_DECLINES",
+    "CARD_REFERENCE_CONFLICT", "DECLINES", "DEMO_ACCOUNTS", "DEMO_BALANCE_MINOR", "DEMO_CLOSED", "DEMO_EMPTY",
+    "MAGIC_AMOUNTS",
+    "Account", "BankAnswer", "BankChannel", "BankRequest", "BindingAnswer", "BindingState", "BoundCard", "CardAnswer",
+    "CardBinding", "CardDebit", "CardKind", "CardNetwork", "CardRefund", "CardRefusal", "CardState", "FailureCode", "Fault",
+    "FaultKind", "HttpBank", "LinkAnswer", "LinkRequest", "LinkState", "Match", "MemoryBank", "NotFound", "StatementLine",
+    "TransferKind", "TransferState",
 ]  # fmt: skip

@@ -33,6 +33,24 @@ REGISTRY_REFERENCE_CONFLICT = refusal(
     status=409,
 )
 
+CARD_REFERENCE_CONFLICT = refusal(
+    "card_reference_conflict",
+    "银行卡交易参考号 {reference} 已用于另一笔不同的请求。",
+    "The card network already knows reference {reference} for a different request.",
+    status=409,
+)
+
+#: A network's reason (`cards.CardRefusal`) -> the decline it becomes.
+CARD_DECLINES: dict[str, Code] = {
+    "insufficient": decline("card_insufficient", "银行卡可用余额或额度不足。", "The card does not have enough money or credit."),
+    "limit": decline("card_limit", "超出银行卡支付限额。", "The amount is above the card's limit."),
+    "card_closed": decline("card_closed", "银行卡已失效，请更换银行卡。", "The card no longer works. Please use another."),
+    "risk": decline(
+        "card_risk", "发卡行出于安全考虑未同意，请联系发卡行。", "The bank did not agree, for your safety. Please ask it."
+    ),
+    "refused": decline("card_refused", "发卡行未同意该交易，请联系发卡行。", "The card's bank did not agree. Please ask it."),
+}
+
 #: A normalised failure code (`types.FailureCode`) -> the decline it becomes.
 DECLINES: dict[str, Code] = {
     "insufficient_funds": decline(
