@@ -33,6 +33,7 @@ from tongbao.privacy.reviews import CHOICE, REVIEW
 from tongbao.privacy.service import ANSWER, WISH
 from tongbao.security.personal import Vault
 from tongbao.wallet.links import BANK_LINK, QUESTION_FIELD
+from tongbao.wallet.small_payments import SMALL_PAYMENTS
 from tongbao.wallet.statement import Statement
 from tongbao.wallet.types import BANK_ACCOUNT, BANK_TRANSFER, HOLDER, NUMBER
 
@@ -111,6 +112,7 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
         Held("bank_transfers", "bank", BANK_TRANSFER, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "counted": "which limits counted it: /v1/wallet/limits"}),
         Held("balances", "money", ACCOUNT, "owner_id", pool, vault, left_out={"owner_id": _YOURS}),
+        Held("small_payments", "money", SMALL_PAYMENTS, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Bills(statement),
         Payments(pool),
         Held(

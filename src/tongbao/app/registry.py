@@ -61,7 +61,7 @@ from tongbao.rules import api as law
 from tongbao.security import classes, people
 from tongbao.security.keys import Keys, mac
 from tongbao.security.masking import mask_card, mask_login, mask_name
-from tongbao.wallet import links, transfers
+from tongbao.wallet import links, small_payments, transfers
 from tongbao.wallet import rules as wallet_rules
 from tongbao.wallet import types as wallet_types
 from tongbao.wallet.statement import CounterpartiesOf, Counterparty
@@ -115,6 +115,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *wallet_rules.DECIDERS,
     *links.DECIDERS,
     *transfers.DECIDERS,
+    *small_payments.DECIDERS,
     *payment_rules.DECIDERS,
     *authorisation_rules.DECIDERS,
     *consents.DECIDERS,
@@ -150,6 +151,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,
     wallet_types.BANK_ACCOUNT, links.BANK_LINK, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
+    small_payments.SMALL_PAYMENTS,
     payment_types.PAYMENT, payment_types.REFUND, payment_types.AUTHORISATION, payment_types.CAPTURE,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
     breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, letters.LETTER, assessments.ASSESSMENT,

@@ -27,6 +27,7 @@ _ALERTS: dict[str, tuple[str, str]] = {
         "Nobody answered for your verification in a long time; it has ended. Please verify again.",
     ),
     "bank_linked": ("您的账户绑定了一张银行卡。", "A bank account was linked to your wallet."),
+    "small_payments_raised": ("您的账户开启或提高了小额免密支付。", "Small payments without a PIN were switched on or raised."),
     "large_payment": ("您的账户有一笔大额支出。", "A large amount left your account."),
 }
 _NOT_YOU = ("如非本人操作，请立即在钱包中报告。", "If it was not you, report it in the wallet at once.")

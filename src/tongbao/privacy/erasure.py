@@ -43,6 +43,7 @@ from tongbao.privacy.consents import consent_keys, withdraw
 from tongbao.privacy.purposes import ASKED, CATALOGUE
 from tongbao.security.people import PERSON_KEY
 from tongbao.wallet.links import BANK_LINK
+from tongbao.wallet.small_payments import SMALL_PAYMENTS
 from tongbao.wallet.types import BANK_ACCOUNT
 
 ErasureState = Literal["REQUESTED", "CLOSING", "DONE", "FORGOTTEN", "WITHDRAWN"]
@@ -222,6 +223,7 @@ def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Dec
         view.put(PIN, replace(pin, mac=b""))
     view.remove(TOTP, customer_id)
     view.remove(BANK_LINK, customer_id)
+    view.remove(SMALL_PAYMENTS, customer_id)
     _end(view, customer_id, command.sessions, now)
     _remove(view, customer_id, command.passkeys, command.certificates)
     for device_id in command.devices:
@@ -325,7 +327,7 @@ def _complete_keys(command: CompleteErasure) -> list[Key]:
     customer_id = command.customer_id
     return [
         Key(ERASURE, customer_id), *standing_keys(customer_id), Key(PRINCIPAL, customer_id), Key(PIN, customer_id),
-        Key(TOTP, customer_id), Key(BANK_LINK, customer_id),
+        Key(TOTP, customer_id), Key(BANK_LINK, customer_id), Key(SMALL_PAYMENTS, customer_id),
         Key(PERSON_KEY, customer_id), *consent_keys(customer_id, ASKED),
         *keys_of(ACCOUNT, [place_of(name).account_id for name in command.accounts]),
         Key(LOGIN, ("wallet", command.login_index)),

@@ -39,6 +39,16 @@ TRANSFER_ENDED = decline(
     "This transfer has arrived or ended and cannot be cancelled.",
     status=409,
 )
+PAYER_MUST_CONFIRM = decline(
+    "payer_must_confirm",
+    "这笔付款需要您验证支付密码。",
+    "This payment needs the payer's own confirmation.",
+)
+SMALL_PAYMENTS_RANGE = decline(
+    "small_payments_range",
+    "小额免密单笔与每日限额均不超过 {most}，且每日不低于单笔。",
+    "Without a PIN at most {most} can go, in one payment and in a day; and a day's limit is not below a payment's.",
+)
 BILL_NOT_FOUND = decline("bill_not_found", "未找到该账单。", "There is no such bill.", status=404)
 BANK_ACCOUNT_FORMAT = refusal("bank_account_format", "卡号须为 12 至 19 位数字。", "A bank account number has 12 to 19 digits.")
 BANK_UNSUPPORTED = refusal(

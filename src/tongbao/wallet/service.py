@@ -33,6 +33,7 @@ from tongbao.wallet import errors
 from tongbao.wallet.delayed import DelayedTransfers
 from tongbao.wallet.link_service import BankLinks
 from tongbao.wallet.rules import BankTransferStarted, wallet_of
+from tongbao.wallet.small_payments_service import SmallPaymentsService
 from tongbao.wallet.statement import NOTE, CounterpartiesOf, ShownBill, Statement, StatesOf
 from tongbao.wallet.transfers import Transferred
 from tongbao.wallet.types import (
@@ -86,6 +87,7 @@ class WalletService:
         self.currency = currency
         self.zone = zone
         self.delayed = DelayedTransfers(engine, pool, clock)
+        self.small_payments = SmallPaymentsService(engine, pool, clock, currency=currency, zone=zone)
         self.links = BankLinks(engine, pool, identity, names, vault, bank, clock, currency)
         states = {
             **states,

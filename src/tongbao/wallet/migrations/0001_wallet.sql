@@ -90,6 +90,22 @@ create index delayed_transfer_due on delayed_transfer (arrives_at) where state =
 create index delayed_transfer_to_payee on delayed_transfer (payee_id) where state = 'PENDING';
 create index delayed_transfer_by_payer on delayed_transfer (payer_id, created_at, transfer_id);
 
+-- What a customer lets go without a PIN, and what went so on the last day on which anything did.
+create table small_payments (
+    customer_id       uuid        not null,
+    currency          text        not null,
+    per_payment_minor bigint      not null,
+    per_day_minor     bigint      not null,
+    zone              text        not null,
+    day               bigint      not null,
+    used_minor        bigint      not null,
+    changed_at        timestamptz not null,
+    seal              bytea       not null,
+    constraint small_payments_pk primary key (customer_id),
+    constraint small_payments_caps check (
+        per_payment_minor between 0 and per_day_minor and (per_payment_minor > 0) = (per_day_minor > 0) and used_minor >= 0)
+);
+
 create table bill (
     customer_id       uuid        not null,
     bill_id           uuid        not null,
@@ -128,6 +144,8 @@ comment on table bank_transfer is
 comment on table delayed_transfer is
     'C2 sealed: payee_note; C2: amount_minor, failure_code; C1: transfer_id, payer_id, payee_id, hold_id, journal_id; none: currency,
      state, arrives_at, counted, created_at, ended_at, seal';
+comment on table small_payments is
+    'C2: per_payment_minor, per_day_minor, used_minor; C1: customer_id; none: currency, zone, day, changed_at, seal';
 comment on table bill is
     'C2 sealed: note; C2: amount_minor, balance_minor, title; C1: customer_id, bill_id, counterparty_id, journal_id,
      reference_id; none: kind, direction, currency, counterparty_kind, at, factors';

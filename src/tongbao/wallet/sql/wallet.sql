@@ -93,3 +93,8 @@ order by created_at desc, transfer_id desc limit $5;
 select transfer_id, payer_id, payee_id, amount_minor, currency, payee_note, state, arrives_at, hold_id, counted, failure_code, created_at,
        ended_at, journal_id
 from delayed_transfer where state = 'PENDING' and arrives_at <= $1 order by arrives_at limit $2;
+
+-- name: small_payments
+-- What goes without a PIN. $1 customer.
+select customer_id, currency, per_payment_minor, per_day_minor, zone, day, used_minor, changed_at
+from small_payments where customer_id = $1;
