@@ -141,6 +141,7 @@ MAGIC = [
     (5, "UNKNOWN", "not found"), (6, "UNKNOWN", "SUCCEEDED"), (7, "UNKNOWN", "UNKNOWN"), (8, "UNKNOWN", "UNKNOWN"),
     (9, "UNKNOWN", "not found"), (11, "UNKNOWN", "SUCCEEDED"), (12, "UNKNOWN", "not found"), (13, "UNKNOWN", "UNKNOWN"),
     (51, "insufficient_funds", "FAILED"), (61, "limit_exceeded", "FAILED"), (62, "account_closed", "FAILED"),
+    (63, "refused", "FAILED"),
     (0, "SUCCEEDED", "SUCCEEDED"), (10, "SUCCEEDED", "SUCCEEDED"), (99, "SUCCEEDED", "SUCCEEDED"),
 ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from tongbao.app.settings import Settings
-from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, LinkRequest, NotFound
+from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, HttpCards, LinkRequest, NotFound
 from tongbao.channels.messages import HttpMessages
 from tongbao.channels.registries.adapter import HttpRegistries
 from tongbao.engine.api import Decider, Relation
@@ -209,6 +209,16 @@ def _answer(answer: BankAnswer) -> wallet_types.BankAnswer:
 def open_bank(settings: Settings, keys: Keys) -> BankAdapter:
     """The bank of the settings; the demonstration's simulated bank listens beside the server."""
     return BankAdapter(HttpBank(settings.bank_url or f"http://127.0.0.1:{settings.port + 1}", key=keys.bank.hex()))
+
+
+def open_cards(settings: Settings, keys: Keys) -> HttpCards:
+    """The card network of the settings; the demonstration's simulated one is the same program as its bank."""
+    return HttpCards(settings.cards_url or f"http://127.0.0.1:{settings.port + 1}", key=cards_key(keys))
+
+
+def cards_key(keys: Keys) -> str:
+    """What authenticates us to the card network and the network to us."""
+    return mac(keys.bank, b"cards").hex()
 
 
 def open_registries(settings: Settings, keys: Keys) -> NameChannel:

@@ -12,7 +12,7 @@ import msgspec
 
 from tongbao.app import runtime
 from tongbao.app.asgi import Services, open_services
-from tongbao.app.registry import messages_key, registries_key
+from tongbao.app.registry import cards_key, messages_key, registries_key
 from tongbao.app.settings import Settings
 from tongbao.channels.simulated.messages_process import MessagesProcess
 from tongbao.channels.simulated.people import DEMO_PEOPLE, DemoPerson
@@ -95,13 +95,16 @@ async def play(settings: Settings, dsn: str, say: Callable[[str], None]) -> None
     """Fill an empty, migrated database, with a bank in the settings' data directory that runs for as long as that takes."""
     now = SystemClock().now()
     clock = VirtualClock(now - timedelta(days=_DAYS, hours=12))
-    bank = await BankProcess.start(settings.data_dir / "bank", key=runtime.keys(settings).bank.hex())
+    keys = runtime.keys(settings)
+    bank = await BankProcess.start(settings.data_dir / "bank", key=keys.bank.hex(), cards_key=cards_key(keys))
     office = BackOffice(bank.url, key=bank.key)
     try:
-        phones = await MessagesProcess.start(key=messages_key(runtime.keys(settings)))
-        registries = await RegistriesProcess.start(key=registries_key(runtime.keys(settings)))
+        phones = await MessagesProcess.start(key=messages_key(keys))
+        registries = await RegistriesProcess.start(key=registries_key(keys))
         try:
-            there = msgspec.structs.replace(settings, bank_url=bank.url, registries_url=registries.url, messages_url=phones.url)
+            there = msgspec.structs.replace(
+                settings, bank_url=bank.url, cards_url=bank.url, registries_url=registries.url, messages_url=phones.url
+            )
             async with open_services(there, dsn, clock) as services:
                 await seed(services, phones, office, clock, now, say)
         finally:

@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     most_wait_s    a request that would wait longer for its answer is refused at once, `overloaded`; a read, three times as long
     public_url     how phones reach us
     bank_url       the bank's address; empty: the simulated bank of `tongbao demo`
+    cards_url      the card network's address; empty: the simulated one, which is the same program as the simulated bank
     registries_url the address of those who know people; empty: the simulated registries of `tongbao demo`
     messages_url   the address of the provider of messages; empty: the simulated one of `tongbao demo`
     registration_codes  who registers shows a code that was sent there; off for a sandbox
@@ -67,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     most_wait_s: float = 1.0
     public_url: str = ""
     bank_url: str = ""
+    cards_url: str = ""
     registries_url: str = ""
     messages_url: str = ""
     registration_codes: bool = False

@@ -1,4 +1,4 @@
-"""The whole product as processes: the simulated bank, registries and provider of messages, the server, the worker.
+"""The whole product as processes: the simulated bank, card network, registries and provider of messages, the server, the worker.
 
 What `demo`, `smoke` and the tests start.
 """
@@ -19,24 +19,25 @@ import httpx
 import msgspec
 
 from tongbao.app import runtime
-from tongbao.app.registry import messages_key, registries_key
+from tongbao.app.registry import cards_key, messages_key, registries_key
 from tongbao.app.settings import Settings
 from tongbao.app.watch import database_watched
 from tongbao.channels.simulated.messages_process import MessagesProcess
-from tongbao.channels.simulated.process import BackOffice, BankProcess, RegistriesOffice, RegistriesProcess
+from tongbao.channels.simulated.process import BackOffice, BankProcess, CardsOffice, RegistriesOffice, RegistriesProcess
 
 _START_S = 60.0
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """Running processes. `url` is the server's; `back_office` and `registries_office` order faults from them, `messages` shows
-    what was sent."""
+    """Running processes. `url` is the server's; `back_office`, `cards_office` and `registries_office` order faults from them,
+    `messages` shows what was sent."""
 
     settings: Settings
     url: str
     dsn: str
     bank: BankProcess
     back_office: BackOffice
+    cards_office: CardsOffice
     registries: RegistriesProcess
     registries_office: RegistriesOffice
     messages: MessagesProcess
@@ -69,10 +70,15 @@ async def running(
             cleanup.push_async_callback(asyncio.to_thread, embedded.stop)
         await cleanup.enter_async_context(database_watched(settings))
         key = runtime.keys(settings).bank.hex()
-        bank = await BankProcess.start(settings.data_dir / "bank", key=key, port=bank_port, magic_amounts=magic_amounts)
+        network_key = cards_key(runtime.keys(settings))
+        bank = await BankProcess.start(
+            settings.data_dir / "bank", key=key, cards_key=network_key, port=bank_port, magic_amounts=magic_amounts
+        )
         cleanup.push_async_callback(bank.stop)
         back_office = BackOffice(bank.url, key=key)
         cleanup.push_async_callback(back_office.close)
+        cards_office = CardsOffice(bank.url, key=network_key)
+        cleanup.push_async_callback(cards_office.close)
         registries = await RegistriesProcess.start(key=registries_key(runtime.keys(settings)), magic_numbers=magic_amounts)
         cleanup.push_async_callback(registries.stop)
         registries_office = RegistriesOffice(registries.url, key=registries.key)
@@ -80,7 +86,12 @@ async def running(
         messages = await MessagesProcess.start(key=messages_key(runtime.keys(settings)))
         cleanup.push_async_callback(messages.stop)
         settings = msgspec.structs.replace(
-            settings, bank_url=bank.url, registries_url=registries.url, messages_url=messages.url, processes=servers
+            settings,
+            bank_url=bank.url,
+            cards_url=bank.url,
+            registries_url=registries.url,
+            messages_url=messages.url,
+            processes=servers,
         )
         output = cleanup.enter_context(log.open("ab")) if log else None
         server = await spawn("serve", settings, output)
@@ -89,7 +100,9 @@ async def running(
         cleanup.push_async_callback(ended, worker)
         url = f"http://{settings.host}:{settings.port}"
         await answering(url, server)
-        yield Stack(settings, url, dsn, bank, back_office, registries, registries_office, messages, [server], worker)
+        yield Stack(
+            settings, url, dsn, bank, back_office, cards_office, registries, registries_office, messages, [server], worker
+        )
 
 
 async def spawn(command: str, settings: Settings, output: IO[bytes] | None) -> asyncio.subprocess.Process:

@@ -14,8 +14,8 @@ import msgspec
 
 from tongbao.channels.errors import BANK_REFERENCE_CONFLICT
 from tongbao.channels.simulated.demo import DEMO_ACCOUNTS, DEMO_CLOSED, DEMO_EMPTY, account_number
-from tongbao.channels.simulated.faults import Fault, FaultPlan
-from tongbao.channels.simulated.links import LinkConflict, Links
+from tongbao.channels.simulated.faults import Fault, FaultPlan, loses_answer
+from tongbao.channels.simulated.links import LinkConflict, Links, belongs
 from tongbao.channels.simulated.rules import DEFAULT_LIMIT_MINOR, Account, judge, malformed
 from tongbao.channels.types import (
     BankAnswer,
@@ -92,10 +92,10 @@ class MemoryBank:
             if kind == "duplicate_delivery":
                 answer = self._deliver(request, None)
         except Refusal:
-            if fault and self._loses_answer(fault):
+            if fault and loses_answer(fault, self._timeout_ms):
                 return _UNKNOWN
             raise
-        return _UNKNOWN if fault and self._loses_answer(fault) else answer
+        return _UNKNOWN if fault and loses_answer(fault, self._timeout_ms) else answer
 
     async def inquire(self, reference: str) -> BankAnswer | NotFound:
         check_reference(reference)
@@ -103,14 +103,15 @@ class MemoryBank:
         known = self._transfers.get(reference)
         facts = (known.request.account_number, known.request.amount_minor) if known else (None, None)
         fault = self._plan.next("inquire", reference, *facts)
-        if fault and self._loses_answer(fault):
+        if fault and loses_answer(fault, self._timeout_ms):
             return _UNKNOWN
         return NotFound(reference) if known is None else _answer(known)
 
     async def start_link(self, request: LinkRequest) -> LinkAnswer:
         account = self._accounts.get(request.account_number)
         try:
-            return self._link(request.reference, lambda: self.links.start(request, account, self._clock.now()))
+            agrees, now = belongs(request, account), self._clock.now()
+            return self._link(request.reference, lambda: self.links.start(request.reference, request, request.phone, agrees, now))
         except LinkConflict:
             raise Refusal(BANK_REFERENCE_CONFLICT, reference=request.reference) from None
 
@@ -126,7 +127,7 @@ class MemoryBank:
         if fault and fault.kind in ("timeout_before", "server_error_before"):
             return LinkAnswer("UNKNOWN")
         report = work()
-        return LinkAnswer("UNKNOWN" if fault and self._loses_answer(fault) else report.status)
+        return LinkAnswer("UNKNOWN" if fault and loses_answer(fault, self._timeout_ms) else report.status)
 
     async def reserve_balance(self, currency: str) -> int:
         self._catch_up()
@@ -234,13 +235,6 @@ class MemoryBank:
         if opened is None:
             return None
         return msgspec.structs.replace(opened, balance_minor=opened.balance_minor - self._paid_minor.get(number, 0))
-
-    def _loses_answer(self, fault: Fault) -> bool:
-        if fault.kind == "delay":
-            return fault.wait_ms >= self._timeout_ms
-        return fault.kind in (
-            "timeout_before", "lost_answer", "lost_inquiry", "server_error_before", "server_error_after", "garbage_answer",
-        )  # fmt: skip
 
 
 def _answer(transfer: _Transfer) -> BankAnswer:

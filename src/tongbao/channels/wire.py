@@ -10,7 +10,9 @@ import msgspec
 from tongbao.channels.types import BankAnswer, FailureCode, TransferKind
 
 #: The bank's own reasons for a no.
-BankCode = Literal["NSF", "ACCT_CLOSED", "OVER_LIMIT", "NO_SUCH_ACCOUNT", "NAME_MISMATCH", "WRONG_CURRENCY", "NOT_PERMITTED"]
+BankCode = Literal[
+    "NSF", "ACCT_CLOSED", "OVER_LIMIT", "NO_SUCH_ACCOUNT", "NAME_MISMATCH", "WRONG_CURRENCY", "NOT_PERMITTED", "SUSPECTED_FRAUD",
+]  # fmt: skip
 
 LinkStatus = Literal["CODE_SENT", "WRONG_CODE", "LINKED", "REFUSED", "ENDED"]
 

@@ -7,6 +7,8 @@ import json
 import platform
 import sys
 from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
 
 import click
 import msgspec
@@ -27,10 +29,13 @@ from tongbao.app.diagnosis import (
     worst,
 )
 from tongbao.app.privacy_findings import privacy_settings
-from tongbao.app.registry import open_bank
+from tongbao.app.registry import open_bank, open_cards
 from tongbao.app.settings import Secret, Settings
 from tongbao.engine.anchors import AnchorKey
 from tongbao.kernel.errors import Refusal
+
+#: A reference that nobody uses: asking about it changes nothing.
+_NEVER_USED: Final = UUID(int=0)
 
 _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "broken": "[red]broken[/]"}
 
@@ -55,6 +60,7 @@ def effective(settings: Settings) -> dict[str, str]:
         "database_url": f"embedded, in {settings.data_dir / 'postgres'}",
         "public_url": f"http://{settings.host}:{settings.port}",
         "bank_url": f"http://127.0.0.1:{settings.port + 1}",
+        "cards_url": f"http://127.0.0.1:{settings.port + 1}",
         "anchor_file": str(anchor_file(settings)),
         "master_key": "not in the environment",
         "master_key_file": str(settings.data_dir / "master.key"),
@@ -84,7 +90,7 @@ async def examine(settings: Settings) -> list[Finding]:
         if not any(finding.subject == "keys" and finding.level == "broken" for finding in findings):
             findings.append(Finding("ok", "keys", "wrapped by the master key, in one file readable by its owner only"))
         findings += key_findings(ring, datetime.now(UTC))
-        findings.append(await _bank(settings))
+        findings += [await _bank(settings), await _cards(settings)]
     findings += await database_findings(settings, ring)
     return sorted(findings, key=lambda finding: (("broken", "note", "ok").index(finding.level), finding.subject))
 
@@ -102,12 +108,33 @@ def _show(settings: Settings, findings: list[Finding]) -> None:
     console.print(table)
 
 
+def _simulated(settings: Settings, subject: str, url: str) -> Finding | None:
+    """What is to be said of the demonstration's own bank and card network, one program, which listens where the demonstration
+    says and nobody else knows; None where the settings name another, or there was no demonstration."""
+    if url or not (settings.data_dir / "bank").exists():
+        return None
+    if demo.is_running(settings.data_dir):
+        return Finding("ok", subject, "simulated: runs with the demonstration")
+    return Finding("note", subject, "simulated: it runs with `tongbao demo`, which is not running")
+
+
+async def _cards(settings: Settings) -> Finding:
+    if simulated := _simulated(settings, "card network", settings.cards_url):
+        return simulated
+    network = open_cards(settings, runtime.keys(settings))
+    try:
+        answer = await network.inquire(_NEVER_USED)
+    finally:
+        await network.close()
+    if answer.state == "UNKNOWN":
+        where = "" if settings.cards_url else ", and TONGBAO_CARDS_URL names none"
+        return Finding("note", "card network", f"does not answer{where}: no card can be bound, nor pay")
+    return Finding("ok", "card network", "answers")
+
+
 async def _bank(settings: Settings) -> Finding:
-    if not settings.bank_url and (settings.data_dir / "bank").exists():
-        # The demonstration's own bank listens where the demonstration says, which nobody else knows.
-        if demo.is_running(settings.data_dir):
-            return Finding("ok", "bank", "simulated: runs with the demonstration")
-        return Finding("note", "bank", "simulated: it runs with `tongbao demo`, which is not running")
+    if simulated := _simulated(settings, "bank", settings.bank_url):
+        return simulated
     bank = open_bank(settings, runtime.keys(settings))
     try:
         await bank.reserve_minor(settings.currency)

@@ -16,7 +16,10 @@ the first submission of a reference (a repeated one goes through), so that every
     .05   time-out, nothing done                        .51   no: insufficient funds
     .06   done, then 500                                .61   no: above the bank's limit
     .07   processing for 5 s, then success              .62   no: account closed
-    .08   processing for 5 s, then failure
+    .08   processing for 5 s, then failure                 .63   no: suspected fraud
+
+The same program is the network of bank cards (`card_http`), with books, faults and a key of its own; magic amounts bear on debits
+and refunds of cards as they do on transfers.
 """
 
 from __future__ import annotations
@@ -30,12 +33,16 @@ from typing import TextIO
 
 from tongbao.channels.signing import key_bytes
 from tongbao.channels.simulated.books import Books
+from tongbao.channels.simulated.card_books import CardBooks
+from tongbao.channels.simulated.card_http import Network
 from tongbao.channels.simulated.faults import FaultPlan
 from tongbao.channels.simulated.http import Bank, create_app
 from tongbao.channels.simulated.rules import DEFAULT_LIMIT_MINOR
 from tongbao.channels.simulated.server import listening, serve
 
 KEY_VARIABLE = "TONGBAO_BANK_KEY"
+#: The card network's key; the bank's where it has none of its own.
+CARDS_KEY_VARIABLE = "TONGBAO_CARDS_KEY"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         books = Books(options.data, seed=options.seed, limit_minor=options.limit_minor)
         plan = FaultPlan(seed=options.seed, magic_amounts=options.magic_amounts)
         bank = Bank(books, plan, key=key)
-        serve(create_app(bank), bank, listener, "bank")
+        cards_plan = FaultPlan(seed=options.seed, magic_amounts=options.magic_amounts)
+        network = Network(CardBooks(options.data), cards_plan, key=os.environ.get(CARDS_KEY_VARIABLE) or key)
+        serve(create_app(bank, network), [bank, network], listener, "bank")
     return 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections import OrderedDict
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -29,6 +31,23 @@ class Door:
         self.stopping = asyncio.Event()
         self._clock = clock
         self._nonces: OrderedDict[str, float] = OrderedDict()
+        self._late: set[asyncio.Task[None]] = set()
+
+    def only_with_key(self, request: AnyRequest) -> None:
+        """Let in who shows the key as a bearer token; else 401."""
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), self.key):
+            raise NotAuthorizedException("bearer")
+
+    def later(self, arrival: Coroutine[Any, Any, None]) -> None:
+        """A request that is still on its way."""
+        self._late.add(task := asyncio.create_task(arrival))
+        task.add_done_callback(self._late.discard)
+
+    def forget_late(self) -> None:
+        """Nothing more arrives."""
+        for task in self._late:
+            task.cancel()
 
     async def hold(self, wait_ms: int, *, until: asyncio.Task[None] | None = None) -> bool:
         """Let time pass, but not after the bank is told to stop nor after `until` is done; whether all of it passed."""

@@ -19,6 +19,9 @@ the plan that matches a request applies, and only that one.
 
 A link of an account ("link": asked for, confirmed or inquired about) meets the kinds that an inquiry meets, but the last; where
 an answer is lost the bank has done what it was asked.
+
+The card network keeps a plan of its own: there "submit" is a debit or a refund, "link" a binding or the return of a token (whose
+reference is the token), and nothing is matched by account number.
 """
 
 from __future__ import annotations
@@ -87,6 +90,15 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+def loses_answer(fault: Fault, timeout_ms: int) -> bool:
+    """Whether who asked, and waits so long, hears nothing that they could believe."""
+    if fault.kind == "delay":
+        return fault.wait_ms >= timeout_ms
+    return fault.kind in (
+        "timeout_before", "lost_answer", "lost_inquiry", "server_error_before", "server_error_after", "garbage_answer",
+    )  # fmt: skip
+
+
 #: `amount_minor` mod 100 -> what happens to the first submission, and to the first inquiry, of each reference.
 MAGIC_AMOUNTS: dict[int, dict[Operation, Fault]] = {
     1: {"submit": Fault("delay", delay_ms=10_000)},
@@ -104,6 +116,7 @@ MAGIC_AMOUNTS: dict[int, dict[Operation, Fault]] = {
     51: {"submit": Fault("refuse", code="NSF")},
     61: {"submit": Fault("refuse", code="OVER_LIMIT")},
     62: {"submit": Fault("refuse", code="ACCT_CLOSED")},
+    63: {"submit": Fault("refuse", code="SUSPECTED_FRAUD")},
 }
 
 #: How many (operation, reference) pairs are remembered as seen, for "the first of each reference".

@@ -14,12 +14,13 @@ same key as a bearer token, and is how tests and the sandbox open accounts and o
     POST   /admin/accounts/{number}/close, /admin/accounts/{number}/reopen
     POST   /admin/faults                 a `faults.Fault` -> {id}, 201;  GET lists what is left, DELETE clears
     GET    /admin/audit                  {"problems": []} as long as the books add up
+
+The card network's routes, under /v1/cards and /admin/cards, are in `card_http`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
@@ -27,20 +28,19 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Litestar, Response, delete, get, post
-from litestar.exceptions import NotAuthorizedException
-from litestar.types import ASGIApp
 
-from tongbao.channels.simulated.books import Books, Malformed, Processing, ReferenceConflict
-from tongbao.channels.simulated.door import AnyRequest, Door, silence
+from tongbao.channels.simulated.books import Books, Malformed, ReferenceConflict
+from tongbao.channels.simulated.card_http import Network, card_routes
+from tongbao.channels.simulated.door import AnyRequest, Door
 from tongbao.channels.simulated.faults import Fault, FaultPlan
-from tongbao.channels.simulated.links import LinkConflict, Links, ShortMessage
+from tongbao.channels.simulated.links import LinkConflict, Links, ShortMessage, belongs
+from tongbao.channels.simulated.spoiling import Answer, decoded, linking, spoil, submitting
 from tongbao.channels.types import BankRequest, LinkRequest
-from tongbao.channels.wire import LinkCode, LinkReport, Problem, ReserveReport, TransferReport
+from tongbao.channels.wire import LinkCode, Problem, ReserveReport
 from tongbao.kernel.clock import Clock, SystemClock
 from tongbao.kernel.money import CURRENCIES, MAX_AMOUNT_MINOR
 
 T = TypeVar("T")
-Answer = Response[bytes] | ASGIApp
 
 
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +58,6 @@ class Bank(Door):
         super().__init__(key, clock or SystemClock())
         self.plan = plan
         self.links = Links()
-        self.late: set[asyncio.Task[object]] = set()
         self._books = books
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="books")
 
@@ -71,18 +70,15 @@ class Bank(Door):
         return self._clock.now()
 
     def close(self) -> None:
-        """Let the work in hand finish, then close the books."""
+        """Let the work in hand finish, then close the books; what has not arrived yet never will."""
+        self.forget_late()
         self._thread.shutdown(wait=True)
         self._books.close()
 
 
-def create_app(bank: Bank) -> Litestar:
-    """The ASGI application of one bank. Closing the application closes the books."""
-
-    def only_with_key(request: AnyRequest) -> None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), bank.key):
-            raise NotAuthorizedException("bearer")
+def create_app(bank: Bank, network: Network) -> Litestar:
+    """The ASGI application of one bank and one card network. Closing the application closes the books."""
+    only_with_key = bank.only_with_key
 
     @post("/v1/transfers", status_code=200)
     async def submit(request: AnyRequest) -> Answer:
@@ -93,7 +89,7 @@ def create_app(bank: Bank) -> Litestar:
             return bank.answer(request, 400, Problem("malformed"))
         fault = bank.plan.next("submit", wanted.reference, wanted.account_number, wanted.amount_minor)
         try:
-            return await _submit(bank, request, wanted, fault)
+            return await submitting(bank, request, fault, lambda **how: bank.books(lambda books: books.submit(wanted, **how)))
         except ReferenceConflict:
             return bank.answer(request, 409, Problem("reference_conflict"))
         except Malformed:
@@ -106,32 +102,32 @@ def create_app(bank: Bank) -> Litestar:
         facts = (known.account_number, known.amount_minor) if known else (None, None)
         fault = bank.plan.next("inquire", reference, *facts)
         answer = bank.answer(request, 200, known) if known else bank.answer(request, 404, Problem("no_such_transfer"))
-        return await _spoil(bank, request, fault, answer)
+        return await spoil(bank, request, fault, answer)
 
     @post("/v1/links", status_code=200)
     async def start_link(request: AnyRequest) -> Answer:
-        wanted = _decoded(await bank.authenticate(request), LinkRequest)
+        wanted = decoded(await bank.authenticate(request), LinkRequest)
         if wanted is None:
             return bank.answer(request, 400, Problem("malformed"))
         account = await bank.books(lambda books: books.account(wanted.account_number))
         try:
-            return await _linking(
-                bank, request, wanted.reference, lambda: bank.links.start(wanted, account, bank.now()), wanted.account_number
-            )
+            reference, agrees = wanted.reference, belongs(wanted, account)
+            start = lambda: bank.links.start(reference, wanted, wanted.phone, agrees, bank.now())  # noqa: E731
+            return await linking(bank, request, bank.plan, reference, start, wanted.account_number)
         except LinkConflict:
             return bank.answer(request, 409, Problem("reference_conflict"))
 
     @post("/v1/links/{reference:str}/confirm", status_code=200)
     async def confirm_link(request: AnyRequest, reference: str) -> Answer:
-        given = _decoded(await bank.authenticate(request), LinkCode)
+        given = decoded(await bank.authenticate(request), LinkCode)
         if given is None:
             return bank.answer(request, 400, Problem("malformed"))
-        return await _linking(bank, request, reference, lambda: bank.links.confirm(reference, given.code, bank.now()))
+        return await linking(bank, request, bank.plan, reference, lambda: bank.links.confirm(reference, given.code, bank.now()))
 
     @get("/v1/links/{reference:str}")
     async def inquire_link(request: AnyRequest, reference: str) -> Answer:
         await bank.authenticate(request)
-        return await _linking(bank, request, reference, lambda: bank.links.report(reference, bank.now()))
+        return await linking(bank, request, bank.plan, reference, lambda: bank.links.report(reference, bank.now()))
 
     @get("/v1/accounts/{number:str}")
     async def account(request: AnyRequest, number: str) -> Answer:
@@ -165,7 +161,7 @@ def create_app(bank: Bank) -> Litestar:
     @post("/admin/accounts")
     async def open_account(request: AnyRequest) -> Response[Any]:
         only_with_key(request)
-        wanted = _decoded(await request.body(), NewAccount)
+        wanted = decoded(await request.body(), NewAccount)
         if wanted is None or not wanted.holder_name.strip() or wanted.currency not in CURRENCIES:
             return Response(Problem("malformed"), status_code=400)
         if not 0 <= wanted.balance_minor <= MAX_AMOUNT_MINOR:
@@ -184,12 +180,12 @@ def create_app(bank: Bank) -> Litestar:
     @get("/admin/outbox")
     async def outbox(request: AnyRequest, to: str = "") -> list[ShortMessage]:
         only_with_key(request)
-        return bank.links.sent(to)
+        return sorted(bank.links.sent(to) + network.codes.sent(to), key=lambda message: message.at, reverse=True)
 
     @post("/admin/faults")
     async def add_fault(request: AnyRequest) -> Response[Any]:
         only_with_key(request)
-        fault = _decoded(await request.body(), Fault)
+        fault = decoded(await request.body(), Fault)
         if fault is None:
             return Response(Problem("malformed"), status_code=400)
         return Response({"id": bank.plan.add(fault)}, status_code=201)
@@ -208,88 +204,19 @@ def create_app(bank: Bank) -> Litestar:
     @get("/admin/audit")
     async def audit(request: AnyRequest) -> dict[str, list[str]]:
         only_with_key(request)
-        return {"problems": await bank.books(lambda books: books.audit())}
+        return {"problems": await bank.books(lambda books: books.audit()) + await network.books(lambda books: books.audit())}
 
     async def close() -> None:
-        for task in bank.late:
-            task.cancel()
         bank.close()
+        network.close()
 
     return Litestar(
         route_handlers=[
             submit, inquire, start_link, confirm_link, inquire_link, account, reserve, statement, health,
-            open_account, outbox, set_account, add_fault, list_faults, clear_faults, audit,
+            open_account, outbox, set_account, add_fault, list_faults, clear_faults, audit, *card_routes(network),
         ],
         on_shutdown=[close],
         request_max_body_size=64 * 1024,
         openapi_config=None,
         logging_config=None,
     )  # fmt: skip
-
-
-async def _linking(
-    bank: Bank, request: AnyRequest, reference: str, work: Callable[[], LinkReport], account_number: str | None = None
-) -> Answer:
-    """Do what the fault leaves to be done about a link, then answer as it lets us. Raises `LinkConflict`."""
-    fault = bank.plan.next("link", reference, account_number)
-    if fault and fault.kind in ("timeout_before", "server_error_before"):
-        return await _spoil(bank, request, fault, None)
-    return await _spoil(bank, request, fault, bank.answer(request, 200, work()))
-
-
-async def _submit(bank: Bank, request: AnyRequest, wanted: BankRequest, fault: Fault | None) -> Answer:
-    """Do what the fault leaves to be done, then answer as the fault lets us."""
-
-    async def deliver(**how: Any) -> TransferReport:
-        return await bank.books(lambda books: books.submit(wanted, **how))
-
-    kind = fault.kind if fault else None
-    if fault and kind in ("timeout_before", "server_error_before"):
-        return await _spoil(bank, request, fault, None)
-    if fault and kind == "late_arrival":
-        bank.late.add(task := asyncio.create_task(_arrive_late(deliver, fault.wait_ms)))
-        task.add_done_callback(bank.late.discard)
-        return silence(bank, fault.wait_ms + 30_000)
-    if fault and kind == "refuse":
-        return bank.answer(request, 200, await deliver(refuse=fault.code))
-    if fault and kind == "pending_then_success":
-        return bank.answer(request, 200, await deliver(processing=Processing(fault.wait_ms)))
-    if fault and kind == "pending_then_failure":
-        return bank.answer(request, 200, await deliver(processing=Processing(fault.wait_ms, fault.code)))
-    if fault and kind == "duplicate_delivery":
-        _, report = await asyncio.gather(deliver(), deliver())
-        return bank.answer(request, 200, report)
-    return await _spoil(bank, request, fault, bank.answer(request, 200, await deliver()))
-
-
-async def _arrive_late(deliver: Callable[[], Any], wait_ms: int) -> None:
-    await asyncio.sleep(wait_ms / 1000)
-    try:
-        await deliver()
-    except (ReferenceConflict, Malformed):
-        pass  # nobody is waiting for this answer any more
-
-
-async def _spoil(bank: Bank, request: AnyRequest, fault: Fault | None, answer: Response[bytes] | None) -> Answer:
-    """What the network makes of a finished answer."""
-    kind = fault.kind if fault else None
-    if fault and kind == "delay":
-        if not await bank.hold(fault.wait_ms):
-            return silence(bank, 0)
-    elif fault and kind == "timeout_before":
-        return silence(bank, fault.wait_ms)
-    elif kind in ("lost_answer", "lost_inquiry"):
-        return silence(bank, 0)
-    elif kind in ("server_error_before", "server_error_after"):
-        return Response(b"upstream error", status_code=500, media_type="text/plain")
-    elif kind == "garbage_answer":
-        return bank.answer(request, 200, b'{"status":"SUCC')
-    assert answer is not None
-    return answer
-
-
-def _decoded(body: bytes, shape: type[T]) -> T | None:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None

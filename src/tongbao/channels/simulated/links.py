@@ -15,6 +15,7 @@ import hmac
 import secrets
 from collections import OrderedDict, deque
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -27,7 +28,9 @@ LIVES: Final = timedelta(minutes=5)
 MOST_WRONG: Final = 3
 _MOST_REMEMBERED = 100_000
 _MOST_SENT = 1_000
-_TEXT = "【通宝模拟银行】验证码 {code}，用于绑定您的银行账户，5 分钟内有效。Your code to link your account, good for 5 minutes."
+LINK_TEXT: Final = (
+    "【通宝模拟银行】验证码 {code}，用于绑定您的银行账户，5 分钟内有效。Your code to link your account, good for 5 minutes."
+)
 
 
 class LinkConflict(Exception):
@@ -43,7 +46,7 @@ class ShortMessage(msgspec.Struct, frozen=True):
 
 
 class _Link(msgspec.Struct):
-    request: LinkRequest
+    asked: bytes
     status: LinkStatus
     code: str
     ends_at: datetime
@@ -53,25 +56,26 @@ class _Link(msgspec.Struct):
 class Links:
     """Every link that was asked for, and the messages that were sent for them. Not shared between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = LINK_TEXT) -> None:
         self.outbox: deque[ShortMessage] = deque(maxlen=_MOST_SENT)
+        self._text = text
         self._links: OrderedDict[str, _Link] = OrderedDict()
 
-    def start(self, request: LinkRequest, account: Account | None, now: datetime) -> LinkReport:
-        """Do the four belong together? If so a code goes out, once a reference. Raises `LinkConflict`."""
-        known = self._links.get(request.reference)
-        if known is not None and known.request != request:
+    def start(self, reference: str, question: object, phone: str, agrees: bool, now: datetime) -> LinkReport:
+        """If what was asked `agrees`, a code goes out to the phone, once a reference. Raises `LinkConflict`."""
+        asked = sha256(msgspec.json.encode(question)).digest()  # compared only: nothing of it is kept
+        known = self._links.get(reference)
+        if known is not None and known.asked != asked:
             raise LinkConflict
         if known is None:
-            agrees = account is not None and belongs(request, account)
             code = f"{secrets.randbelow(10**6):06d}"
-            known = _Link(request, "CODE_SENT" if agrees else "REFUSED", code, now + LIVES)
-            self._links[request.reference] = known
+            known = _Link(asked, "CODE_SENT" if agrees else "REFUSED", code, now + LIVES)
+            self._links[reference] = known
             if len(self._links) > _MOST_REMEMBERED:
                 self._links.popitem(last=False)
             if agrees:
-                self.outbox.appendleft(ShortMessage(request.phone, _TEXT.format(code=code), now))
-        return self._report(request.reference, known, now)
+                self.outbox.appendleft(ShortMessage(phone, self._text.format(code=code), now))
+        return self._report(reference, known, now)
 
     def confirm(self, reference: str, code: str, now: datetime) -> LinkReport:
         """The code as the holder typed it."""
@@ -105,10 +109,11 @@ class Links:
         return "ENDED" if link.status == "CODE_SENT" and now >= link.ends_at else link.status
 
 
-def belongs(request: LinkRequest, account: Account) -> bool:
-    """Whether an open account is this person's. An account opened without a document (in a test) has none to compare."""
+def belongs(request: LinkRequest, account: Account | None) -> bool:
+    """Whether it is an open account, and this person's. An account opened without a document (in a test) has none to compare."""
     return (
-        account.state == "open"
+        account is not None
+        and account.state == "open"
         and same_name(account.holder_name, request.holder_name)
         and account.document_number in ("", request.document_number)
         and account.phone.removeprefix("+86") == request.phone.removeprefix("+86")

@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     with listening(options.port) as listener:
         if listener is None:
             return 2
-        serve(create_app(provider), provider.door, listener, "messages")
+        serve(create_app(provider), [provider.door], listener, "messages")
     return 0
 
 

@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import msgspec
 
-from tongbao.channels.simulated.bank import KEY_VARIABLE
+from tongbao.channels.simulated.bank import CARDS_KEY_VARIABLE, KEY_VARIABLE
+from tongbao.channels.simulated.card_http import CardState
+from tongbao.channels.simulated.card_rules import Card
 from tongbao.channels.simulated.faults import Fault
 from tongbao.channels.simulated.knowledge import RegistryFault
 from tongbao.channels.simulated.links import ShortMessage
@@ -53,12 +55,21 @@ class BankProcess(Child):
 
     @classmethod
     async def start(
-        cls, data: Path, *, key: str, port: int = 0, seed: int = 0, magic_amounts: bool = False, timeout_s: float = 20.0
+        cls,
+        data: Path,
+        *,
+        key: str,
+        cards_key: str = "",
+        port: int = 0,
+        seed: int = 0,
+        magic_amounts: bool = False,
+        timeout_s: float = 20.0,
     ) -> BankProcess:
-        """Start the program and wait until it is ready. Raises RuntimeError when it does not become so in time."""
+        """Start the program and wait until it is ready. `cards_key`: of its card network; the bank's unless given. Raises
+        RuntimeError when it does not become so in time."""
         options = ["--data", str(data), "--port", str(port), "--seed", str(seed)]
         options += ["--magic-amounts"] if magic_amounts else []
-        return cls(*await started("bank", options, {KEY_VARIABLE: key}, timeout_s), key)
+        return cls(*await started("bank", options, {KEY_VARIABLE: key, CARDS_KEY_VARIABLE: cards_key}, timeout_s), key)
 
 
 async def started(
@@ -116,6 +127,37 @@ class RegistriesOffice:
         """How often a file was looked into."""
         response = await self._client.get("/admin/lookups")
         return int(response.raise_for_status().json()["lookups"])
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+class CardsOffice:
+    """The card network's admin routes. Raises httpx.HTTPStatusError when it does not agree."""
+
+    def __init__(self, url: str, *, key: str) -> None:
+        self._client = httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, trust_env=False, timeout=10.0)
+
+    async def open_card(self, card: Card) -> None:
+        """A new card."""
+        (await self._client.post("/admin/cards", content=msgspec.json.encode(card))).raise_for_status()
+
+    async def close_card(self, number: str) -> None:
+        """Close a card; what is left stays on it."""
+        (await self._client.post(f"/admin/cards/{number}/close")).raise_for_status()
+
+    async def available_minor(self, number: str) -> int:
+        """What a card has left."""
+        response = (await self._client.get(f"/admin/cards/{number}")).raise_for_status()
+        return msgspec.json.decode(response.content, type=CardState).available_minor
+
+    async def add_fault(self, fault: Fault) -> None:
+        """Order a fault."""
+        (await self._client.post("/admin/card-faults", content=msgspec.json.encode(fault))).raise_for_status()
+
+    async def clear_faults(self) -> None:
+        """Cancel every fault ordered."""
+        (await self._client.delete("/admin/card-faults")).raise_for_status()
 
     async def close(self) -> None:
         await self._client.aclose()

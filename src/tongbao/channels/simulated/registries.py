@@ -132,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
         if listener is None:
             return 2
         registries = Registries(Knowledge(demo_files(), magic_numbers=options.magic_numbers), key=key)
-        serve(create_app(registries), registries, listener, "registries")
+        serve(create_app(registries), [registries], listener, "registries")
     return 0
 
 

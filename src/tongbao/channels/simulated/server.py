@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -28,9 +28,9 @@ class ClosingProtocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """Says when it is ready, in one line that a parent process can wait for; lets go of held answers when it stops."""
 
-    def __init__(self, config: uvicorn.Config, door: Door, name: str) -> None:
+    def __init__(self, config: uvicorn.Config, doors: Sequence[Door], name: str) -> None:
         super().__init__(config)
-        self._door = door
+        self._doors = doors
         self._name = name
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -39,7 +39,8 @@ class _Server(uvicorn.Server):
             print(f"{self._name} ready on http://127.0.0.1:{sockets[0].getsockname()[1]}", flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._door.stopping.set()
+        for door in self._doors:
+            door.stopping.set()
         await super().shutdown(sockets=sockets)
 
 
@@ -58,7 +59,7 @@ def listening(port: int) -> Iterator[socket.socket | None]:
             yield listener
 
 
-def serve(app: Litestar, door: Door, listener: socket.socket, name: str) -> None:
+def serve(app: Litestar, doors: Sequence[Door], listener: socket.socket, name: str) -> None:
     """Serve until SIGTERM or SIGINT, then exit with status 0."""
     config = uvicorn.Config(
         app,
@@ -72,7 +73,7 @@ def serve(app: Litestar, door: Door, listener: socket.socket, name: str) -> None
     # The server shuts down in order, then hands the signal on to whoever had it before: us, who call that a good end.
     signal.signal(signal.SIGTERM, _stopped)
     signal.signal(signal.SIGINT, _stopped)
-    asyncio.run(_Server(config, door, name).serve(sockets=[listener]))
+    asyncio.run(_Server(config, doors, name).serve(sockets=[listener]))
 
 
 def _stopped(number: int, frame: FrameType | None) -> None:
