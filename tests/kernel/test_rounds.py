@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from tongbao.kernel import rounds
-from tongbao.kernel.rounds import do_each
+from tongbao.kernel.rounds import do_each, do_every
 
 
 async def test_one_failure_stops_nothing_else_and_is_logged_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +28,18 @@ async def test_one_failure_stops_nothing_else_and_is_logged_by_its_name(monkeypa
     assert (call.args, call.kwargs["task"], call.kwargs["id"]) == (("not_done",), "halving", "number 3")
     assert str(call.kwargs["exc_info"]) == "3 is odd"
     assert await do_each("halving", [], halve, str) == 0
+
+
+async def test_one_failure_stops_nothing_else_and_is_raised_when_all_were_tried() -> None:
+    done: list[int] = []
+
+    async def halve(number: int) -> None:
+        await asyncio.sleep(0)
+        if number % 2:
+            raise ValueError(f"{number} is odd")
+        done.append(number // 2)
+
+    with pytest.raises(ValueError, match="1 is odd"):
+        await do_every("halving", [1, 2, 3, 4], halve, str)
+    assert done == [1, 2]
+    assert await do_every("halving", [2, 4], halve, str) == 2

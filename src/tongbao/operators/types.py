@@ -2,7 +2,7 @@
 
 proposal        OPEN ──▶ APPROVED ──▶ DONE | FAILED        (or REJECTED, WITHDRAWN; OPEN past its time is EXPIRED)
 operator_act    append-only, part of the audit chain: what operators did and whose data they read
-incident        what another operator must look at: a broken glass, a page that was tampered with
+incident        what another operator must look at: a broken glass, a page that was tampered with, a task of the worker that fails
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from tongbao.engine.api import Command, Relation
 
 ProposalState = Literal["OPEN", "APPROVED", "REJECTED", "WITHDRAWN", "DONE", "FAILED"]
-IncidentKind = Literal["break_glass", "page_tampering"]
+IncidentKind = Literal["break_glass", "page_tampering", "task_broken"]
 
 #: An open proposal lives so long.
 PROPOSAL_LIFETIME = timedelta(hours=24)

@@ -25,15 +25,16 @@ from tongbao.ledger.api import (
     Journal,
     PlaceHold,
     Reversal,
-    VoidHold,
     account_at,
     account_keys,
     post,
 )
-from tongbao.ledger.holds import place_hold, take_held, void_hold
+from tongbao.ledger.holds import place_hold, take_held
 from tongbao.payments import errors
+from tongbao.payments.ending import end, ended_by_time, free
 from tongbao.payments.lifecycle import step_of
-from tongbao.payments.rules import merchants_lack, merchants_own, money_keys, payable, paying_legs, tell_merchant
+from tongbao.payments.rules import merchants_lack, merchants_own, money_keys, payable, paying_legs
+from tongbao.payments.telling import tell_merchant
 from tongbao.payments.types import (
     AUTHORISATION,
     CAPTURE,
@@ -48,7 +49,7 @@ from tongbao.payments.types import (
     VoidPayment,
     capture_id_of,
 )
-from tongbao.rules.api import Act, give_back, law_keys, weigh
+from tongbao.rules.api import Act, law_keys, weigh
 from tongbao.wallet.rules import wallet_of
 from tongbao.wallet.types import BILL, Bill, BillKind, Direction
 
@@ -160,15 +161,17 @@ def _capture(
         exceeds = held.code in (ledger_errors.CAPTURE_EXCEEDS_HOLD, ledger_errors.CAPTURE_EXCEEDS_AGREED)
         return Declined(errors.CAPTURE_EXCEEDS, {**held.detail, "currency": payment.currency}) if exceeds else held
     # In proportion to all that is captured so far, rounded down: capturing the order's amount costs the order's fee exactly.
-    fees = payment.fee_minor * taken // payment.amount_minor
-    fee = fees - found.fee_minor
+    fees = found.fee_minor * taken // payment.amount_minor
+    fee = fees - (payment.fee_minor if payment.paid_minor else 0)
     legs = paying_legs(payment, wallet, command.amount_minor, fee)
     journal = post(view, command, now, "capture", legs, str(payment.payment_id))
     if isinstance(journal, Declined):
         return journal
-    found = replace(found, captured_minor=taken, fee_minor=fees, captures=found.captures + 1)
+    found = replace(found, captured_minor=taken, captures=found.captures + 1)
     bill_id = _bill(view, payment, command.payer_id, journal, "payment", "out", command.amount_minor, now)
-    payment = replace(payment, paid_minor=taken, journal_id=journal.journal_id, bill_id=bill_id)
+    payment = replace(
+        payment, paid_minor=taken, fee_minor=fees, paid_at=now, journal_id=journal.journal_id, bill_id=bill_id
+    )  # fmt: skip
     tell_of_large(view, command.payer_id, command.amount_minor, bill_id, now)
     view.put(
         CAPTURE,
@@ -178,7 +181,7 @@ def _capture(
         ),
     )  # fmt: skip
     if last:
-        _end(view, payment, found, command.payer_id, now)
+        end(view, payment, found, command.payer_id, now)
     else:
         view.put(AUTHORISATION, found)
         view.put(PAYMENT, payment)
@@ -195,7 +198,7 @@ def void_payment(command: VoidPayment, view: View, now: datetime) -> Decision:
     payment = merchants_own(command, "void", view, now)  # wherever one may void, one may finish
     if isinstance(payment, Declined):
         return Accepted() if payment.code is errors.ORDER_VOIDED else payment
-    _free(command, view, payment, command.payer_id, now)
+    free(command.command_id, view, payment, command.payer_id, now)
     return Accepted()
 
 
@@ -204,36 +207,8 @@ def lapse_authorisation(command: LapseAuthorisation, view: View, now: datetime) 
     payment = view.get(PAYMENT, command.payment_id)
     if payment is None or (payment.payer_id, payment.currency) != (command.payer_id, command.currency):
         return Declined(errors.PAYMENT_NOT_FOUND)
-    if payment.state == "AUTHORISED" and now >= payment.expires_at:
-        _free(command, view, payment, command.payer_id, now)
+    ended_by_time(command.command_id, view, payment, command.payer_id, now)
     return Accepted()
-
-
-def _free(command: VoidPayment | LapseAuthorisation, view: View, payment: Payment, payer_id: UUID, now: datetime) -> None:
-    """What is left goes back. Somebody may have ended the hold by another way: then there is nothing to free."""
-    void_hold(
-        VoidHold(
-            command_id=command.command_id, hold_id=payment.payment_id, code=CUSTOMER_WALLET.code, currency=payment.currency,
-            owner_id=payer_id,
-        ), view, now,
-    )  # fmt: skip
-    found = view.need(AUTHORISATION, payment.payment_id)
-    _end(view, payment, found, payer_id, now)
-    view.emit(f"customer:{payer_id}", "authorisation.ended", {"payment_id": payment.payment_id})
-
-
-def _end(view: View, payment: Payment, found: Authorisation, payer_id: UUID, now: datetime) -> None:
-    """The authorisation is over: what was not taken counts no more, and the merchant is told what has become of it."""
-    untaken = payment.agreed_minor - found.captured_minor
-    # It counts as a payment unless nothing was taken at all.
-    give_back(view, now, payer_id, found.counted, untaken, number=not found.captured_minor)
-    view.put(AUTHORISATION, replace(found, ended_at=now))
-    if found.captured_minor:
-        left, event = replace(payment, state="PAID", fee_minor=found.fee_minor, paid_at=now), "payment.paid"
-    else:
-        left, event = replace(payment, state="VOIDED", closed_at=now), "payment.voided"
-    view.put(PAYMENT, left)
-    tell_merchant(view, left, event, now)
 
 
 def reverse_payment(command: ReversePayment, view: View, now: datetime) -> Decision:
@@ -245,13 +220,14 @@ def reverse_payment(command: ReversePayment, view: View, now: datetime) -> Decis
     if isinstance(payment, Declined):
         known = view.get(REVERSAL, command.journal_id)
         return Accepted(Reversed(known.reversed_by)) if known is not None and payment.code is errors.ORDER_REVERSED else payment
-    if payment.journal_id != command.journal_id:
-        raise InvariantBroken("a command names another journal than its payment has")
+    payment = ended_by_time(command.command_id, view, payment, command.payer_id, now)
     if payment.refunds:
         return Declined(errors.ORDER_REFUNDED)
     found = view.get(AUTHORISATION, payment.payment_id)
     if found is not None and found.captures > 1:
         return Declined(errors.CAPTURED_IN_PARTS)
+    if payment.journal_id != command.journal_id:
+        raise InvariantBroken("a command names another journal than its payment has")
     if payment.paid_at is None or now - payment.paid_at >= REVERSIBLE:
         return Declined(errors.REVERSAL_TOO_LATE)
     legs = paying_legs(payment, wallet_of(command.payer_id, payment.currency), -payment.paid_minor, -payment.fee_minor)

@@ -25,7 +25,9 @@ from tongbao.ledger.api import ACCOUNT, FEES, MERCHANT_BALANCE, Leg, Place, acco
 from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.types import MERCHANT_TERMS
 from tongbao.payments import errors
+from tongbao.payments.ending import ended_by_time
 from tongbao.payments.lifecycle import Step, step_of
+from tongbao.payments.telling import tell_merchant
 from tongbao.payments.types import (
     AUTHORISATION,
     PAYMENT,
@@ -111,16 +113,17 @@ def create_order(command: CreateOrder, view: View, now: datetime) -> Decision:
     payment = ordered(command, share_ppm(command.amount_minor, merchant.fee_ppm), now)
     view.put(PAYMENT, payment)
     if command.agreed_minor:
-        view.put(AUTHORISATION, asked_for(command))
+        view.put(AUTHORISATION, asked_for(command, payment.fee_minor))
     tell_merchant(view, payment, "payment.created", now)
     return Accepted(OrderCreated(payment_id, payment.fee_minor))
 
 
-def asked_for(command: CreateOrder) -> Authorisation:
+def asked_for(command: CreateOrder, fee_minor: int) -> Authorisation:
     """The authorisation that an order asks for."""
     return Authorisation(
-        command.payment_id, command.agreed_minor, command.currency, command.capture_within_s, None, 0, 0, 0, "", None, None
-    )
+        command.payment_id, command.agreed_minor, command.currency, command.capture_within_s, None, 0, fee_minor, 0, "", None,
+        None,
+    )  # fmt: skip
 
 
 def ordered(command: CreateOrder, fee_minor: int, now: datetime) -> Payment:
@@ -290,6 +293,7 @@ def refund_payment(command: RefundPayment, view: View, now: datetime) -> Decisio
         return following
     if (payment.payer_id, payment.currency) != (command.payer_id, command.currency):
         return Declined(errors.ORDER_NOT_PAID)
+    payment = ended_by_time(command.command_id, view, payment, command.payer_id, now)
     left = payment.paid_minor - payment.refunded_minor
     if command.amount_minor > left:
         return Declined(errors.REFUND_EXCEEDS_PAID, {"left_minor": left, "currency": payment.currency})
@@ -337,23 +341,6 @@ def merchants_lack(declined: Declined) -> Declined:
     is frozen or closed) is told as what it is."""
     lacking = declined.code is ledger_errors.INSUFFICIENT_FUNDS
     return Declined(errors.MERCHANT_FUNDS, declined.detail) if lacking else declined
-
-
-def tell_merchant(view: View, payment: Payment, kind: str, now: datetime, refund: Refund | None = None) -> None:
-    """An event of the payment as it is now, for the merchant's live page."""
-    view.emit(
-        f"merchant:{payment.merchant_id}",
-        kind,
-        {
-            "payment_id": payment.payment_id,
-            "out_trade_no": payment.out_trade_no,
-            "amount_minor": payment.amount_minor,
-            "currency": payment.currency,
-            "state": payment.state,
-            "at": now,
-            **({"out_refund_no": refund.out_refund_no, "refund_minor": refund.amount_minor} if refund else {}),
-        },
-    )
 
 
 def money_keys(payer_id: UUID, merchant_id: UUID, currency: str) -> list[Key]:

@@ -21,6 +21,7 @@ from tongbao.kernel.errors import CURRENCY_UNSUPPORTED, Refusal
 from tongbao.kernel.gather import Gatherer
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import Money
+from tongbao.kernel.rounds import do_every
 from tongbao.kernel.sql import Queries
 from tongbao.kernel.texts import plain
 from tongbao.ledger.api import QUERIES as LEDGER
@@ -400,7 +401,8 @@ class PaymentService:
         """The janitor's round: write down which orders' and authorisations' time is over. Answers how many."""
         now = self._clock.now()
         rows = await self._pool.fetch(QUERIES["orders_to_expire"], now, limit)
-        for row in rows:
+
+        async def write_down(row: asyncpg.Record) -> None:
             # By the minute: a wish that came to nothing, because a clock was set back, must not stand for all later ones.
             command_id = named_id("expire", str(row["payment_id"]), f"{now:%Y%m%d%H%M}")
             command = (
@@ -411,7 +413,8 @@ class PaymentService:
                 )
             )
             accepted(await self._engine.submit(command))
-        return len(rows)
+
+        return await do_every("orders", rows, write_down, lambda row: row["payment_id"])
 
     async def bill_states(self, ids: Sequence[UUID]) -> Mapping[UUID, BillState]:
         """What a bill shows of its payment: SUCCEEDED, PARTLY_REFUNDED or REFUNDED."""

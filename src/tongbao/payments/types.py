@@ -17,10 +17,10 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     """An order and what became of it.
 
     `agreed_minor`: 0 where paying takes the money at once; else the payer authorises, and this is the most that may be captured,
-    which is `amount_minor` or more. `paid_minor`: what was taken so far. `fee_minor` is kept from the merchant's side: that of
-    the whole amount until it is paid, then that of what was taken. `factors`: by which the payer was shown to agree
-    (`identity.factors`). `expires_at`: until when it can be paid, and once it is authorised, captured. `journal_id` and `bill_id`
-    are those of the last capture.
+    which is `amount_minor` or more. `paid_minor`: what was taken so far, `paid_at`: when something last was. `fee_minor` is kept
+    from the merchant's side: that of the whole amount until something is taken, then that of what was. So nothing but the state
+    of a payment follows from the time alone. `factors`: by which the payer was shown to agree (`identity.factors`). `expires_at`:
+    until when it can be paid, and once it is authorised, captured. `journal_id` and `bill_id` are those of the last capture.
     """
 
     payment_id: UUID
@@ -72,7 +72,8 @@ class Refund(msgspec.Struct, frozen=True, gc=False):
 
 class Authorisation(msgspec.Struct, frozen=True, gc=False):
     """What a payer agrees to before it is taken: made with its order, filled when they agree. The money is held in the payer's
-    wallet under a hold with the payment's id. `counted`: where the rules counted it; `fee_minor`: what the captures cost."""
+    wallet under a hold with the payment's id. `counted`: where the rules counted it; `fee_minor`: what capturing the whole amount
+    costs."""
 
     payment_id: UUID
     agreed_minor: int

@@ -17,10 +17,13 @@ async def check_payments(connection: asyncpg.Connection) -> None:
         )
     for row in await connection.fetch(QUERIES["payments_unlike_captures"], 1):
         raise ChainBroken(
-            f"payment {row['payment_id']}: {row['paid_minor']} is noted as taken, its captures come to {row['found_minor']}"
+            f"payment {row['payment_id']}: {row['paid_minor']} is noted as taken, its captures come to {row['found_minor']}, "
+            "or to another fee"
         )
     for row in await connection.fetch(QUERIES["payments_unlike_journals"], 1):
         raise ChainBroken(f"payment {row['payment_id']}: its journal does not say that {row['paid_minor']} was paid")
+    for row in await connection.fetch(QUERIES["fees_unlike_journals"], 1):
+        raise ChainBroken(f"journal {row['journal_id']}: it does not say that the fee was {row['fee_minor']}")
     for row in await connection.fetch(QUERIES["reversed_unlike_journals"], 1):
         raise ChainBroken(f"payment {row['payment_id']}: it is undone where its journal is not, or the other way round")
     for row in await connection.fetch(QUERIES["refunds_unlike_journals"], 1):

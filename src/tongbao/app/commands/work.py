@@ -1,6 +1,7 @@
 """`tongbao work`: the worker. It asks the bank what became of unanswered transfers, and writes down expired orders and holds.
 
-Any number may run; one at a time does the rounds (an advisory lock decides), the others stand by.
+Any number may run; one at a time does the rounds (an advisory lock decides), the others stand by. A task that fails ends neither
+the round nor the worker (`app.duties`); where the failure is a bug, an incident asks operators to look at it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from time import monotonic
 
 import asyncpg
 import click
@@ -16,9 +18,9 @@ import structlog
 
 from tongbao.app import logs, runtime
 from tongbao.app.asgi import Services, open_services
+from tongbao.app.duties import Duty, is_ours
 from tongbao.app.settings import Settings
 from tongbao.engine.api import accepted
-from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import new_id
 from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import ExpireHolds, HoldRef
@@ -28,6 +30,7 @@ from tongbao.security.rotation import rewrap_round
 _log = structlog.get_logger("tongbao.worker")
 _LOCK = 7042
 _ROUND_S = 1.0
+_ASK_S = 10.0
 _MOST_INCIDENTS = 20
 
 
@@ -68,15 +71,27 @@ async def _on_duty(services: Services, dsn: str, stopping: asyncio.Event) -> Non
 
 async def rounds(services: Services, stopping: asyncio.Event, connection: asyncpg.Connection) -> None:
     """Round after round until told to stop, or the lock's connection is lost."""
+    duties = [Duty(name, task) for name, task in tasks(services)]
     while not stopping.is_set() and not connection.is_closed():
-        for name, task in tasks(services):
-            try:
-                done = await task()
-                if done:
-                    _log.info("round", task=name, done=done)
-            except Refusal as refusal:
-                _log.warning("round_refused", task=name, code=refusal.code.name)
+        failed = False
+        for duty in duties:
+            failure = await duty.turn(monotonic())
+            failed = failed or failure is not None
+            if failure is not None and is_ours(failure):
+                await _tell(services, duty, failure)
+        if failed:
+            # The database may be what failed. Whoever lost the lock's connection without hearing of it lost the lock.
+            await connection.execute("select 1", timeout=_ASK_S)
         await _pause(stopping)
+
+
+async def _tell(services: Services, duty: Duty, failure: Exception) -> None:
+    """One incident a task until somebody reviewed it. What went wrong in detail is in the log: it may speak of people."""
+    text = f"{duty.name}: {type(failure).__name__}, {duty.failures} in a row; the log has the rest"
+    try:
+        await services.operators.open_incident("task_broken", duty.name, text, MACHINE)
+    except Exception as untold:  # whatever is broken, the rounds go on
+        _log.error("task_broken_untold", task=duty.name, exc_info=untold)
 
 
 def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:

@@ -37,7 +37,7 @@ create table payment (
         (state in ('AUTHORISED', 'PAID', 'VOIDED', 'REVERSED')) = (payer_id is not null and factors is not null)),
     constraint payment_moved check ((paid_minor > 0) = (journal_id is not null and bill_id is not null)),
     constraint payment_taken check (
-        (state in ('PAID', 'REVERSED')) = (paid_at is not null) and (paid_at is null or paid_minor > 0)
+        (paid_minor > 0) = (paid_at is not null) and (paid_minor > 0 or state not in ('PAID', 'REVERSED'))
         and (paid_minor = 0 or state in ('AUTHORISED', 'PAID', 'REVERSED'))),
     constraint payment_ended check ((state in ('CLOSED', 'EXPIRED', 'VOIDED', 'REVERSED')) = (closed_at is not null))
 ) with (fillfactor = 85);
@@ -82,7 +82,7 @@ create table authorisation (
     seal               bytea       not null,
     constraint authorisation_pk primary key (payment_id),
     constraint authorisation_captured check (
-        captured_minor between 0 and agreed_minor and fee_minor between 0 and captured_minor and (captures > 0) = (captured_minor > 0)),
+        captured_minor between 0 and agreed_minor and fee_minor between 0 and agreed_minor and (captures > 0) = (captured_minor > 0)),
     constraint authorisation_agreed check ((payer_id is null) = (authorised_at is null))
 );
 create index authorisation_by_payer on authorisation (payer_id, authorised_at);

@@ -84,6 +84,7 @@ left join (
 ) r using (payment_id)
 where (p.refunded_minor, p.fee_returned_minor, p.refunds)
       is distinct from (coalesce(r.found_minor, 0)::bigint, coalesce(r.fee_minor, 0)::bigint, coalesce(r.found, 0)::integer)
+   or (p.paid_minor > 0 and p.fee_returned_minor <> div(p.fee_minor::numeric * p.refunded_minor, p.paid_minor))
 limit $1;
 
 -- name: payments_unlike_captures
@@ -96,9 +97,22 @@ left join (
 ) c using (payment_id)
 where (p.agreed_minor > 0) <> (a.payment_id is not null)
    or (p.agreed_minor = 0 and c.payment_id is not null)
-   or (p.agreed_minor > 0 and (p.paid_minor, a.captured_minor, a.fee_minor, a.captures)
-       is distinct from (coalesce(c.found_minor, 0)::bigint, coalesce(c.found_minor, 0)::bigint, coalesce(c.fee_minor, 0)::bigint,
-                         coalesce(c.found, 0)))
+   or (p.agreed_minor > 0 and (p.paid_minor, a.captured_minor, a.captures)
+       is distinct from (coalesce(c.found_minor, 0)::bigint, coalesce(c.found_minor, 0)::bigint, coalesce(c.found, 0)))
+   or (p.agreed_minor > 0 and (p.fee_minor, p.fee_minor)
+       is distinct from (coalesce(c.fee_minor, a.fee_minor)::bigint,
+                         case when p.paid_minor > 0 then div(a.fee_minor::numeric * p.paid_minor, p.amount_minor) else a.fee_minor end))
+limit $1;
+
+-- name: fees_unlike_journals
+-- Payments, captures and refunds whose journal takes, or gives back, another fee than they say. $1 limit.
+select f.journal_id, f.fee_minor from (
+    select journal_id, fee_minor from payment where agreed_minor = 0 and paid_minor > 0
+    union all select journal_id, fee_minor from capture
+    union all select journal_id, -fee_returned_minor from refund
+) f
+where f.fee_minor <> (select coalesce(sum(e.amount_minor), 0) from entry e join account a using (account_id)
+                      where e.journal_id = f.journal_id and a.code = '4001')
 limit $1;
 
 -- name: payments_unlike_journals
