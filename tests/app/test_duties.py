@@ -1,4 +1,4 @@
-"""A task of the worker that fails ends neither its round nor the worker, does not spin, and where it is a bug somebody is told."""
+"""A task of the worker that fails ends neither its round nor the worker, does not spin, and a bug is told to somebody."""
 
 from __future__ import annotations
 
