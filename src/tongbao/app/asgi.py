@@ -40,6 +40,7 @@ from tongbao.app.registry import (
     UNDONE_ELSEWHERE,
     BankAdapter,
     counterparties,
+    methods,
     open_bank,
     open_messages,
     open_registries,
@@ -49,10 +50,11 @@ from tongbao.app.settings import Settings
 from tongbao.engine.api import Engine
 from tongbao.engine.listener import OutboxListener
 from tongbao.engine.types import OutboxRow
-from tongbao.identity import credential_http, own_http, safety_http, totp_http
+from tongbao.identity import credential_http, instrument_http, own_http, safety_http, totp_http
 from tongbao.identity import http as identity_http
 from tongbao.identity.credential_service import CredentialService
 from tongbao.identity.device_service import DeviceService
+from tongbao.identity.instrument_service import InstrumentService
 from tongbao.identity.passkey_checks import RelyingParty
 from tongbao.identity.realname import http as realname_http
 from tongbao.identity.realname.channels import NameChannel
@@ -68,12 +70,14 @@ from tongbao.ledger.service import LedgerService
 from tongbao.merchants import http as merchants_http
 from tongbao.merchants.entity_service import EntityService
 from tongbao.merchants.service import MerchantService
+from tongbao.methods import http as methods_http
 from tongbao.methods.qr import http as qr_http
 from tongbao.methods.qr.api import CodeSigner
 from tongbao.operators import invitations
 from tongbao.operators.api import Invitations, OperatorService, Suspensions
 from tongbao.payments import http as payments_http
 from tongbao.payments.cards import Cards
+from tongbao.payments.claim_service import ClaimService
 from tongbao.payments.service import PaymentService
 from tongbao.privacy import copy_http, letters
 from tongbao.privacy import http as privacy_http
@@ -147,6 +151,11 @@ class Services:
             counterparties=counterparties(self.identity, self.merchants, lambda ids: self.wallet.bank_accounts_by_id(ids)),
         )  # fmt: skip
         self.law = LawService(engine, pool, clock, currency=settings.currency, zone=zone)
+        self.claims = ClaimService(engine, pool, self.payments, clock)
+        self.instruments = InstrumentService(
+            engine, pool, self.identity, keys, self.vault, clock, currency=settings.currency
+        )
+        self.methods = methods(self.instruments)
         self.cards = Cards(self.payments, self.merchants, self.identity, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")
         self.audit = Audit(dsn, keys, settings, clock)
@@ -260,12 +269,13 @@ ROUTES = (
     health, openapi, ping, *identity_http.ROUTES, *own_http.routes("wallet"), *totp_http.routes("wallet"),
     totp_http.log_in_further, *credential_http.ROUTES, *safety_http.ROUTES,
     *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES,
+    *instrument_http.ROUTES, *methods_http.ROUTES,
     *privacy_http.ROUTES, *copy_http.ROUTES, *law_http.ROUTES, *console.ROUTES,
     *merchant_portal.ROUTES, *proofs.ROUTES, page_reports.report,
 )  # fmt: skip
 
 #: What a shop and its customers do all day, answered past the framework.
-QUICK = (payments_http.create_order, payments_http.confirm, qr_http.pay_static)
+QUICK = (payments_http.create_order, payments_http.confirm, qr_http.pay_static, methods_http.pay_shown)
 
 #: Parameters of route handlers that are attributes of `Services`.
 PARTS = frozenset(
@@ -288,6 +298,9 @@ PARTS = frozenset(
         "privacy_data",
         "erasures",
         "cards",
+        "claims",
+        "instruments",
+        "methods",
         "signer",
         "books",
         "audit",

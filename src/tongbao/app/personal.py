@@ -13,6 +13,9 @@ import asyncpg
 from tongbao.identity.alerts import ALERT
 from tongbao.identity.certificates import CERTIFICATE
 from tongbao.identity.certificates import NAME as CERTIFICATE_NAME
+from tongbao.identity.instruments import INSTRUMENT
+from tongbao.identity.instruments import NAME as INSTRUMENT_NAME
+from tongbao.payments.asks import ASK
 from tongbao.identity.devices import DEVICE as DEVICES
 from tongbao.identity.devices import NAME as DEVICE_NAME
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME
@@ -91,6 +94,8 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
              left_out={"customer_id": _YOURS, "credential_id": _VERIFIER, "public_key": _VERIFIER}),
         Held("certificates", "credentials", CERTIFICATE, "customer_id", pool, vault, opened={"name": CERTIFICATE_NAME},
              left_out={"customer_id": _YOURS, "public_key": _VERIFIER, "x509": _VERIFIER}),
+        Held("instruments", "credentials", INSTRUMENT, "customer_id", pool, vault, opened={"name": INSTRUMENT_NAME},
+             left_out={"customer_id": _YOURS}),
         Held("alerts", "alerts", ALERT, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Held("standing", "standing", STANDING, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "subject_id": "whether you have an account besides: which one, you know"}),
@@ -119,6 +124,7 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
             "authorisations", "money", AUTHORISATION, "payer_id", pool, vault,
             left_out={"payer_id": _YOURS, "fee_minor": "the merchant's", "counted": "which limits counted it: /v1/wallet/limits"},
         ),
+        Held("asked_at_tills", "money", ASK, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Held("consents", "privacy", CONSENT, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "text_hash": "the version says which text it was"}),
         Held("choices", "privacy", CHOICE, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),

@@ -21,6 +21,8 @@ from tongbao.identity import (
     daily,
     devices,
     enrolling,
+    instrument_rules,
+    instruments,
     lookups,
     passkeys,
     recovery,
@@ -33,6 +35,7 @@ from tongbao.identity import (
 from tongbao.identity import rules as identity_rules
 from tongbao.identity import types as identity_types
 from tongbao.identity.alerts import ALERT, MESSAGE
+from tongbao.identity.instrument_service import InstrumentService
 from tongbao.identity.realname import guardians as guardian_rules
 from tongbao.identity.realname import rules as realname_rules
 from tongbao.identity.realname import types as realname_types
@@ -49,9 +52,12 @@ from tongbao.merchants import entities
 from tongbao.merchants import rules as merchant_rules
 from tongbao.merchants import types as merchant_types
 from tongbao.merchants.service import MerchantService
+from tongbao.methods.api import Methods
+from tongbao.methods.code.method import PayerCode
 from tongbao.operators import invitations, suspensions
 from tongbao.operators import rules as operator_rules
 from tongbao.operators import types as operator_types
+from tongbao.payments import asks
 from tongbao.payments import authorisations as authorisation_rules
 from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
@@ -100,6 +106,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *devices.DECIDERS,
     *passkeys.DECIDERS,
     *certificates.DECIDERS,
+    *instrument_rules.DECIDERS,
     *enrolling.DECIDERS,
     *law.DECIDERS,
     *alerts.DECIDERS,
@@ -118,6 +125,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *small_payments.DECIDERS,
     *payment_rules.DECIDERS,
     *authorisation_rules.DECIDERS,
+    *asks.DECIDERS,
     *consents.DECIDERS,
     *reviews.DECIDERS,
     *breaches.DECIDERS,
@@ -146,19 +154,24 @@ RELATIONS: tuple[Relation[Any], ...] = (
     realname_types.REAL_NAME, realname_types.NAME_CHECK, realname_types.DOCUMENT_HOLDER, realname_types.PHONE_HOLDER,
     realname_types.GUARDIANSHIP, realname_types.NAME_EVENT,
     operator_types.PROPOSAL, invitations.INVITATION, suspensions.SUSPENSION, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
-    devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, totp.TOTP, codes.CODE, tries.TRIES,
+    devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, instruments.INSTRUMENT, totp.TOTP, codes.CODE, tries.TRIES,
     daily.COUNT, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,
     wallet_types.BANK_ACCOUNT, links.BANK_LINK, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
     small_payments.SMALL_PAYMENTS,
-    payment_types.PAYMENT, payment_types.REFUND, payment_types.AUTHORISATION, payment_types.CAPTURE,
+    payment_types.PAYMENT, payment_types.REFUND, payment_types.AUTHORISATION, payment_types.CAPTURE, asks.ASK,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
     breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, letters.LETTER, assessments.ASSESSMENT,
     copies.COPY, corrections.CORRECTION, erasure.ERASURE,
     ledger_types.REVERSAL, ledger_types.HOLD, ledger_types.COLOUR, ledger_types.COLOUR_MERCHANT, ledger_types.BOOK,
     periods.PERIOD, ledger_types.ACCOUNT, ledger_types.JOURNAL, ledger_types.ENTRY, ledger_types.LEDGER_DAY,
 )  # fmt: skip
+
+
+def methods(instruments: InstrumentService) -> Methods:
+    """Every way to pay that a till can read."""
+    return Methods((PayerCode(instruments),))
 
 
 class BankAdapter:

@@ -48,6 +48,26 @@ PASSKEY_CLONED = decline(
 CERTIFICATE_UNKNOWN = decline("certificate_unknown", "未找到该数字证书。", "There is no such certificate.", status=403)
 CERTIFICATE_REVOKED = decline("certificate_revoked", "该数字证书已吊销。", "This certificate was revoked.", status=403)
 CERTIFICATE_EXPIRED = decline("certificate_expired", "该数字证书已过期。", "This certificate has expired.", status=403)
+INSTRUMENT_UNKNOWN = decline("instrument_unknown", "未找到该支付工具。", "There is no such means of payment.", status=403)
+INSTRUMENT_REVOKED = decline("instrument_revoked", "该支付工具已停用。", "This means of payment was revoked.", status=403)
+INSTRUMENT_EXPIRED = decline(
+    "instrument_expired", "该支付工具已过期，请在钱包中更新。", "This means of payment has expired. Renew it in the wallet.",
+    status=403,
+)  # fmt: skip
+INSTRUMENT_USED = decline(
+    "instrument_used", "已使用过，请顾客刷新后再试。", "It was used already. Ask the customer for a fresh one.", status=409
+)
+INSTRUMENT_CAP = decline("instrument_cap", "超出该支付工具的限额。", "This is more than this means of payment may pay.", status=403)
+INSTRUMENT_NUMBER_TAKEN = decline("instrument_number_taken", "号码已被占用，请重试。", "The number is taken. Try again.", status=409)
+TOO_MANY_WRONG_PROOFS = decline(
+    "too_many_wrong_proofs", "今日错误的付款码过多，本店暂停收付款码，请联系客服。",
+    "Too many wrong payment codes here today. Codes are not taken until tomorrow; please call us.", status=403,
+)  # fmt: skip
+INSTRUMENT_CAP_RANGE = refusal(
+    "instrument_cap_range", "限额须为零（不设）或正数，且每笔不高于每日。",
+    "A cap is nothing or a positive amount, that of a payment no higher than that of a day.", status=422,
+)  # fmt: skip
+CONFIRMATION_NEEDED = decline("confirmation_needed", "请确认是您本人。", "Confirm that it is you.", status=403)
 TOTP_NOT_SET = decline("totp_not_set", "尚未设置身份验证器。", "No authenticator app is set up.", status=409)
 TOTP_SET = decline(
     "totp_set", "已设置身份验证器，请先移除再添加。", "There is an authenticator app already. Remove it first.", status=409

@@ -12,6 +12,8 @@ _ALERTS: dict[str, tuple[str, str]] = {
     "passkey_revoked": ("您的账户移除了通行密钥。", "A passkey was removed from your account."),
     "certificate_added": ("您的账户添加了数字证书。", "A certificate was added to your account."),
     "certificate_revoked": ("您的账户吊销了数字证书。", "A certificate of your account was revoked."),
+    "instrument_added": ("您的账户添加了付款码或支付设备。", "A payment code or device was added to your account."),
+    "instrument_revoked": ("您的账户停用了一个付款码或支付设备。", "A payment code or device of your account was revoked."),
     "totp_added": ("您的账户添加了身份验证器。", "An authenticator app was added to your account."),
     "totp_removed": ("您的账户移除了身份验证器。", "The authenticator app was removed from your account."),
     "recovery_code_used": ("您的账户使用了一个恢复码。", "A recovery code of your account was used."),

@@ -17,6 +17,7 @@ from tongbao.identity.certificates import CERTIFICATE, use_certificate
 from tongbao.identity.codes import CODE, use_code
 from tongbao.identity.devices import arrive, cool, counts, device_keys
 from tongbao.identity.factors import INHERENCE, KNOWLEDGE, POSSESSION, SIGNATURE, Factors
+from tongbao.identity.instruments import instrument_keys, use_instrument
 from tongbao.identity.passkeys import PASSKEY, use_passkey
 from tongbao.identity.standing import STANDING
 from tongbao.identity.totp import totp_keys, totp_of, use_totp
@@ -105,6 +106,8 @@ def confirmation_keys(customer_id: UUID, confirmation: Confirmation) -> list[Key
         return [Key(PIN, customer_id)]
     if isinstance(confirmation, PasskeyConfirmation):
         return [Key(PASSKEY, confirmation.passkey_id)]
+    if isinstance(confirmation, ClaimConfirmation):
+        return [*instrument_keys(confirmation), *([Key(PIN, customer_id)] if confirmation.mac else [])]
     if isinstance(confirmation, TotpConfirmation):
         return [Key(PIN, customer_id), *totp_keys(customer_id, confirmation.totp)]
     return [Key(PIN, customer_id), Key(CERTIFICATE, confirmation.certificate_id)]
@@ -112,13 +115,18 @@ def confirmation_keys(customer_id: UUID, confirmation: Confirmation) -> list[Key
 
 def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: datetime) -> Declined | Factors:
     """Did the customer agree? If so, the factors by which it was shown. Declines what `check_pin`, `use_passkey`,
-    `use_certificate` and `use_totp` do. That signatures are right and are over this very act was checked before (`evidence`)."""
+    `use_certificate`, `use_totp` and `use_instrument` do. That signatures are right and are over this very act was checked before (`evidence`)."""
     if isinstance(confirmation, PinConfirmation):
         refused = check_pin(view, customer_id, confirmation.mac, now)
         return refused or (KNOWLEDGE | POSSESSION if confirmation.on_device else KNOWLEDGE)
     if isinstance(confirmation, PasskeyConfirmation):
         refused = use_passkey(view, customer_id, confirmation.passkey_id, confirmation.counter, now)
         return refused or POSSESSION | INHERENCE
+    if isinstance(confirmation, ClaimConfirmation):
+        refused = use_instrument(view, customer_id, confirmation, now)
+        if refused is None and confirmation.mac:
+            refused = check_pin(view, customer_id, confirmation.mac, now)
+        return refused or (KNOWLEDGE | POSSESSION if confirmation.mac else POSSESSION)
     if isinstance(confirmation, TotpConfirmation):
         refused = check_pin(view, customer_id, confirmation.mac, now)
         refused = refused or use_totp(view, customer_id, confirmation.totp, now)

@@ -114,8 +114,19 @@ class TotpConfirmation(msgspec.Struct, frozen=True, tag="totp"):
     totp: TotpUse
 
 
+class ClaimConfirmation(msgspec.Struct, frozen=True, tag="claim"):
+    """An instrument of the customer's showed that it was there (`identity.instruments`, `methods.api`): its `number`, the `nonce`
+    that it never shows again, and the device on which it lives. `mac`: what the customer's PIN comes to, where they typed it too.
+    Factors: possession, and knowledge with a PIN."""
+
+    number: int
+    nonce: int
+    device_id: UUID | None = None
+    mac: bytes = b""
+
+
 #: How a customer confirms an act.
-Confirmation = PinConfirmation | PasskeyConfirmation | CertificateConfirmation | TotpConfirmation
+Confirmation = PinConfirmation | PasskeyConfirmation | CertificateConfirmation | TotpConfirmation | ClaimConfirmation
 
 
 def pin_of(confirmation: Confirmation) -> bytes:

@@ -16,8 +16,10 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.alerts import tell_of_large
-from tongbao.identity.factors import Factors
+from tongbao.identity.factors import KNOWLEDGE, Factors
+from tongbao.identity.instruments import check_misses, misses_keys, spend_instrument
 from tongbao.identity.rules import confirm, confirmation_keys
+from tongbao.identity.types import ClaimConfirmation
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.money import share_ppm
 from tongbao.ledger import errors as ledger_errors
@@ -48,6 +50,7 @@ from tongbao.payments.types import (
 )
 from tongbao.rules.api import USAGE, Act, assess, law_keys
 from tongbao.wallet.rules import wallet_of
+from tongbao.wallet.small_payments import small_payments_keys, without_pin
 from tongbao.wallet.types import BILL, Bill
 
 MOST_REFUNDS = 50
@@ -163,7 +166,7 @@ def payable(command: PayOrder | AuthoriseOrder, step: Step, view: View, now: dat
 
 def pay_merchant(command: PayMerchant, view: View, now: datetime) -> Decision:
     """Declines `merchant_not_found`, `currency_mismatch`, `out_trade_no_used`, what `confirm` and `assess` decline,
-    `insufficient_funds`."""
+    `insufficient_funds`; of a claim also `too_many_wrong_proofs`, `instrument_cap`, `payer_must_confirm`."""
     require_positive(command.amount_minor)
     merchant = view.get(MERCHANT_TERMS, command.merchant_id)
     if merchant is None:
@@ -196,7 +199,24 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
     factors = confirm(view, command.payer_id, command.confirmation, now)
     if isinstance(factors, Declined):
         return factors
+    if isinstance(command.confirmation, ClaimConfirmation) and (
+        refused := _by_claim(view, command.confirmation, factors, command.payer_id, payment, now)
+    ):
+        return refused
     return take_payment(command, payment, factors, view, now)
+
+
+def _by_claim(
+    view: View, claim: ClaimConfirmation, factors: Factors, payer_id: UUID, payment: Payment, now: datetime
+) -> Declined | None:
+    """What else holds where the payer is not logged in: the till is believed, the instrument may pay that much, and without a PIN
+    the sum is one for which the payer wants none."""
+    refused = check_misses(view, payment.merchant_id, now)
+    refused = refused or spend_instrument(view, claim.number, payment.amount_minor, payment.currency, now)
+    if refused or factors & KNOWLEDGE:
+        return refused
+    agreed = without_pin(view, payer_id, payment.amount_minor, payment.currency, now)
+    return agreed if isinstance(agreed, Declined) else None
 
 
 def take_payment(command: PayOrder | PayMerchant, payment: Payment, factors: Factors, view: View, now: datetime) -> Decision:
@@ -365,7 +385,9 @@ def _payee_keys(merchant_id: UUID, currency: str) -> tuple[Key, ...]:
 
 
 def _pay_keys(command: PayOrder | PayMerchant) -> list[Key]:
+    claimed = isinstance(command.confirmation, ClaimConfirmation)
     return [
+        *((*misses_keys(command.merchant_id), *small_payments_keys(command.payer_id)) if claimed else ()),
         Key(PAYMENT, command.payment_id),
         *confirmation_keys(command.payer_id, command.confirmation),
         *_payer_keys(command.payer_id, command.currency),

@@ -136,6 +136,31 @@ class PaymentService:
         """`agreed`: asks for an authorisation, of which up to so much may be captured within `capture_within_s`. Refuses
         `out_trade_no_format`, `control_characters`, `subject_format`, `expiry_range`, `currency_unsupported`, `agreed_range`,
         `capture_within_range`; declines `store_not_found`, `out_trade_no_used`."""
+        command = await self.order_of(
+            command_id, merchant_id, store_id, out_trade_no, subject, amount, expires_in_s, agreed, capture_within_s
+        )
+        outcome = await self._engine.submit(command)
+        created = cast(OrderCreated, accepted(outcome))
+        if outcome.repeated or created.known:
+            return await self.payment(created.payment_id)
+        return self._remember(ordered(command, created.fee_minor, outcome.decided_at))
+
+    async def order_of(
+        self,
+        command_id: UUID,
+        merchant_id: UUID,
+        store_id: UUID | None,
+        out_trade_no: str | None,
+        subject: str,
+        amount: Money,
+        expires_in_s: int,
+        agreed: Money | None = None,
+        capture_within_s: int = 0,
+        *,
+        prefix: str = "T",
+    ) -> CreateOrder:
+        """The order that a merchant asks for, checked as far as it can be outside a decision; `prefix`: of a number that we make.
+        Refuses and declines as `create_order`, but for `out_trade_no_used`."""
         self._own_currency(amount)
         if agreed is not None:
             self._own_currency(agreed)
@@ -143,7 +168,7 @@ class PaymentService:
                 raise Refusal(errors.AGREED_RANGE)
             if not 60 <= capture_within_s <= 30 * 86_400:
                 raise Refusal(errors.CAPTURE_WITHIN_RANGE)
-        number = self._number(out_trade_no, "T", command_id)
+        number = self._number(out_trade_no, prefix, command_id)
         subject = plain(subject.strip())
         if not 1 <= len(subject) <= 127 or not subject.isprintable():
             raise Refusal(errors.SUBJECT_FORMAT)
@@ -151,17 +176,12 @@ class PaymentService:
             raise Refusal(errors.EXPIRY_RANGE)
         if store_id is not None:
             await self._merchants.store(store_id, merchant_id)
-        command = CreateOrder(
+        return CreateOrder(
             command_id=command_id, payment_id=self._id(merchant_id, number), merchant_id=merchant_id, store_id=store_id,
             out_trade_no=number, subject=subject,
             amount_minor=amount.minor, currency=amount.currency, expires_in_s=expires_in_s,
             agreed_minor=agreed.minor if agreed else 0, capture_within_s=capture_within_s if agreed else 0,
         )  # fmt: skip
-        outcome = await self._engine.submit(command)
-        created = cast(OrderCreated, accepted(outcome))
-        if outcome.repeated or created.known:
-            return await self.payment(created.payment_id)
-        return self._remember(ordered(command, created.fee_minor, outcome.decided_at))
 
     async def close_order(self, command_id: UUID, merchant_id: UUID, out_trade_no: str) -> Payment:
         """Declines `payment_not_found`, `order_paid`, `order_closed`, `order_expired`."""

@@ -23,6 +23,7 @@ class Keys(msgspec.Struct, frozen=True):
     bank      authenticates us to the bank and the bank to us
     anchor    Ed25519 seed that signs the ends of the audit chain, for those outside
     seal      seals rows, so that whoever can write to the database but has not this key cannot change one unseen
+    instrument  the secrets of instruments (`identity.instruments`) follow from it and from their numbers, so none is kept
     index     finds personal data by what it is (a phone, a name) without the database saying what it is
     """
 
@@ -33,6 +34,7 @@ class Keys(msgspec.Struct, frozen=True):
     bank: bytes
     anchor: bytes
     seal: bytes
+    instrument: bytes
     index: bytes
 
     def __repr__(self) -> str:

@@ -107,6 +107,29 @@ create table certificate (
 );
 create index certificate_by_customer on certificate (customer_id, created_at, certificate_id);
 
+-- What customers pay with where they are not logged in. The secrets follow from the numbers, under a key that is not here.
+create table instrument (
+    number       bigint      not null,
+    customer_id  uuid        not null,
+    kind         text        not null,
+    device_id    uuid,
+    name         bytea       not null,
+    currency     text        not null,
+    most_minor   bigint      not null,
+    day_minor    bigint      not null,
+    day          date        not null,
+    spent_minor  bigint      not null,
+    nonce        bigint      not null,
+    wrong        integer     not null,
+    created_at   timestamptz not null,
+    expires_at   timestamptz not null,
+    revoked_at   timestamptz,
+    seal         bytea       not null,
+    constraint instrument_pk primary key (number),
+    constraint instrument_kind check (kind in ('code', 'nfc', 'plate', 'watch', 'vehicle', 'machine', 'voucher'))
+);
+create index instrument_by_customer on instrument (customer_id, created_at, number);
+
 -- Authenticator apps: the secret, the last time step whose code was taken, and the recovery codes that are left, as MACs.
 create table totp (
     principal_id uuid        not null,
@@ -221,6 +244,9 @@ comment on table passkey is
     'C2 sealed: name; C1: passkey_id, customer_id, credential_id, public_key; none: counter, created_at, used_at, revoked_at, seal';
 comment on table certificate is
     'C2 sealed: name; C1: certificate_id, customer_id, public_key, x509; none: algorithm, created_at, expires_at, revoked_at, seal';
+comment on table instrument is
+    'C2 sealed: name; C1: number, customer_id, device_id; none: kind, currency, most_minor, day_minor, day, spent_minor, nonce, wrong,
+     created_at, expires_at, revoked_at, seal';
 comment on table totp is
     'C3 sealed: secret; C3: recovery; C1: principal_id, totp_id; none: started_at, confirmed_at, last_step, seal';
 comment on table one_time_code is

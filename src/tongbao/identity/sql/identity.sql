@@ -159,3 +159,15 @@ on conflict (session_id) do update set at = excluded.at;
 -- name: has_pin
 -- $1 customer.
 select exists (select from pin where customer_id = $1);
+
+-- name: instruments
+-- A customer's instruments that still pay, the latest first. $1 customer, $2 now, $3 and $4 place (created_at, number) or null,
+-- $5 limit.
+select number, kind, name, device_id, currency, most_minor, day_minor, day, spent_minor, created_at, expires_at from instrument
+where customer_id = $1 and revoked_at is null and expires_at > $2
+    and ($3::timestamptz is null or (created_at, number) < ($3, $4::bigint))
+order by created_at desc, number desc limit $5;
+
+-- name: instrument_owner
+-- Whose a number is. $1 number.
+select customer_id, device_id from instrument where number = $1;

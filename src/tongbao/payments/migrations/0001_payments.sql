@@ -67,6 +67,18 @@ create trigger payment_takes_known_steps before update on payment for each row
         ('PAID', 'REVERSED')))
     execute function refuse_transition();
 
+-- Orders that wait for the word of the one payer who showed a till who they are.
+create table payment_ask (
+    payment_id  uuid        not null,
+    customer_id uuid        not null,
+    method      text        not null,
+    at          timestamptz not null,
+    refused_at  timestamptz,
+    seal        bytea       not null,
+    constraint payment_ask_pk primary key (payment_id)
+);
+create index payment_ask_by_customer on payment_ask (customer_id, at);
+
 create table authorisation (
     payment_id         uuid        not null,
     agreed_minor       bigint      not null,
@@ -128,6 +140,8 @@ comment on table payment is
 comment on table refund is
     'C2: amount_minor, fee_returned_minor; C1: refund_id, payment_id, out_refund_no, reason, journal_id; none: currency, at,
      seal';
+comment on table payment_ask is
+    'C1: payment_id, customer_id; none: method, at, refused_at, seal';
 comment on table authorisation is
     'C2: agreed_minor, captured_minor, fee_minor; C1: payment_id, payer_id, counted; none: currency, capture_within_s, captures,
      authorised_at, ended_at, seal';
