@@ -152,9 +152,7 @@ class Services:
         )  # fmt: skip
         self.law = LawService(engine, pool, clock, currency=settings.currency, zone=zone)
         self.claims = ClaimService(engine, pool, self.payments, clock)
-        self.instruments = InstrumentService(
-            engine, pool, self.identity, keys, self.vault, clock, currency=settings.currency
-        )
+        self.instruments = InstrumentService(engine, pool, self.identity, keys, self.vault, clock, currency=settings.currency)
         self.methods = methods(self.instruments)
         self.cards = Cards(self.payments, self.merchants, self.identity, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")

@@ -13,18 +13,18 @@ import asyncpg
 from tongbao.identity.alerts import ALERT
 from tongbao.identity.certificates import CERTIFICATE
 from tongbao.identity.certificates import NAME as CERTIFICATE_NAME
-from tongbao.identity.instruments import INSTRUMENT
-from tongbao.identity.instruments import NAME as INSTRUMENT_NAME
-from tongbao.payments.asks import ASK
 from tongbao.identity.devices import DEVICE as DEVICES
 from tongbao.identity.devices import NAME as DEVICE_NAME
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME
+from tongbao.identity.instruments import INSTRUMENT
+from tongbao.identity.instruments import NAME as INSTRUMENT_NAME
 from tongbao.identity.passkeys import NAME as PASSKEY_NAME
 from tongbao.identity.passkeys import PASSKEY
 from tongbao.identity.realname.types import DETAILS_FIELD, DOCUMENT_FIELD, GUARDIANSHIP, NAME_CHECK, NAME_EVENT, REAL_NAME
 from tongbao.identity.standing import STANDING
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 from tongbao.ledger.types import ACCOUNT
+from tongbao.payments.asks import ASK
 from tongbao.payments.types import AUTHORISATION
 from tongbao.privacy.consents import CONSENT
 from tongbao.privacy.copies import COPY, schema

@@ -57,8 +57,12 @@ INSTRUMENT_EXPIRED = decline(
 INSTRUMENT_USED = decline(
     "instrument_used", "已使用过，请顾客刷新后再试。", "It was used already. Ask the customer for a fresh one.", status=409
 )
-INSTRUMENT_CAP = decline("instrument_cap", "超出该支付工具的限额。", "This is more than this means of payment may pay.", status=403)
-INSTRUMENT_NUMBER_TAKEN = decline("instrument_number_taken", "号码已被占用，请重试。", "The number is taken. Try again.", status=409)
+INSTRUMENT_CAP = decline(
+    "instrument_cap", "超出该支付工具的限额。", "This is more than this means of payment may pay.", status=403
+)
+INSTRUMENT_NUMBER_TAKEN = decline(
+    "instrument_number_taken", "号码已被占用，请重试。", "The number is taken. Try again.", status=409
+)
 TOO_MANY_WRONG_PROOFS = decline(
     "too_many_wrong_proofs", "今日错误的付款码过多，本店暂停收付款码，请联系客服。",
     "Too many wrong payment codes here today. Codes are not taken until tomorrow; please call us.", status=403,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from litestar import delete, get, post, put
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import PathParameter
 
 from tongbao.identity import errors
-from tongbao.identity.instrument_service import InstrumentService, Place
+from tongbao.identity.instrument_service import InstrumentService
 from tongbao.identity.instruments import InstrumentKind
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.identity.wire import ConfirmedBody, encoded
@@ -23,7 +23,7 @@ Text = Annotated[str, msgspec.Meta(max_length=200)]
 PathNumber = Annotated[str, PathParameter(max_length=20)]
 
 
-class CodeBody(ConfirmedBody, frozen=True, kw_only=True):
+class PayerCodeBody(ConfirmedBody, frozen=True, kw_only=True):
     """A payer's code for the device that asks. The first takes a confirmation (the act `bind_instrument`, its detail
     "code,0,0"); `replaces` names the one before on this device, and then nothing more is asked."""
 
@@ -31,7 +31,7 @@ class CodeBody(ConfirmedBody, frozen=True, kw_only=True):
     replaces: str | None = None
 
 
-class CapsBody(ConfirmedBody, frozen=True, kw_only=True):
+class InstrumentCapsBody(ConfirmedBody, frozen=True, kw_only=True):
     """What an instrument may pay, once and in a UTC day; null: no cap of its own. Raising takes a confirmation (the act
     `cap_instrument`, its detail "number,most,day" in minor units)."""
 
@@ -67,7 +67,7 @@ class InstrumentLine(msgspec.Struct, frozen=True):
 
 @post("/v1/wallet/code", tags=["Instruments"], status_code=201)
 async def bind_code(
-    customer: Caller, data: CodeBody, instruments: InstrumentService, clock: Clock, key: web.IdempotencyKey
+    customer: Caller, data: PayerCodeBody, instruments: InstrumentService, clock: Clock, key: web.IdempotencyKey
 ) -> BoundAnswer:
     """Have a payer's code made on this device from now on, without a network. Declines `device_unproven`, `confirmation_needed`,
     `instrument_unknown` of one that it cannot replace."""
@@ -82,8 +82,9 @@ async def instruments_of(
     customer: Caller, instruments: InstrumentService, limit: web.Limit = 20, cursor: web.Cursor = None
 ) -> web.Page[InstrumentLine]:
     """Everything of the customer's that pays without a log-in, the latest first."""
-    found = await instruments.instruments(customer.principal_id, web.decode_cursor(cursor, Place), limit)
-    found, following = web.page(found, limit, lambda last: (last.created_at, last.number))
+    place = web.decode_cursor(cursor, tuple[datetime, int])
+    rows = await instruments.instruments(customer.principal_id, place, limit)
+    found, following = web.page(rows, limit, lambda last: (last.created_at, last.number))
     lines = [
         InstrumentLine(
             str(each.number), each.kind, each.name, _cap(each.most_minor, each.currency),
@@ -97,7 +98,7 @@ async def instruments_of(
 
 @put("/v1/wallet/instruments/{number:str}/caps", tags=["Instruments"], status_code=204)
 async def cap_instrument(
-    customer: Caller, data: CapsBody, instruments: InstrumentService, key: web.IdempotencyKey, number: PathNumber
+    customer: Caller, data: InstrumentCapsBody, instruments: InstrumentService, key: web.IdempotencyKey, number: PathNumber
 ) -> None:
     """Change what an instrument may pay. Lowering holds at once; raising is confirmed."""
     given = data.given() if data.pin is not None or data.confirmation is not None else None

@@ -23,8 +23,8 @@ MOST_CAP_MINOR = 100_000_000
 
 
 class BindInstrument(Command, frozen=True, kw_only=True):
-    """Make an instrument of a customer's. `name` is sealed. `replaces`: a live one of the same kind on the same device, which ends
-    with this, and whose binding stands in for the confirmation: a payer's code is bound anew each day."""
+    """Make an instrument of a customer's. `name` is sealed. `replaces`: a live one of the same kind on the same device, which
+    ends with this, and whose binding stands in for the confirmation: a payer's code is bound anew each day."""
 
     kind = "identity.bind_instrument"
     number: int
@@ -109,9 +109,9 @@ def cap_instrument(command: CapInstrument, view: View, now: datetime) -> Decisio
     instrument = _own(view, command.customer_id, command.number)
     if instrument is None:
         return Declined(errors.INSTRUMENT_UNKNOWN)
-    if _raises(instrument.most_minor, command.most_minor) or _raises(instrument.day_minor, command.day_minor):
-        if refused := _agreed(view, command.customer_id, command.confirmation, now):
-            return refused
+    raised = _raises(instrument.most_minor, command.most_minor) or _raises(instrument.day_minor, command.day_minor)
+    if raised and (refused := _agreed(view, command.customer_id, command.confirmation, now)):
+        return refused
     view.put(INSTRUMENT, replace(instrument, most_minor=command.most_minor, day_minor=command.day_minor))
     return Accepted()
 

@@ -71,7 +71,15 @@ class InstrumentService:
     """Binds, lists, caps and revokes instruments, and knows their secrets."""
 
     def __init__(
-        self, engine: Engine, pool: asyncpg.Pool, identity: IdentityService, keys: Keys, vault: Vault, clock: Clock, *, currency: str
+        self,
+        engine: Engine,
+        pool: asyncpg.Pool,
+        identity: IdentityService,
+        keys: Keys,
+        vault: Vault,
+        clock: Clock,
+        *,
+        currency: str,
     ) -> None:
         self._engine = engine
         self._pool = pool
@@ -141,9 +149,7 @@ class InstrumentService:
     ) -> None:
         """Change what an instrument may pay. Refuses `instrument_cap_range`; declines as `cap_instrument`."""
         check_caps(most_minor, day_minor)
-        confirmation = await self._confirmation(
-            caller, given, command_id, "cap_instrument", f"{number},{most_minor},{day_minor}"
-        )
+        confirmation = await self._confirmation(caller, given, command_id, "cap_instrument", f"{number},{most_minor},{day_minor}")
         command = CapInstrument(
             command_id=command_id, number=number, customer_id=caller.principal_id, most_minor=most_minor, day_minor=day_minor,
             confirmation=confirmation,

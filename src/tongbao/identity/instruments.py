@@ -51,9 +51,9 @@ MOST_MISSES_A_DAY = 300
 
 
 class Instrument(msgspec.Struct, frozen=True, gc=False):
-    """What a customer pays with. `number` says nothing of whose it is. `device_id`: the device on which it lives, if it is one that
-    is known. `name` is sealed. `most_minor`, `day_minor`: its caps in `currency`, 0 for none of its own; `spent_minor` of the
-    UTC day `day`. `nonce`: the last that was taken. `wrong`: proofs in a row that did not hold."""
+    """What a customer pays with. `number` says nothing of whose it is. `device_id`: the device on which it lives, if it is one
+    that is known. `name` is sealed. `most_minor`, `day_minor`: its caps in `currency`, 0 for none of its own; `spent_minor`
+    of the UTC day `day`. `nonce`: the last that was taken. `wrong`: proofs in a row that did not hold."""
 
     number: int
     customer_id: UUID
@@ -81,9 +81,10 @@ def secret_of(key: bytes, number: int, kind: InstrumentKind) -> bytes:
 
 
 def number_from(key: bytes, command_id: UUID, kind: InstrumentKind, attempt: int) -> int:
-    """The number that this command gives out: the same one each time it is asked, so that a lost answer can be asked for again."""
+    """The number that this command gives out: the same one each time it is asked, so that a lost answer can be asked for."""
     drawn = mac(key, b"instrument number", command_id.bytes, bytes([attempt]))
-    return int.from_bytes(drawn[:16], "big") % 10 ** DIGITS[kind]
+    below: int = 10 ** DIGITS[kind]
+    return int.from_bytes(drawn[:16], "big") % below
 
 
 def instrument_keys(claim: ClaimConfirmation) -> list[Key]:

@@ -27,6 +27,7 @@ from tongbao.identity.types import (
     PIN,
     PRINCIPAL,
     SESSION,
+    ClaimConfirmation,
     Confirmation,
     EndSession,
     Enrolment,
@@ -115,7 +116,8 @@ def confirmation_keys(customer_id: UUID, confirmation: Confirmation) -> list[Key
 
 def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: datetime) -> Declined | Factors:
     """Did the customer agree? If so, the factors by which it was shown. Declines what `check_pin`, `use_passkey`,
-    `use_certificate`, `use_totp` and `use_instrument` do. That signatures are right and are over this very act was checked before (`evidence`)."""
+    `use_certificate`, `use_totp` and `use_instrument` do. That signatures are right and are over this very act was checked before
+    (`evidence`)."""
     if isinstance(confirmation, PinConfirmation):
         refused = check_pin(view, customer_id, confirmation.mac, now)
         return refused or (KNOWLEDGE | POSSESSION if confirmation.on_device else KNOWLEDGE)

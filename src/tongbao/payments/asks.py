@@ -1,9 +1,9 @@
 """Asking a payer: what their instrument alone may not pay, they confirm in their wallet.
 
-    till scans ─▶ paid                       the sum is one that needs no PIN
-              └─▶ asked ─▶ paid              the payer confirmed, as every order is paid
-                       ├─▶ closed            the payer said no, or the merchant gave up
-                       └─▶ expired           nobody answered
+till scans ─▶ paid                       the sum is one that needs no PIN
+          └─▶ asked ─▶ paid              the payer confirmed, as every order is paid
+                   ├─▶ closed            the payer said no, or the merchant gave up
+                   └─▶ expired           nobody answered
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View
 from tongbao.identity.instruments import check_misses, instrument_keys, misses_keys, use_instrument
 from tongbao.identity.types import UNSAID, ClaimConfirmation
+from tongbao.kernel.money import share_ppm
 from tongbao.ledger import errors as ledger_errors
 from tongbao.ledger.api import require_positive
-from tongbao.kernel.money import share_ppm
 from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.types import MERCHANT_TERMS
 from tongbao.payments import errors

@@ -7,10 +7,10 @@ wallet, and both are held to `tests/methods/payer_codes.json`.
     │   └ the instrument's number
     └ ours: 10–15, 25–30 and 62 are other schemes'
 
-The nonce is the half minute times four, plus how often the payer asked for another within it. A till takes the half minute before
-its own and the one after as well, so a code lives between 30 and 90 seconds and a phone's clock may be half a minute out. (A phone
-that was online sets itself by our clock.) A nonce is taken once and only if it is above the last, so the twelve that are
-acceptable at a moment are fewer after each payment.
+The nonce is the half minute times four, plus how often the payer asked for another within it. A till takes the half minute
+before its own and the one after as well, so a code lives between 30 and 90 seconds and a phone's clock may be half a minute out.
+(A phone that was online sets itself by our clock.) A nonce is taken once and only if it is above the last, so the twelve that
+are acceptable at a moment are fewer after each payment.
 
 What guessing comes to is computed in `docs/methods.md`. Source: RFC 4226 5.3 and 5.4, RFC 6238 4 and 5.2; Damm, H. M., “Total
 anti-symmetrische Quasigruppen” (2004).
