@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from tests.http.names import family
+from tests.http.test_codes import Phone
 from tests.http.test_credentials import added, enrolled
 from tests.http.town import PIN, Person, Town, key, ok
 from tests.support.authenticator import Authenticator
@@ -77,6 +78,9 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "DELETE /v1/merchant/sessions/{session_id}": [Theft("rival", "$shop_session"), Theft("rival", "$session")],
     "DELETE /v1/merchant/devices/{device_id}": [Theft("rival", "$shop_device"), Theft("rival", "$device")],
     "POST /v1/merchant/devices/{device_id}/name": [Theft("rival", "$shop_device", {"name": "mine"})],
+    "PUT /v1/wallet/instruments/{number}/caps": [Theft("thief", "$instrument", {"currency": "CNY", "most": "1.00"}, 403)],
+    "DELETE /v1/wallet/instruments/{number}": [Theft("thief", "$instrument", None, 403)],
+    "POST /v1/wallet/asks/{payment_id}/refuse": [Theft("thief", "$paid", {})],
     "POST /v1/wallet/pin": Shared("the code is one that was sent to the caller, and is typed"),
     "POST /v1/wallet/acts/challenge": Shared("a challenge says nothing of what is meant, not even whether it is there"),
     "POST /v1/wallet/guardianships/{minor_id}/agree": [Theft("thief", "$child", {"pin": PIN, "currency": "CNY"})],
@@ -109,6 +113,9 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/merchant/orders/{out_trade_no}/void": [Theft("rival", "$number", {})],
     "POST /v1/merchant/orders/{out_trade_no}/reverse": [Theft("rival", "$number", {})],
     "POST /v1/merchant/orders/{out_trade_no}/refunds": [Theft("rival", "$number", {"amount": "1.00", "currency": "CNY"})],
+    "POST /v1/merchant/payments": [
+        Theft("rival", "", {"shown": "$payer_code", "amount": "1.00", "currency": "CNY", "subject": "x", "store_id": "$store"}),
+    ],
     "GET /v1/merchant/stores/{store_id}/code": [Theft("rival", "$store")],
 }  # fmt: skip
 
@@ -156,6 +163,7 @@ async def loot(town: Town) -> dict[str, Any]:
     owner, authenticator = await town.customer("Owner"), Authenticator()
     passkey = ok(await added(owner, authenticator), status=201)
     certificate = await enrolled(owner, authenticator)
+    bound = ok(await owner.post("/v1/wallet/code", {"name": "phone", "pin": PIN}), status=201)
     return {
         "thief": thief, "rival": rival, "owner": owner, "parent": parent,
         "$bill": bill["bill_id"], "$bank_transfer": town.ann.bank_transfer_id,
@@ -169,7 +177,7 @@ async def loot(town: Town) -> dict[str, Any]:
         "$number": order["out_trade_no"],
         "$open_number": open_order["out_trade_no"], "$store": town.shop.store_id, "$declined": declined,
         "$review": review["review_id"], "$passkey": passkey["passkey_id"], "$certificate": certificate["certificate_id"],
-        "$child": child.customer_id,
+        "$child": child.customer_id, "$instrument": bound["number"], "$payer_code": Phone(bound).code(),
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
+from tests.identity.instrument_situations import ROWS as INSTRUMENTS
 from tests.identity.safety_situations import RIGHT_CODE, sending
 from tests.identity.safety_situations import ROWS as SAFETY
 from tests.identity.totp_situations import ROWS as TOTP
@@ -553,13 +554,13 @@ async def a_new_pin_lifts_the_lock(place: Town) -> Command:
     return place.transferring(customer, await place.customer(), 1)
 
 
-@pytest.mark.parametrize("row", [*ROWS, *SAFETY, *TOTP], ids=repr)
+@pytest.mark.parametrize("row", [*ROWS, *SAFETY, *TOTP, *INSTRUMENTS], ids=repr)
 async def test_identity_says(row: Row) -> None:
     assert await answer(row) == row.says
 
 
 def test_every_decline_of_identity_has_its_situation() -> None:
-    assert declines_of(errors) == said_in([*ROWS, *SAFETY, *TOTP]) - {"account_suspended"}
+    assert declines_of(errors) == said_in([*ROWS, *SAFETY, *TOTP, *INSTRUMENTS]) - {"account_suspended", "payer_must_confirm"}
 
 
 async def test_the_attempts_left_are_counted_down() -> None:

@@ -13,6 +13,7 @@ customer's own settings allow the sum is decided where the money moves, in the s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
@@ -66,6 +67,32 @@ class Claim(msgspec.Struct, frozen=True):
     confirmation: ClaimConfirmation
 
 
+class Owner(Protocol):
+    """Whose an instrument is: what never changes of it."""
+
+    @property
+    def customer_id(self) -> UUID: ...
+
+    @property
+    def device_id(self) -> UUID | None: ...
+
+
+class InstrumentBook(Protocol):
+    """What a method may know of instruments (`identity.instrument_service`)."""
+
+    def secret(self, number: int, kind: InstrumentKind) -> bytes:
+        """What only the instrument and we have, of every number, whether somebody has it or not."""
+        ...
+
+    async def owner(self, number: int) -> Owner | None:
+        """Whose a number is; None where nobody has it."""
+        ...
+
+    async def missed(self, number: int, merchant_id: UUID) -> None:
+        """A till of this merchant was shown a proof for this number that does not hold."""
+        ...
+
+
 class PaymentMethod(Protocol):
     """A way to pay that shows something to a till."""
 
@@ -99,5 +126,5 @@ class Methods:
         """Whose this is; None where nobody knows it."""
         return next((method for method in self._methods if method.recognises(shown)), None)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[PaymentMethod]:
         return iter(self._methods)

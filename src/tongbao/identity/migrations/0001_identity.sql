@@ -120,7 +120,7 @@ create table instrument (
     day          date        not null,
     spent_minor  bigint      not null,
     nonce        bigint      not null,
-    wrong        integer     not null,
+    wrong        bigint      not null,
     created_at   timestamptz not null,
     expires_at   timestamptz not null,
     revoked_at   timestamptz,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tongbao.identity.factors import POSSESSION
-from tongbao.identity.instrument_service import InstrumentService
 from tongbao.identity.types import ClaimConfirmation
 from tongbao.kernel.errors import Refusal
-from tongbao.methods.api import Capabilities, Claim, Encounter, Held, MethodName
+from tongbao.methods.api import Capabilities, Claim, Encounter, Held, InstrumentBook, MethodName
 from tongbao.methods.code.digits import (
     DRIFT,
     LENGTH,
@@ -34,7 +33,7 @@ class PayerCode:
         lives_s=STEP_S * (1 + 2 * DRIFT), factors=POSSESSION,
     )  # fmt: skip
 
-    def __init__(self, instruments: InstrumentService) -> None:
+    def __init__(self, instruments: InstrumentBook) -> None:
         self._instruments = instruments
 
     def recognises(self, shown: str) -> bool:
