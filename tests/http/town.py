@@ -34,7 +34,8 @@ WRONG_PIN = "135791"
 
 #: Tables of rights and of what people are known by: a row of them that changes has another seal.
 _RIGHTS = (
-    "device", "passkey", "certificate", "instrument", "totp", "guardianship", "delayed_transfer", "bank_account", "real_name", "review",
+    "device", "passkey", "certificate", "instrument", "totp",
+    "guardianship", "delayed_transfer", "bank_account", "real_name", "review",
     "consent_state", "store", "api_key", "merchant_entity",
 )  # fmt: skip
 _SEALS = "select md5(string_agg(encode(seal, 'hex'), ',' order by seal)) from {}"
