@@ -177,10 +177,11 @@ where a.customer_id = $1 and a.at > $3 and p.state = 'CREATED' and p.expires_at 
 order by a.at desc, p.payment_id desc limit 10;
 
 -- name: paid_by_claim
--- What a customer paid at tills by what they showed, the latest first. $1 customer, $2 since.
+-- What a customer paid at tills by what they showed, the latest first, among their last fifty bills. $1 customer, $2 since.
 select p.payment_id, p.merchant_id, p.store_id, p.out_trade_no, p.subject, p.amount_minor, p.agreed_minor, p.currency, p.fee_minor,
        p.state, p.method, p.payer_id, p.paid_minor, p.refunded_minor, p.fee_returned_minor, p.refunds, p.created_at, p.expires_at,
        p.paid_at, p.closed_at, p.journal_id, p.bill_id, p.factors
-from bill b join payment p on p.payment_id = b.reference_id
-where b.customer_id = $1 and b.at > $2 and b.kind = 'payment' and p.method not in ('qr_static', 'qr_dynamic', 'order')
-order by b.at desc, b.bill_id desc limit 10;
+from (select bill_id, reference_id, kind, at from bill where customer_id = $1 order by bill_id desc limit 50) b
+join payment p on p.payment_id = b.reference_id
+where b.at > $2 and b.kind = 'payment' and p.method not in ('qr_static', 'qr_dynamic', 'order')
+order by b.bill_id desc limit 10;
