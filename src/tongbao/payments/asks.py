@@ -24,7 +24,8 @@ from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.types import MERCHANT_TERMS
 from tongbao.payments import errors
 from tongbao.payments.lifecycle import step_of
-from tongbao.payments.rules import ordered, tell_merchant
+from tongbao.payments.rules import ordered
+from tongbao.payments.telling import tell_merchant
 from tongbao.payments.types import PAYMENT, CreateOrder
 
 #: How long a payer at a till has to answer.
