@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tongbao.kernel.errors import Refusal
@@ -291,6 +291,8 @@ whole_text = st.text(st.characters())
 ours_by_name = whole_text.map(lambda tail: resealed("00020126140010io.tongbao" + tail + "63040000"))
 
 
+@example("000201\udc9963040000")
+@example(resealed("00020126140010io.tongbao\ud80063040000"))
 @given(whole_text | st.text(st.characters(categories=("Cs", "Nd"))) | whole_text.map("000201".__add__) | ours_by_name)
 def test_any_text_is_foreign_or_refused(text: str) -> None:
     assert outcome(text) in ("foreign", "code_malformed", "code_checksum", "code_too_long", "code_signature_invalid")

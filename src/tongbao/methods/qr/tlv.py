@@ -90,4 +90,4 @@ def unseal(text: str) -> tuple[Field, ...]:
 
 def checksum(text: str) -> str:
     """CRC-16/CCITT-FALSE over the UTF-8 bytes, as four upper-case hexadecimal digits. Source: ISO/IEC 13239, start value FFFF."""
-    return f"{crc_hqx(text.encode(), 0xFFFF):04X}"
+    return f"{crc_hqx(text.encode(errors='surrogatepass'), 0xFFFF):04X}"
