@@ -56,6 +56,9 @@ SEND = {"payee_id": "$ben", "amount": "1.00", "currency": "CNY", "pin": PIN}
 YES = {"amount": "12.50", "currency": "CNY", "pin": PIN}
 BACK = {"amount": "1.00", "currency": "CNY"}
 BANK = {"bank_account_id": "$bank_account", "amount": "1.00", "currency": "CNY", "pin": PIN}
+CARDS = "POST /v1/wallet/cards"
+CARD = {"number": "6214830000000009", "pin": PIN}
+ORDER_FUNDING = "PUT /v1/wallet/funding-order"
 LINK = {"bank": "simbank", "account_number": "6222020000000007", "pin": PIN}
 NEWCOMER = {"login": "13612345678", "password": PASSWORD, "name": "Nobody"}
 SHOP: dict[str, Any] = {
@@ -208,6 +211,9 @@ STRANGERS = [
         "bank_account_unknown"),
     row("a code for somebody else's link", "ben", "POST /v1/wallet/bank-links/$bank_link/confirm", {"code": "123456"}, 404,
         "bank_link_unknown"),
+    row("unbind somebody else's card", "ben", "DELETE /v1/wallet/cards/$card", None, 404, "card_unknown"),
+    row("a code for somebody else's card", "ben", "POST /v1/wallet/card-bindings/$card_binding/confirm", {"code": "123456"}, 404,
+        "card_binding_unknown"),
     row("end somebody else's session", "ben", "DELETE /v1/wallet/sessions/$session", None, 404, "session_not_found"),
     row("a merchant as payee", "ann", TRANSFERS, {**SEND, "payee_id": "$merchant"}, 404, "payee_not_found"),
     row("nobody as payee", "ann", TRANSFERS, {**SEND, "payee_id": str(uuid4())}, 404, "payee_not_found"),
@@ -282,6 +288,18 @@ RULES = [
         "confirmation_format"),
     row("a bank we do not know", "ann", "POST /v1/wallet/bank-accounts", {**LINK, "bank": "x"}, 400, "bank_unsupported"),
     row("a bank account linked already", "ann", "POST /v1/wallet/bank-accounts", LINK, 409, "bank_account_linked"),
+    row("a card whose number has another check digit", "ann", CARDS, {**CARD, "number": "6214830000000008"}, 400,
+        "card_number_format"),
+    row("a card of letters", "ann", CARDS, {**CARD, "number": "six"}, 400, "card_number_format"),
+    row("a card that expires in a thirteenth month", "ann", CARDS, {**CARD, "expiry": "13/29"}, 400, "card_expiry_format"),
+    row("a card with a code of letters", "ann", CARDS, {**CARD, "cvn2": "abc"}, 400, "card_cvn2_format"),
+    row("a card by who is not known", "cat", CARDS, CARD, 422, "bank_link_needs_name"),
+    row("a card with a wrong PIN", "ann", CARDS, {**CARD, "number": "6217000000000000012", "pin": "864209"}, 403, "wrong_pin"),
+    row("a card that nobody confirms", "ann", CARDS, {**CARD, "pin": None}, 400, "confirmation_format"),
+    row("a card bound already", "ann", CARDS, CARD, 409, "card_bound"),
+    row("an order with a source that is none", "ann", ORDER_FUNDING, {"sources": ["points"]}, 422, "funding_order_wrong"),
+    row("an order with somebody else's card", "ben", ORDER_FUNDING, {"sources": ["$card"]}, 422, "funding_order_wrong"),
+    row("an order of more than there can be", "ann", ORDER_FUNDING, {"sources": ["balance"] * 22}, 400, "invalid_request"),
     row("a merchant with the fee above a tenth", "admin", MERCHANTS, {**SHOP, "fee_ppm": 100_001}, 400, "fee_out_of_range"),
     row("a merchant with the fee below zero", "admin", MERCHANTS, {**SHOP, "fee_ppm": -1}, 400, "fee_out_of_range"),
     row("a merchant without stores", "admin", MERCHANTS, {**SHOP, "stores": []}, 400, "stores_count"),
@@ -406,6 +424,8 @@ PATHS = [
         ("ann", "POST /v1/wallet/payments/*/confirm", YES, "payment_not_found"),
         ("ann", "GET /v1/wallet/bills/*", None, "bill_not_found"),
         ("ann", "GET /v1/wallet/bank-transfers/*", None, "bank_transfer_unknown"),
+        ("ann", "DELETE /v1/wallet/cards/*", None, "card_unknown"),
+        ("ann", "GET /v1/wallet/card-bindings/*", None, "card_binding_unknown"),
         ("ann", "DELETE /v1/wallet/bank-accounts/*", None, "bank_account_unknown"),
         ("ann", "DELETE /v1/wallet/sessions/*", None, "session_not_found"),
         ("shop", "GET /v1/merchant/orders/*", None, "payment_not_found"),

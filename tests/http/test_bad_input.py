@@ -34,6 +34,7 @@ async def stage(town: Town) -> Town:
     town.names = {
         "ann": town.ann.customer_id, "ann_login": town.ann.login, "ann_token": town.ann.token, "ben": town.ben.customer_id,
         "bank_account": town.ann.bank_account_id, "bank_link": town.ann.facts["bank_link_id"],
+        "card": town.ann.facts["card_id"], "card_binding": town.ann.facts["card_binding_id"],
         "bank_transfer": town.ann.bank_transfer_id, "session": town.ann.session_id,
         "merchant": town.shop.merchant_id, "store": town.shop.store_id, "shop_login": town.shop.login, "bill": bill,
         "order": order["payment_id"], "number": order["out_trade_no"], "dear": dear["payment_id"],
@@ -80,7 +81,7 @@ def _codes(town: Town, code: str, order: Mapping[str, Any], paid: Mapping[str, A
 @pytest.mark.parametrize("given", ROWS)
 async def test_refused_and_nothing_moved(stage: Town, given: Row) -> None:
     method, _, path = stage.filled(given.request).partition(" ")
-    headers: dict[str, str] = {"idempotency-key": key()} if method == "POST" else {}
+    headers: dict[str, str] = {"idempotency-key": key()} if method in ("POST", "PUT") else {}
     if given.who:
         who = getattr(stage, given.who)
         headers["authorization"] = f"Bearer {who.token}"

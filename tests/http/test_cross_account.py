@@ -94,6 +94,9 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/wallet/payments/{payment_id}/confirm": [
         Theft("thief", "$paid", {**OURS, "amount": "2.00"}, 409), Theft("thief", "$closed", {**OURS, "amount": "3.00"}, 409),
     ],
+    "DELETE /v1/wallet/cards/{card_id}": [Theft("thief", "$card")],
+    "GET /v1/wallet/card-bindings/{binding_id}": [Theft("thief", "$card_binding")],
+    "POST /v1/wallet/card-bindings/{binding_id}/confirm": [Theft("thief", "$card_binding", {"code": "123456"})],
     "GET /v1/wallet/bank-links/{link_id}": [Theft("thief", "$bank_link")],
     "POST /v1/wallet/bank-links/{link_id}/confirm": [Theft("thief", "$bank_link", {"code": "123456"})],
     "POST /v1/wallet/topups": [Theft("thief", "", {**OURS, "bank_account_id": "$bank_account"})],
@@ -168,6 +171,7 @@ async def loot(town: Town) -> dict[str, Any]:
         "thief": thief, "rival": rival, "owner": owner, "parent": parent,
         "$bill": bill["bill_id"], "$bank_transfer": town.ann.bank_transfer_id,
         "$bank_account": town.ann.bank_account_id, "$bank_link": town.ann.facts["bank_link_id"],
+        "$card": town.ann.facts["card_id"], "$card_binding": town.ann.facts["card_binding_id"],
         "$session": town.ann.session_id, "$paid": paid["payment_id"],
         "$staff_session": str(await town.books.fetchval(
             "select session_id from session join principal using (principal_id) where audience = 'merchant' limit 1")),
@@ -251,7 +255,8 @@ async def test_the_owners_find_there_what_nobody_else_does(town: Town, loot: dic
         for each in who:
             seen += (await each.get(path, **({"limit": 100} if _listed(path) else {}))).text
     hidden = {name for name, value in loot.items() if name.startswith("$") and value not in seen}
-    assert hidden <= {"$staff_session", "$bank_link", "$declined", "$payer_code"}, "ids that only their own routes show"
+    own = {"$staff_session", "$bank_link", "$card_binding", "$declined", "$payer_code"}
+    assert hidden <= own, "ids that only their own routes show"
 
 
 def _listed(path: str) -> bool:

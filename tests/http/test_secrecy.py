@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.http.town import PASSWORD, PIN, Person, Town, key, ok, session_of
-from tongbao.channels.api import DEMO_ACCOUNTS
+from tongbao.channels.api import DEMO_ACCOUNTS, DEMO_CARDS
 from tongbao.identity.http import SessionAnswer
 from tongbao.kernel.postgres import binary
 
@@ -45,6 +45,8 @@ async def _live(town: Town) -> dict[str, list[str]]:
     account = DEMO_ACCOUNTS[2]
     await town.known(me, 2)
     await town.linked(me, 2)
+    card = next(each for each in DEMO_CARDS if each.holder_name == account.holder_name)
+    await town.bound(me, card)
     await town.gift(me, "30.00")
     sent = {"payee_id": town.ben.customer_id, "amount": "1.00", "currency": "CNY", "pin": PIN, "note": NOTE}
     assert ok(await me.post("/v1/wallet/transfers", sent), status=201)["note"] == NOTE
@@ -60,11 +62,12 @@ async def _live(town: Town) -> dict[str, list[str]]:
     assert ok(await town.support.get("/v1/console/customers", q=CALLED[:2]))["items"] == [], "a part of a name finds nobody"
     for person in (town.ann, town.ben):
         assert (await person.get("/v1/wallet/bank-accounts")).status_code == 200
+        assert (await person.get("/v1/wallet/cards")).status_code == 200
     return {
         "names": [CALLED, OWNER, "张小明", "李雨桐", account.holder_name],
         "phones": [PHONE, town.ann.login, town.ben.login, town.shop.login],
         "emails": [EMAIL, "support@tongbao.test", "finance@tongbao.test"],
-        "numbers": [each.number for each in DEMO_ACCOUNTS[:3]],
+        "numbers": [*(each.number for each in DEMO_ACCOUNTS[:3]), DEMO_CARDS[0].number, card.number],
         "notes": [NOTE],
         "devices": [DEVICE],
         "secrets": [PASSWORD, session.token, session.binding],

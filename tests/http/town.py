@@ -16,6 +16,7 @@ from tests.support.ageing import age
 from tongbao.app.answers import ErrorAnswer, ErrorBody
 from tongbao.app.asgi import open_services
 from tongbao.app.stack import Stack
+from tongbao.channels.api import DEMO_CARDS, Card
 from tongbao.channels.simulated.people import DEMO_PEOPLE
 from tongbao.engine.api import Sealer
 from tongbao.identity.binding import BoundSession
@@ -125,6 +126,7 @@ class Town:
         self.shop, self.mart = await self.merchant("山前咖啡"), await self.merchant("Mart")
         self.ann = await self.customer("张小明", bank=0, funds="1000.00")
         self.ben = await self.customer("李雨桐", bank=1, funds="100.00")
+        await self.bound(self.ann, DEMO_CARDS[0])
         self.cat = await self.customer("Cat", pin=False)
 
     async def agreed(self, kind: str, body: dict[str, Any], who: Person | None = None) -> dict[str, Any]:
@@ -188,6 +190,18 @@ class Town:
         person.facts["bank_link_id"] = done["link_id"]
         account: dict[str, Any] = done["bank_account"]
         return account
+
+    async def bound(self, person: Person, card: Card) -> dict[str, Any]:
+        """Bind a card, whose holder they are known to be, by the code that its issuer sends."""
+        wish = {"number": card.number, "phone": f"+86{card.phone}", "expiry": card.expiry, "cvn2": card.cvn2, "pin": PIN}
+        asked = ok(await person.post("/v1/wallet/cards", wish), status=201)
+        assert asked["state"] == "SENT", asked
+        code = {"code": await self.stack.back_office.code_sent(f"+86{card.phone}")}
+        done = ok(await person.post(f"/v1/wallet/card-bindings/{asked['binding_id']}/confirm", code))
+        assert done["state"] == "BOUND", done
+        person.facts["card_binding_id"], person.facts["card_id"] = done["binding_id"], done["card"]["card_id"]
+        bound: dict[str, Any] = done["card"]
+        return bound
 
     async def gift(self, person: Person, amount: str) -> None:
         """Money from ann's bank account through ann's wallet."""

@@ -14,12 +14,18 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from tests.channels.bank_rigs import code_in
+from tests.channels.card_rigs import binding_of, debit_of
 from tests.privacy.test_ladder import asking
 from tests.support.town import CURRENCY, NOON, Town
+from tests.wallet.test_cards import binding, hearing
+from tests.wallet.test_links import checked
 from tongbao.app.asgi import Services, open_services
-from tongbao.app.registry import FORMER_CUSTOMER
+from tongbao.app.registry import FORMER_CUSTOMER, CardsAdapter
 from tongbao.app.settings import Settings
+from tongbao.channels.api import DEMO_CARDS, MemoryCards
 from tongbao.engine.api import Accepted
 from tongbao.identity.service import Caller, LoggedIn
 from tongbao.identity.types import OpenSession, PinConfirmation
@@ -35,6 +41,7 @@ from tongbao.privacy.erasure import AGAIN, GRACE, KEPT
 from tongbao.privacy.holdings import PAGE, Held
 from tongbao.privacy.retention import brought_back, fingerprint, pair_in
 from tongbao.security.envelopes import Identity
+from tongbao.wallet.cards import CARD_COLUMN
 
 NAME, PHONE, PASSWORD, PIN, NOTE, DEVICE = (
     "欧阳明月",
@@ -258,6 +265,43 @@ async def test_what_stands_in_the_way_is_said(settings: Settings, kind: str) -> 
         assert kinds == ({"hold", "balance"} if kind == "hold" else {kind})
         with pytest.raises(Refusal, match="erasure_obstructed"):
             await place.ask(hers)
+
+
+async def test_before_somebody_is_erased_their_cards_network_has_heard_that_their_tokens_are_given_back(
+    settings: Settings,
+) -> None:
+    """While nobody answers there, the erasure waits: afterwards nothing could open the token."""
+    clock = VirtualClock(NOON)
+    async with scene(settings, clock) as place:
+        services, town, network = place.services, place.town, MemoryCards(clock)
+        hers = await place.customer(NAME, PHONE)
+        her_id, card = hers.principal.principal_id, town.id()
+        question = binding_of(DEMO_CARDS[0])
+        await network.start_binding(question)
+        code = code_in(network.codes.sent()[0].text)
+        bound = (await network.confirm_binding(question.reference, code)).card
+        assert bound is not None
+        await checked(town, her_id)
+        pin = PinConfirmation(services.identity.pin_mac(her_id, PIN))
+        asked = binding(town, her_id, card_id=card, shown=b"", confirmation=pin)
+        await town.happens(asked)
+        token = await services.vault.seal(her_id, CARD_COLUMN, bound.token)
+        await town.happens(replace(hearing(town, asked, "BOUND"), token=token))
+        await place.ask(hers)
+        clock.advance(GRACE)
+        assert await services.erasures.erase_due() == 1
+        assert (await place.state(hers), [each.kind for each in await services.erasures.obstacles(her_id)]) == (
+            "REQUESTED", ["card"],
+        )  # fmt: skip
+        assert await services.wallet.cards.cards(her_id, None, 10) == [], "it pays no more in the meantime"
+
+        vars(services.wallet.cards)["_cards"] = CardsAdapter(network)
+        clock.advance(AGAIN)
+        assert await services.wallet.cards.give_back_due() == 1
+        assert await services.erasures.erase_due() == 1
+        assert await place.state(hers) == "DONE"
+        assert (await network.debit(debit_of(bound.token))).refusal == "card_closed"
+        assert (await services.audit.verify()).ok
 
 
 async def test_an_account_closed_for_ever_takes_no_session(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tests.identity.test_real_names import agreeing, family, index, phone_index, starting
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import CURRENCY, NOON, RIGHT, WRONG, Town
+from tests.wallet.test_cards import with_cards
 from tongbao.engine.api import Command
 from tongbao.identity.types import PinConfirmation
 from tongbao.ledger.api import PlaceName
@@ -476,6 +477,15 @@ async def an_erasure_requested_by_somebody_erased(place: Town) -> Command:
 async def money_for_somebody_erased(place: Town) -> Command:
     customer = await erased(place)
     return place.transferring(await place.customer(100), customer, 1)
+
+
+@says("erasure_obstructed")
+async def an_erasure_of_somebody_whose_card_is_still_bound(place: Town) -> Command:
+    customer = await with_cards(place, UUID(int=7))
+    await place.happens(requesting(place, customer))
+    place.clock.advance(GRACE)
+    await place.happens(beginning(place, customer))
+    return completing(place, customer, document_index=customer.bytes)
 
 
 @says("erasure_obstructed")

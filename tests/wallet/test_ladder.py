@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import WRONG, Town, sealed, town
+from tests.wallet.test_cards import ROWS as CARDS
 from tests.wallet.test_links import ROWS as LINKS
 from tests.wallet.test_small_payments import ROWS as SMALL
 from tongbao.engine.api import Command, MemoryStore
@@ -330,7 +331,7 @@ async def test_the_wallet_says(row: Row) -> None:
 
 
 def test_every_decline_of_the_wallet_has_its_situation() -> None:
-    assert declines_of(errors) - AT_THE_EDGE <= said_in(ROWS) | said_in(LINKS) | said_in(SMALL)
+    assert declines_of(errors) - AT_THE_EDGE <= said_in(ROWS) | said_in(CARDS) | said_in(LINKS) | said_in(SMALL)
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,14 @@ ACCOUNT = UUID(int=7)
 
 async def known(place: Town, state: AnswerState = "MATCHED") -> UUID:
     """A customer with a PIN, of whose document the police says this."""
-    customer, check = await place.customer(), place.id()
-    index = customer.bytes
+    customer = await place.customer()
+    await checked(place, customer, state)
+    return customer
+
+
+async def checked(place: Town, customer: UUID, state: AnswerState = "MATCHED") -> None:
+    """They give a document, and the police says this of it."""
+    check, index = place.id(), customer.bytes
     await place.happens(giving_a_document(place, customer))
     asks = (Ask("police", check),)
     await place.happens(AskRegistries(command_id=place.id(), customer_id=customer, attempt=1, asks=asks))
@@ -43,7 +49,6 @@ async def known(place: Town, state: AnswerState = "MATCHED") -> UUID:
         document_index=index, phone_index=b"",
     )  # fmt: skip
     await place.happens(answered)
-    return customer
 
 
 def giving_a_document(place: Town, customer: UUID, **changes: Any) -> StartVerification:

@@ -39,14 +39,18 @@ from tongbao.app.registry import (
     CLASSES,
     UNDONE_ELSEWHERE,
     BankAdapter,
+    CardsAdapter,
+    cards_returning,
     counterparties,
     methods,
     open_bank,
+    open_cards,
     open_messages,
     open_registries,
 )  # fmt: skip
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
+from tongbao.channels.api import CardNetwork
 from tongbao.engine.api import Engine
 from tongbao.engine.listener import OutboxListener
 from tongbao.engine.types import OutboxRow
@@ -108,6 +112,7 @@ class Services:
         pool: asyncpg.Pool,
         engine: Engine,
         bank: BankAdapter,
+        card_network: CardNetwork,
         registries: NameChannel,
         clock: Clock,
     ) -> None:
@@ -120,6 +125,7 @@ class Services:
         self.pool = pool
         self.engine = engine
         self.bank = bank
+        self.card_network = card_network
         self.ring = ring
         self.vault = Vault.over(pool, ring, sealed(CLASSES, "C3"))
         party = RelyingParty(settings.public_url)
@@ -146,7 +152,8 @@ class Services:
             engine, pool, self.identity, self.merchants, keys, self.vault, clock, currency=settings.currency, zone=zone
         )
         self.wallet = WalletService(
-            engine, pool, self.identity, self.names, self.vault, bank, clock, currency=settings.currency, zone=zone,
+            engine, pool, self.identity, self.names, self.vault, bank, CardsAdapter(card_network), clock,
+            currency=settings.currency, zone=zone,
             states={"payment": self.payments.bill_states},
             counterparties=counterparties(self.identity, self.merchants, lambda ids: self.wallet.bank_accounts_by_id(ids)),
         )  # fmt: skip
@@ -177,7 +184,8 @@ class Services:
         )
         self.erasures = ErasureService(
             engine, pool, self.vault, runtime.retention_key(settings), clock, currency=settings.currency,
-            login_index_of=self.identity.login_index_of, obstacles=(obstacles_in(pool, self.identity.login_index_of),),
+            login_index_of=self.identity.login_index_of, let_go=self.wallet.cards.remove_all,
+            obstacles=(obstacles_in(pool, self.identity.login_index_of), cards_returning(self.wallet.cards)),
         )  # fmt: skip
         self.listener = OutboxListener(dsn)
         self.listener.watch("sessions", self._session_ended)
@@ -207,10 +215,11 @@ async def open_services(settings: Settings, dsn: str, clock: Clock | None = None
     keys = ring.keys
     pool = await open_pool(dsn)
     bank = open_bank(settings, keys)
+    card_network = open_cards(settings, keys)
     registries = open_registries(settings, keys)
     try:
         async with runtime.open_engine(dsn, keys, clock) as engine:
-            services = Services(settings, ring, dsn, pool, engine, bank, registries, clock)
+            services = Services(settings, ring, dsn, pool, engine, bank, card_network, registries, clock)
             listening = asyncio.create_task(services.listener.run(), name="listener")
             try:
                 yield services
@@ -224,6 +233,7 @@ async def open_services(settings: Settings, dsn: str, clock: Clock | None = None
                 await services.audit.close()
     finally:
         await registries.close()
+        await card_network.close()
         await bank.close()
         await pool.close()
 

@@ -35,6 +35,8 @@ from tongbao.privacy.moves import Bills, Payments
 from tongbao.privacy.reviews import CHOICE, REVIEW
 from tongbao.privacy.service import ANSWER, WISH
 from tongbao.security.personal import Vault
+from tongbao.wallet.card_binding import CARD_BINDING, SHOWN_FIELD
+from tongbao.wallet.cards import CARD, CARD_COLUMN, FUNDING_ORDER
 from tongbao.wallet.links import BANK_LINK, QUESTION_FIELD
 from tongbao.wallet.small_payments import SMALL_PAYMENTS
 from tongbao.wallet.statement import Statement
@@ -114,6 +116,11 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
              opened={"number": NUMBER, "holder_name": HOLDER}, left_out={"customer_id": _YOURS}),
         Held("bank_link", "bank", BANK_LINK, "customer_id", pool, vault,
              opened={"number": NUMBER, "holder_name": HOLDER, "question": QUESTION_FIELD}, left_out={"customer_id": _YOURS}),
+        Held("bank_cards", "bank", CARD, "customer_id", pool, vault, opened={"token": CARD_COLUMN},
+             left_out={"customer_id": _YOURS}),
+        Held("card_binding", "bank", CARD_BINDING, "customer_id", pool, vault, opened={"shown": SHOWN_FIELD},
+             left_out={"customer_id": _YOURS}),
+        Held("funding_order", "bank", FUNDING_ORDER, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Held("bank_transfers", "bank", BANK_TRANSFER, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "counted": "which limits counted it: /v1/wallet/limits"}),
         Held("balances", "money", ACCOUNT, "owner_id", pool, vault, left_out={"owner_id": _YOURS}),

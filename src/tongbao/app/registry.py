@@ -9,7 +9,18 @@ from uuid import UUID
 import msgspec
 
 from tongbao.app.settings import Settings
-from tongbao.channels.api import BankAnswer, BankChannel, BankRequest, HttpBank, HttpCards, LinkRequest, NotFound
+from tongbao.channels.api import (
+    BankAnswer,
+    BankChannel,
+    BankRequest,
+    BindingAnswer,
+    CardBinding,
+    CardNetwork,
+    HttpBank,
+    HttpCards,
+    LinkRequest,
+    NotFound,
+)
 from tongbao.channels.messages import HttpMessages
 from tongbao.channels.registries.adapter import HttpRegistries
 from tongbao.engine.api import Decider, Relation
@@ -42,6 +53,7 @@ from tongbao.identity.realname import types as realname_types
 from tongbao.identity.realname.channels import NameChannel
 from tongbao.identity.service import IdentityService
 from tongbao.identity.standing import STANDING
+from tongbao.kernel.web import Words
 from tongbao.ledger import api as ledger
 from tongbao.ledger import periods
 from tongbao.ledger import types as ledger_types
@@ -63,13 +75,15 @@ from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
 from tongbao.privacy import assessments, breaches, consents, copies, corrections, erasure, letters, reviews
+from tongbao.privacy.obstacles import Obstacle, ObstaclesOf
 from tongbao.rules import api as law
 from tongbao.security import classes, people
 from tongbao.security.keys import Keys, mac
 from tongbao.security.masking import mask_card, mask_login, mask_name
-from tongbao.wallet import links, small_payments, transfers
+from tongbao.wallet import card_binding, cards, links, small_payments, transfers
 from tongbao.wallet import rules as wallet_rules
 from tongbao.wallet import types as wallet_types
+from tongbao.wallet.card_service import CardService
 from tongbao.wallet.statement import CounterpartiesOf, Counterparty
 from tongbao.wallet.types import BankTransfer, LinkedAccount
 
@@ -121,6 +135,8 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *entities.DECIDERS,
     *wallet_rules.DECIDERS,
     *links.DECIDERS,
+    *cards.DECIDERS,
+    *card_binding.DECIDERS,
     *transfers.DECIDERS,
     *small_payments.DECIDERS,
     *payment_rules.DECIDERS,
@@ -158,7 +174,8 @@ RELATIONS: tuple[Relation[Any], ...] = (
     daily.COUNT, ALERT, MESSAGE,
     merchant_types.MERCHANT, merchant_types.STORE, merchant_types.API_KEY,
     entities.ENTITY, entities.ENTITY_PERSON, entities.ENTITY_CHECK,
-    wallet_types.BANK_ACCOUNT, links.BANK_LINK, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
+    wallet_types.BANK_ACCOUNT, cards.CARD, cards.FUNDING_ORDER,
+    links.BANK_LINK, card_binding.CARD_BINDING, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
     small_payments.SMALL_PAYMENTS,
     payment_types.PAYMENT, payment_types.REFUND, payment_types.AUTHORISATION, payment_types.CAPTURE, asks.ASK,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
@@ -224,6 +241,32 @@ def open_bank(settings: Settings, keys: Keys) -> BankAdapter:
     return BankAdapter(HttpBank(settings.bank_url or f"http://127.0.0.1:{settings.port + 1}", key=keys.bank.hex()))
 
 
+class CardsAdapter:
+    """The wallet's `Cards` over a `CardNetwork`."""
+
+    def __init__(self, network: CardNetwork) -> None:
+        self._network = network
+
+    async def start_binding(self, question: cards.CardQuestion) -> cards.BindingAnswer:
+        return _binding(await self._network.start_binding(CardBinding(**msgspec.structs.asdict(question))))
+
+    async def confirm_binding(self, reference: UUID, code: str) -> cards.BindingAnswer:
+        return _binding(await self._network.confirm_binding(reference, code))
+
+    async def inquire_binding(self, reference: UUID) -> cards.BindingAnswer:
+        return _binding(await self._network.inquire_binding(reference))
+
+    async def unbind(self, token: str) -> bool:
+        return await self._network.unbind(token)
+
+
+def _binding(answer: BindingAnswer) -> cards.BindingAnswer:
+    card = answer.card
+    if card is None:
+        return cards.BindingAnswer(answer.state)
+    return cards.BindingAnswer(answer.state, card.token, card.bank, card.kind, card.last4)
+
+
 def open_cards(settings: Settings, keys: Keys) -> HttpCards:
     """The card network of the settings; the demonstration's simulated one is the same program as its bank."""
     return HttpCards(settings.cards_url or f"http://127.0.0.1:{settings.port + 1}", key=cards_key(keys))
@@ -254,6 +297,22 @@ def open_messages(settings: Settings, keys: Keys) -> HttpMessages:
 def messages_key(keys: Keys) -> str:
     """What authenticates us to the provider of messages."""
     return mac(keys.bank, b"messages").hex()
+
+
+def cards_returning(cards: CardService) -> ObstaclesOf:
+    """Cards that were removed and that their network has not heard of: their tokens must be given back while they can be
+    opened."""
+
+    async def found(customer_id: UUID) -> list[Obstacle]:
+        if not (count := await cards.returning(customer_id)):
+            return []
+        words = Words(
+            f"有 {count} 张银行卡正在解绑，完成后即可注销。",
+            f"{count} of your cards are still being unbound: that ends by itself.",
+        )
+        return [Obstacle("card", words)]
+
+    return found
 
 
 #: Who was on the other side and has been erased since.

@@ -22,8 +22,8 @@ from tongbao.engine.api import Accepted, Command, Decider, Decision, Key, Relati
 AlertKind = Literal[
     "device_added", "device_revoked", "passkey_added", "passkey_revoked", "certificate_added", "certificate_revoked",
     "totp_added", "totp_removed", "recovery_code_used", "recovery_codes_renewed", "password_changed", "pin_changed",
-    "pin_locked", "recovered", "takeover_reported", "large_payment", "bank_linked", "level_fell", "verification_ended",
-    "small_payments_raised", "instrument_added", "instrument_revoked",
+    "pin_locked", "recovered", "takeover_reported", "large_payment", "bank_linked", "card_bound", "level_fell",
+    "verification_ended", "small_payments_raised", "instrument_added", "instrument_revoked",
 ]  # fmt: skip
 MessageState = Literal["PENDING", "UNKNOWN", "SENT", "FAILED"]
 Delivery = Literal["SENT", "FAILED", "UNKNOWN"]

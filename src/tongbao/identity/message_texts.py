@@ -28,6 +28,7 @@ _ALERTS: dict[str, tuple[str, str]] = {
         "您的实名核验长时间未获答复，已结束，请重新核验。",
         "Nobody answered for your verification in a long time; it has ended. Please verify again.",
     ),
+    "card_bound": ("您的账户绑定了一张银行卡，可用于付款。", "A bank card was bound to your wallet: it can pay."),
     "bank_linked": ("您的账户绑定了一张银行卡。", "A bank account was linked to your wallet."),
     "small_payments_raised": ("您的账户开启或提高了小额免密支付。", "Small payments without a PIN were switched on or raised."),
     "large_payment": ("您的账户有一笔大额支出。", "A large amount left your account."),

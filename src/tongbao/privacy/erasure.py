@@ -42,6 +42,8 @@ from tongbao.privacy import errors
 from tongbao.privacy.consents import consent_keys, withdraw
 from tongbao.privacy.purposes import ASKED, CATALOGUE
 from tongbao.security.people import PERSON_KEY
+from tongbao.wallet.card_binding import CARD_BINDING
+from tongbao.wallet.cards import BALANCE, FUNDING_ORDER, funding_order, funding_order_keys
 from tongbao.wallet.links import BANK_LINK
 from tongbao.wallet.small_payments import SMALL_PAYMENTS
 from tongbao.wallet.types import BANK_ACCOUNT
@@ -223,6 +225,10 @@ def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Dec
         view.put(PIN, replace(pin, mac=b""))
     view.remove(TOTP, customer_id)
     view.remove(BANK_LINK, customer_id)
+    view.remove(CARD_BINDING, customer_id)
+    if funding_order(view, customer_id) != (BALANCE,):  # a card was bound meanwhile: it is given back first
+        return Declined(errors.ERASURE_OBSTRUCTED, {"obstacles": "card"})
+    view.remove(FUNDING_ORDER, customer_id)
     view.remove(SMALL_PAYMENTS, customer_id)
     _end(view, customer_id, command.sessions, now)
     _remove(view, customer_id, command.passkeys, command.certificates)
@@ -326,8 +332,9 @@ def _keys(command: CancelErasure | BeginErasure | PostponeErasure) -> list[Key]:
 def _complete_keys(command: CompleteErasure) -> list[Key]:
     customer_id = command.customer_id
     return [
-        Key(ERASURE, customer_id), *standing_keys(customer_id), Key(PRINCIPAL, customer_id), Key(PIN, customer_id),
-        Key(TOTP, customer_id), Key(BANK_LINK, customer_id), Key(SMALL_PAYMENTS, customer_id),
+        Key(ERASURE, customer_id), *standing_keys(customer_id), *funding_order_keys(customer_id),
+        Key(PRINCIPAL, customer_id), Key(PIN, customer_id),
+        Key(TOTP, customer_id), Key(BANK_LINK, customer_id), Key(CARD_BINDING, customer_id), Key(SMALL_PAYMENTS, customer_id),
         Key(PERSON_KEY, customer_id), *consent_keys(customer_id, ASKED),
         *keys_of(ACCOUNT, [place_of(name).account_id for name in command.accounts]),
         Key(LOGIN, ("wallet", command.login_index)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -55,7 +55,8 @@ class ErasureState(msgspec.Struct, frozen=True):
 
 
 class ErasureService:
-    """Reads through a pool, changes through the engine. `obstacles`: what each module knows of."""
+    """Reads through a pool, changes through the engine. `obstacles`: what each module knows of. `let_go`:
+    ends what a customer has with others outside, before the rest."""
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class ErasureService:
         currency: str,
         login_index_of: LoginIndexOf,
         obstacles: Sequence[ObstaclesOf],
+        let_go: Callable[[UUID], Awaitable[None]],
     ) -> None:
         self._engine = engine
         self._pool = pool
@@ -77,6 +79,7 @@ class ErasureService:
         self._currency = currency
         self._login_index_of = login_index_of
         self._obstacles = tuple(obstacles)
+        self._let_go = let_go
 
     async def state(self, customer_id: UUID) -> ErasureState:
         """How far it has come, and what stands in the way."""
@@ -124,6 +127,8 @@ class ErasureService:
             if await self._postponed(customer_id):
                 return
             await self._do(BeginErasure(command_id=self._new(), customer_id=customer_id))
+        # What others outside know of them is let go of while what it takes can be opened.
+        await self._let_go(customer_id)
         # Looked at again, now that nothing new can begin.
         if await self._postponed(customer_id):
             return

@@ -208,7 +208,7 @@ class Process:
         nothing, vault = cast(Any, None), cast(Any, OpenVault())
         bank = StrangeBank(self.world.bank, self.world.random, lambda: self.weather.p_bank, self.note)
         wallet = WalletService(
-            witnessed, pool, nothing, nothing, vault, BankAdapter(bank), self, currency="CNY", zone=nothing, states={},
+            witnessed, pool, nothing, nothing, vault, BankAdapter(bank), nothing, self, currency="CNY", zone=nothing, states={},
             counterparties={},
         )  # fmt: skip
         payments = PaymentService(

@@ -23,6 +23,35 @@ BANK_LINK_WAITS = decline("bank_link_waits", "银行尚未答复，请稍候。"
 BANK_LINK_ENDED = decline(
     "bank_link_ended", "验证已结束，请重新绑定。", "The time for the code is over. Please link the account again.", status=409
 )
+CARD_UNKNOWN = decline("card_unknown", "未找到该银行卡。", "There is no such card.", status=404)
+CARD_BOUND = decline("card_bound", "该银行卡已绑定。", "This card is bound already.", status=409)
+CARD_LEAVING = decline(
+    "card_leaving",
+    "该银行卡正在解绑，请稍后再绑定。",
+    "This card is still being unbound. Please bind it again in a while.",
+    status=409,
+)
+CARDS_TOO_MANY = decline("cards_too_many", "最多绑定 {most} 张银行卡。", "At most {most} cards can be bound.")
+CARD_BINDING_TOO_MANY = decline(
+    "card_binding_too_many", "今日绑卡尝试次数过多，请明天再试。", "Too many cards were tried today. Please try again tomorrow."
+)
+CARD_BINDING_UNKNOWN = decline("card_binding_unknown", "没有这项绑卡申请。", "There is no such request to bind.", status=404)
+CARD_BINDING_WAITS = decline(
+    "card_binding_waits", "发卡行尚未答复，请稍候。", "The card's bank has not answered yet. Please wait.", status=409
+)
+CARD_BINDING_ENDED = decline(
+    "card_binding_ended", "验证已结束，请重新绑定。", "The time for the code is over. Please bind the card again.", status=409
+)
+FUNDING_ORDER_WRONG = decline(
+    "funding_order_wrong", "付款顺序中有重复或不存在的付款方式。", "The order names a source twice, or one that is not there."
+)
+CARD_NUMBER_FORMAT = refusal("card_number_format", "银行卡号不正确，请核对。", "This is not a card's number. Please check it.")
+CARD_EXPIRY_FORMAT = refusal(
+    "card_expiry_format", "有效期为卡面上的月年，如 11/29。", "The expiry is a month and a year, as on the card: 11/29."
+)
+CARD_CVN2_FORMAT = refusal(
+    "card_cvn2_format", "安全码为卡背面的 3 位数字。", "The security code is the three digits on the back of the card."
+)
 BANK_TRANSFER_UNKNOWN = decline(
     "bank_transfer_unknown", "未找到该笔充值或提现。", "There is no such top-up or withdrawal.", status=404
 )

@@ -30,6 +30,8 @@ from tongbao.ledger.api import QUERIES as LEDGER
 from tongbao.ledger.api import Account
 from tongbao.security.personal import Vault
 from tongbao.wallet import errors
+from tongbao.wallet.card_service import CardService
+from tongbao.wallet.cards import Cards
 from tongbao.wallet.delayed import DelayedTransfers
 from tongbao.wallet.link_service import BankLinks
 from tongbao.wallet.rules import BankTransferStarted, wallet_of
@@ -71,6 +73,7 @@ class WalletService:
         names: RealNameService,
         vault: Vault,
         bank: Bank,
+        cards: Cards,
         clock: Clock,
         *,
         currency: str,
@@ -88,6 +91,7 @@ class WalletService:
         self.zone = zone
         self.delayed = DelayedTransfers(engine, pool, clock)
         self.small_payments = SmallPaymentsService(engine, pool, clock, currency=currency, zone=zone)
+        self.cards = CardService(engine, pool, identity, names, vault, cards, clock, currency)
         self.links = BankLinks(engine, pool, identity, names, vault, bank, clock, currency)
         states = {
             **states,

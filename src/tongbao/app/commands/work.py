@@ -99,6 +99,8 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
     return [
         ("bank_transfers", services.wallet.settle_due),
         ("bank_links", services.wallet.links.settle_due),
+        ("card_bindings", services.wallet.cards.settle_due),
+        ("bank_cards", services.wallet.cards.give_back_due),
         ("name_checks", services.names.settle_due),
         ("entity_checks", services.entities.settle_due),
         ("names_taken_over", services.names.fall_back),

@@ -39,6 +39,58 @@ create table bank_link (
 );
 create index bank_link_due on bank_link (ask_at) where ask_at is not null;
 
+-- Cards: what their network told of them, never their number. Who removed one pays with it no more; `return_at`: when the network is
+-- next told.
+create table bank_card (
+    card_id     uuid        not null,
+    customer_id uuid        not null,
+    token       bytea       not null,
+    bank        text        not null,
+    kind        text        not null,
+    last4       text        not null,
+    added_at    timestamptz not null,
+    removed_at  timestamptz,
+    tries       bigint      not null,
+    return_at   timestamptz,
+    seal        bytea       not null,
+    constraint bank_card_pk primary key (card_id),
+    constraint bank_card_kind check (kind in ('debit', 'credit')),
+    constraint bank_card_last4 check (last4 ~ '^[0-9]{4}$'),
+    constraint bank_card_returns check (return_at is null or removed_at is not null)
+);
+create index bank_card_by_customer on bank_card (customer_id, card_id);
+create index bank_card_due on bank_card (return_at) where return_at is not null;
+
+-- The last binding a customer asked for, and how far it has come.
+create table card_binding (
+    customer_id uuid        not null,
+    binding_id  uuid        not null,
+    card_id     uuid        not null,
+    shown       bytea       not null,
+    attempt     bigint      not null,
+    state       text        not null,
+    wrong       bigint      not null,
+    tries       bigint      not null,
+    ask_at      timestamptz,
+    day         date        not null,
+    asked       bigint      not null,
+    started_at  timestamptz not null,
+    finished_at timestamptz,
+    seal        bytea       not null,
+    constraint card_binding_pk primary key (customer_id),
+    constraint card_binding_state check (state in ('ASKED', 'SENT', 'CHECKING', 'BOUND', 'REFUSED', 'ENDED')),
+    constraint card_binding_asks check ((ask_at is not null) = (state in ('ASKED', 'CHECKING'))),
+    constraint card_binding_ended check ((finished_at is not null) = (state in ('BOUND', 'REFUSED', 'ENDED')))
+);
+create index card_binding_due on card_binding (ask_at) where ask_at is not null;
+
+create table funding_order (
+    customer_id uuid  not null,
+    sources     text  not null,
+    seal        bytea not null,
+    constraint funding_order_pk primary key (customer_id)
+);
+
 create table bank_transfer (
     bank_transfer_id uuid        not null,
     customer_id      uuid        not null,
@@ -138,6 +190,13 @@ comment on table bank_account is
 comment on table bank_link is
     'C2 sealed: number, holder_name, question; C2: bank; C1: customer_id, link_id, bank_account_id; none: attempt, state, wrong,
      tries, ask_at, day, asked, started_at, finished_at, seal';
+comment on table bank_card is
+    'C2 sealed: token; C2: bank, kind, last4; C1: card_id, customer_id; none: added_at, removed_at, tries, return_at, seal';
+comment on table card_binding is
+    'C2 sealed: shown; C1: customer_id, binding_id, card_id; none: attempt, state, wrong, tries, ask_at, day, asked, started_at,
+     finished_at, seal';
+comment on table funding_order is
+    'C1: customer_id, sources; none: seal';
 comment on table bank_transfer is
     'C2: amount_minor, bank_reference, failure_code; C1: bank_transfer_id, customer_id, bank_account_id; none: kind, state,
      currency, attempts, next_attempt_at, created_at, finished_at, counted, seal';

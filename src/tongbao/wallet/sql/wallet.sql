@@ -21,6 +21,40 @@ select customer_id, link_id, bank_account_id, bank, number, holder_name, questio
        asked, started_at, finished_at
 from bank_link where ask_at <= $1 order by ask_at limit $2;
 
+-- name: card_binding
+-- A customer's last binding, if it is this one. $1 customer, $2 binding.
+select customer_id, binding_id, card_id, shown, attempt, state, wrong, tries, ask_at, day, asked, started_at, finished_at
+from card_binding where customer_id = $1 and binding_id = $2;
+
+-- name: card_bindings_due
+-- Bindings whose answer is missing and whose turn has come. $1 now, $2 limit.
+select customer_id, binding_id, card_id, shown, attempt, state, wrong, tries, ask_at, day, asked, started_at, finished_at
+from card_binding where ask_at <= $1 order by ask_at limit $2;
+
+-- name: bank_cards
+-- Cards of a customer that are bound. $1 customer, $2 below this id or null, $3 limit.
+select card_id, customer_id, token, bank, kind, last4, added_at, removed_at, tries, return_at from bank_card
+where customer_id = $1 and removed_at is null and ($2::uuid is null or card_id < $2)
+order by card_id desc limit $3;
+
+-- name: bank_cards_by_id
+-- Cards, removed ones too. $1 ids.
+select card_id, customer_id, token, bank, kind, last4, added_at, removed_at, tries, return_at from bank_card
+where card_id = any($1::uuid[]);
+
+-- name: bank_cards_due
+-- Removed cards that the network has not heard of, and whose turn has come. $1 now, $2 limit.
+select card_id, customer_id, token, bank, kind, last4, added_at, removed_at, tries, return_at from bank_card
+where return_at <= $1 order by return_at limit $2;
+
+-- name: bank_cards_returning
+-- How many of a customer's removed cards the network has not heard of. $1 customer.
+select count(*) from bank_card where customer_id = $1 and return_at is not null;
+
+-- name: funding_order
+-- In which order a customer's sources are drawn on. $1 customer.
+select customer_id, sources from funding_order where customer_id = $1;
+
 -- name: bank_transfer
 -- One transfer. $1 id.
 select bank_transfer_id, customer_id, bank_account_id, kind, state, amount_minor, currency, attempts, next_attempt_at,
