@@ -235,6 +235,8 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("bank-transfer", "/wallet/bank-transfers/{bank_transfer}", f"{_seen('result')}[data-outcome=paid]"),
         Stop("bank-accounts", "/wallet/bank-accounts", _seen("bank-row")),
         Stop("link-bank", "/wallet/bank-accounts/new", _seen("bank-submit")),
+        Stop("cards", "/wallet/cards", f"{_seen('card-add')}:visible"),
+        Stop("bind-card", "/wallet/cards/new", _seen("card-submit")),
         Stop("bills", "/wallet/bills", _seen("bill-row")),
         Stop("bills-filter", "/wallet/bills", _seen("filter-apply"), _click("bills-filter")),
         Stop("bill", "/wallet/bills/{bill}", _seen("bill-detail")),

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+from stdnum import luhn
 from stdnum.cn.ric import calc_check_digit
 
 from tests.support.ageing import age
@@ -21,7 +22,7 @@ from tongbao.app.asgi import Services, open_services
 from tongbao.app.seed import ask_for_eyes, caller, keep_books, known_as, link, verify
 from tongbao.app.settings import Settings
 from tongbao.app.stack import Stack, free_port, running
-from tongbao.channels.api import Fault, Match
+from tongbao.channels.api import Card, CardKind, Fault, Match
 from tongbao.channels.simulated.people import DEMO_PEOPLE
 from tongbao.engine.api import Sealer, accepted
 from tongbao.identity.realname.documents import Claim
@@ -72,6 +73,7 @@ class Product:
         self._clock = SystemClock()
         self._people = 0
         self._orders = 0
+        self._cards = 500_000_000
         self.url = stack.url.replace("127.0.0.1", "localhost")  # passkeys are made for a name
         self.operator_login = "operator@example.com"
         self.colleague_login = "colleague@example.com"
@@ -147,6 +149,15 @@ class Product:
         """The customer gives the document of the `number`-th person whom the registries know, and reaches this level."""
         assert person.who is not None
         self._run(verify(self._services, self._stack.messages, person.who, DEMO_PEOPLE[number], wanted_level))
+
+    def card(self, person: Person, kind: CardKind, prefix: str = "621483") -> Card:
+        """A card of this person's, at another bank; `prefix` says which."""
+        self._cards += 1
+        number = f"{prefix}{self._cards:09}"
+        number += luhn.calc_check_digit(number)
+        card = Card(number, "CMB", kind, SANDBOX_NAME, person.document, person.phone, "1129", "321", 1_000_000)
+        self._run(self._stack.cards_office.open_card(card))
+        return card
 
     def bank_code(self, person: Person) -> str:
         """The code that the bank sent last to the phone it knows."""
