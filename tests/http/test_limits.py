@@ -113,6 +113,15 @@ async def test_a_limit_is_told_with_its_article_and_when_it_begins_anew(island: 
     assert line in shown["items"]
 
 
+async def test_what_is_reported_is_known_to_staff_and_not_to_the_customer(island: Town) -> None:
+    payer = await rich(island, "10.00")
+    changed = ok(await payer.put("/v1/wallet/limits/own", {"limits": {"daily_count": 9}}))
+    for told in (ok(await payer.get("/v1/wallet/limits")), changed):
+        assert {each["rule_id"] for each in told["items"]} == {"laputa.day", "laputa.own"}
+    shown = ok(await island.support.get(f"/v1/console/customers/{payer.customer_id}/limits"))
+    assert {each["rule_id"] for each in shown["items"]} >= {"laputa.day", "laputa.own", "laputa.large"}
+
+
 async def test_a_limit_of_ones_own_holds_on_every_server_at_once(island: Town) -> None:
     payer = await rich(island, "100.00")
     ok(await payer.put("/v1/wallet/limits/own", {"limits": {"daily_count": 1}}))

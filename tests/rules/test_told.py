@@ -13,10 +13,12 @@ import pytest
 import tongbao
 from tests.rules.court import NOON
 from tongbao.rules.book import Check, _in_short, book_of
-from tongbao.rules.explain import idle_rules
+from tongbao.rules.explain import idle_rules, limits_of
 from tongbao.rules.pack import Rule, merged, merged_text, named_packs, read_pack, shipped
+from tongbao.rules.persons import Known
 from tongbao.rules.rules import rulebook_row
 from tongbao.rules.types import ACTS_DONE
+from tongbao.rules.whatif import somebody
 from tongbao.wallet.types import BankTransferKind
 
 RULES = {rule.id: rule for name in shipped() for pack in named_packs(name) for rule in pack.rules}
@@ -70,6 +72,23 @@ def test_rules_about_what_the_product_does_not_do_are_named() -> None:
     idle = {rule.id for rule in idle_rules(book_of(row), date(2026, 3, 11).toordinal())}
     assert {"cn.quick.institution", "cn.barcode.bank", "cn.micro.day", "cn.micro.month", "cn.account.wealth"} <= idle
     assert not {"cn.account.class2", "cn.auth.medium", "house.own.day", "house.level0"} & idle
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_a_customer_is_told_what_limits_them_and_not_what_is_reported(level: int) -> None:
+    row = rulebook_row(
+        merged_text(merged(named_packs("cn,house"), "CNY", "Asia/Shanghai")), None, by_hand=True, by="", reason="", now=NOON
+    )
+    book, known = book_of(row), Known(somebody(level, NOON), None)
+    theirs, ours = (limits_of(book, "customer", known, NOON, for_staff=for_staff) for for_staff in (False, True))
+    reported = {line.rule_id for line in ours if line.action == "report"}
+    assert {"cn.aml.large.person.debit", "cn.aml.large.cash.credit"} <= reported
+    idle = {rule.id for rule in idle_rules(book, NOON.date().toordinal())}
+    told = [line.rule_id for line in theirs]
+    assert not (reported | idle) & set(told) and {line.action for line in theirs} <= {"refuse", "challenge", "delay"}
+    assert {"cn.auth.medium", "house.own.day", f"cn.account.class{level}"} <= set(told)
+    caps = [line.cap for line in theirs if line.cap]
+    assert len(caps) == len(set(caps)), "what the customer agreed on is told once"
 
 
 def test_the_acts_that_the_product_does_are_those_that_its_deciders_name() -> None:

@@ -55,8 +55,17 @@ class RuleLine(msgspec.Struct, frozen=True):
     in_force: bool
 
 
-def limits_of(book: Book, scope: str, known: Known, now: datetime) -> list[LimitLine]:
-    """Every limit that applies to a subject of this scope, whatever they do next; the law's first, in the packs' order."""
+#: What makes a rule a limit to whom it limits: their act is refused, asked about or held up. What only obliges us is not theirs to
+#: know: a threshold of reporting, told, is how to stay below it.
+#: Source: Anti-Money Laundering Law (whoever a report is about must not be told).
+_FELT = frozenset({"refuse", "challenge", "delay"})
+
+
+def limits_of(book: Book, scope: str, known: Known, now: datetime, *, for_staff: bool = False) -> list[LimitLine]:
+    """Every limit that applies to a subject of this scope, whatever they do next; the law's first, in the packs' order.
+
+    The subject is told those that stop, challenge or delay what they can do here; staff (`for_staff`) also the thresholds of our
+    duties and the rules about acts that nobody can do."""
     standing, usage = known.standing, known.usage
     today = book.today(now)
     of_account, of_person = known.counts(book, now)
@@ -67,6 +76,8 @@ def limits_of(book: Book, scope: str, known: Known, now: datetime) -> list[Limit
         if scope not in scopes_of(rule) or rule.metric in (None, "rate", "inactivity") or rule.action in ("uphold", "cover"):
             continue
         if scope == "customer" and not _concerns(rule.when, standing, now):
+            continue
+        if not for_staff and (rule.action not in _FELT or not _may_apply(rule)):
             continue
         most = book.most(rule, caps)
         if most is None:
@@ -92,7 +103,13 @@ def limits_of(book: Book, scope: str, known: Known, now: datetime) -> list[Limit
                 own.coming_from if changes and own else None,
             )
         )  # fmt: skip
-    return lines
+    return lines if for_staff else _once(book, lines)
+
+
+def _once(book: Book, lines: list[LimitLine]) -> list[LimitLine]:
+    """What a subject agreed on is one limit to them, though a law refers to it as well: told as the house's rule."""
+    ours = {line.cap for line in lines if line.cap and book.owner[line.rule_id] == "house"}
+    return [line for line in lines if line.cap not in ours or book.owner[line.rule_id] == "house"]
 
 
 def _concerns(when: Condition, standing: Standing | None, now: datetime) -> bool:

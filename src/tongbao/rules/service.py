@@ -99,10 +99,12 @@ class LawService:
 
     # ── limits ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def limits(self, subject_id: UUID, scope: str = "customer") -> list[LimitLine]:
-        """Every limit that applies to a customer, or to a subject of another scope."""
+    async def limits(self, subject_id: UUID, scope: str = "customer", *, for_staff: bool = False) -> list[LimitLine]:
+        """Every limit that applies to a customer, or to a subject of another scope; to staff also what only they may know."""
         book = await self.book()
-        return [] if book is None else limits_of(book, scope, await self._known(subject_id, scope), self._clock.now())
+        if book is None:
+            return []
+        return limits_of(book, scope, await self._known(subject_id, scope), self._clock.now(), for_staff=for_staff)
 
     async def subject(self, customer_id: UUID) -> tuple[Rulebook, Known]:
         """The rulebook, and what a customer is and has done. Declines `limits_not_in_force`."""

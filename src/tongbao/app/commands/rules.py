@@ -105,7 +105,7 @@ def explain(
         row, known = _rulebook(packs), Known(None, None)
     book = book_of(row)
     if amount is None:
-        _print(limits_of(book, "customer", known, now))
+        _print(limits_of(book, "customer", known, now, for_staff=True))
         return
     try:
         act = Act(kind, parse(amount, book.currency).minor, book.currency, _FACTORS[strength], None, method)

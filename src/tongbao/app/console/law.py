@@ -174,7 +174,7 @@ def _rule(rule: Rule, role: Literal["because", "delay", "report", "cover"]) -> W
 async def customer_limits(operator: Caller, customer_id: PathId, law: LawService, identity: IdentityService) -> LimitsAnswer:
     """A customer's limits, as the customer sees them."""
     wanted = await identity.need(web.parse_id(customer_id, PRINCIPAL_NOT_FOUND))
-    return LimitsAnswer(await law.limits(wanted.principal_id))
+    return LimitsAnswer(await law.limits(wanted.principal_id, for_staff=True))
 
 
 @get("/v1/console/merchants/{merchant_id:str}/caps", tags=["Console"])
@@ -201,7 +201,7 @@ async def set_merchant_caps(
 
 
 async def _caps_of(law: LawService, merchant_id: UUID) -> list[LimitLine]:
-    return await law.limits(merchant_id, "merchant")
+    return await law.limits(merchant_id, "merchant", for_staff=True)
 
 
 @get("/v1/console/duties", tags=["Console"])
