@@ -12,29 +12,29 @@ ORDER_EXPIRED = decline(
     "order_expired", "该订单已过期，请商家重新下单。", "This order has expired. Ask the merchant for a new one.", status=409
 )
 ORDER_VOIDED = decline(
-    "order_voided", "该预授权已撤销，款项已解冻。", "This authorisation was given up, and nothing of it was taken.", status=409
+    "order_voided", "该订单冻结的款项已解冻。", "This authorisation was given up, and nothing of it was taken.", status=409
 )
 ORDER_REVERSED = decline("order_reversed", "该订单已被整笔撤销。", "This payment was undone as a whole.", status=409)
 ORDER_AUTHORISED = decline(
     "order_authorised",
-    "该订单已预授权，请扣款或撤销预授权。",
+    "该订单的款项已冻结，请扣款或解冻。",
     "This order is authorised already. Capture it, or void it.",
     status=409,
 )
 ORDER_NOT_AUTHORISED = decline(
     "order_not_authorised",
-    "该订单没有可用的预授权。",
+    "该订单没有可扣的冻结款。",
     "This order has not been authorised, so nothing can be captured.",
     status=409,
 )
 ORDER_NOT_CAPTURED = decline(
     "order_not_captured",
-    "该订单的预授权尚未完成扣款，请先完成扣款，或撤销预授权。",
+    "该订单的冻结款尚未扣完，请先完成扣款，或解冻余款。",
     "This authorisation is still open. Capture it for the last time, or void it, first.",
     status=409,
 )
 ORDER_CAPTURED = decline(
-    "order_captured", "该订单的款项已扣，预授权已结束。", "This order has been paid, and no authorisation is open.", status=409
+    "order_captured", "该订单的款项已扣，冻结已结束。", "This order has been paid, and no authorisation is open.", status=409
 )
 ORDER_REFUNDED = decline(
     "order_refunded", "该订单已有退款，不能整笔撤销。", "Part of this payment was refunded, so it cannot be undone.", status=409
@@ -49,10 +49,10 @@ REVERSAL_TOO_LATE = decline(
     "reversal_too_late", "已超过可撤销时间，请退款。", "It is too late to undo this payment. Refund it.", status=409
 )
 CAPTURE_EXCEEDS = decline(
-    "capture_exceeds_authorised", "扣款金额超过预授权余额。", "The capture is more than what is left of the authorisation."
+    "capture_exceeds_authorised", "扣款金额超过可扣的冻结款。", "The capture is more than what is left of the authorisation."
 )
 TOO_MANY_CAPTURES = decline(
-    "too_many_captures", "每笔预授权最多扣款 50 次。", "An authorisation can be captured at most 50 times."
+    "too_many_captures", "每笔冻结款最多扣款 50 次。", "An authorisation can be captured at most 50 times."
 )
 OUT_CAPTURE_NO_USED = decline(
     "out_capture_no_used",
@@ -92,9 +92,9 @@ REASON_TOO_LONG = refusal("reason_too_long", "退款原因最多 80 个字。", 
 EXPIRY_RANGE = refusal("expiry_range", "有效期须在 30 秒至 24 小时之间。", "An order lives between 30 seconds and 24 hours.")
 AGREED_RANGE = refusal(
     "agreed_range",
-    "预授权上限须不低于订单金额，且不超过其 115%。",
+    "最多可扣的金额须不低于订单金额，且不超过其 115%。",
     "The most that may be captured is at least the amount, and at most 115 % of it.",
 )
 CAPTURE_WITHIN_RANGE = refusal(
-    "capture_within_range", "预授权有效期须在 1 分钟至 30 天之间。", "An authorisation lives between one minute and 30 days."
+    "capture_within_range", "冻结期限须在 1 分钟至 30 天之间。", "An authorisation lives between one minute and 30 days."
 )

@@ -92,7 +92,7 @@ export const bookWords = defineMessages(
     'holds.lead': '生效中的冻结款，最先到期的在前；按账户查看时包括已结束的。',
     'holds.account': '账户编号',
     'holds.empty': '没有冻结款',
-    'holds.emptyLead': '下单预授权等会在这里出现，直到扣款、撤销或到期。',
+    'holds.emptyLead': '先冻结、后扣款的订单等会在这里出现，直到扣款、解冻或到期。',
     'holds.void': '撤销',
     'holds.voidOf': '撤销冻结 {amount}',
     'holds.voidLead': '仍冻结的 {amount} 将立即退回账户可用余额，不能再扣款。此操作不能撤销。',

@@ -13,6 +13,12 @@ export function refundable(order: Order): string {
   return order.state === 'PAID' ? subtractAmounts(order.paid, order.refunded, order.currency) : fromMinor(0n, placesOf(order.currency))
 }
 
+/** What a printed receipt says: what was paid and when; of an order that was held first, what had been held, and the last charge. */
+export function receiptOf(order: Order): { total: string; held: string | null; at: string | null | undefined } {
+  const last = order.captures.at(-1)
+  return { total: order.paid, held: order.most ? order.amount : null, at: last && order.most ? last.at : order.paid_at }
+}
+
 /** What can still be captured, as a decimal string; "0.00" where nothing is authorised. */
 export function capturable(order: Order): string {
   const most = order.state === 'AUTHORISED' ? order.most : null

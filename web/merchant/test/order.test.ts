@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Order, PaymentState } from '@shared/api/types.ts'
-import { capturable, percentOf, refundable, shownState, undoable } from '../src/order.ts'
+import { capturable, percentOf, receiptOf, refundable, shownState, undoable } from '../src/order.ts'
 
 const AT = '2026-11-21T08:00:00Z'
 
@@ -33,6 +33,17 @@ describe('what can still be captured', () => {
     ['CREATED', '115.00', '0.00', '0.00'],
   ] as const)('%s of at most %s with %s taken leaves %s', (state, most, paid, left) => {
     expect(capturable(order(state, '100.00', '0.00', { most, paid }))).toBe(left)
+  })
+})
+
+describe('what a printed receipt says', () => {
+  it('of a payment: what was paid, and when', () => {
+    expect(receiptOf(order('PAID', '12.50', '0.00'))).toEqual({ total: '12.50', held: null, at: AT })
+  })
+  it('of a hold: what was charged of it and when, not what was held or when the rest was released', () => {
+    const capture = { capture_id: 'c', out_capture_no: 'C1', amount: '80.00', currency: 'CNY', at: AT, last: false }
+    const released = order('PAID', '200.00', '0.00', { most: '230.00', paid: '80.00', captures: [capture], paid_at: '2026-11-22T09:00:00Z' })
+    expect(receiptOf(released)).toEqual({ total: '80.00', held: '200.00', at: AT })
   })
 })
 

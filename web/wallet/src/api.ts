@@ -79,6 +79,9 @@ export const payOrder = (key: string, id: string, body: { amount: string; curren
   client.post(`/payments/${at(id)}/confirm`, { key, body })
 export const getPayment = (id: string, signal?: AbortSignal): Promise<Payment> => client.get(`/payments/${at(id)}`, { signal })
 
+/** What was agreed to and is held, to be charged later by merchants. */
+export const getAuthorisations = (cursor: string | null, signal?: AbortSignal): Promise<Page<Payment>> => client.get('/authorisations', { signal, query: { cursor, limit: 20 } })
+
 export const getBills = (filter: BillFilter, cursor: string | null, signal?: AbortSignal, limit = 20): Promise<BillPage> =>
   client.get('/bills', { signal, query: { ...filter, cursor, limit } })
 /** Where the file that proves a bill is downloaded. */
