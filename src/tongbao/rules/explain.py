@@ -55,8 +55,8 @@ class RuleLine(msgspec.Struct, frozen=True):
     in_force: bool
 
 
-#: What makes a rule a limit to whom it limits: their act is refused, asked about or held up. What only obliges us is not theirs to
-#: know: a threshold of reporting, told, is how to stay below it.
+#: What makes a rule a limit to whom it limits: their act is refused, asked about or held up. What only obliges us is not theirs
+#: to know: a threshold of reporting, told, is how to stay below it.
 #: Source: Anti-Money Laundering Law (whoever a report is about must not be told).
 _FELT = frozenset({"refuse", "challenge", "delay"})
 
