@@ -143,7 +143,12 @@ async def test_what_stands_in_a_database_is_looked_at(database: str, tmp_path: P
         assert (await found())["rules"] == "broken", "none"
         await services.law.adopt(named_packs("cn,house"), "test", "test")
         (idle,) = [each for each in await database_findings(settings, ring) if each.subject == "rules"]
-        assert idle.level == "note" and "cn.barcode.bank" in idle.text and "cn.auth.medium" not in idle.text
+        assert (
+            idle.level == "note"
+            and "cn.micro.day" in idle.text
+            and "cn.barcode.bank" not in idle.text
+            and "cn.auth.medium" not in idle.text
+        )
     after = await found()
     assert (after["accounts"], after["incidents"]) == ("broken", "broken")
 

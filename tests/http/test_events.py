@@ -23,6 +23,7 @@ class EventRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     out_refund_no: str
     amount: str
+    state: str
 
 
 class EventData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,7 +122,7 @@ async def test_every_kind_of_event(town: Town) -> None:
             ("payment.closed", other["out_trade_no"], "CLOSED"),
             ("payment.expired", late["out_trade_no"], "EXPIRED"),
         ]
-        assert heard[4].data.refund == EventRefund("back-1", "2.00")
+        assert heard[4].data.refund == EventRefund("back-1", "2.00", "SUCCEEDED")
 
 
 async def test_another_merchant_hears_nothing(town: Town) -> None:

@@ -18,9 +18,11 @@ OWNER = UUID(int=7, version=4)
 #: code, type, zh, en, then: owned, overdraft, may be posted to by hand.
 LINES = """
 1001 asset     客户备付金存款 Customer reserve at bank       - overdraft hand
+1101 asset     应收银行卡清算款 Due from the card network   - overdraft hand
 2001 liability 客户钱包余额 Customer wallets                 owned - hand
 2101 liability 商户待结算余额 Merchant balances              owned - hand
 2301 liability 在途提现 Withdrawals in transit               - - hand
+2302 liability 在途银行卡退款 Refunds on their way to cards  - - -
 2401 liability 专用资金准备 Funds behind restricted money    owned - -
 3001 equity    未分配利润 Retained earnings                  - overdraft hand
 3901 equity    期初余额 Opening balances                     - overdraft hand

@@ -221,7 +221,7 @@ async def test_refunds_give_the_fee_back_in_proportion_and_are_billed_and_told_t
             result.journal_id, paid.payment_id, 0,
         )  # fmt: skip
         at_text = f"2026-03-01T12:00:{seconds:02}Z"
-        refunded = {"out_refund_no": number, "refund_minor": minor}
+        refunded = {"out_refund_no": number, "refund_minor": minor, "refund_state": "SUCCEEDED"}
         assert told(merchant, "payment.refunded", "PAID", at_text, **refunded) in events(store, "merchant")
         ids = {"payment_id": str(paid.payment_id), "refund_id": str(result.refund_id)}
         assert (f"customer:{payer}", "refund.received", ids) in events(store)

@@ -19,6 +19,7 @@ from tongbao.identity.types import Confirmation, Enrolment, PinConfirmation, Reg
 from tongbao.kernel.clock import VirtualClock
 from tongbao.ledger.api import CaptureHold, PlaceHold, VoidHold
 from tongbao.merchants.types import NewStore, OpenMerchant
+from tongbao.payments.funding_types import Part, PayInParts, SettleCardDebit, SettleCardRefund, debit_id_of, giving_back_id_of
 from tongbao.payments.types import (
     AuthoriseOrder,
     CapturePayment,
@@ -224,6 +225,35 @@ class Town:
             **wish,
         )
 
+    def paying_in_parts(
+        self, merchant: UUID, out_trade_no: str, payer: UUID, parts: Sequence[Part], *, at_once: bool = False, **other: Any
+    ) -> PayInParts:
+        wish: dict[str, Any] = {"currency": CURRENCY, "method": "qr", "confirmation": RIGHT} | other
+        if at_once:
+            wish |= {"out_trade_no": out_trade_no, "subject": "牛肉面"}
+        return PayInParts(
+            command_id=self.id(), payment_id=order_id(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
+            amount_minor=sum(part.amount_minor for part in parts), parts=tuple(parts), **wish,
+        )  # fmt: skip
+
+    def hearing(self, asked: PayInParts, state: Any = "SUCCEEDED", **other: Any) -> SettleCardDebit:
+        """The network's answer to the debit that this wish asked for."""
+        return SettleCardDebit(
+            command_id=self.id(), request_id=debit_id_of(asked.command_id), payment_id=asked.payment_id,
+            merchant_id=asked.merchant_id, payer_id=asked.payer_id, currency=asked.currency, state=state,
+            parts=asked.parts, **other,
+        )  # fmt: skip
+
+    def hearing_back(
+        self, asked: PayInParts, cause: UUID, refund_id: UUID | None, state: Any = "SUCCEEDED", **other: Any
+    ) -> SettleCardRefund:
+        """The network's answer to what is given back for a cause."""
+        return SettleCardRefund(
+            command_id=self.id(), request_id=giving_back_id_of(cause), payment_id=asked.payment_id,
+            merchant_id=asked.merchant_id, payer_id=asked.payer_id, currency=asked.currency, state=state, refund_id=refund_id,
+            **other,
+        )  # fmt: skip
+
     def closing(self, merchant: UUID, out_trade_no: str) -> CloseOrder:
         return CloseOrder(command_id=self.id(), payment_id=order_id(merchant, out_trade_no), merchant_id=merchant)
 
@@ -262,10 +292,12 @@ class Town:
             command_id=self.id(), payment_id=order_id(merchant, out_trade_no), payer_id=payer, currency=CURRENCY
         )
 
-    def undoing(self, merchant: UUID, out_trade_no: str, payer: UUID, journal_id: UUID) -> ReversePayment:
+    def undoing(
+        self, merchant: UUID, out_trade_no: str, payer: UUID, journal_id: UUID, parts: tuple[Part, ...] = ()
+    ) -> ReversePayment:
         return ReversePayment(
             command_id=self.id(), payment_id=order_id(merchant, out_trade_no), merchant_id=merchant, payer_id=payer,
-            currency=CURRENCY, journal_id=journal_id,
+            currency=CURRENCY, journal_id=journal_id, parts=parts,
         )  # fmt: skip
 
     def holding(

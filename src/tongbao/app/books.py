@@ -21,8 +21,8 @@ from tongbao.engine.postgres import QUERIES as ENGINE
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import OVERLOADED, Refusal
 from tongbao.kernel.ids import new_id
-from tongbao.ledger.api import CHART, QUERIES, RESERVE, WITHDRAWALS_IN_TRANSIT, Account, account_id
-from tongbao.ledger.closing import Closing
+from tongbao.ledger.api import CHART, QUERIES, RESERVE, Account, account_id
+from tongbao.ledger.closing import IN_TRANSIT, Closing
 from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, JOURNAL_NOT_FOUND
 from tongbao.ledger.exchange import opening
 from tongbao.ledger.exchange.export import Export, export
@@ -64,12 +64,11 @@ class Trial(msgspec.Struct, frozen=True):
 
     @property
     def reserve_minor(self) -> tuple[int, int, int, int]:
-        """What the reserve holds, what customers and merchants are owed, what is in transit, and our own: all the rest."""
+        """What the reserve holds, what customers and merchants are owed, what is in transit (less what the card
+        network owes us), and our own: all the rest."""
         owed = [code for code, line in CHART.items() if line.owned]
-        own = [code for code in CHART if code not in (*owed, RESERVE.code, WITHDRAWALS_IN_TRANSIT.code)]
-        return (
-            -self.sum_of(RESERVE.code), self.sum_of(*owed), self.sum_of(WITHDRAWALS_IN_TRANSIT.code), self.sum_of(*own),
-        )  # fmt: skip
+        own = [code for code in CHART if code not in (*owed, RESERVE.code, *IN_TRANSIT)]
+        return -self.sum_of(RESERVE.code), self.sum_of(*owed), self.sum_of(*IN_TRANSIT), self.sum_of(*own)
 
 
 class OpeningTrial(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from tongbao.identity.standing import STANDING
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 from tongbao.ledger.types import ACCOUNT
 from tongbao.payments.asks import ASK
+from tongbao.payments.funding_types import CARD_REQUEST
 from tongbao.payments.types import AUTHORISATION
 from tongbao.privacy.consents import CONSENT
 from tongbao.privacy.copies import COPY, schema
@@ -66,6 +67,7 @@ ELSEWHERE: Mapping[str, str] = {
     "entry": "every entry of a wallet is in a bill",
     "hold": "the sum is in `balances`",
     "refund": "every refund is in a bill",
+    "funding": "what a payment drew on: /v1/wallet/payments/{id}; what of it a card paid is in `card_requests`",
     "capture": "every capture is in a bill",
     "document_holder": "an index, and how many accounts there are under it",
     "phone_holder": "an index, and how many accounts there are under it",
@@ -132,6 +134,9 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
             left_out={"payer_id": _YOURS, "fee_minor": "the merchant's", "counted": "which limits counted it: /v1/wallet/limits"},
         ),
         Held("asked_at_tills", "money", ASK, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
+        Held("card_requests", "money", CARD_REQUEST, "payer_id", pool, vault,
+             left_out={"payer_id": _YOURS, "counted": "which limits counted it: /v1/wallet/limits",
+                       "counted_card": "which limits counted it: /v1/wallet/limits"}),
         Held("consents", "privacy", CONSENT, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "text_hash": "the version says which text it was"}),
         Held("choices", "privacy", CHOICE, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),

@@ -69,8 +69,9 @@ from tongbao.methods.code.method import PayerCode
 from tongbao.operators import invitations, suspensions
 from tongbao.operators import rules as operator_rules
 from tongbao.operators import types as operator_types
-from tongbao.payments import asks
+from tongbao.payments import asks, funding_types
 from tongbao.payments import authorisations as authorisation_rules
+from tongbao.payments import funded as funding_rules
 from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
 from tongbao.payments.verify import check_payments
@@ -140,6 +141,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *transfers.DECIDERS,
     *small_payments.DECIDERS,
     *payment_rules.DECIDERS,
+    *funding_rules.DECIDERS,
     *authorisation_rules.DECIDERS,
     *asks.DECIDERS,
     *consents.DECIDERS,
@@ -155,8 +157,9 @@ DECIDERS: tuple[Decider[Any], ...] = (
 #: Kinds of journals that have an act of their own which undoes them: a refund, a transfer back, a period opened again.
 UNDONE_ELSEWHERE = frozenset(
     {
-        "payment", "payment.reversed", "capture", "refund", "transfer", "topup.succeeded", "withdrawal.start",
-        "withdrawal.succeeded", "withdrawal.failed", "ledger.issue_colour", "ledger.reclaim_colour", "ledger.carry_forward",
+        "payment", "payment.reversed", "capture", "refund", "card.given_back", "card.refunded", "card.refund_to_wallet",
+        "transfer", "topup.succeeded", "withdrawal.start", "withdrawal.succeeded", "withdrawal.failed",
+        "ledger.issue_colour", "ledger.reclaim_colour", "ledger.carry_forward",
     }
 )  # fmt: skip
 
@@ -178,6 +181,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     links.BANK_LINK, card_binding.CARD_BINDING, wallet_types.BANK_TRANSFER, wallet_types.DELAYED_TRANSFER, wallet_types.BILL,
     small_payments.SMALL_PAYMENTS,
     payment_types.PAYMENT, payment_types.REFUND, payment_types.AUTHORISATION, payment_types.CAPTURE, asks.ASK,
+    funding_types.FUNDING, funding_types.CARD_REQUEST,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
     breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, letters.LETTER, assessments.ASSESSMENT,
     copies.COPY, corrections.CORRECTION, erasure.ERASURE,

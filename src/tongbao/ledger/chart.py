@@ -25,8 +25,8 @@ class ChartLine(msgspec.Struct, frozen=True):
 
     `overdraft`: the balance may fall below zero (in the credit-positive sense), as an asset's does when it grows; other
     accounts are opened with a floor of zero. `lowest_floor_minor` and `highest_ceiling_minor` bound what may be agreed for
-    a single account later (None: no bound). `by_hand` false: only the rules of restricted money post there, no operator and
-    no bulk.
+    a single account later (None: no bound). `by_hand` false: only the rules of restricted money and of refunds to
+    cards post there, no operator and no bulk.
     """
 
     code: str
@@ -66,9 +66,12 @@ class ChartLine(msgspec.Struct, frozen=True):
 
 
 RESERVE = ChartLine("1001", "asset", "客户备付金存款", "Customer reserve at bank", overdraft=True)
+#: What a network of cards has taken from cards for us and will pay into the reserve, less what it gave back to them.
+CARD_RECEIVABLE = ChartLine("1101", "asset", "应收银行卡清算款", "Due from the card network", overdraft=True)
 CUSTOMER_WALLET = ChartLine("2001", "liability", "客户钱包余额", "Customer wallets", owned=True)
 MERCHANT_BALANCE = ChartLine("2101", "liability", "商户待结算余额", "Merchant balances", owned=True)
 WITHDRAWALS_IN_TRANSIT = ChartLine("2301", "liability", "在途提现", "Withdrawals in transit")
+CARD_REFUNDS = ChartLine("2302", "liability", "在途银行卡退款", "Refunds on their way to cards", by_hand=False)
 COLOUR_FUNDS = ChartLine("2401", "liability", "专用资金准备", "Funds behind restricted money", owned=True, by_hand=False)
 RETAINED_EARNINGS = ChartLine("3001", "equity", "未分配利润", "Retained earnings", overdraft=True)
 OPENING_BALANCES = ChartLine("3901", "equity", "期初余额", "Opening balances", overdraft=True)
@@ -80,8 +83,8 @@ COLOUR_REDEEMED = ChartLine("9102", "asset", "已核销专用资金", "Restricte
 CHART: dict[str, ChartLine] = {
     line.code: line
     for line in (
-        RESERVE, CUSTOMER_WALLET, MERCHANT_BALANCE, WITHDRAWALS_IN_TRANSIT, COLOUR_FUNDS, RETAINED_EARNINGS, OPENING_BALANCES,
-        FEES, COLOUR_ISSUED, COLOUR_REDEEMED,
+        RESERVE, CARD_RECEIVABLE, CUSTOMER_WALLET, MERCHANT_BALANCE, WITHDRAWALS_IN_TRANSIT, CARD_REFUNDS, COLOUR_FUNDS,
+        RETAINED_EARNINGS, OPENING_BALANCES, FEES, COLOUR_ISSUED, COLOUR_REDEEMED,
     )
 }  # fmt: skip
 

@@ -16,13 +16,13 @@ from tongbao.kernel.clock import Clock
 from tongbao.kernel.ids import new_id
 from tongbao.kernel.money import format_minor
 from tongbao.ledger.bounds import short_text
-from tongbao.ledger.chart import CHART, WITHDRAWALS_IN_TRANSIT
+from tongbao.ledger.chart import CARD_RECEIVABLE, CARD_REFUNDS, CHART, WITHDRAWALS_IN_TRANSIT
 from tongbao.ledger.periods import RESULT, CarryForward, ClosePeriod, Period, ReopenPeriod, Result
 from tongbao.ledger.reports import LedgerRow, Reports, totals
 from tongbao.ledger.types import QUERIES
 
 #: Lines that should stand at zero when everything is settled.
-IN_TRANSIT = (WITHDRAWALS_IN_TRANSIT.code,)
+IN_TRANSIT = (WITHDRAWALS_IN_TRANSIT.code, CARD_REFUNDS.code, CARD_RECEIVABLE.code)
 
 Level = Literal["error", "warning"]
 

@@ -22,16 +22,20 @@ from tongbao.ledger.api import (
     CUSTOMER_WALLET,
     HOLD,
     REVERSAL,
-    Journal,
+    Draft,
+    Leg,
     PlaceHold,
     Reversal,
-    account_at,
     account_keys,
     post,
+    post_linked,
 )
 from tongbao.ledger.holds import place_hold, take_held
 from tongbao.payments import errors
 from tongbao.payments.ending import end, ended_by_time, free
+from tongbao.payments.funded import bill, funded_legs
+from tongbao.payments.funding import card_refunds_in, receivable_in
+from tongbao.payments.giving_back import draws_of, give_back, giving_back_keys, parts_taken
 from tongbao.payments.lifecycle import step_of
 from tongbao.payments.rules import merchants_lack, merchants_own, money_keys, payable, paying_legs
 from tongbao.payments.telling import tell_merchant
@@ -51,7 +55,6 @@ from tongbao.payments.types import (
 )
 from tongbao.rules.api import Act, law_keys, weigh
 from tongbao.wallet.rules import wallet_of
-from tongbao.wallet.types import BILL, Bill, BillKind, Direction
 
 MOST_CAPTURES = 50
 #: How long the money stays held beyond its time, should nobody write down that it is over.
@@ -168,7 +171,7 @@ def _capture(
     if isinstance(journal, Declined):
         return journal
     found = replace(found, captured_minor=taken, captures=found.captures + 1)
-    bill_id = _bill(view, payment, command.payer_id, journal, "payment", "out", command.amount_minor, now)
+    bill_id = bill(view, payment, command.payer_id, journal, "payment", "out", command.amount_minor, now)
     payment = replace(
         payment, paid_minor=taken, fee_minor=fees, paid_at=now, journal_id=journal.journal_id, bill_id=bill_id
     )  # fmt: skip
@@ -230,33 +233,32 @@ def reverse_payment(command: ReversePayment, view: View, now: datetime) -> Decis
         raise InvariantBroken("a command names another journal than its payment has")
     if payment.paid_at is None or now - payment.paid_at >= REVERSIBLE:
         return Declined(errors.REVERSAL_TOO_LATE)
+    parts = parts_taken(view, payment.payment_id, command.parts)
     legs = paying_legs(payment, wallet_of(command.payer_id, payment.currency), -payment.paid_minor, -payment.fee_minor)
-    journal = post(view, command, now, "payment.reversed", legs, payment.out_trade_no, reverses=payment.journal_id)
-    if isinstance(journal, Declined):
-        return merchants_lack(journal)
+    drafts = [Draft("payment.reversed", legs, payment.out_trade_no, None, payment.journal_id)]
+    to_card = 0
+    if parts:
+        draws = draws_of(payment, command.payer_id, parts)
+        opposite = [Leg(leg.place, -leg.amount_minor) for leg in funded_legs(payment, draws)]
+        drafts = [Draft("payment.reversed", opposite, payment.out_trade_no, None, payment.journal_id)]
+        shares = give_back(view, now, payment, command.payer_id, parts, payment.paid_minor, payment.payment_id, None)
+        to_card = shares.to_card_minor
+    if to_card:
+        # The network took it all the same, and owes it until it has given it back.
+        owed = [Leg(receivable_in(payment.currency), -to_card), Leg(card_refunds_in(payment.currency), to_card)]
+        drafts.append(Draft("card.given_back", owed, payment.out_trade_no))
+    journals = post_linked(view, command, now, drafts)
+    if isinstance(journals, Declined):
+        return merchants_lack(journals)
+    journal = journals[0]
     view.put(REVERSAL, Reversal(payment.journal_id, journal.journal_id, command.kind, now))
     undone = replace(payment, state="REVERSED", closed_at=now)
     view.put(PAYMENT, undone)
-    _bill(view, payment, command.payer_id, journal, "refund", "in", payment.paid_minor, now)
+    if at_once := payment.paid_minor - to_card:
+        bill(view, payment, command.payer_id, journal, "refund", "in", at_once, now)
     tell_merchant(view, undone, "payment.reversed", now)
     view.emit(f"customer:{command.payer_id}", "payment.reversed", {"payment_id": payment.payment_id})
     return Accepted(Reversed(journal.journal_id))
-
-
-def _bill(
-    view: View, payment: Payment, payer_id: UUID, journal: Journal, kind: BillKind, direction: Direction, amount_minor: int,
-    now: datetime,
-) -> UUID:  # fmt: skip
-    bill_id = view.new_id()
-    balance = account_at(view, wallet_of(payer_id, payment.currency), now).posted_minor
-    view.put(
-        BILL,
-        Bill(
-            payer_id, bill_id, kind, direction, amount_minor, payment.currency, "merchant", payment.merchant_id, payment.subject,
-            b"", now, balance, journal.journal_id, payment.payment_id, (payment.factors or 0) if direction == "out" else 0,
-        ),
-    )  # fmt: skip
-    return bill_id
 
 
 def _own_keys(payment_id: UUID) -> list[Key]:
@@ -282,7 +284,10 @@ def _free_keys(command: VoidPayment | LapseAuthorisation) -> list[Key]:
 
 def _reverse_keys(command: ReversePayment) -> list[Key]:
     own = [Key(PAYMENT, command.payment_id), Key(AUTHORISATION, command.payment_id), Key(REVERSAL, command.journal_id)]
-    return [*own, *money_keys(command.payer_id, command.merchant_id, command.currency)]
+    back = giving_back_keys(
+        command.payment_id, command.payer_id, command.merchant_id, command.currency, command.parts, command.payment_id
+    )
+    return [*own, *money_keys(command.payer_id, command.merchant_id, command.currency), *back]
 
 
 DECIDERS = (

@@ -16,7 +16,7 @@ from tongbao.merchants.service import MerchantService
 from tongbao.merchants.types import Merchant, Store
 from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
-from tongbao.payments.types import Capture, Payment, Refund
+from tongbao.payments.types import Capture, Payment, Refund, RefundState
 from tongbao.security.masking import mask_name
 
 
@@ -43,6 +43,7 @@ class RefundLine(msgspec.Struct, frozen=True):
     currency: str
     at: datetime
     reason: str
+    state: RefundState
 
 
 class CaptureLine(msgspec.Struct, frozen=True):
@@ -181,7 +182,7 @@ def _order_answer(row: Payment, facts: _Facts) -> OrderAnswer:
 def _refund_line(refund: Refund) -> RefundLine:
     return RefundLine(
         str(refund.refund_id), refund.out_refund_no, format_minor(refund.amount_minor, refund.currency), refund.currency,
-        refund.at, refund.reason,
+        refund.at, refund.reason, refund.state,
     )  # fmt: skip
 
 

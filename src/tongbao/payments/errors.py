@@ -7,6 +7,12 @@ OUT_TRADE_NO_USED = decline(
     "out_trade_no_used", "该商户订单号已用于另一笔订单。", "This out_trade_no was already used for a different order.", status=409
 )
 ORDER_PAID = decline("order_paid", "该订单已支付，请勿重复付款。", "This order has been paid already.", status=409)
+ORDER_BEING_PAID = decline(
+    "order_being_paid",
+    "该订单正在等待银行卡扣款结果，请稍候。",
+    "A card is being debited for this order, and the answer is not known yet. Wait a moment.",
+    status=409,
+)
 ORDER_CLOSED = decline("order_closed", "该订单已关闭。", "This order is closed.", status=409)
 ORDER_EXPIRED = decline(
     "order_expired", "该订单已过期，请商家重新下单。", "This order has expired. Ask the merchant for a new one.", status=409
@@ -82,6 +88,30 @@ OUT_REFUND_NO_USED = decline(
 MERCHANT_FUNDS = decline(
     "merchant_funds_insufficient", "商户余额不足，暂时无法退款。", "The merchant's balance is not enough for this refund."
 )
+PARTS_NOT_AUTHORISED = decline(
+    "parts_not_authorised",
+    "预授权只能使用余额。",
+    "An authorisation is held in the balance. It cannot be divided, nor held on a card.",
+    status=409,
+)
+CARD_NOT_REACHED = refusal(
+    "card_not_reached", "未能联系到发卡行，未付款。", "The card's bank could not be reached. Nothing was paid.", status=409
+)
+CARD_GIVEN_BACK = refusal(
+    "card_given_back",
+    "付款未能完成，银行卡已扣款项将原路退回。",
+    "The payment could not be completed. What the card paid is on its way back to it.",
+    status=409,
+)
+CARD_ANSWERS_DIFFER = decline(
+    "card_answers_differ", "卡组织前后回复不一致。", "The card network now says something else than before.", status=409
+)
+PARTS_FORMAT = refusal(
+    "parts_format",
+    "付款方式须为 1 至 5 项，最多一张银行卡，不可重复，合计须等于付款金额。",
+    "A payment has one to five different sources, at most one card among them, which together come to its amount.",
+)
+
 OUT_TRADE_NO_FORMAT = refusal(
     "out_trade_no_format",
     "商户订单号须为 1 至 64 位字母、数字、_ 或 -。",

@@ -74,7 +74,10 @@ def _message(row: OutboxRow, places: str) -> ServerSentEventMessage:
         "at": event["at"],
     }
     if "out_refund_no" in event:
-        data["refund"] = {"out_refund_no": event["out_refund_no"], "amount": format_minor(event["refund_minor"], currency)}
+        data["refund"] = {
+            "out_refund_no": event["out_refund_no"], "amount": format_minor(event["refund_minor"], currency),
+            "state": event["refund_state"],
+        }  # fmt: skip
     return ServerSentEventMessage(data=msgspec.json.encode(data).decode(), event=row.kind, id=places)
 
 

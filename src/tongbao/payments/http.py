@@ -22,6 +22,7 @@ from tongbao.payments import errors, events
 from tongbao.payments.cards import Cards, OrderAnswer, PaymentAnswer
 from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
+from tongbao.payments.types import RefundState
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 PathNumber = Annotated[str, PathParameter(max_length=64)]
@@ -72,7 +73,7 @@ class ConfirmBody(ConfirmedBody, frozen=True, kw_only=True):
 
 
 class RefundAnswer(msgspec.Struct, frozen=True):
-    """A refund."""
+    """A refund. PENDING: part of it is on its way to a card, and the card's network has not said that it arrived."""
 
     refund_id: str
     out_refund_no: str
@@ -83,7 +84,7 @@ class RefundAnswer(msgspec.Struct, frozen=True):
     fee_returned: str
     reason: str
     at: datetime
-    state: Literal["SUCCEEDED"] = "SUCCEEDED"
+    state: RefundState
 
 
 class HourAnswer(msgspec.Struct, frozen=True):
@@ -207,7 +208,8 @@ async def reverse(
 async def refund(
     staff: Caller, data: RefundBody, payments: PaymentService, out_trade_no: PathNumber, key: web.IdempotencyKey
 ) -> RefundAnswer:
-    """Give back part or all of a payment, to the one who paid, at once."""
+    """Give back part or all of a payment to the one who paid: to what they paid from, a card first, at once but for what goes to
+    a card, which is PENDING until it has arrived."""
     payment, done = await payments.refund(
         command_id_for(staff, key), merchant_of(staff), out_trade_no, data.out_refund_no, parse(data.amount, data.currency),
         data.reason,
@@ -215,7 +217,7 @@ async def refund(
     return RefundAnswer(
         str(done.refund_id), done.out_refund_no, str(payment.payment_id), payment.out_trade_no,
         format_minor(done.amount_minor, done.currency), done.currency, format_minor(done.fee_returned_minor, done.currency),
-        done.reason, done.at,
+        done.reason, done.at, done.state,
     )  # fmt: skip
 
 

@@ -12,16 +12,21 @@ from tongbao.engine.api import Declined
 from tongbao.kernel.errors import Code
 from tongbao.payments import errors
 
-PaymentState = Literal["CREATED", "AUTHORISED", "PAID", "CLOSED", "EXPIRED", "VOIDED", "REVERSED"]
+PaymentState = Literal["CREATED", "UNKNOWN", "AUTHORISED", "PAID", "CLOSED", "EXPIRED", "VOIDED", "REVERSED"]
+#: `ask` has what a card pays asked for outside, and nobody knows yet; its answer is `settle` or, where it is a no, `release`.
 #: `pay` authorises and captures in one; `capture` leaves more to come, `capture_last` does not; `void` gives up an authorisation
 #: of which nothing was taken, `finish` what is left of one; `refund` gives back part or all, `reverse` undoes the whole.
-Step = Literal["pay", "authorise", "capture", "capture_last", "void", "finish", "close", "expire", "refund", "reverse"]
+Step = Literal[
+    "pay", "ask", "settle", "release", "authorise", "capture", "capture_last", "void", "finish", "close", "expire", "refund",
+    "reverse",
+]  # fmt: skip
 
 STATES: Final[tuple[PaymentState, ...]] = get_args(PaymentState)
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
 
 NEXT: Final[dict[PaymentState, dict[Step, PaymentState]]] = {
-    "CREATED": {"pay": "PAID", "authorise": "AUTHORISED", "close": "CLOSED", "expire": "EXPIRED"},
+    "CREATED": {"pay": "PAID", "ask": "UNKNOWN", "authorise": "AUTHORISED", "close": "CLOSED", "expire": "EXPIRED"},
+    "UNKNOWN": {"settle": "PAID", "release": "CREATED"},
     "AUTHORISED": {"capture": "AUTHORISED", "capture_last": "PAID", "void": "VOIDED", "finish": "PAID"},
     "PAID": {"refund": "PAID", "reverse": "REVERSED"},
     "CLOSED": {},
@@ -39,6 +44,8 @@ _ENDED: Final[dict[PaymentState, Code]] = {
 }
 _LACKS: Final[dict[PaymentState, dict[Step, Code]]] = {
     "CREATED": {
+        "settle": errors.ORDER_NOT_PAID,
+        "release": errors.ORDER_NOT_PAID,
         "capture": errors.ORDER_NOT_AUTHORISED,
         "capture_last": errors.ORDER_NOT_AUTHORISED,
         "void": errors.ORDER_NOT_AUTHORISED,
@@ -46,8 +53,12 @@ _LACKS: Final[dict[PaymentState, dict[Step, Code]]] = {
         "refund": errors.ORDER_NOT_PAID,
         "reverse": errors.ORDER_NOT_PAID,
     },
+    "UNKNOWN": {step: errors.ORDER_BEING_PAID for step in STEPS if step not in NEXT["UNKNOWN"]},
     "AUTHORISED": {
         "pay": errors.ORDER_AUTHORISED,
+        "ask": errors.ORDER_AUTHORISED,
+        "settle": errors.ORDER_AUTHORISED,
+        "release": errors.ORDER_AUTHORISED,
         "authorise": errors.ORDER_AUTHORISED,
         "close": errors.ORDER_AUTHORISED,
         "expire": errors.ORDER_AUTHORISED,
@@ -56,6 +67,9 @@ _LACKS: Final[dict[PaymentState, dict[Step, Code]]] = {
     },
     "PAID": {
         "pay": errors.ORDER_PAID,
+        "ask": errors.ORDER_PAID,
+        "settle": errors.ORDER_PAID,
+        "release": errors.ORDER_PAID,
         "authorise": errors.ORDER_PAID,
         "close": errors.ORDER_PAID,
         "expire": errors.ORDER_PAID,

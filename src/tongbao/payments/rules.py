@@ -28,6 +28,8 @@ from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.types import MERCHANT_TERMS
 from tongbao.payments import errors
 from tongbao.payments.ending import ended_by_time
+from tongbao.payments.funding_types import PayInParts
+from tongbao.payments.giving_back import give_back, giving_back_keys, parts_taken
 from tongbao.payments.lifecycle import Step, step_of
 from tongbao.payments.telling import tell_merchant
 from tongbao.payments.types import (
@@ -151,7 +153,7 @@ def pay_order(command: PayOrder, view: View, now: datetime) -> Decision:
     return _pay(command, payment, view, now)
 
 
-def payable(command: PayOrder | AuthoriseOrder, step: Step, view: View, now: datetime) -> Payment | Declined:
+def payable(command: PayOrder | AuthoriseOrder | PayInParts, step: Step, view: View, now: datetime) -> Payment | Declined:
     """The order that a customer wishes to pay or to authorise, if it can be. Declines `payment_not_found`, and what `lifecycle`
     says of the state, with detail by_you where it is paid or authorised."""
     payment = view.get(PAYMENT, command.payment_id)
@@ -179,7 +181,7 @@ def pay_merchant(command: PayMerchant, view: View, now: datetime) -> Decision:
     return _pay(command, unpaid(command, share_ppm(command.amount_minor, merchant.fee_ppm), now), view, now)
 
 
-def unpaid(command: PayMerchant, fee_minor: int, now: datetime) -> Payment:
+def unpaid(command: PayMerchant | PayInParts, fee_minor: int, now: datetime) -> Payment:
     """What a payment without an order before it begins from."""
     return Payment(
         command.payment_id, command.merchant_id, command.store_id, command.out_trade_no, command.subject, command.amount_minor,
@@ -328,6 +330,10 @@ def _refund(command: RefundPayment, payment: Payment, refund_id: UUID, view: Vie
     fee_returned = payment.fee_minor * refunded // payment.paid_minor - payment.fee_returned_minor
     wallet = wallet_of(command.payer_id, payment.currency)
     legs = paying_legs(payment, wallet, -command.amount_minor, -fee_returned)
+    to_card = 0
+    if parts := parts_taken(view, payment.payment_id, command.parts):
+        shares = give_back(view, now, payment, command.payer_id, parts, command.amount_minor, refund_id, refund_id)
+        legs, to_card = [*shares.legs, *legs[1:]], shares.to_card_minor
     journal = post(view, command, now, "refund", legs, command.out_refund_no)
     if isinstance(journal, Declined):
         return merchants_lack(journal)
@@ -340,17 +346,18 @@ def _refund(command: RefundPayment, payment: Payment, refund_id: UUID, view: Vie
     )  # fmt: skip
     refund = Refund(
         refund_id, payment.payment_id, command.out_refund_no, command.amount_minor, payment.currency, fee_returned,
-        command.reason, now, journal.journal_id,
+        command.reason, now, journal.journal_id, "PENDING" if to_card else "SUCCEEDED",
     )  # fmt: skip
     view.put(REFUND, refund)
-    view.put(
-        BILL,
-        Bill(
-            command.payer_id, view.new_id(), "refund", "in", command.amount_minor,
-            payment.currency, "merchant", payment.merchant_id, payment.subject, command.note, now,
-            account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id, 0,
-        ),
-    )  # fmt: skip
+    if at_once := command.amount_minor - to_card:  # what goes to a card has its bill when it arrives
+        view.put(
+            BILL,
+            Bill(
+                command.payer_id, view.new_id(), "refund", "in", at_once,
+                payment.currency, "merchant", payment.merchant_id, payment.subject, command.note, now,
+                account_at(view, wallet, now).posted_minor, journal.journal_id, payment.payment_id, 0,
+            ),
+        )  # fmt: skip
     tell_merchant(view, payment, "payment.refunded", now, refund)
     view.emit(f"customer:{command.payer_id}", "refund.received", {"payment_id": payment.payment_id, "refund_id": refund_id})
     return Accepted(Refunded(refund_id, journal.journal_id))
@@ -398,7 +405,8 @@ def _pay_keys(command: PayOrder | PayMerchant) -> list[Key]:
 def _refund_keys(command: RefundPayment) -> list[Key]:
     refund_id = refund_id_of(command.payment_id, command.out_refund_no)
     money = money_keys(command.payer_id, command.merchant_id, command.currency)
-    return [Key(PAYMENT, command.payment_id), Key(REFUND, refund_id), *money]
+    back = giving_back_keys(command.payment_id, command.payer_id, command.merchant_id, command.currency, command.parts, refund_id)
+    return [Key(PAYMENT, command.payment_id), Key(REFUND, refund_id), *money, *back]
 
 
 DECIDERS = (

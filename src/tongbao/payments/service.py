@@ -29,6 +29,7 @@ from tongbao.ledger.api import Account
 from tongbao.merchants.service import MerchantService
 from tongbao.payments import errors
 from tongbao.payments.authorisations import Authorised, authorised
+from tongbao.payments.funding_types import Funding, Part
 from tongbao.payments.lifecycle import PaymentState, Step, refusal_of
 from tongbao.payments.rules import OrderCreated, Paid, Refunded, merchant_balance, ordered, paid, unpaid
 from tongbao.payments.types import (
@@ -114,7 +115,13 @@ class PaymentService:
     def _id(self, merchant_id: UUID, out_trade_no: str) -> UUID:
         return payment_id_of(merchant_id, out_trade_no, self._secret)
 
-    def _own_currency(self, amount: Money) -> Money:
+    def at_once(self, command_id: UUID, merchant_id: UUID) -> tuple[UUID, str, str]:
+        """Id, number and subject of a payment that has no order before it."""
+        number = self._number(None, "S", named_id("static", str(command_id)))
+        return self._id(merchant_id, number), number, "扫码付款 · Paid by code"
+
+    def own_currency(self, amount: Money) -> Money:
+        """The amount, if it is in the installation's currency. Refuses `currency_unsupported`."""
         if amount.currency != self.currency:
             raise Refusal(CURRENCY_UNSUPPORTED, currency=amount.currency, supported=self.currency)
         return amount
@@ -161,9 +168,9 @@ class PaymentService:
     ) -> CreateOrder:
         """The order that a merchant asks for, checked as far as it can be outside a decision; `prefix`: of a number that we make.
         Refuses and declines as `create_order`, but for `out_trade_no_used`."""
-        self._own_currency(amount)
+        self.own_currency(amount)
         if agreed is not None:
-            self._own_currency(agreed)
+            self.own_currency(agreed)
             if not amount.minor <= agreed.minor <= amount.minor * _MOST_AGREED_PERCENT // 100:
                 raise Refusal(errors.AGREED_RANGE)
             if not 60 <= capture_within_s <= 30 * 86_400:
@@ -200,14 +207,14 @@ class PaymentService:
             raise Refusal(errors.REASON_TOO_LONG)
         reason = plain(reason.strip())
         payment = await self.order(merchant_id, out_trade_no)
-        if payment.payer_id is None:
+        if payment.payer_id is None or payment.state == "UNKNOWN":
             raise Refusal(refusal_of(payment.state_at(self._clock.now()), "refund"))
         if amount.currency != payment.currency:
             raise Refusal(CURRENCY_UNSUPPORTED, currency=amount.currency, supported=payment.currency)
         command = RefundPayment(
             command_id=command_id, payment_id=payment.payment_id, merchant_id=merchant_id, payer_id=payment.payer_id,
             currency=payment.currency, out_refund_no=number, amount_minor=amount.minor, reason=reason,
-            note=await self._note(payment.payer_id, reason),
+            note=await self._note(payment.payer_id, reason), parts=await self._parts(payment),
         )  # fmt: skip
         done = cast(Refunded, accepted(await self._engine.submit(command)))
         row = await self._pool.fetchrow(QUERIES["refund"], done.refund_id)
@@ -241,9 +248,16 @@ class PaymentService:
         payment = await self.order(merchant_id, out_trade_no)
         if payment.journal_id is None:
             raise Refusal(refusal_of(payment.state_at(self._clock.now()), "reverse"))
-        command = ReversePayment(command_id=command_id, journal_id=payment.journal_id, **self._agreed(payment, "reverse"))
+        command = ReversePayment(
+            command_id=command_id, journal_id=payment.journal_id, parts=await self._parts(payment),
+            **self._agreed(payment, "reverse"),
+        )  # fmt: skip
         accepted(await self._engine.submit(command))
         return await self.payment(payment.payment_id)
+
+    async def _parts(self, payment: Payment) -> tuple[Part, ...]:
+        """What a paid payment drew on, which is for good; none where that was the balance alone."""
+        return tuple(row.part for row in (await self.parts([payment.payment_id])).get(payment.payment_id, ()))
 
     def _agreed(self, payment: Payment, step: Step) -> dict[str, Any]:
         """What a command repeats of a payment that somebody agreed to. Refuses `order_…` where nobody did."""
@@ -329,14 +343,14 @@ class PaymentService:
         self, command_id: UUID, payer: Caller, merchant_id: UUID, store_id: UUID | None, amount: Money, given: Given
     ) -> Payment:
         """Pay a static code. Declines `merchant_not_found`, `store_not_found`, `pin_…`, `insufficient_funds`."""
-        self._own_currency(amount)
+        self.own_currency(amount)
         if store_id is not None:
             await self._merchants.store(store_id, merchant_id)
-        number = self._number(None, "S", named_id("static", str(command_id)))
+        payment_id, number, subject = self.at_once(command_id, merchant_id)
         act = Act("pay_merchant", merchant_id, amount.minor, amount.currency)
         command = PayMerchant(
-            command_id=command_id, payment_id=self._id(merchant_id, number), merchant_id=merchant_id, store_id=store_id,
-            out_trade_no=number, subject="扫码付款 · Paid by code",
+            command_id=command_id, payment_id=payment_id, merchant_id=merchant_id, store_id=store_id,
+            out_trade_no=number, subject=subject,
             payer_id=payer.principal_id, amount_minor=amount.minor, currency=amount.currency, method="qr_static",
             confirmation=await self._identity.confirmation(payer, given, command_id, act),
         )  # fmt: skip
@@ -395,6 +409,13 @@ class PaymentService:
             return by_payment
         for row in await self._pool.fetch(QUERIES["refunds_of"], list(payment_ids)):
             by_payment.setdefault(row["payment_id"], []).append(Refund(*row))
+        return by_payment
+
+    async def parts(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[Funding]]:
+        """What payments drew on, or are about to, by payment; nothing of those from the balance alone."""
+        by_payment: dict[UUID, list[Funding]] = {}
+        for row in await self._pool.fetch(QUERIES["parts_of"], list(payment_ids)):
+            by_payment.setdefault(row["payment_id"], []).append(Funding(*row))
         return by_payment
 
     async def find(

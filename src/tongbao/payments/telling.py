@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from tongbao.engine.api import View
 from tongbao.payments.types import Payment, Refund
@@ -20,6 +21,10 @@ def tell_merchant(view: View, payment: Payment, kind: str, now: datetime, refund
             "currency": payment.currency,
             "state": payment.state,
             "at": now,
-            **({"out_refund_no": refund.out_refund_no, "refund_minor": refund.amount_minor} if refund else {}),
+            **(_told_of(refund) if refund else {}),
         },
     )
+
+
+def _told_of(refund: Refund) -> dict[str, Any]:
+    return {"out_refund_no": refund.out_refund_no, "refund_minor": refund.amount_minor, "refund_state": refund.state}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from tongbao.engine.api import Command, Relation
 from tongbao.identity.types import UNSAID, Confirmation
 from tongbao.kernel.ids import named_id
+from tongbao.payments.funding_types import Part
 from tongbao.payments.lifecycle import PaymentState
 
 
@@ -56,8 +58,11 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
         return "EXPIRED" if self.state == "CREATED" else self.state
 
 
+RefundState = Literal["PENDING", "SUCCEEDED"]
+
+
 class Refund(msgspec.Struct, frozen=True, gc=False):
-    """Part or all of a payment given back to the one who paid it."""
+    """Part or all of a payment given back to the one who paid it. PENDING while some of it is on its way to a card."""
 
     refund_id: UUID
     payment_id: UUID
@@ -68,6 +73,7 @@ class Refund(msgspec.Struct, frozen=True, gc=False):
     reason: str
     at: datetime
     journal_id: UUID
+    state: RefundState = "SUCCEEDED"
 
 
 class Authorisation(msgspec.Struct, frozen=True, gc=False):
@@ -195,8 +201,8 @@ class ExpireOrder(Command, frozen=True, kw_only=True):
 
 
 class RefundPayment(Command, frozen=True, kw_only=True):
-    """Give back part or all of a payment. `payer_id` and `currency` repeat the payment's, so that its rows are known. `note`: the
-    reason, sealed for the payer's bill."""
+    """Give back part or all of a payment. `payer_id` and `currency` repeat the payment's, so that its rows are known, and `parts`
+    what it drew on, where that was not the balance alone. `note`: the reason, sealed for the payer's bill."""
 
     kind = "payments.refund"
     payment_id: UUID
@@ -207,6 +213,7 @@ class RefundPayment(Command, frozen=True, kw_only=True):
     amount_minor: int
     reason: str
     note: bytes
+    parts: tuple[Part, ...] = ()
 
     def hashed(self) -> RefundPayment:
         return msgspec.structs.replace(self, note=b"")
@@ -262,7 +269,8 @@ class LapseAuthorisation(Command, frozen=True, kw_only=True):
 
 
 class ReversePayment(Command, frozen=True, kw_only=True):
-    """Undo a payment as a whole, as if it had not been. `payer_id`, `currency` and `journal_id` repeat the payment's."""
+    """Undo a payment as a whole, as if it had not been. `payer_id`, `currency`, `journal_id` and `parts` repeat the
+    payment's."""
 
     kind = "payments.reverse"
     payment_id: UUID
@@ -270,3 +278,4 @@ class ReversePayment(Command, frozen=True, kw_only=True):
     payer_id: UUID
     currency: str
     journal_id: UUID
+    parts: tuple[Part, ...] = ()

@@ -30,3 +30,15 @@ async def check_payments(connection: asyncpg.Connection) -> None:
         raise ChainBroken(f"refund {row['refund_id']}: its journal does not say that {row['amount_minor']} was given back")
     for row in await connection.fetch(QUERIES["journals_without_payment"], 1):
         raise ChainBroken(f"journal {row['journal_id']}: no payment or refund names it")
+    for row in await connection.fetch(QUERIES["funding_unlike_payments"], 1):
+        raise ChainBroken(f"payment {row['payment_id']}: {row['state']}, and its parts say otherwise")
+    for row in await connection.fetch(QUERIES["parts_unlike_journals"], 1):
+        raise ChainBroken(f"payment {row['payment_id']}: its journal does not take part {row['number']}, {row['amount_minor']}")
+    for row in await connection.fetch(QUERIES["card_requests_unlike_parts"], 1):
+        raise ChainBroken(f"payment {row['payment_id']}: its parts do not say what the card network was asked for")
+    for row in await connection.fetch(QUERIES["refunds_unlike_card_requests"], 1):
+        raise ChainBroken(f"refund {row['refund_id']}: it is pending where the card network has answered, or the other way round")
+    for row in await connection.fetch(QUERIES["on_their_way_to_cards"], 1):
+        raise ChainBroken(
+            f"{row['booked_minor']} {row['currency']} are booked as on their way to cards, {row['asked_minor']} were asked for"
+        )

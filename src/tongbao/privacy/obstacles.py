@@ -52,7 +52,10 @@ def obstacles_in(pool: asyncpg.Pool, login_index_of: LoginIndexOf) -> ObstaclesO
             obstacles.append(
                 Obstacle(
                     "bank_transfer",
-                    Words(f"有 {count} 笔充值或提现未完成。", f"{count} top-ups or withdrawals are still under way."),
+                    Words(
+                        f"有 {count} 笔充值、提现、银行卡付款或退款未完成。",
+                        f"{count} top-ups, withdrawals, or payments or refunds by card are still under way.",
+                    ),
                 )
             )
         delayed = await pool.fetchrow(QUERIES["delayed_transfers_of"], customer_id)

@@ -11,6 +11,8 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from tongbao.engine.api import Declined, Key, View
 from tongbao.identity.factors import KNOWLEDGE, POSSESSION, SIGNATURE, Factors, strength
 from tongbao.identity.standing import STANDING, Standing, reasons
@@ -114,7 +116,8 @@ def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined 
     # A merchant without caps is not counted, which spares the busiest act a row.
     merchant_id = act.merchant_id
     if merchant_id is not None and view.get(USAGE, merchant_id) is not None:
-        refused = _judged_for(view, book, _Asked(act, shape, customer_id, now, today), "merchant", merchant_id, None, None)
+        received = act if act.merchant_minor is None else replace(act, amount_minor=act.merchant_minor)
+        refused = _judged_for(view, book, _Asked(received, shape, customer_id, now, today), "merchant", merchant_id, None, None)
         if isinstance(refused, Declined):
             return refused
     return answer

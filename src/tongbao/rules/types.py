@@ -101,9 +101,9 @@ USAGE: Relation[Usage] = Relation("usage", Usage, key=("subject_id",), rank=190)
 DUTY: Relation[Duty] = Relation("duty", Duty, key=("duty_id",), rank=975, append_only=True)
 
 
-#: The kinds of acts that this product does. Rules about others (a card that pays by itself, cash, wealth products) lie ready for
+#: The kinds of acts that this product does. Rules about others (cash, wealth products) lie ready for
 #: the day on which it does, and whoever adopts them is told.
-ACTS_DONE = frozenset({"payment", "transfer", "withdrawal", "topup", "receive"})
+ACTS_DONE = frozenset({"payment", "quick_payment", "transfer", "withdrawal", "topup", "receive"})
 
 
 class Act(msgspec.Struct, frozen=True, gc=False):
@@ -111,7 +111,8 @@ class Act(msgspec.Struct, frozen=True, gc=False):
 
     `kind` is one of `pack.Kind`; `method` how it is paid ("qr_static"); `factors` how sure we are that it is the customer;
     `account_id` the account that it debits or credits, whose balance only rules about balances ask for; `merchant_id` and
-    `funding_id` (a bank account) other subjects whose counters it touches; `flags` what else there is to say ("cash").
+    `funding_id` (a bank account or card) other subjects whose counters it touches; `flags` what else there is to say ("cash").
+    `merchant_minor`: what the merchant is paid in all, where the act is one part of it; else it is the amount.
     """
 
     kind: str
@@ -124,6 +125,7 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     funding_id: UUID | None = None
     flags: frozenset[str] = frozenset()
     tier: str = ""
+    merchant_minor: int | None = None
 
 
 class AdoptRules(Command, frozen=True, kw_only=True):

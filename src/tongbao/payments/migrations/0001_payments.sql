@@ -26,7 +26,7 @@ create table payment (
     factors            bigint,
     seal               bytea       not null,
     constraint payment_pk primary key (payment_id),
-    constraint payment_state check (state in ('CREATED', 'AUTHORISED', 'PAID', 'CLOSED', 'EXPIRED', 'VOIDED', 'REVERSED')),
+    constraint payment_state check (state in ('CREATED', 'UNKNOWN', 'AUTHORISED', 'PAID', 'CLOSED', 'EXPIRED', 'VOIDED', 'REVERSED')),
     constraint payment_amount check (amount_minor > 0 and fee_minor between 0 and greatest(amount_minor, paid_minor)),
     constraint payment_agreed check (agreed_minor = 0 or agreed_minor >= amount_minor),
     constraint payment_paid check (paid_minor between 0 and greatest(amount_minor, agreed_minor)),
@@ -34,7 +34,7 @@ create table payment (
     constraint payment_factors check (factors between 1 and 15),
     -- What each state has: somebody who agreed; money that moved; all of it; an end.
     constraint payment_agreed_to check (
-        (state in ('AUTHORISED', 'PAID', 'VOIDED', 'REVERSED')) = (payer_id is not null and factors is not null)),
+        (state in ('UNKNOWN', 'AUTHORISED', 'PAID', 'VOIDED', 'REVERSED')) = (payer_id is not null and factors is not null)),
     constraint payment_moved check ((paid_minor > 0) = (journal_id is not null and bill_id is not null)),
     constraint payment_taken check (
         (paid_minor > 0) = (paid_at is not null) and (paid_minor > 0 or state not in ('PAID', 'REVERSED'))
@@ -55,12 +55,20 @@ end
 $$;
 create trigger payment_takes_known_steps before update on payment for each row
     when (old.state <> new.state and (old.state, new.state) not in (
+        ('CREATED', 'UNKNOWN'),
         ('CREATED', 'AUTHORISED'),
         ('CREATED', 'PAID'),
         ('CREATED', 'CLOSED'),
         ('CREATED', 'EXPIRED'),
         ('CREATED', 'VOIDED'),
         ('CREATED', 'REVERSED'),
+        ('UNKNOWN', 'CREATED'),
+        ('UNKNOWN', 'AUTHORISED'),
+        ('UNKNOWN', 'PAID'),
+        ('UNKNOWN', 'CLOSED'),
+        ('UNKNOWN', 'EXPIRED'),
+        ('UNKNOWN', 'VOIDED'),
+        ('UNKNOWN', 'REVERSED'),
         ('AUTHORISED', 'PAID'),
         ('AUTHORISED', 'VOIDED'),
         ('AUTHORISED', 'REVERSED'),
@@ -125,11 +133,64 @@ create table refund (
     reason             text        not null,
     at                 timestamptz not null,
     journal_id         uuid        not null,
+    state              text        not null,
     seal               bytea       not null,
     constraint refund_pk primary key (refund_id),
-    constraint refund_amount check (amount_minor > 0)
+    constraint refund_amount check (amount_minor > 0),
+    constraint refund_state check (state in ('PENDING', 'SUCCEEDED'))
 );
 create index refund_by_payment on refund (payment_id, at);
+
+create table funding (
+    payment_id         uuid        not null,
+    number             bigint      not null,
+    parts              bigint      not null,
+    attempt_id         uuid        not null,
+    source             text        not null,
+    which              text        not null,
+    amount_minor       bigint      not null,
+    currency           text        not null,
+    refunded_minor     bigint      not null,
+    state              text        not null,
+    seal               bytea       not null,
+    constraint funding_pk primary key (payment_id, number),
+    constraint funding_number check (number between 1 and 5 and parts between 1 and 5),
+    constraint funding_source check (source in ('balance', 'card', 'voucher') and (source = 'balance') = (which = '')),
+    constraint funding_state check (state in ('HELD', 'TAKEN', 'FREED')),
+    constraint funding_amount check (amount_minor > 0 and refunded_minor between 0 and amount_minor),
+    constraint funding_refunded check (refunded_minor = 0 or state = 'TAKEN')
+);
+
+create table card_request (
+    request_id         uuid        not null,
+    kind               text        not null,
+    payment_id         uuid        not null,
+    payer_id           uuid        not null,
+    merchant_id        uuid        not null,
+    card_id            uuid        not null,
+    debit_id           uuid,
+    refund_id          uuid,
+    amount_minor       bigint      not null,
+    currency           text        not null,
+    state              text        not null,
+    reason             text        not null,
+    counted            text        not null,
+    counted_card       text        not null,
+    attempts           bigint      not null,
+    next_attempt_at    timestamptz,
+    network_reference  text,
+    asked_at           timestamptz not null,
+    finished_at        timestamptz,
+    seal               bytea       not null,
+    constraint card_request_pk primary key (request_id),
+    constraint card_request_kind check (kind in ('debit', 'refund') and (kind = 'refund') = (debit_id is not null)),
+    constraint card_request_state check (state in ('ASKED', 'SUCCEEDED', 'REFUSED')),
+    constraint card_request_amount check (amount_minor > 0),
+    constraint card_request_ended check ((state = 'ASKED') = (finished_at is null) and (state <> 'ASKED' or next_attempt_at is not null))
+);
+create index card_request_by_payment on card_request (payment_id);
+create index card_request_by_payer on card_request (payer_id, asked_at);
+create index card_request_due on card_request (next_attempt_at) where next_attempt_at is not null;
 
 -- Which class each column is of (JR/T 0171-2020): what authenticates (C3), what identifies somebody or tells of their finances (C2),
 -- what is internal (C1), what is not personal (none). Sealed: encrypted under the person's own key.
@@ -139,9 +200,14 @@ comment on table payment is
      closed_at, factors, seal';
 comment on table refund is
     'C2: amount_minor, fee_returned_minor; C1: refund_id, payment_id, out_refund_no, reason, journal_id; none: currency, at,
-     seal';
+     state, seal';
 comment on table payment_ask is
     'C1: payment_id, customer_id; none: method, at, refused_at, seal';
+comment on table funding is
+    'C2: amount_minor, refunded_minor, source; C1: payment_id, attempt_id, which; none: number, parts, currency, state, seal';
+comment on table card_request is
+    'C2: amount_minor, reason; C1: request_id, payment_id, payer_id, merchant_id, card_id, debit_id, refund_id, counted,
+     counted_card, network_reference; none: kind, currency, state, attempts, next_attempt_at, asked_at, finished_at, seal';
 comment on table authorisation is
     'C2: agreed_minor, captured_minor, fee_minor; C1: payment_id, payer_id, counted; none: currency, capture_within_s, captures,
      authorised_at, ended_at, seal';

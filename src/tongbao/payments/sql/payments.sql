@@ -11,12 +11,12 @@ select payment_id, state, paid_minor, refunded_minor from payment where payment_
 
 -- name: refunds_of
 -- Refunds of several payments. $1 ids.
-select refund_id, payment_id, out_refund_no, amount_minor, currency, fee_returned_minor, reason, at, journal_id
+select refund_id, payment_id, out_refund_no, amount_minor, currency, fee_returned_minor, reason, at, journal_id, state
 from refund where payment_id = any($1::uuid[]) order by at, refund_id;
 
 -- name: refund
 -- One refund. $1 id.
-select refund_id, payment_id, out_refund_no, amount_minor, currency, fee_returned_minor, reason, at, journal_id
+select refund_id, payment_id, out_refund_no, amount_minor, currency, fee_returned_minor, reason, at, journal_id, state
 from refund where refund_id = $1;
 
 -- name: orders
@@ -118,7 +118,8 @@ limit $1;
 -- name: payments_unlike_journals
 -- Payments and captures whose journal does not take the amount from the payer. $1 limit.
 select p.payment_id, p.paid_minor from payment p
-where p.agreed_minor = 0 and p.paid_minor > 0 and not exists (
+where p.agreed_minor = 0 and p.paid_minor > 0
+  and not exists (select from funding f where f.payment_id = p.payment_id and f.state = 'TAKEN') and not exists (
     select from entry e join account a using (account_id)
     where e.journal_id = p.journal_id and e.amount_minor = -p.paid_minor and e.currency = p.currency and a.owner_id = p.payer_id
 )
@@ -137,9 +138,16 @@ where p.journal_id is not null and (p.state = 'REVERSED') <> (r.journal_id is no
 -- name: refunds_unlike_journals
 -- Refunds whose journal does not give the amount to the one who paid. $1 limit.
 select r.refund_id, r.amount_minor from refund r join payment p using (payment_id)
-where not exists (
+where not exists (select from funding f where f.payment_id = p.payment_id and f.state = 'TAKEN') and not exists (
     select from entry e join account a using (account_id)
     where e.journal_id = r.journal_id and e.amount_minor = r.amount_minor and e.currency = r.currency and a.owner_id = p.payer_id
+)
+union all
+select r.refund_id, r.amount_minor from refund r join payment p using (payment_id)
+where exists (select from funding f where f.payment_id = p.payment_id and f.state = 'TAKEN') and r.amount_minor <> (
+    select coalesce(sum(e.amount_minor), 0) from entry e join account a using (account_id)
+    where e.journal_id = r.journal_id and e.currency = r.currency
+      and (a.owner_id = p.payer_id and a.code = '2001' or a.code in ('2302', '2401'))
 ) limit $1;
 
 -- name: journals_without_payment
@@ -185,3 +193,86 @@ from (select bill_id, reference_id, kind, at from bill where customer_id = $1 or
 join payment p on p.payment_id = b.reference_id
 where b.at > $2 and b.kind = 'payment' and p.method not in ('qr_static', 'qr_dynamic', 'order')
 order by b.bill_id desc limit 10;
+
+-- name: funding_unlike_payments
+-- Payments that drew on several sources, and do not say what their parts say: one that waits holds them all, one that was paid
+-- took them all. $1 limit.
+select p.payment_id, p.state, p.amount_minor from payment p
+left join (
+    select payment_id, sum(amount_minor) filter (where state <> 'FREED') as amount_minor, sum(refunded_minor) as refunded_minor,
+           count(*) filter (where state = 'HELD') as held, count(*) filter (where state = 'TAKEN') as taken,
+           max(parts) filter (where number = 1 and state <> 'FREED') as parts
+    from funding group by payment_id
+) f using (payment_id)
+where (p.state = 'UNKNOWN' and (f.amount_minor, f.held, f.taken) is distinct from (p.amount_minor::numeric, f.parts, 0::bigint))
+   or (p.state in ('PAID', 'REVERSED') and f.parts is not null
+       and (f.amount_minor, f.held, f.taken, f.refunded_minor) is distinct from (p.paid_minor::numeric, 0::bigint, f.parts,
+            (case when p.state = 'REVERSED' then p.paid_minor else p.refunded_minor end)::numeric))
+   or (p.state not in ('UNKNOWN', 'PAID', 'REVERSED') and f.parts is not null)
+limit $1;
+
+-- name: parts_unlike_journals
+-- Parts that were taken and that their payment's journal does not take from their source. $1 limit.
+select f.payment_id, f.number, f.amount_minor from funding f join payment p using (payment_id)
+where f.state = 'TAKEN' and not exists (
+    select from entry e join account a using (account_id)
+    where e.journal_id = p.journal_id and e.amount_minor = -f.amount_minor
+      and case f.source when 'card' then a.code = '1101' and e.currency = f.currency
+               else a.code = '2001' and a.owner_id = p.payer_id
+                    and e.currency = f.currency || case f.source when 'voucher' then ':' || f.which else '' end end
+) limit $1;
+
+-- name: card_requests_unlike_parts
+-- Parts of cards without the debit that paid them, payments that wait for no debit, and more or less on its way back to a card
+-- than was refunded of it. $1 limit.
+select p.payment_id from payment p
+where (p.state = 'UNKNOWN') <> exists (
+    select from card_request c where c.payment_id = p.payment_id and c.kind = 'debit' and c.state = 'ASKED')
+union all
+select f.payment_id from funding f left join card_request c on c.request_id = f.attempt_id
+where f.source = 'card' and f.state = 'TAKEN' and (
+    (c.state, c.amount_minor, c.card_id::text) is distinct from ('SUCCEEDED'::text, f.amount_minor, f.which)
+    or f.refunded_minor <> (select coalesce(sum(r.amount_minor), 0) from card_request r
+                            where r.kind = 'refund' and r.debit_id = c.request_id))
+limit $1;
+
+-- name: refunds_unlike_card_requests
+-- Refunds that are pending, or not, otherwise than what the network was asked for says. $1 limit.
+select r.refund_id from refund r
+where (r.state = 'PENDING') <> exists (select from card_request c where c.refund_id = r.refund_id and c.state = 'ASKED')
+limit $1;
+
+-- name: on_their_way_to_cards
+-- What the books say is on its way to cards where the network was asked for something else, by currency. $1 limit.
+select currency, coalesce(booked.minor, 0)::bigint as booked_minor, coalesce(asked.minor, 0)::bigint as asked_minor
+from (select currency, sum(posted_minor) as minor from account where code = '2302' group by currency) booked
+full join (select currency, sum(amount_minor) as minor from card_request where kind = 'refund' and state = 'ASKED' group by currency)
+     asked using (currency)
+where coalesce(booked.minor, 0) <> coalesce(asked.minor, 0) limit $1;
+
+-- name: parts_of
+-- What several payments drew on, or are about to. $1 ids.
+select payment_id, number, parts, attempt_id, source, which, amount_minor, currency, refunded_minor, state
+from funding where payment_id = any($1::uuid[]) and state <> 'FREED' order by payment_id, number;
+
+-- name: parts_of_attempt
+-- What an attempt drew on. $1 payment, $2 attempt.
+select payment_id, number, parts, attempt_id, source, which, amount_minor, currency, refunded_minor, state
+from funding where payment_id = $1 and attempt_id = $2 order by number;
+
+-- name: card_request
+-- One. $1 id.
+select request_id, kind, payment_id, payer_id, merchant_id, card_id, debit_id, refund_id, amount_minor, currency, state, reason,
+       counted, counted_card, attempts, next_attempt_at, network_reference, asked_at, finished_at
+from card_request where request_id = $1;
+
+-- name: card_requests_due
+-- What the network is to be asked about. $1 now, $2 limit.
+select request_id, kind, payment_id, payer_id, merchant_id, card_id, debit_id, refund_id, amount_minor, currency, state, reason,
+       counted, counted_card, attempts, next_attempt_at, network_reference, asked_at, finished_at
+from card_request where next_attempt_at <= $1 order by next_attempt_at limit $2;
+
+-- name: last_debit_of
+-- What became of a payer's last debit for a payment. $1 payment, $2 payer.
+select state, reason from card_request
+where payment_id = $1 and payer_id = $2 and kind = 'debit' order by asked_at desc limit 1;

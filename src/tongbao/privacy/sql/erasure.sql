@@ -29,8 +29,9 @@ select code, currency, posted_minor, held_minor, debit_freeze, credit_freeze fro
 where owner_id = $1 and closed_at is null;
 
 -- name: unfinished_transfers
--- To and from the bank. $1 customer.
-select count(*) from bank_transfer where customer_id = $1 and state in ('PENDING', 'UNKNOWN');
+-- To and from the bank, and what a card was asked for. $1 customer.
+select (select count(*) from bank_transfer where customer_id = $1 and state in ('PENDING', 'UNKNOWN'))
+     + (select count(*) from card_request where payer_id = $1 and state = 'ASKED');
 
 -- name: open_reviews
 -- $1 customer.
