@@ -16,6 +16,7 @@ from tongbao.identity.codes import LIVES, RESEND_AFTER, Asking, CodeUse, SendCod
 from tongbao.identity.devices import COOLING, RevokeDevice
 from tongbao.identity.lookups import CountLookup, count_of
 from tongbao.identity.recovery import ChangePassword, Recover
+from tongbao.identity.rules import PIN_LOCKS
 from tongbao.identity.takeover import ReportTakeover
 from tongbao.identity.tries import CountWrongPassword, Trying
 from tongbao.identity.types import OpenSession, PasskeyConfirmation, SetPin
@@ -273,7 +274,13 @@ async def recovering_on_a_device_that_was_removed(place: Town) -> Command:
     opened = await with_device(place, wish.customer_id)
     assert opened.device_id is not None
     await place.happens(
-        RevokeDevice(command_id=place.id(), principal_id=wish.customer_id, device_id=opened.device_id, session_ids=())
+        RevokeDevice(
+            command_id=place.id(),
+            principal_id=wish.customer_id,
+            device_id=opened.device_id,
+            session_ids=(),
+            proven_at=LONG_AGO,
+        )
     )
     return replace(wish, pin_mac=None, device_id=opened.device_id)
 
@@ -281,6 +288,24 @@ async def recovering_on_a_device_that_was_removed(place: Town) -> Command:
 @says("code_wrong")
 async def recovering_with_a_wrong_code_and_the_pin(place: Town) -> Command:
     return replace(await recovering(place), code=WRONG_CODE)
+
+
+@says("ok")
+async def recovering_with_the_pin_after_a_thief_locked_it_elsewhere(place: Town) -> Command:
+    wish = await recovering(place)
+    for _ in range(5):
+        await place.says(place.transferring(wish.customer_id, await place.customer(), 1, WRONG))
+    return wish
+
+
+@says("pin_locked")
+async def recovering_with_the_pin_after_five_wrong_ones_in_recovering(place: Town) -> Command:
+    wish = await recovering(place)
+    for _ in range(5):
+        await place.says(replace(wish, command_id=place.id(), pin_mac=WRONG.mac))
+    place.clock.advance(PIN_LOCKS["recovering"] - timedelta(microseconds=1))
+    await place.happens(sending(place))
+    return wish
 
 
 @says("wrong_pin")
@@ -309,9 +334,36 @@ async def recovering_an_operator(place: Town) -> Command:
     return await recovering(place, operator)
 
 
+async def on_a_new_device(place: Town, pin: bytes | None) -> ChangePassword:
+    return ChangePassword(
+        command_id=place.id(), principal_id=await place.customer(), password_hash="x", session_ids=(),
+        proven_at=place.clock.now() + timedelta(microseconds=1), pin_mac=pin,
+    )  # fmt: skip
+
+
 @says("ok")
-async def another_password(place: Town) -> Command:
-    return ChangePassword(command_id=place.id(), principal_id=await place.customer(), password_hash="x", session_ids=())
+async def another_password_on_a_proven_device(place: Town) -> Command:
+    return replace(await on_a_new_device(place, None), proven_at=place.clock.now())
+
+
+@says("device_unproven")
+async def another_password_on_a_new_device_by_the_one_before_alone(place: Town) -> Command:
+    return await on_a_new_device(place, None)
+
+
+@says("ok")
+async def another_password_on_a_new_device_with_the_pin(place: Town) -> Command:
+    return await on_a_new_device(place, RIGHT.mac)
+
+
+@says("wrong_pin")
+async def another_password_on_a_new_device_with_a_wrong_pin(place: Town) -> Command:
+    return await on_a_new_device(place, WRONG.mac)
+
+
+@says("device_unproven")
+async def another_password_in_a_session_without_a_device(place: Town) -> Command:
+    return replace(await on_a_new_device(place, None), proven_at=None)
 
 
 @says("principal_not_found")
@@ -332,6 +384,58 @@ async def another_password_where_wrong_ones_locked_the_log_in(place: Town) -> Co
 @says("ok")
 async def reporting_a_takeover(place: Town) -> Command:
     return await reporting(place)
+
+
+@says("ok")
+async def reporting_a_takeover_by_a_code(place: Town) -> Command:
+    await place.happens(sending(place))
+    return replace(await reporting(place), code=RIGHT_CODE)
+
+
+@says("code_wrong")
+async def reporting_a_takeover_by_a_wrong_code(place: Town) -> Command:
+    await place.happens(sending(place))
+    return replace(await reporting(place), code=WRONG_CODE)
+
+
+@says("code_wrong")
+async def reporting_a_takeover_of_nobodys_account_by_a_code(place: Town) -> Command:
+    await place.happens(sending(place))
+    return replace(await reporting(place), customer_id=place.id(), code=RIGHT_CODE)
+
+
+@says("code_wrong")
+async def reporting_a_takeover_by_a_code_of_an_account_that_was_closed_for_ever(place: Town) -> Command:
+    await place.happens(sending(place))
+    return replace(await reporting(place), customer_id=await closed(place), code=RIGHT_CODE)
+
+
+@says("recovery_needs_more")
+async def recovering_on_a_device_that_was_not_proven_when_a_takeover_was_reported(place: Town) -> Command:
+    wish = await reporting(place)
+    opened = await with_device(place, wish.customer_id, is_first=False)
+    assert opened.device_id is not None
+    await place.happens(replace(wish, device_ids=(opened.device_id,)))
+    place.clock.advance(2 * COOLING)
+    return replace(await recovering(place, wish.customer_id), pin_mac=None, device_id=opened.device_id)
+
+
+@says("recovery_needs_more")
+async def recovering_on_a_device_that_came_after_a_takeover_was_reported(place: Town) -> Command:
+    wish = await reporting(place)
+    await place.happens(wish)
+    opened = await with_device(place, wish.customer_id, is_first=False)
+    place.clock.advance(2 * COOLING)
+    return replace(await recovering(place, wish.customer_id), pin_mac=None, device_id=opened.device_id)
+
+
+@says("ok")
+async def recovering_on_a_device_that_was_proven_when_a_takeover_was_reported(place: Town) -> Command:
+    wish = await reporting(place)
+    opened = await with_device(place, wish.customer_id)
+    assert opened.device_id is not None
+    await place.happens(replace(wish, device_ids=(opened.device_id,)))
+    return replace(await recovering(place, wish.customer_id), pin_mac=None, device_id=opened.device_id)
 
 
 @says("account_suspended")

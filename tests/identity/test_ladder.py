@@ -18,10 +18,10 @@ from tests.support.town import LONG_AGO, RIGHT, WRONG, Town, mac_of, sealed, tow
 from tongbao.engine.api import Command
 from tongbao.identity import errors
 from tongbao.identity.certificates import LIVES, RevokeCertificate
-from tongbao.identity.devices import NameDevice, RevokeDevice
+from tongbao.identity.devices import COOLING, NameDevice, RevokeDevice
 from tongbao.identity.enrolling import EnrolCertificate
 from tongbao.identity.passkeys import AddPasskey, RevokePasskey
-from tongbao.identity.rules import check_pin_choice, normal_login
+from tongbao.identity.rules import PIN_LOCKS, check_pin_choice, normal_login
 from tongbao.identity.tries import FIRST_WAIT, FORGOTTEN_AFTER, CountWrongPassword, Trying
 from tongbao.identity.types import (
     CertificateConfirmation,
@@ -97,9 +97,9 @@ async def wrong_passwords(place: Town, principal: UUID, times: int) -> None:
         await place.says(wrong(place, principal))
 
 
-async def wrong_pins(place: Town, customer: UUID, times: int) -> None:
+async def wrong_pins(place: Town, customer: UUID, times: int, *, on_device: bool = False) -> None:
     for _ in range(times):
-        await place.says(place.transferring(customer, await place.customer(), 1, WRONG))
+        await place.says(place.transferring(customer, await place.customer(), 1, replace(WRONG, on_device=on_device)))
 
 
 @says("ok")
@@ -278,6 +278,63 @@ async def a_session_on_a_device_that_is_known(place: Town) -> Command:
     return replace(opening(place, first.principal_id, b"again"), device_id=first.device_id)
 
 
+async def two_devices(place: Town) -> tuple[RevokeDevice, EndSession, UUID]:
+    """The wishes, made on a device that only the password let in, to remove the one that was there first, and to end the session
+    on it; and the newer device."""
+    customer, device, newer = await place.customer(), place.id(), place.id()
+    opened = await place.happens(replace(opening(place, customer), device_id=device, is_first=True))
+    await place.happens(replace(opening(place, customer, b"newer"), device_id=newer))
+    due = place.clock.now() + COOLING
+    revoking = RevokeDevice(
+        command_id=place.id(), principal_id=customer, device_id=device, session_ids=(opened.session_id,), proven_at=due
+    )
+    ending = EndSession(
+        command_id=place.id(), principal_id=customer, session_id=opened.session_id, device_id=device, here=place.id(),
+        proven_at=due,
+    )  # fmt: skip
+    return revoking, ending, newer
+
+
+@says("device_unproven")
+async def removing_a_proven_device_from_a_new_one(place: Town) -> Command:
+    return (await two_devices(place))[0]
+
+
+@says("ok")
+async def removing_a_proven_device_from_one_that_is_proven_by_now(place: Town) -> Command:
+    wish = (await two_devices(place))[0]
+    place.clock.advance(COOLING)
+    return wish
+
+
+@says("ok")
+async def removing_a_new_device_from_itself(place: Town) -> Command:
+    wish, _, newer = await two_devices(place)
+    return replace(wish, device_id=newer, session_ids=())
+
+
+@says("device_unproven")
+async def ending_a_session_on_a_proven_device_from_a_new_one(place: Town) -> Command:
+    return (await two_devices(place))[1]
+
+
+@says("device_unproven")
+async def ending_a_session_elsewhere_than_is_said_from_a_new_device(place: Town) -> Command:
+    _, wish, newer = await two_devices(place)
+    return replace(wish, device_id=newer)
+
+
+@says("ok")
+async def ending_a_session_on_a_proven_device_from_another(place: Town) -> Command:
+    return replace((await two_devices(place))[1], proven_at=LONG_AGO)
+
+
+@says("ok")
+async def ending_ones_own_session_on_any_device(place: Town) -> Command:
+    wish = (await two_devices(place))[1]
+    return replace(wish, here=wish.session_id, proven_at=None)
+
+
 @says("device_revoked")
 async def a_session_on_a_device_that_was_removed(place: Town) -> Command:
     revoking = await on_a_device(place)
@@ -323,6 +380,19 @@ async def naming_a_device(place: Town) -> Command:
 async def naming_somebody_elses_device(place: Town) -> Command:
     known = await on_a_device(place)
     return NameDevice(command_id=place.id(), principal_id=place.id(), device_id=known.device_id, name=sealed("kitchen"))
+
+
+@says("device_unproven")
+async def removing_a_passkey_from_a_device_that_only_a_password_let_in(place: Town) -> Command:
+    added = await with_passkey(place)
+    return RevokePasskey(command_id=place.id(), customer_id=added.customer_id, passkey_id=added.passkey_id)
+
+
+@says("device_unproven")
+async def removing_a_signing_key_from_a_device_that_only_a_password_let_in(place: Town) -> Command:
+    wish = await enrolling(place)
+    await place.happens(wish)
+    return RevokeCertificate(command_id=place.id(), customer_id=wish.customer_id, certificate_id=wish.certificate_id)
 
 
 @says("ok")
@@ -387,7 +457,7 @@ async def confirming_with_a_copy_of_a_passkey(place: Town) -> Command:
 async def confirming_with_a_removed_passkey(place: Town) -> Command:
     added = await with_passkey(place)
     who, passkey = added.customer_id, added.passkey_id
-    await place.happens(RevokePasskey(command_id=place.id(), customer_id=who, passkey_id=passkey))
+    await place.happens(RevokePasskey(command_id=place.id(), customer_id=who, passkey_id=passkey, proven_at=LONG_AGO))
     return place.transferring(who, await place.customer(), 1, PasskeyConfirmation(passkey, 8))
 
 
@@ -453,7 +523,9 @@ async def confirming_with_somebody_elses_certificate(place: Town) -> Command:
 async def confirming_with_a_revoked_certificate(place: Town) -> Command:
     wish, transfer = await signing(place)
     await place.happens(
-        RevokeCertificate(command_id=place.id(), customer_id=wish.customer_id, certificate_id=wish.certificate_id)
+        RevokeCertificate(
+            command_id=place.id(), customer_id=wish.customer_id, certificate_id=wish.certificate_id, proven_at=LONG_AGO
+        )
     )
     return transfer
 
@@ -532,7 +604,7 @@ async def the_fifth_wrong_pin_with_a_right_one_between(place: Town) -> Command:
 async def the_right_pin_when_the_lock_ends(place: Town) -> Command:
     customer = await place.customer(100)
     await wrong_pins(place, customer, 5)
-    place.clock.advance(timedelta(hours=3))
+    place.clock.advance(PIN_LOCKS["elsewhere"])
     return place.transferring(customer, await place.customer(), 1)
 
 
@@ -540,8 +612,38 @@ async def the_right_pin_when_the_lock_ends(place: Town) -> Command:
 async def a_wrong_pin_when_the_lock_ends_is_the_first_again(place: Town) -> Command:
     customer = await place.customer(100)
     await wrong_pins(place, customer, 5)
-    place.clock.advance(timedelta(hours=3))
+    place.clock.advance(PIN_LOCKS["elsewhere"])
     return place.transferring(customer, await place.customer(), 1, WRONG)
+
+
+@says("ok")
+async def the_pin_on_a_proven_device_after_five_wrong_ones_elsewhere(place: Town) -> Command:
+    customer = await place.customer(100)
+    await wrong_pins(place, customer, 5)
+    return place.transferring(customer, await place.customer(), 1, replace(RIGHT, on_device=True))
+
+
+@says("ok")
+async def the_pin_elsewhere_after_five_wrong_ones_on_a_proven_device(place: Town) -> Command:
+    customer = await place.customer(100)
+    await wrong_pins(place, customer, 5, on_device=True)
+    return place.transferring(customer, await place.customer(), 1)
+
+
+@says("pin_locked")
+async def the_pin_on_a_proven_device_a_moment_before_its_lock_ends(place: Town) -> Command:
+    customer = await place.customer(100)
+    await wrong_pins(place, customer, 5, on_device=True)
+    place.clock.advance(PIN_LOCKS["here"] - timedelta(microseconds=1))
+    return place.transferring(customer, await place.customer(), 1, replace(RIGHT, on_device=True))
+
+
+@says("ok")
+async def the_pin_on_a_proven_device_when_its_lock_ends(place: Town) -> Command:
+    customer = await place.customer(100)
+    await wrong_pins(place, customer, 5, on_device=True)
+    place.clock.advance(PIN_LOCKS["here"])
+    return place.transferring(customer, await place.customer(), 1, replace(RIGHT, on_device=True))
 
 
 @says("ok")
@@ -568,7 +670,7 @@ async def test_the_attempts_left_are_counted_down() -> None:
         customer, payee = await place.customer(100), await place.customer()
         left = [(await place.submit(place.transferring(customer, payee, 1, WRONG))).decision.detail for _ in range(6)]  # type: ignore[union-attr]
         assert [detail.get("attempts_left") for detail in left] == [4, 3, 2, 1, None, None]
-        assert left[4] == left[5] == {"until": "2026-03-01T15:00:00Z"}
+        assert left[4] == left[5] == {"until": "2026-03-02T12:00:00Z"}
 
 
 async def test_a_repeated_decline_has_the_same_detail() -> None:

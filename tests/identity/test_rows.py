@@ -35,7 +35,7 @@ from tongbao.kernel.errors import Refusal
 from tongbao.security.people import PERSON_KEY, PersonKey
 
 LATER = timedelta(seconds=7)
-PIN_LOCK = timedelta(hours=3)
+PIN_LOCK = timedelta(hours=24)
 
 
 async def detail(place: Town, command: object) -> dict[str, object]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from tests.support.ladder import ladder
-from tests.support.town import RIGHT, WRONG, Town, sealed
+from tests.support.town import LONG_AGO, RIGHT, WRONG, Town, sealed
 from tongbao.engine.api import Command
 from tongbao.identity.recovery import ChangePassword
 from tongbao.identity.totp import TotpUse
@@ -26,7 +26,20 @@ FIRST = 1_000
 
 def starting(place: Town, who: UUID) -> StartTotp:
     wish = place.id()
-    return StartTotp(command_id=wish, principal_id=who, totp_id=wish, secret=sealed("secret"), trying=Trying(who))
+    return StartTotp(
+        command_id=wish, principal_id=who, totp_id=wish, secret=sealed("secret"), trying=Trying(who), proven_at=LONG_AGO
+    )
+
+
+@says("device_unproven")
+async def an_app_on_a_device_that_only_a_password_let_in(place: Town) -> Command:
+    return replace(starting(place, await place.customer()), proven_at=None)
+
+
+@says("ok")
+async def an_operators_app_on_any_device(place: Town) -> Command:
+    operator = (await place.happens(place.registering("ops@example.com", "console"))).principal_id
+    return replace(starting(place, operator), proven_at=None)
 
 
 def shown(app: StartTotp, step: int, recovery: bytes = b"") -> TotpUse:

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View
 from tongbao.identity import errors
 from tongbao.identity.alerts import tell
-from tongbao.identity.devices import cool
+from tongbao.identity.devices import cool, counts, unproven
 from tongbao.identity.standing import STANDING
 
 #: Where the vault puts a certificate's name.
@@ -49,11 +49,15 @@ CERTIFICATE: Relation[Certificate] = Relation("certificate", Certificate, key=("
 
 
 class RevokeCertificate(Command, frozen=True, kw_only=True):
-    """Trust a signing key no more."""
+    """Trust a signing key no more. `proven_at`: of the device where it is asked for."""
 
     kind = "identity.revoke_certificate"
     customer_id: UUID
     certificate_id: UUID
+    proven_at: datetime | None = None
+
+    def hashed(self) -> RevokeCertificate:
+        return replace(self, proven_at=None)
 
 
 def use_certificate(view: View, customer_id: UUID, certificate_id: UUID, now: datetime) -> Declined | None:
@@ -75,10 +79,13 @@ def put_certificate(view: View, certificate: Certificate, now: datetime) -> None
 
 
 def revoke_certificate(command: RevokeCertificate, view: View, now: datetime) -> Decision:
-    """Declines `certificate_unknown`, also for somebody else's and for one that is revoked already."""
+    """Declines `certificate_unknown`, also for somebody else's and for one that is revoked already; `device_unproven`, for it is
+    how its owner shows who they are."""
     certificate = view.get(CERTIFICATE, command.certificate_id)
     if certificate is None or certificate.customer_id != command.customer_id or certificate.revoked_at is not None:
         return Declined(errors.CERTIFICATE_UNKNOWN)
+    if not counts(command.proven_at, now):
+        return unproven(command.proven_at)
     view.put(CERTIFICATE, replace(certificate, revoked_at=now))
     tell(view, command.customer_id, "certificate_revoked", {"certificate_id": str(command.certificate_id)}, now)
     return Accepted()

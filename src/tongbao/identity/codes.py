@@ -29,7 +29,7 @@ from tongbao.identity.daily import count_keys, count_today, last_at, times_today
 from tongbao.kernel.ids import named_id
 from tongbao.security.keys import mac
 
-Purpose = Literal["register", "recover", "pin", "phone"]
+Purpose = Literal["register", "recover", "report", "pin", "phone"]
 
 LIVES = timedelta(minutes=5)
 RESEND_AFTER = timedelta(seconds=60)

@@ -21,7 +21,7 @@ from tongbao.identity.passkeys import AddPasskey, Passkey, RevokePasskey, passke
 from tongbao.identity.service import Caller, IdentityService, LoggedIn, trying_in
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
-from tongbao.kernel.ids import named_id
+from tongbao.kernel.ids import named_id, new_id
 from tongbao.kernel.texts import plain
 from tongbao.security.keys import Keys
 from tongbao.security.personal import Vault
@@ -101,9 +101,11 @@ class CredentialService:
         return [NamedPasskey(row, name) for row, name in zip(rows, names, strict=True)]
 
     async def revoke_passkey(self, caller: Caller, passkey_id: UUID) -> None:
-        """Declines `passkey_unknown`."""
-        command_id = named_id("revoke passkey", str(caller.principal_id), str(passkey_id))
-        command = RevokePasskey(command_id=command_id, customer_id=caller.principal_id, passkey_id=passkey_id)
+        """Declines `passkey_unknown`, `device_unproven`."""
+        command = RevokePasskey(
+            command_id=new_id(self._clock.now()), customer_id=caller.principal_id, passkey_id=passkey_id,
+            proven_at=caller.proven_at,
+        )  # fmt: skip
         accepted(await self._engine.submit(command))
 
     def login_challenge(self) -> bytes:
@@ -175,9 +177,11 @@ class CredentialService:
         return NamedCertificate(found, await self._vault.open(customer_id, certificates.NAME, found.name))
 
     async def revoke_certificate(self, caller: Caller, certificate_id: UUID) -> None:
-        """Declines `certificate_unknown`."""
-        command_id = named_id("revoke certificate", str(caller.principal_id), str(certificate_id))
-        command = RevokeCertificate(command_id=command_id, customer_id=caller.principal_id, certificate_id=certificate_id)
+        """Declines `certificate_unknown`, `device_unproven`."""
+        command = RevokeCertificate(
+            command_id=new_id(self._clock.now()), customer_id=caller.principal_id, certificate_id=certificate_id,
+            proven_at=caller.proven_at,
+        )  # fmt: skip
         accepted(await self._engine.submit(command))
 
 

@@ -65,11 +65,12 @@ class DeviceService:
         accepted(await self._engine.submit(command))
 
     async def revoke(self, caller: Caller, device_id: UUID) -> None:
-        """Trust a device no more, and end its sessions. Declines `device_not_found`."""
+        """Trust a device no more, and end its sessions. Declines `device_not_found`, `device_unproven`."""
         ended = await self.live_sessions(caller.principal_id, device_id)
         command = RevokeDevice(
-            command_id=new_id(self._clock.now()), principal_id=caller.principal_id, device_id=device_id, session_ids=ended
-        )
+            command_id=new_id(self._clock.now()), principal_id=caller.principal_id, device_id=device_id, session_ids=ended,
+            proven_at=caller.proven_at,
+        )  # fmt: skip
         accepted(await self._engine.submit(command))
         for session_id in ended:
             self._identity.forget_session(session_id)
@@ -79,9 +80,12 @@ class DeviceService:
         rows = await self._pool.fetch(QUERIES["device_ids"], principal_id, MOST_SESSIONS)
         return tuple(row["device_id"] for row in rows)
 
-    async def live_sessions(self, principal_id: UUID, device_id: UUID | None = None) -> tuple[UUID, ...]:
-        """Somebody's live sessions, on one device if one is named."""
-        rows = await self._pool.fetch(QUERIES["live_sessions"], principal_id, device_id, self._clock.now(), MOST_SESSIONS)
+    async def live_sessions(
+        self, principal_id: UUID, device_id: UUID | None = None, *, spares_proven: bool = False
+    ) -> tuple[UUID, ...]:
+        """Somebody's live sessions, on one device if one is named; `spares_proven`: without those on devices that are proven."""
+        now = self._clock.now()
+        rows = await self._pool.fetch(QUERIES["live_sessions"], principal_id, device_id, now, MOST_SESSIONS, spares_proven)
         return tuple(row["session_id"] for row in rows)
 
     async def alerts(self, customer_id: UUID, before: UUID | None, limit: int) -> list[Alert]:

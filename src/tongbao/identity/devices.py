@@ -8,7 +8,10 @@ Whoever logs in on a device that is new to them is told of it on all others, and
 
 A session alone says that somebody knew the password, so its device is no factor of its own until it is proven: the first device
 of all (on which the account was registered) and one that logged in by passkey are at once, any other when that day is over and
-nobody has said that it was not them.
+nobody has said that it was not them: a device that was not proven when a takeover was reported never is by waiting (`takeover`).
+
+Until then it is a guest beside those that are proven: it removes none of them and ends no session there, so that whoever knows a
+password cannot put the owner out and have the day to themselves.
 
 Source: NIST SP 800-63B-4, 3.1.7 and 4.1.2 (binding an authenticator takes one that is bound already); Yinfa [2017] 296, Art. 12.
 """
@@ -16,7 +19,7 @@ Source: NIST SP 800-63B-4, 3.1.7 and 4.1.2 (binding an authenticator takes one t
 from __future__ import annotations
 
 import base64
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -25,7 +28,7 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View
 from tongbao.identity import errors
 from tongbao.identity.alerts import tell
-from tongbao.identity.standing import STANDING, standing_of
+from tongbao.identity.standing import REPORTED, STANDING, reasons, standing_of
 from tongbao.identity.types import SESSION
 from tongbao.kernel.ids import named_id
 from tongbao.security.keys import mac
@@ -33,6 +36,8 @@ from tongbao.security.keys import mac
 #: Where the vault puts a device's name.
 NAME = "device.name"
 COOLING = timedelta(hours=24)
+#: When a device is proven that is not by waiting.
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 #: Sessions of one device, or of one person, that one command ends; a person logs in a few times a month.
 MOST_SESSIONS = 1000
 
@@ -66,12 +71,16 @@ class NameDevice(Command, frozen=True, kw_only=True):
 
 
 class RevokeDevice(Command, frozen=True, kw_only=True):
-    """Trust a device no more. `session_ids`: its live sessions."""
+    """Trust a device no more. `session_ids`: its live sessions; `proven_at`: of the device where it is asked for."""
 
     kind = "identity.revoke_device"
     principal_id: UUID
     device_id: UUID
     session_ids: tuple[UUID, ...]
+    proven_at: datetime | None = None
+
+    def hashed(self) -> RevokeDevice:
+        return replace(self, proven_at=None)
 
 
 def new_token(key: bytes, command_id: UUID) -> str:
@@ -108,7 +117,8 @@ def arrive(
         proven_at = min(now, device.proven_at) if by_passkey else device.proven_at
         view.put(DEVICE, replace(device, confirmed_at=now, proven_at=proven_at))
         return None
-    proven_at = now if is_first or by_passkey else now + COOLING
+    waits_until = NEVER if audience == "wallet" and doubted(view, principal_id, now) else now + COOLING
+    proven_at = now if is_first or by_passkey else waits_until
     view.put(DEVICE, Device(device_id, principal_id, name, now, now, None, proven_at))
     if not is_first:
         if audience == "wallet":
@@ -120,6 +130,25 @@ def arrive(
 def counts(proven_at: datetime | None, now: datetime) -> bool:
     """Whether a device is proven by now: a factor of its own."""
     return proven_at is not None and proven_at <= now
+
+
+def unproven(proven_at: datetime | None) -> Declined:
+    """`device_unproven` (detail: after, when the device will count, if it will)."""
+    waits = proven_at is not None and proven_at < NEVER
+    return Declined(errors.DEVICE_UNPROVEN, {"after": proven_at} if waits else {})
+
+
+def doubted(view: View, customer_id: UUID, now: datetime) -> bool:
+    """Whether a takeover was reported from which nobody has recovered."""
+    return REPORTED in reasons(standing_of(view, customer_id, now).suspended)
+
+
+def doubt(view: View, principal_id: UUID, device_ids: tuple[UUID, ...], now: datetime) -> None:
+    """Those of these devices that are not proven yet are not by waiting any more."""
+    for device_id in device_ids:
+        device = view.get(DEVICE, device_id)
+        if device is not None and device.principal_id == principal_id and not counts(device.proven_at, now):
+            view.put(DEVICE, replace(device, proven_at=NEVER))
 
 
 def cool(view: View, customer_id: UUID, now: datetime) -> None:
@@ -149,10 +178,13 @@ def name_device(command: NameDevice, view: View, now: datetime) -> Decision:
 
 
 def revoke_device(command: RevokeDevice, view: View, now: datetime) -> Decision:
-    """Declines `device_not_found`, also for somebody else's. Ends the device's sessions; passkeys made there stay."""
+    """Declines `device_not_found`, also for somebody else's; `device_unproven` where one that is proven is to be removed by one
+    that is not. Ends the device's sessions; passkeys made there stay."""
     device = _own(view, command.principal_id, command.device_id)
     if device is None:
         return Declined(errors.DEVICE_NOT_FOUND)
+    if counts(device.proven_at, now) and not counts(command.proven_at, now):
+        return unproven(command.proven_at)
     view.put(DEVICE, replace(device, revoked_at=now))
     end_sessions(view, command.principal_id, command.session_ids, now)
     tell(view, command.principal_id, "device_revoked", {"device_id": str(command.device_id)}, now)

@@ -15,9 +15,9 @@ from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, K
 from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.certificates import Algorithm, Certificate, put_certificate, put_keys
-from tongbao.identity.devices import cool, counts
+from tongbao.identity.devices import cool, counts, unproven
 from tongbao.identity.passkeys import PASSKEY, AddPasskey, Passkey, use_passkey
-from tongbao.identity.rules import check_pin, unproven
+from tongbao.identity.rules import check_pin
 from tongbao.identity.standing import STANDING
 from tongbao.identity.tries import check_waiting, forget_wrong, tries_keys
 from tongbao.identity.types import PIN, PRINCIPAL, PasskeyConfirmation
@@ -45,8 +45,8 @@ class EnrolCertificate(Command, frozen=True, kw_only=True):
 def enrol_certificate(command: EnrolCertificate, view: View, now: datetime) -> Decision:
     """Declines what `check_pin` and `use_passkey` do."""
     who = command.customer_id
-    refused = check_pin(view, who, command.pin_mac, now)
-    refused = refused or use_passkey(view, who, command.passkey.passkey_id, command.passkey.counter, now)
+    refused = use_passkey(view, who, command.passkey.passkey_id, command.passkey.counter, now)
+    refused = refused or check_pin(view, who, command.pin_mac, now, "here")  # who has the passkey has a device of theirs
     if refused is not None:
         return refused
     certificate = Certificate(
@@ -65,10 +65,13 @@ def add_passkey(command: AddPasskey, view: View, now: datetime) -> Decision:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
     if refused := check_waiting(view, command.trying, now):
         return refused
-    if command.pin_mac is not None and (refused := check_pin(view, command.customer_id, command.pin_mac, now)):
-        return refused
-    if command.pin_mac is None and not counts(command.proven_at, now):
+    proven = counts(command.proven_at, now)
+    if command.pin_mac is None and not proven:
         return unproven(command.proven_at)
+    if command.pin_mac is not None:
+        refused = check_pin(view, command.customer_id, command.pin_mac, now, "here" if proven else "elsewhere")
+        if refused is not None:
+            return refused
     forget_wrong(view, command.trying)
     if view.get(PASSKEY, command.passkey_id) is not None:
         return Declined(errors.PASSKEY_KNOWN)

@@ -225,7 +225,7 @@ async def log_in(
 async def log_out(customer: Caller, identity: IdentityService, secure_cookies: bool) -> Response[None]:
     """End this session."""
     if customer.session_id is not None:
-        await identity.end_session(customer.principal_id, customer.session_id)
+        await identity.end_session(customer, customer.session_id)
     return Response(None, status_code=204, cookies=[session_cookie("wallet", "", secure_cookies)])
 
 

@@ -37,6 +37,7 @@ _NOT_YOU = ("如非本人操作，请立即在钱包中报告。", "If it was no
 _CODES: dict[Purpose, tuple[str, str]] = {
     "register": ("注册", "to register"),
     "recover": ("找回密码", "to recover your account"),
+    "report": ("暂停账户支付", "to suspend payments from your account"),
     "phone": ("证明手机号由您持有", "to show that you hold this phone"),
     "pin": ("重设支付密码", "to set a new PIN"),
 }

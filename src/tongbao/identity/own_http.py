@@ -15,9 +15,11 @@ from litestar.params import PathParameter
 from tongbao.identity import errors, factors
 from tongbao.identity.alerts import AlertKind
 from tongbao.identity.device_service import DeviceService
+from tongbao.identity.devices import NEVER
 from tongbao.identity.safety_service import SafetyService
 from tongbao.identity.service import Caller, IdentityService, command_id_for
 from tongbao.identity.types import Audience
+from tongbao.identity.wire import Pin
 from tongbao.kernel import web
 
 PathId = Annotated[str, PathParameter(max_length=64)]
@@ -48,13 +50,13 @@ class LoginLine(msgspec.Struct, frozen=True):
 
 class DeviceLine(msgspec.Struct, frozen=True):
     """A device that the caller logged in on. `proven_at`: from when on it counts as something that only they have, and a payment
-    confirmed there by PIN counts two factors. `current`: the one that asks."""
+    confirmed there by PIN counts two factors; null: not by waiting. `current`: the one that asks."""
 
     device_id: str
     name: str
     first_seen_at: datetime
     confirmed_at: datetime
-    proven_at: datetime
+    proven_at: datetime | None
     current: bool
 
 
@@ -74,11 +76,13 @@ class AlertLine(msgspec.Struct, frozen=True):
 
 
 class PasswordBody(web.Request, frozen=True, kw_only=True):
-    """The password and another; and the code of the authenticator app, where there is one."""
+    """The password and another; the code of the authenticator app, where there is one; and where there is none, on a device that
+    is not proven, a customer's PIN."""
 
     password: Password
     new_password: Password
     totp: Annotated[str, msgspec.Meta(max_length=32, description="Six digits, or a recovery code.")] = ""
+    pin: Pin | None = None
 
 
 def routes(audience: Audience) -> tuple[HTTPRouteHandler, ...]:
@@ -103,8 +107,8 @@ def routes(audience: Audience) -> tuple[HTTPRouteHandler, ...]:
 
     @delete(f"{path}/sessions/{{session_id:str}}", tags=tags, status_code=204)
     async def end_session(person: Caller, identity: IdentityService, session_id: PathId) -> None:
-        """Log another device out."""
-        await identity.end_session(person.principal_id, web.parse_id(session_id, errors.SESSION_NOT_FOUND))
+        """Log another device out. A device that is not proven does not end a session on one that is."""
+        await identity.end_session(person, web.parse_id(session_id, errors.SESSION_NOT_FOUND))
 
     @get(f"{path}/logins", tags=tags)
     async def logins(
@@ -138,7 +142,7 @@ def routes(audience: Audience) -> tuple[HTTPRouteHandler, ...]:
                 row.name,
                 row.first_seen_at,
                 row.confirmed_at,
-                row.proven_at,
+                row.proven_at if row.proven_at < NEVER else None,
                 row.device_id == person.device_id,
             )
             for row in rows
@@ -155,7 +159,8 @@ def routes(audience: Audience) -> tuple[HTTPRouteHandler, ...]:
 
     @delete(f"{path}/devices/{{device_id:str}}", tags=tags, status_code=204)
     async def revoke_device(person: Caller, devices: DeviceService, device_id: PathId) -> None:
-        """Trust a device no more: its sessions end, and it is a new one when it logs in again. Passkeys made there stay."""
+        """Trust a device no more: its sessions end, and it is a new one when it logs in again. Passkeys made there stay. A device
+        that is not proven does not remove one that is."""
         await devices.revoke(person, web.parse_id(device_id, errors.DEVICE_NOT_FOUND))
 
     @get(f"{path}/alerts", tags=tags)
@@ -173,8 +178,9 @@ def routes(audience: Audience) -> tuple[HTTPRouteHandler, ...]:
 
     @post(f"{path}/password", tags=tags, status_code=204)
     async def change_password(person: Caller, data: PasswordBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
-        """Change the password. Every other session ends. Where there is an authenticator app it takes its code too."""
-        await safety.change_password(own_command(person, key), person, data.password, data.new_password, data.totp)
+        """Change the password. Every other session ends, but by a device that is not proven none on one that is. Where there is
+        an authenticator app it takes its code too; where there is none, a device that is not proven takes a customer's PIN."""
+        await safety.change_password(own_command(person, key), person, data.password, data.new_password, data.totp, data.pin)
 
     return sessions, end_session, logins, devices_known, name_device, revoke_device, alerts, change_password
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, Relation, View
 from tongbao.identity import errors
 from tongbao.identity.alerts import tell
+from tongbao.identity.devices import counts, unproven
 from tongbao.identity.tries import Trying
 from tongbao.kernel.ids import named_id
 
@@ -61,11 +62,15 @@ class AddPasskey(Command, frozen=True, kw_only=True):
 
 
 class RevokePasskey(Command, frozen=True, kw_only=True):
-    """Trust a passkey no more."""
+    """Trust a passkey no more. `proven_at`: of the device where it is asked for."""
 
     kind = "identity.revoke_passkey"
     customer_id: UUID
     passkey_id: UUID
+    proven_at: datetime | None = None
+
+    def hashed(self) -> RevokePasskey:
+        return replace(self, proven_at=None)
 
 
 def passkey_id_of(credential_id: bytes) -> UUID:
@@ -87,10 +92,13 @@ def use_passkey(view: View, customer_id: UUID, passkey_id: UUID, counter: int, n
 
 
 def revoke_passkey(command: RevokePasskey, view: View, now: datetime) -> Decision:
-    """Declines `passkey_unknown`, also for somebody else's and for one that is revoked already."""
+    """Declines `passkey_unknown`, also for somebody else's and for one that is revoked already; `device_unproven`, for it is how
+    its owner shows who they are."""
     passkey = view.get(PASSKEY, command.passkey_id)
     if passkey is None or passkey.customer_id != command.customer_id or passkey.revoked_at is not None:
         return Declined(errors.PASSKEY_UNKNOWN)
+    if not counts(command.proven_at, now):
+        return unproven(command.proven_at)
     view.put(PASSKEY, replace(passkey, revoked_at=now))
     tell(view, command.customer_id, "passkey_revoked", {"passkey_id": str(command.passkey_id)}, now)
     return Accepted()

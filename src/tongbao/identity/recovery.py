@@ -4,7 +4,8 @@ forgotten password   a code to the phone or address, and one of: a device that i
                      ─▶ every session ends and no other device is known any more; passkeys, signing keys and the authenticator
                         app of the last days go too, and all of them if that is wished or a takeover was reported; for a day
                         the limits of a new device hold, and everybody is told
-changed password     the password, and the code of the authenticator app where there is one ─▶ every other session ends
+changed password     the password, and the code of the authenticator app where there is one; where there is none, on a device that
+                     is not proven, the PIN ─▶ every other session ends, but by a device that is not proven none on one that is
 changed PIN          `rules.set_pin`
 
 Source: NIST SP 800-63B-4, 4.2 (account recovery).
@@ -24,11 +25,10 @@ from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.certificates import CERTIFICATE
 from tongbao.identity.codes import CODE, CodeUse, spend_try, use_code
-from tongbao.identity.devices import DEVICE, cool, counts, end_sessions
+from tongbao.identity.devices import DEVICE, cool, counts, end_sessions, unproven
 from tongbao.identity.passkeys import PASSKEY
 from tongbao.identity.rules import by_password, check_pin
-from tongbao.identity.standing import CLOSING, STANDING, reasons, standing_of, without_reason
-from tongbao.identity.takeover import REPORTED
+from tongbao.identity.standing import CLOSING, REPORTED, STANDING, reasons, standing_of, without_reason
 from tongbao.identity.totp import TOTP, TotpUse, drop_totp, totp_keys, totp_of, use_totp
 from tongbao.identity.tries import Trying, forget_wrong, tries_keys
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
@@ -70,8 +70,8 @@ class Recovered(msgspec.Struct, frozen=True):
 
 
 class ChangePassword(Command, frozen=True, kw_only=True):
-    """Another password, after the old one was found right. `session_ids`: every other live session. `totp`: what the
-    authenticator app says, where there is one."""
+    """Another password, after the old one was found right. `session_ids`: the live sessions that end. `totp`: what the
+    authenticator app says, where there is one. `proven_at`: of the session's device; `pin_mac`: the PIN as typed."""
 
     kind = "identity.change_password"
     principal_id: UUID
@@ -79,9 +79,11 @@ class ChangePassword(Command, frozen=True, kw_only=True):
     session_ids: tuple[UUID, ...]
     trying: Trying | None = None
     totp: TotpUse | None = None
+    proven_at: datetime | None = None
+    pin_mac: bytes | None = None
 
     def hashed(self) -> ChangePassword:
-        return replace(self, password_hash="", session_ids=(), trying=None, totp=None)
+        return replace(self, password_hash="", session_ids=(), trying=None, totp=None, proven_at=None, pin_mac=None)
 
 
 def recover(command: Recover, view: View, now: datetime) -> Decision:
@@ -139,7 +141,7 @@ def _second(command: Recover, view: View, now: datetime) -> Declined | None:
     if _on_proven_device(command, view, now):
         return None
     if command.pin_mac is not None:
-        return check_pin(view, command.customer_id, command.pin_mac, now)
+        return check_pin(view, command.customer_id, command.pin_mac, now, "recovering")
     return Declined(errors.RECOVERY_NEEDS_MORE)
 
 
@@ -151,8 +153,9 @@ def _on_proven_device(command: Recover, view: View, now: datetime) -> bool:
 
 
 def change_password(command: ChangePassword, view: View, now: datetime) -> Decision:
-    """Declines `principal_not_found`, `login_locked`, `second_factor_needed`, what `use_totp` does, and `wrong_credentials` of an
-    account that was closed for ever."""
+    """Declines `principal_not_found`, `login_locked`, `second_factor_needed`, what `use_totp` does, `wrong_credentials` of an
+    account that was closed for ever; and, for a password that leaked must not be enough to take it from its owner, on a device
+    that is not proven `device_unproven`, or what `check_pin` does."""
     principal = by_password(view, command.principal_id, command.trying, now)
     if isinstance(principal, Declined):
         return principal
@@ -160,6 +163,11 @@ def change_password(command: ChangePassword, view: View, now: datetime) -> Decis
         if command.totp is None:
             return Declined(errors.SECOND_FACTOR_NEEDED)
         if refused := use_totp(view, command.principal_id, command.totp, now):
+            return refused
+    elif not counts(command.proven_at, now):
+        if command.pin_mac is None:
+            return unproven(command.proven_at)
+        if refused := check_pin(view, command.principal_id, command.pin_mac, now, "elsewhere"):
             return refused
     forget_wrong(view, command.trying)
     view.put(PRINCIPAL, replace(principal, password_hash=command.password_hash))
@@ -185,6 +193,7 @@ DECIDERS = (
             Key(PRINCIPAL, command.principal_id),
             *tries_keys(command.trying),
             *totp_keys(command.principal_id, command.totp),
+            *([Key(PIN, command.principal_id)] if command.pin_mac is not None else []),
             *(Key(SESSION, each) for each in command.session_ids),
         ],
         change_password,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -15,7 +16,7 @@ from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.certificates import CERTIFICATE, use_certificate
 from tongbao.identity.codes import CODE, use_code
-from tongbao.identity.devices import arrive, cool, counts, device_keys
+from tongbao.identity.devices import DEVICE, arrive, cool, counts, device_keys, unproven
 from tongbao.identity.factors import INHERENCE, KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.identity.instruments import instrument_keys, use_instrument
 from tongbao.identity.passkeys import PASSKEY, use_passkey
@@ -48,7 +49,19 @@ from tongbao.kernel.texts import plain
 from tongbao.security.people import make_person
 
 MOST_WRONG_PINS = 5
-PIN_LOCK = timedelta(hours=3)
+#: A PIN is typed on a device that is proven, on another, or in getting back in. What is counted is where.
+TypedAt = Literal["here", "elsewhere", "recovering"]
+#: How long five wrong ones lock it: a few hours for who has a device of the owner's, a day for anybody else.
+PIN_LOCKS: dict[TypedAt, timedelta] = {
+    "here": timedelta(hours=3),
+    "elsewhere": timedelta(hours=24),
+    "recovering": timedelta(hours=24),
+}
+_COUNTS: dict[TypedAt, tuple[str, str]] = {
+    "here": ("wrong_here", "locked_here_until"),
+    "elsewhere": ("wrong", "locked_until"),
+    "recovering": ("wrong_recovering", "locked_recovering_until"),
+}
 
 #: Characters that count as letters or symbols and show nothing: Hangul fillers, the blank of Braille.
 _BLANK = set(" \u115f\u1160\u2800\u3164\uffa0")
@@ -119,7 +132,7 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
     `use_certificate`, `use_totp` and `use_instrument` do. That signatures are right and are over this very act was checked before
     (`evidence`)."""
     if isinstance(confirmation, PinConfirmation):
-        refused = check_pin(view, customer_id, confirmation.mac, now)
+        refused = check_pin(view, customer_id, confirmation.mac, now, _typed_at(confirmation.on_device))
         return refused or (KNOWLEDGE | POSSESSION if confirmation.on_device else KNOWLEDGE)
     if isinstance(confirmation, PasskeyConfirmation):
         refused = use_passkey(view, customer_id, confirmation.passkey_id, confirmation.counter, now)
@@ -130,32 +143,39 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
             refused = check_pin(view, customer_id, confirmation.mac, now)
         return refused or (KNOWLEDGE | POSSESSION if confirmation.mac else POSSESSION)
     if isinstance(confirmation, TotpConfirmation):
-        refused = check_pin(view, customer_id, confirmation.mac, now)
+        refused = check_pin(view, customer_id, confirmation.mac, now, _typed_at(confirmation.on_device))
         refused = refused or use_totp(view, customer_id, confirmation.totp, now)
         return refused or KNOWLEDGE | POSSESSION
     refused = use_certificate(view, customer_id, confirmation.certificate_id, now)
-    refused = refused or check_pin(view, customer_id, confirmation.mac, now)
+    refused = refused or check_pin(view, customer_id, confirmation.mac, now, "here")  # who has the key has a device of theirs
     return refused or KNOWLEDGE | POSSESSION | SIGNATURE
 
 
-def check_pin(view: View, customer_id: UUID, mac: bytes, now: datetime) -> Declined | None:
+def _typed_at(on_device: bool) -> TypedAt:
+    return "here" if on_device else "elsewhere"
+
+
+def check_pin(view: View, customer_id: UUID, mac: bytes, now: datetime, where: TypedAt) -> Declined | None:
     """Is it the PIN? Declines `pin_not_set`, `pin_locked`, `wrong_pin` (detail: attempts_left).
 
-    A wrong PIN is counted even though the command is declined; five in a row lock it, whichever device or process they
-    came from, for the counter is changed in the same commit.
+    A wrong PIN is counted even though the command is declined; five in a row lock it where they were typed, whichever process
+    they came to, for the counter is changed in the same commit. Elsewhere it is not locked: a stranger who guesses on a device of
+    theirs takes nothing from the owner's, nor from how the owner gets back in.
     """
     pin = view.get(PIN, customer_id)
     if pin is None:
         return Declined(errors.PIN_NOT_SET)
-    if pin.locked_until is not None and now < pin.locked_until:
-        return Declined(errors.PIN_LOCKED, {"until": pin.locked_until})
+    count, lock = _COUNTS[where]
+    before, until = getattr(pin, count), getattr(pin, lock)
+    if until is not None and now < until:
+        return Declined(errors.PIN_LOCKED, {"until": until})
     if hmac.compare_digest(pin.mac, mac):
-        if pin.wrong:
-            view.put(PIN, replace(pin, wrong=0, locked_until=None))
+        if before:
+            view.put(PIN, replace(pin, **{count: 0, lock: None}))
         return None
-    wrong = (0 if pin.locked_until is not None else pin.wrong) + 1
-    locked_until = now + PIN_LOCK if wrong >= MOST_WRONG_PINS else None
-    view.mark(PIN, replace(pin, wrong=wrong, locked_until=locked_until))
+    wrong = (0 if until is not None else before) + 1
+    locked_until = now + PIN_LOCKS[where] if wrong >= MOST_WRONG_PINS else None
+    view.mark(PIN, replace(pin, **{count: wrong, lock: locked_until}))
     if locked_until is not None:
         return Declined(errors.PIN_LOCKED, {"until": locked_until})
     return Declined(errors.WRONG_PIN, {"attempts_left": MOST_WRONG_PINS - wrong})
@@ -235,10 +255,15 @@ def _by_password(command: OpenSession, view: View, now: datetime) -> tuple[Facto
 
 
 def end_session(command: EndSession, view: View, now: datetime) -> Decision:
-    """Declines `session_not_found`, also for somebody else's."""
+    """Declines `session_not_found`, also for somebody else's; `device_unproven` where a session on a device that is proven is to
+    end by one that is not."""
     session = view.get(SESSION, command.session_id)
     if session is None or session.principal_id != command.principal_id or session.ended_at is not None:
         return Declined(errors.SESSION_NOT_FOUND)
+    if command.session_id != command.here and not counts(command.proven_at, now):
+        device = view.get(DEVICE, command.device_id) if command.device_id is not None else None
+        if command.device_id != session.device_id or (device is not None and counts(device.proven_at, now)):
+            return unproven(command.proven_at)
     view.put(SESSION, replace(session, ended_at=now))
     view.emit("sessions", "session.ended", {"session_id": session.session_id})
     return Accepted()
@@ -295,11 +320,6 @@ def _vouched(command: SetPin, view: View, replaces: bool, now: datetime) -> Decl
     return use_code(view, command.code, now)
 
 
-def unproven(proven_at: datetime | None) -> Declined:
-    """`device_unproven` (detail: after, when the device will count, if it will)."""
-    return Declined(errors.DEVICE_UNPROVEN, {"after": proven_at} if proven_at is not None else {})
-
-
 def _session_keys(command: OpenSession) -> list[Key]:
     passkeys = [Key(PASSKEY, command.passkey.passkey_id)] if command.passkey else []
     return [
@@ -319,7 +339,14 @@ DECIDERS = (
         open_session,
         SessionOpened,
     ),
-    Decider(EndSession, lambda command: [Key(SESSION, command.session_id)], end_session),
+    Decider(
+        EndSession,
+        lambda command: [
+            Key(SESSION, command.session_id),
+            *([Key(DEVICE, command.device_id)] if command.device_id is not None else []),
+        ],
+        end_session,
+    ),
     Decider(
         SetPin,
         lambda command: [

@@ -48,6 +48,14 @@ class RecoverBody(web.Request, frozen=True, kw_only=True):
     ] = False
 
 
+class ReportBody(web.Request, frozen=True, kw_only=True):
+    """The code that was sent to the phone or email."""
+
+    login: Login
+    ticket: Ticket
+    code: Annotated[str, msgspec.Meta(max_length=16)]
+
+
 class RecoveredAnswer(msgspec.Struct, frozen=True):
     """Back in. Passkeys and signing keys that are not trusted any more, and those that are: look through them."""
 
@@ -69,6 +77,21 @@ async def recovery_code(
 ) -> SentCode:
     """Send a code for getting back in. The answer is the same whether there is such a customer or not."""
     return await _send(request, data, safety, "recover", key)
+
+
+@post("/v1/wallet/report-takeover/code", tags=["Identity"], status_code=200)
+async def report_code(
+    request: Request[Any, Any, Any], data: CodeBody, safety: SafetyService, key: web.IdempotencyKey
+) -> SentCode:
+    """Send a code for reporting a takeover. The answer is the same whether there is such a customer or not."""
+    return await _send(request, data, safety, "report", key)
+
+
+@post("/v1/wallet/report-takeover/by-code", tags=["Identity"], status_code=204)
+async def report_by_code(data: ReportBody, safety: SafetyService, key: web.IdempotencyKey) -> None:
+    """“It wasn't me”, of who is not logged in: nothing can be paid from the account any more, and every session ends. The code is
+    all it takes; getting back in by recovery lifts it."""
+    await safety.report_by_code(named_id("command", "report", key), data.login, data.ticket, data.code)
 
 
 async def _send(request: Request[Any, Any, Any], data: CodeBody, safety: SafetyService, purpose: Purpose, key: str) -> SentCode:
@@ -97,9 +120,9 @@ async def pin_code(customer: Caller, safety: SafetyService, key: web.Idempotency
 
 @post("/v1/wallet/report-takeover", tags=["Identity"], status_code=204)
 async def report_takeover(customer: Caller, safety: SafetyService, key: web.IdempotencyKey) -> None:
-    """“It wasn't me”: nothing can be paid from this account any more, and every other session ends. Getting back in by recovery
-    lifts it; nothing and nobody else does."""
+    """“It wasn't me”: nothing can be paid from this account any more, and every other session ends, but by a device that is not
+    proven none on one that is. Getting back in by recovery lifts it; nothing and nobody else does."""
     await safety.report_takeover(command_id_for(customer, key), customer)
 
 
-ROUTES = (registration_code, recovery_code, recover, pin_code, report_takeover)
+ROUTES = (registration_code, recovery_code, recover, pin_code, report_code, report_by_code, report_takeover)

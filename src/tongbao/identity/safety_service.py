@@ -28,13 +28,13 @@ from tongbao.identity.codes import (
     code_id_of,
 )
 from tongbao.identity.device_service import DeviceService
-from tongbao.identity.devices import MOST_SESSIONS, device_id_of
+from tongbao.identity.devices import MOST_SESSIONS, counts, device_id_of
 from tongbao.identity.enrolment import login_index
 from tongbao.identity.evidence import QUERIES
 from tongbao.identity.message_texts import alert_text, code_text
 from tongbao.identity.recovery import ChangePassword, Recover, Recovered
-from tongbao.identity.rules import PIN_LOCK, normal_login
-from tongbao.identity.service import Caller, IdentityService, trying_in
+from tongbao.identity.rules import PIN_LOCKS, normal_login
+from tongbao.identity.service import Caller, IdentityService, check_pin_form, trying_in
 from tongbao.identity.takeover import ReportTakeover
 from tongbao.identity.tidying import CODES_OLD_AFTER, COUNTS_OLD_AFTER, TRIES_OLD_AFTER, ForgetOld
 from tongbao.identity.types import NOBODY, Locale
@@ -189,13 +189,14 @@ class SafetyService:
         are. Refuses `login_format`, `password_…`, `pin_format`; declines `code_wrong` (also where there is no such login), and
         what the decider does."""
         login = normal_login(login)
+        if pin is not None:  # before it is known whether anybody has the login: the answer must not tell
+            check_pin_form(pin)
         password_hash = await self._identity.password_hash(new_password)
         use = self.typed("recover", login, ticket, code)
         principal = await self._identity.find("wallet", login)
         if principal is None:
-            # The same work, and the same answer.
-            accepted(await self._engine.submit(UseCode(command_id=command_id, use=CodeUse(use.code_id, b""))))
-            raise Refusal(errors.CODE_WRONG)
+            await self._nobodys(command_id, use)
+        assert principal is not None
         who = principal.principal_id
         sessions = await self._devices.live_sessions(who)
         command = Recover(
@@ -210,6 +211,11 @@ class SafetyService:
         self._forget(sessions)
         return await self._named(who, left.dropped), await self._named(who, left.kept)
 
+    async def _nobodys(self, command_id: UUID, use: CodeUse) -> None:
+        """Nobody has the login for which this code was typed: the same work, and the same answer. Declines `code_wrong`."""
+        accepted(await self._engine.submit(UseCode(command_id=command_id, use=CodeUse(use.code_id, b""))))
+        raise Refusal(errors.CODE_WRONG)
+
     async def _named(self, customer_id: UUID, ids: tuple[UUID, ...]) -> list[Credential]:
         rows = await self._pool.fetch(QUERIES["credentials_by_id"], list(ids), _MOST_SHOWN)
         fields = {"passkey": passkeys.NAME, "certificate": certificates.NAME}
@@ -220,12 +226,15 @@ class SafetyService:
         """Passkeys or signing keys that are trusted; their ids stand first in their rows."""
         return tuple(row[0] for row in await self._pool.fetch(QUERIES[query], customer_id, None, None, MOST_SESSIONS))
 
-    async def change_password(self, command_id: UUID, caller: Caller, password: str, new_password: str, code: str = "") -> None:
-        """Refuses `password_…`, `totp_format`; declines `wrong_credentials`, `login_locked`, and where there is an authenticator
-        app `second_factor_needed`, `totp_…`. Every other session ends."""
+    async def change_password(
+        self, command_id: UUID, caller: Caller, password: str, new_password: str, code: str = "", pin: str | None = None
+    ) -> None:
+        """Refuses `password_…`, `totp_format`, `pin_format`; declines `wrong_credentials`, `login_locked`, and what the decider
+        does. Every other session ends, but by a device that is not proven none on one that is."""
         trying = trying_in(caller)
         await self._identity.vouch(await self._identity.need(caller.principal_id), password, trying)
         password_hash = await self._identity.password_hash(new_password)
+        pin_mac = self._identity.pin_mac(caller.principal_id, pin) if pin is not None else None
         others = await self._others(caller)
         use = await self._identity.totp.typed(caller.principal_id, code, trying, recovery=True) if code else None
         command = ChangePassword(
@@ -235,19 +244,39 @@ class SafetyService:
             session_ids=others,
             trying=trying,
             totp=use,
+            proven_at=caller.proven_at,
+            pin_mac=pin_mac,
         )
         accepted(await self._engine.submit(command))
         self._forget(others)
 
     async def report_takeover(self, command_id: UUID, caller: Caller) -> None:
-        """Suspend at once, and end every other session."""
-        others = await self._others(caller)
-        command = ReportTakeover(command_id=command_id, customer_id=caller.principal_id, session_ids=others)
+        """Suspend at once, and end every other session, but by a device that is not proven none on one that is."""
+        who, others = caller.principal_id, await self._others(caller)
+        devices = await self._devices.trusted(who)
+        command = ReportTakeover(command_id=command_id, customer_id=who, session_ids=others, device_ids=devices)
         accepted(await self._engine.submit(command))
         self._forget(others)
 
+    async def report_by_code(self, command_id: UUID, login: str, ticket: str, code: str) -> None:
+        """The same of who is not logged in: every session ends. Refuses `login_format`; declines `code_wrong` (also where there
+        is no such login)."""
+        login = normal_login(login)
+        use = self.typed("report", login, ticket, code)
+        principal = await self._identity.find("wallet", login)
+        if principal is None:
+            await self._nobodys(command_id, use)
+        assert principal is not None
+        who = principal.principal_id
+        sessions, devices = await self._devices.live_sessions(who), await self._devices.trusted(who)
+        command = ReportTakeover(command_id=command_id, customer_id=who, session_ids=sessions, device_ids=devices, code=use)
+        accepted(await self._engine.submit(command))
+        self._forget(sessions)
+
     async def _others(self, caller: Caller) -> tuple[UUID, ...]:
-        live = await self._devices.live_sessions(caller.principal_id)
+        """The sessions that the caller may end beside their own."""
+        proven = counts(caller.proven_at, self._clock.now())
+        live = await self._devices.live_sessions(caller.principal_id, spares_proven=not proven)
         return tuple(session_id for session_id in live if session_id != caller.session_id)
 
     def _forget(self, sessions: tuple[UUID, ...]) -> None:
@@ -282,7 +311,7 @@ class SafetyService:
     async def tell_locked_pins(self, limit: int = 100) -> int:
         """The worker's round: tell whose PIN was locked. A declined command leaves no alert, so it is found here."""
         now = self._clock.now()
-        rows = await self._pool.fetch(QUERIES["pins_locked_untold"], now, PIN_LOCK, limit)
+        rows = await self._pool.fetch(QUERIES["pins_locked_untold"], now, PIN_LOCKS["here"], PIN_LOCKS["elsewhere"], limit)
         for row in rows:
             command_id = named_id("pin locked", str(row["customer_id"]), row["locked_until"].isoformat())
             command = RaiseAlert(command_id=command_id, customer_id=row["customer_id"], alert="pin_locked")

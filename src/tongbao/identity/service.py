@@ -401,9 +401,13 @@ class IdentityService:
         row = await self._pool.fetchrow(QUERIES["doors"], principal_id, self._clock.now())
         return row["sessions"], row["devices"]
 
-    async def end_session(self, principal_id: UUID, session_id: UUID) -> None:
-        """Log out one session. Declines `session_not_found`."""
-        command = EndSession(command_id=new_id(self._clock.now()), principal_id=principal_id, session_id=session_id)
+    async def end_session(self, caller: Caller, session_id: UUID) -> None:
+        """Log out one session. Declines `session_not_found`, `device_unproven`."""
+        command = EndSession(
+            command_id=new_id(self._clock.now()), principal_id=caller.principal_id, session_id=session_id,
+            device_id=await self._pool.fetchval(QUERIES["device_of_session"], session_id),
+            here=caller.session_id, proven_at=caller.proven_at,
+        )  # fmt: skip
         accepted(await self._engine.submit(command))
         self.forget_session(session_id)
 
@@ -417,7 +421,8 @@ class IdentityService:
             return self.by_pin(customer, given)
         if isinstance(given, PinAndCode):
             mac_of_pin = self.pin_mac(who, given.pin)
-            return TotpConfirmation(mac_of_pin, await self.totp.typed(who, given.code, trying_in(customer)))
+            on_device = counts(customer.proven_at, self._clock.now())
+            return TotpConfirmation(mac_of_pin, await self.totp.typed(who, given.code, trying_in(customer)), on_device)
         if customer.session_id is None:
             raise Refusal(errors.CHALLENGE_WRONG)  # challenges are a session's
         if isinstance(given, Assertion):
@@ -432,8 +437,7 @@ class IdentityService:
 
     def pin_mac(self, customer_id: UUID, pin: str) -> bytes:
         """How a PIN is kept. Refuses `pin_format`."""
-        if len(pin) != 6 or not (pin.isascii() and pin.isdigit()):
-            raise Refusal(errors.PIN_FORMAT)
+        check_pin_form(pin)
         return mac(self._keys.pin, customer_id.bytes, pin.encode())
 
     async def set_pin(
@@ -540,6 +544,12 @@ def _check_password(password: str) -> None:
         raise Refusal(errors.PASSWORD_TOO_SHORT)
     if len(password) > _LONGEST_PASSWORD:
         raise Refusal(errors.PASSWORD_TOO_LONG)
+
+
+def check_pin_form(pin: str) -> None:
+    """Refuses `pin_format`."""
+    if len(pin) != 6 or not (pin.isascii() and pin.isdigit()):
+        raise Refusal(errors.PIN_FORMAT)
 
 
 def trying_in(caller: Caller) -> Trying:

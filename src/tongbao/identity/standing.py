@@ -42,6 +42,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
 
 #: Reasons of a suspension for which nobody comes back: the account is being closed for ever, or was.
 CLOSING, CLOSED = "closing", "closed"
+#: Somebody else is in the account, as its owner said (`takeover`).
+REPORTED = "reported"
 
 STANDING: Relation[Standing] = Relation("standing", Standing, key=("customer_id",), rank=140)
 

@@ -1,7 +1,11 @@
 """“It wasn't me”: a customer says that somebody else is in their account, and from that moment nothing can be paid from it
-(`rules.assess` declines `account_suspended`).
+(`rules.assess` declines `account_suspended`), and no device of theirs becomes proven by waiting.
 
 well ─report─▶ reported ─recover─▶ well      (`recovery`; nobody else can lift it, no operator either)
+
+Who is not logged in any more, or has no device at hand, reports by a code to their phone or address. That is all it takes, for it
+only stops; how many codes are sent is counted (`codes`). By the code every session ends. From a session all others do, but from a
+device that is not proven those on proven devices stay: reporting is no way to put an owner out.
 """
 
 from __future__ import annotations
@@ -11,30 +15,42 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from tongbao.engine.api import Accepted, Command, Decider, Decision, Key, View
+from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, View
+from tongbao.identity import errors
 from tongbao.identity.alerts import tell
-from tongbao.identity.devices import end_sessions
-from tongbao.identity.standing import STANDING, standing_of, with_reason
-from tongbao.identity.types import SESSION
-
-REPORTED = "reported"
+from tongbao.identity.codes import CODE, CodeUse, use_code
+from tongbao.identity.devices import DEVICE, doubt, end_sessions
+from tongbao.identity.standing import REPORTED, STANDING, standing_of, with_reason
+from tongbao.identity.types import PRINCIPAL, SESSION
 
 
 class ReportTakeover(Command, frozen=True, kw_only=True):
-    """Suspend at once. `session_ids`: every other live session of theirs."""
+    """Suspend at once. `session_ids`: the live sessions that end; `device_ids`: every trusted device. `code`: as typed, of who
+    reports without a session."""
 
     kind = "identity.report_takeover"
     customer_id: UUID
     session_ids: tuple[UUID, ...]
+    device_ids: tuple[UUID, ...] = ()
+    code: CodeUse | None = None
 
     def hashed(self) -> ReportTakeover:
-        return replace(self, session_ids=())  # which sessions live changes between two sendings
+        """Without what changes between two sendings, and what may not be tried out by repeating it."""
+        code = CodeUse(self.code.code_id, b"") if self.code is not None else None
+        return replace(self, session_ids=(), device_ids=(), code=code)
 
 
 def report_takeover(command: ReportTakeover, view: View, now: datetime) -> Decision:
-    """Never declines: who is in doubt is believed."""
+    """Declines `code_wrong`, also for an account that was closed for ever; who reports from a session is believed."""
+    if command.code is not None:
+        principal = view.get(PRINCIPAL, command.customer_id)
+        if principal is None or principal.audience != "wallet" or not principal.password_hash:
+            return Declined(errors.CODE_WRONG)
+        if refused := use_code(view, command.code, now):
+            return refused
     standing = standing_of(view, command.customer_id, now)
     view.put(STANDING, replace(standing, suspended=with_reason(standing.suspended, REPORTED)))
+    doubt(view, command.customer_id, command.device_ids, now)
     end_sessions(view, command.customer_id, command.session_ids, now)
     tell(view, command.customer_id, "takeover_reported", {}, now)
     return Accepted()
@@ -43,7 +59,12 @@ def report_takeover(command: ReportTakeover, view: View, now: datetime) -> Decis
 DECIDERS = (
     Decider(
         ReportTakeover,
-        lambda command: [Key(STANDING, command.customer_id), *(Key(SESSION, each) for each in command.session_ids)],
+        lambda command: [
+            Key(STANDING, command.customer_id),
+            *([Key(PRINCIPAL, command.customer_id), Key(CODE, command.code.code_id)] if command.code else []),
+            *(Key(DEVICE, each) for each in command.device_ids),
+            *(Key(SESSION, each) for each in command.session_ids),
+        ],
         report_takeover,
     ),
 )

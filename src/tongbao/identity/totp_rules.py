@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, View
 from tongbao.identity import errors
 from tongbao.identity.alerts import tell
-from tongbao.identity.devices import cool
+from tongbao.identity.devices import cool, counts, unproven
 from tongbao.identity.factors import POSSESSION
 from tongbao.identity.standing import STANDING
 from tongbao.identity.totp import TOTP, Totp, TotpUse, drop_totp, first_code, totp_keys, totp_of, use_totp
@@ -22,16 +22,18 @@ from tongbao.identity.types import PRINCIPAL, SESSION
 
 
 class StartTotp(Command, frozen=True, kw_only=True):
-    """Show somebody a secret for their app. `secret` is sealed. It counts once its first code was typed."""
+    """Show somebody a secret for their app. `secret` is sealed. It counts once its first code was typed. `proven_at`: of the
+    session's device."""
 
     kind = "identity.start_totp"
     principal_id: UUID
     totp_id: UUID
     secret: bytes
     trying: Trying | None = None
+    proven_at: datetime | None = None
 
     def hashed(self) -> StartTotp:
-        return replace(self, secret=b"", trying=None)  # another is drawn each time
+        return replace(self, secret=b"", trying=None, proven_at=None)  # another is drawn each time
 
 
 class ConfirmTotp(Command, frozen=True, kw_only=True):
@@ -79,11 +81,15 @@ def _unsaid(use: TotpUse) -> TotpUse:
 
 
 def start_totp(command: StartTotp, view: View, now: datetime) -> Decision:
-    """Declines `principal_not_found`, `login_locked`, `totp_set`. One that waits for its first code is replaced."""
-    if view.get(PRINCIPAL, command.principal_id) is None:
+    """Declines `principal_not_found`, `login_locked`, `totp_set`; of a customer `device_unproven`: who has the app is asked for
+    its code from then on, and everybody else is shut out. One that waits for its first code is replaced."""
+    principal = view.get(PRINCIPAL, command.principal_id)
+    if principal is None:
         return Declined(errors.PRINCIPAL_NOT_FOUND)
     if refused := check_waiting(view, command.trying, now):
         return refused
+    if principal.audience == "wallet" and not counts(command.proven_at, now):
+        return unproven(command.proven_at)
     forget_wrong(view, command.trying)
     if totp_of(view, command.principal_id) is not None:
         return Declined(errors.TOTP_SET)

@@ -66,11 +66,13 @@ class TotpService:
 
     async def start(self, command_id: UUID, caller: Caller, password: str) -> Shown:
         """A secret for an app; repeating the command shows the same, until its first code was typed. Declines
-        `wrong_credentials`, `login_locked`, `totp_set`."""
+        `wrong_credentials`, `login_locked`, `totp_set`, `device_unproven`."""
         who, trying = caller.principal_id, trying_in(caller)
         await self._identity.vouch(await self._identity.need(who), password, trying)
         sealed = await self._vault.seal(who, SECRET, typed_secret(os.urandom(SECRET_BYTES)))
-        command = StartTotp(command_id=command_id, principal_id=who, totp_id=command_id, secret=sealed, trying=trying)
+        command = StartTotp(
+            command_id=command_id, principal_id=who, totp_id=command_id, secret=sealed, trying=trying, proven_at=caller.proven_at
+        )
         accepted(await self._engine.submit(command))
         found = await self._evidence.of(who)
         if found is None or found.totp_id != command_id or found.confirmed_at is not None:

@@ -50,13 +50,19 @@ class LoginName(msgspec.Struct, frozen=True, gc=False):
 
 
 class Pin(msgspec.Struct, frozen=True, gc=False):
-    """A customer's payment PIN: a keyed MAC, and how often it was got wrong since it was last right."""
+    """A customer's payment PIN: a keyed MAC, and how often it was got wrong since it was last right: on devices that are not
+    proven, on those that are (`…_here`), and in getting back in (`…_recovering`). Each locks by itself, so that nobody who
+    guesses elsewhere locks an owner out."""
 
     customer_id: UUID
     mac: bytes
     wrong: int
     locked_until: datetime | None
     set_at: datetime
+    wrong_here: int = 0
+    locked_here_until: datetime | None = None
+    wrong_recovering: int = 0
+    locked_recovering_until: datetime | None = None
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
@@ -108,10 +114,12 @@ class CertificateConfirmation(msgspec.Struct, frozen=True, tag="certificate"):
 
 
 class TotpConfirmation(msgspec.Struct, frozen=True, tag="totp"):
-    """The customer typed their PIN (`mac`) and the code of their authenticator app. Factors: knowledge and possession."""
+    """The customer typed their PIN (`mac`) and the code of their authenticator app. Factors: knowledge and possession.
+    `on_device`: as of a PIN alone; there wrong ones are counted."""
 
     mac: bytes
     totp: TotpUse
+    on_device: bool = False
 
 
 class ClaimConfirmation(msgspec.Struct, frozen=True, tag="claim"):
@@ -201,11 +209,18 @@ class OpenSession(Command, frozen=True, kw_only=True):
 
 
 class EndSession(Command, frozen=True, kw_only=True):
-    """Log out, here or from another device."""
+    """Log out, here or from another device. `device_id`: where the session is; `here`, `proven_at`: the session that asks, and
+    its device's."""
 
     kind = "identity.end_session"
     principal_id: UUID
     session_id: UUID
+    device_id: UUID | None = None
+    here: UUID | None = None
+    proven_at: datetime | None = None
+
+    def hashed(self) -> EndSession:
+        return msgspec.structs.replace(self, device_id=None, here=None, proven_at=None)
 
 
 class SetPin(Command, frozen=True, kw_only=True):

@@ -134,7 +134,7 @@ async def log_in_further(
 async def log_out(staff: Caller, identity: IdentityService, secure_cookies: bool) -> Response[None]:
     """End this session."""
     if staff.session_id is not None:
-        await identity.end_session(staff.principal_id, staff.session_id)
+        await identity.end_session(staff, staff.session_id)
     return Response(None, status_code=204, cookies=[session_cookie("merchant", "", secure_cookies)])
 
 

@@ -40,7 +40,7 @@ LARGEST = 2**62
 #: The book's days are Shanghai's, which knows no summer time; so far back a value date may lie, and no day ahead.
 ZONE, BACKDATING = timedelta(hours=8), timedelta(days=31)
 
-MOST_WRONG_PINS, PIN_LOCK = 5, timedelta(hours=3)
+MOST_WRONG_PINS, PIN_LOCK = 5, timedelta(hours=24)
 MOST_REFUNDS = 50
 
 

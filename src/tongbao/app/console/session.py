@@ -115,7 +115,7 @@ async def welcome(data: WelcomeBody, invitations: Invitations) -> None:
 async def log_out(operator: Caller, identity: IdentityService, secure_cookies: bool) -> Response[None]:
     """End this session."""
     if operator.session_id is not None:
-        await identity.end_session(operator.principal_id, operator.session_id)
+        await identity.end_session(operator, operator.session_id)
     return Response(None, status_code=204, cookies=[session_cookie("console", "", secure_cookies)])
 
 

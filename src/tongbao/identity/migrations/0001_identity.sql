@@ -32,11 +32,17 @@ create table pin (
     wrong        bigint      not null,
     locked_until timestamptz,
     set_at       timestamptz not null,
+    wrong_here   bigint      not null,
+    locked_here_until timestamptz,
+    wrong_recovering bigint  not null,
+    locked_recovering_until timestamptz,
     seal         bytea       not null,
     constraint pin_pk primary key (customer_id)
 );
 
 create index pin_locked on pin (locked_until) where locked_until is not null;
+create index pin_locked_here on pin (locked_here_until) where locked_here_until is not null;
+create index pin_locked_recovering on pin (locked_recovering_until) where locked_recovering_until is not null;
 
 create table session (
     session_id   uuid        not null,
@@ -234,7 +240,8 @@ comment on table principal is
 comment on table login_name is
     'C2: login_index; C1: principal_id; none: audience, seal';
 comment on table pin is
-    'C3: mac; C1: customer_id; none: wrong, locked_until, set_at, seal';
+    'C3: mac; C1: customer_id; none: wrong, locked_until, set_at, wrong_here, locked_here_until, wrong_recovering,
+     locked_recovering_until, seal';
 comment on table session is
     'C3: token_hash; C2 sealed: device_name; C1: session_id, principal_id, device_id; none: created_at, expires_at, ended_at, factors,
      seal';

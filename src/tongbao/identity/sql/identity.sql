@@ -60,10 +60,16 @@ order by p.principal_id;
 select exists (select from session where session_id = $1 and ended_at is null and expires_at > $2);
 
 -- name: live_sessions
--- A principal's live sessions, on one device if one is named. $1 principal, $2 device or null, $3 now, $4 limit.
-select session_id from session
+-- A principal's live sessions, on one device if one is named. $1 principal, $2 device or null, $3 now, $4 limit, $5 whether those
+-- on devices that are proven are left out.
+select session_id from session s
 where principal_id = $1 and ($2::uuid is null or device_id = $2) and ended_at is null and expires_at > $3
+    and not ($5 and exists (select from device d where d.device_id = s.device_id and d.revoked_at is null and d.proven_at <= $3))
 order by session_id desc limit $4;
+
+-- name: device_of_session
+-- Where a session is. $1 session.
+select device_id from session where session_id = $1;
 
 -- name: has_device
 -- Whether a principal was ever seen on a device. $1 principal.
@@ -139,11 +145,15 @@ select count_id from daily_count where last_at <= $1 order by last_at limit $2;
 select tries_id from login_tries where last_at <= $1 order by last_at limit $2;
 
 -- name: pins_locked_untold
--- Whose PIN is locked and who was not told of it. $1 now, $2 how long a lock lasts, $3 limit.
-select customer_id, locked_until from pin p
-where locked_until > $1 and not exists (
-    select from alert a where a.customer_id = p.customer_id and a.kind = 'pin_locked' and a.at > p.locked_until - $2::interval
-) order by locked_until limit $3;
+-- Whose PIN is locked and who was not told of it. $1 now, $2 how long a lock lasts on devices that are proven, $3 and elsewhere,
+-- $4 limit.
+select customer_id, locked_until from (
+    select customer_id, locked_here_until, $2::interval from pin where locked_here_until > $1
+    union all select customer_id, locked_until, $3 from pin where locked_until > $1
+    union all select customer_id, locked_recovering_until, $3 from pin where locked_recovering_until > $1
+) p (customer_id, locked_until, lasts) where not exists (
+    select from alert a where a.customer_id = p.customer_id and a.kind = 'pin_locked' and a.at > p.locked_until - lasts
+) order by locked_until limit $4;
 
 -- name: alerts
 -- What a customer was told, newest first. $1 customer, $2 below this id or null, $3 limit.
