@@ -299,7 +299,7 @@ async def test_an_ended_session_pays_no_more(place: Place) -> None:
     assert (await place.pay())[0].status_code == 201
     caller = await place.services.identity.authenticate(place.wallet, "wallet")
     assert caller.session_id is not None
-    await place.services.identity.end_session(caller.principal_id, caller.session_id)
+    await place.services.identity.end_session(caller, caller.session_id)
     same(*await place.pay(), 401)
 
 

@@ -73,7 +73,7 @@ def starting(customer: UUID, place: Town, number: str = "A", phone: str = "", **
     former: tuple[str, str] = other.pop("former", ("", ""))
     wish: dict[str, Any] = {
         "content": f"{number} {phone}", "wanted_level": 3, "expires_on": ENDS, "of_age_on": GROWN,
-        "number_tells_age": True, **other,
+        "number_tells_age": True, "confirmation": RIGHT if former[0] else None, **other,
     }  # fmt: skip
     content = wish.pop("content")
     return StartVerification(
@@ -197,6 +197,43 @@ async def a_document_by_somebody_who_did_not_see_the_last_one(place: Town) -> Co
 @says("ok")
 async def another_document(place: Town) -> Command:
     return starting(await known(place), place, "B", former=("A", ""))
+
+
+@says("name_confirmation_needed")
+async def another_document_of_who_is_verified_by_a_session_alone(place: Town) -> Command:
+    return starting(await verified(place), place, "B", former=("A", ""), confirmation=None)
+
+
+@says("name_confirmation_needed")
+async def a_renewed_document_of_who_is_verified_by_a_session_alone(place: Town) -> Command:
+    return starting(await verified(place), place, content="renewed", former=("A", ""), confirmation=None)
+
+
+@says("wrong_pin")
+async def another_document_of_who_is_verified_with_a_wrong_pin(place: Town) -> Command:
+    return starting(await verified(place), place, "B", former=("A", ""), confirmation=WRONG)
+
+
+@says("ok")
+async def another_document_of_who_is_verified_with_the_pin(place: Town) -> Command:
+    return starting(await verified(place), place, "B", former=("A", ""))
+
+
+@says("ok")
+async def the_same_document_of_who_is_verified(place: Town) -> Command:
+    return starting(await verified(place), place, former=("A", ""), confirmation=None)
+
+
+@says("ok")
+async def another_document_where_nothing_was_verified(place: Town) -> Command:
+    return starting(await known(place), place, "B", former=("A", ""), confirmation=None)
+
+
+async def verified(place: Town) -> UUID:
+    """Somebody whose document the police know."""
+    customer = await known(place)
+    assert await confirmed(place, customer, ("police",)) == 1
+    return customer
 
 
 @says("too_many_verification_attempts")

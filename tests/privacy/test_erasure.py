@@ -142,8 +142,8 @@ async def test_from_then_on_nobody_reads_who_it_was(settings: Settings, tmp_path
         her_id, his_id = hers.principal.principal_id, his.principal.principal_id
         caller = await place.caller(hers)
         await services.privacy.say(place.town.id(), her_id, "messages", 1, True, "settings")
-        await services.privacy_data.correct(place.town.id(), her_id, "name", "别再打扰我")
-        await services.privacy_data.correct(place.town.id(), her_id, "name", NAME)
+        await services.privacy_data.correct(place.town.id(), her_id, "name", "别再打扰我", NOON)
+        await services.privacy_data.correct(place.town.id(), her_id, "name", NAME, NOON)
         await place.send(hers, his, 10_000, NOTE)
 
         await place.ask(hers)

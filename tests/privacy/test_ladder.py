@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from tests.identity.test_real_names import agreeing, family, index, phone_index, starting
+from tests.identity.test_real_names import agreeing, confirmed, family, index, phone_index, starting
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import CURRENCY, NOON, RIGHT, WRONG, Town
 from tests.wallet.test_cards import with_cards
@@ -375,6 +375,26 @@ async def a_copy_confirmed(place: Town) -> Command:
 @says("wrong_pin")
 async def a_copy_not_confirmed(place: Town) -> Command:
     return copying(place, await place.customer(), WRONG)
+
+
+async def verified(place: Town) -> CorrectName:
+    """The wish of somebody who is verified, on a device that is proven."""
+    customer = await place.customer()
+    await place.happens(starting(customer, place))
+    await confirmed(place, customer, ("police",))
+    return CorrectName(
+        command_id=place.id(), customer_id=customer, name=b"sealed", name_index=b"index", proven_at=place.clock.now()
+    )
+
+
+@says("ok")
+async def a_name_of_somebody_verified_corrected_on_a_proven_device(place: Town) -> Command:
+    return await verified(place)
+
+
+@says("device_unproven")
+async def a_name_of_somebody_verified_corrected_on_a_device_that_only_a_password_let_in(place: Town) -> Command:
+    return replace(await verified(place), proven_at=place.clock.now() + timedelta(microseconds=1))
 
 
 @says("ok")

@@ -54,7 +54,9 @@ def linking(place: Town, customer: UUID, bank_account: UUID) -> LinkBankAccount:
 
 
 def unlinking(place: Town, customer: UUID, bank_account: UUID) -> UnlinkBankAccount:
-    return UnlinkBankAccount(command_id=place.id(), customer_id=customer, bank_account_id=bank_account)
+    return UnlinkBankAccount(
+        command_id=place.id(), customer_id=customer, bank_account_id=bank_account, proven_at=place.clock.now()
+    )
 
 
 async def started(place: Town, kind: str = "topup", minor: int = 100) -> tuple[UUID, UUID]:

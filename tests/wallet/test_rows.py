@@ -46,7 +46,9 @@ async def test_a_bank_account_is_linked_as_it_was_confirmed_and_unlinked_with_it
         expected = BankAccount(linked, customer, "ICBC", sealed("6222020000000000"), sealed("张小明"), NOON, None)
         assert rows(store, BANK_ACCOUNT) == [expected]
         place.clock.advance(LATER)
-        await place.happens(UnlinkBankAccount(command_id=place.id(), customer_id=customer, bank_account_id=linked))
+        await place.happens(
+            UnlinkBankAccount(command_id=place.id(), customer_id=customer, bank_account_id=linked, proven_at=NOON)
+        )
     assert rows(store, BANK_ACCOUNT) == [replace(expected, unlinked_at=NOON + LATER)]
 
 

@@ -33,11 +33,11 @@ from tongbao.security.keys import mac
 ActKind = Literal[
     "pay_order", "pay_merchant", "transfer", "topup", "withdrawal", "agree_guardian", "link_bank",
     "take_copy", "request_erasure", "own_limits", "set_pin", "small_payments", "sign_agreement", "change_agreement",
-    "bind_instrument", "cap_instrument",
+    "bind_instrument", "cap_instrument", "real_name",
 ]  # fmt: skip
 #: Acts of a customer's own about which no sum is said.
 WITHOUT_SUM = frozenset[ActKind](
-    ("take_copy", "request_erasure", "own_limits", "set_pin", "small_payments", "bind_instrument", "cap_instrument")
+    ("take_copy", "request_erasure", "own_limits", "set_pin", "small_payments", "bind_instrument", "cap_instrument", "real_name")
 )
 
 #: How long a challenge may be answered.
@@ -53,10 +53,10 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     day, both 0.00 or empty where there is none. A bank account to be linked has no id yet: it is the customer's own act, of 0.00,
     and its `detail` the account's number.
 
-    Of another PIN, a copy, an erasure, own limits, small payments and instruments no sum is said at all: they are the customer's
-    own acts. The `detail` of limits is what each becomes (`limits_detail`), that of an instrument its kind or number and its two
-    caps in minor units ("code,0,50000"). Of an agreement to be debited the counterparty is the agreement, the amount the most of
-    one debit, and the `detail` the other caps in the same way as limits.
+    Of another PIN, another document, a copy, an erasure, own limits, small payments and instruments no sum is said at all: they are
+    the customer's own acts. The `detail` of limits is what each becomes (`limits_detail`), that of an instrument its kind or number
+    and its two caps in minor units ("code,0,50000"). Of an agreement to be debited the counterparty is the agreement, the amount the
+    most of one debit, and the `detail` the other caps in the same way as limits.
     """
 
     kind: ActKind

@@ -24,6 +24,7 @@ AlertKind = Literal[
     "totp_added", "totp_removed", "recovery_code_used", "recovery_codes_renewed", "password_changed", "pin_changed",
     "pin_locked", "recovered", "takeover_reported", "large_payment", "bank_linked", "card_bound", "level_fell",
     "verification_ended", "small_payments_raised", "instrument_added", "instrument_revoked",
+    "document_replaced", "name_changed", "bank_unlinked",
 ]  # fmt: skip
 MessageState = Literal["PENDING", "UNKNOWN", "SENT", "FAILED"]
 Delivery = Literal["SENT", "FAILED", "UNKNOWN"]

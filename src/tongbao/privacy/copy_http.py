@@ -172,7 +172,7 @@ async def correct(
     customer: Caller, data: CorrectionBody, privacy_data: PrivacyData, key: web.IdempotencyKey
 ) -> CorrectionsAnswer:
     """Correct the display name. Anything else is answered with the place where it is verified anew."""
-    await privacy_data.correct(command_id_for(customer, key), customer.principal_id, data.field, data.value)
+    await privacy_data.correct(command_id_for(customer, key), customer.principal_id, data.field, data.value, customer.proven_at)
     return await corrections.fn(customer, privacy_data, limit=20, cursor=None)  # type: ignore[no-any-return]
 
 

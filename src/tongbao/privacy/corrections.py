@@ -13,6 +13,9 @@ import msgspec
 from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Key, Relation, View
+from tongbao.identity.alerts import tell
+from tongbao.identity.devices import counts, unproven
+from tongbao.identity.standing import standing_keys, standing_of
 from tongbao.identity.types import PRINCIPAL
 from tongbao.kernel.web import Words
 
@@ -45,24 +48,35 @@ CORRECTION: Relation[Correction] = Relation("correction", Correction, key=("corr
 
 
 class CorrectName(Command, frozen=True, kw_only=True):
-    """Be called otherwise. `name` is encrypted; `name_index` finds it."""
+    """Be called otherwise. `name` is encrypted; `name_index` finds it. `proven_at`: of the session's device."""
 
     kind = "privacy.correct_name"
     customer_id: UUID
     name: bytes
     name_index: bytes
+    proven_at: datetime | None = None
 
     def hashed(self) -> CorrectName:
-        return msgspec.structs.replace(self, name=b"")
+        return msgspec.structs.replace(self, name=b"", proven_at=None)
 
 
 def correct_name(command: CorrectName, view: View, now: datetime) -> Decision:
-    """Always accepted: the name was checked at the edge. The one before is kept."""
+    """Declines `device_unproven` of a customer who is verified: by that name others know whom they pay. The name was checked at
+    the edge, the one before is kept, and the customer is told."""
     principal = view.need(PRINCIPAL, command.customer_id)
+    if standing_of(view, command.customer_id, now).level and not counts(command.proven_at, now):
+        return unproven(command.proven_at)
     view.put(PRINCIPAL, replace(principal, name=command.name, name_index=command.name_index))
     view.put(CORRECTION, Correction(view.new_id(), command.customer_id, "name", principal.name, command.name, now))
+    tell(view, command.customer_id, "name_changed", {}, now)
     view.emit("names", "name.corrected", {"principal_id": command.customer_id})
     return Accepted()
 
 
-DECIDERS = (Decider(CorrectName, lambda command: [Key(PRINCIPAL, command.customer_id)], correct_name),)
+DECIDERS = (
+    Decider(
+        CorrectName,
+        lambda command: [Key(PRINCIPAL, command.customer_id), *standing_keys(command.customer_id)],
+        correct_name,
+    ),
+)

@@ -76,15 +76,16 @@ class PrivacyData:
         """The JSON Schema of a copy."""
         return schema(self.parts)
 
-    async def correct(self, command_id: UUID, customer_id: UUID, field: Field, value: str) -> None:
-        """Correct the display name. Refuses `correct_elsewhere` for anything else, `name_format`."""
+    async def correct(self, command_id: UUID, customer_id: UUID, field: Field, value: str, proven_at: datetime | None) -> None:
+        """Correct the display name. `proven_at`: of the session's device. Refuses `correct_elsewhere` for anything else,
+        `name_format`; declines `device_unproven`."""
         if field != "name":
             where, how = ELSEWHERE[field]
             raise Refusal(errors.CORRECT_ELSEWHERE, where=where, because_zh=how.zh, because_en=how.en)
         name = normal_name(value)
         command = CorrectName(
             command_id=command_id, customer_id=customer_id, name=await self._vault.seal(customer_id, NAME, name),
-            name_index=name_index(self._vault, name),
+            name_index=name_index(self._vault, name), proven_at=proven_at,
         )  # fmt: skip
         accepted(await self._engine.submit(command))
         self._forget(customer_id)

@@ -105,7 +105,8 @@ def changes_the_pin(me: Person, town: Town) -> Wishes:
 def unlinks_a_card(me: Person, town: Town) -> Wishes:
     if len(me.cards) < 2 or me.customer_id is None:
         return None
-    return [UnlinkBankAccount(command_id=town.id(), customer_id=me.customer_id, bank_account_id=me.cards.pop())]
+    command_id, card, here = town.id(), me.cards.pop(), town.now()
+    return [UnlinkBankAccount(command_id=command_id, customer_id=me.customer_id, bank_account_id=card, proven_at=here)]
 
 
 # ── shops ───────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.identity.alerts import tell
+from tongbao.identity.devices import counts, unproven
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.ids import derived_id
@@ -72,11 +74,14 @@ def link_bank_account(command: LinkBankAccount, view: View, now: datetime) -> De
 
 
 def unlink_bank_account(command: UnlinkBankAccount, view: View, now: datetime) -> Decision:
-    """Declines `bank_account_unknown`."""
+    """Declines `bank_account_unknown`, `device_unproven`. The customer is told."""
     account = _linked(view, command.bank_account_id, command.customer_id)
     if account is None:
         return Declined(errors.BANK_ACCOUNT_UNKNOWN)
+    if not counts(command.proven_at, now):
+        return unproven(command.proven_at)
     view.put(BANK_ACCOUNT, replace(account, unlinked_at=now))
+    tell(view, command.customer_id, "bank_unlinked", {}, now)
     return Accepted()
 
 

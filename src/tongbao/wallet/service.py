@@ -119,10 +119,11 @@ class WalletService:
     # ── bank accounts ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def unlink_bank_account(self, caller: Caller, bank_account_id: UUID) -> None:
-        """Declines `bank_account_unknown`."""
+        """Declines `bank_account_unknown`, `device_unproven`."""
         command = UnlinkBankAccount(
-            command_id=new_id(self._clock.now()), customer_id=caller.principal_id, bank_account_id=bank_account_id
-        )
+            command_id=new_id(self._clock.now()), customer_id=caller.principal_id, bank_account_id=bank_account_id,
+            proven_at=caller.proven_at,
+        )  # fmt: skip
         accepted(await self._engine.submit(command))
 
     async def bank_accounts(self, customer_id: UUID, before: UUID | None, limit: int) -> list[LinkedAccount]:

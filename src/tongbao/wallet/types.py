@@ -163,11 +163,15 @@ class LinkBankAccount(Command, frozen=True, kw_only=True):
 
 
 class UnlinkBankAccount(Command, frozen=True, kw_only=True):
-    """Forget a linked bank account; running transfers still finish."""
+    """Forget a linked bank account; running transfers still finish. `proven_at`: of the session's device."""
 
     kind = "wallet.unlink_bank_account"
     customer_id: UUID
     bank_account_id: UUID
+    proven_at: datetime | None = None
+
+    def hashed(self) -> UnlinkBankAccount:
+        return msgspec.structs.replace(self, proven_at=None)
 
 
 class StartBankTransfer(Command, frozen=True, kw_only=True):

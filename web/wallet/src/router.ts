@@ -34,6 +34,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/me/devices', name: 'devices', component: () => import('./security/DevicesPage.vue') },
   { path: '/me/security', name: 'security', component: () => import('./security/SecurityPage.vue') },
   { path: '/recover', name: 'recover', component: () => import('./security/RecoverPage.vue'), meta: { open: true } },
+  { path: '/stop', name: 'stop', component: () => import('./security/StopPage.vue'), meta: { open: true } },
   { path: '/me/security/takeover', name: 'takeover', component: () => import('./security/TakeoverPage.vue') },
   { path: '/me/security/password', name: 'password', component: () => import('./security/PasswordPage.vue') },
   { path: '/me/security/passkeys', name: 'passkeys', component: () => import('./security/PasskeysPage.vue') },

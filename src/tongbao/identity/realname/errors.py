@@ -2,6 +2,13 @@
 
 from tongbao.kernel.errors import decline, refusal
 
+NAME_CONFIRMATION_NEEDED = decline(
+    "name_confirmation_needed",
+    "更换已核验的实名证件，须以支付密码或通行密钥确认。",
+    "To replace a document that was verified takes your PIN or a passkey.",
+    status=403,
+)
+
 # ── a document's form ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 DOCUMENT_NUMBER_FORM = refusal(

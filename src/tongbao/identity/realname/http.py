@@ -11,6 +11,7 @@ import msgspec
 from litestar import delete, get, post
 from litestar.params import PathParameter
 
+from tongbao.identity.evidence import Given
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import CHANNELS, Need, Registry, channels_for
 from tongbao.identity.realname.documents import Claim, DocumentKind, Sex, mask_number
@@ -50,14 +51,19 @@ class DocumentBody(web.Request, frozen=True, kw_only=True):
         return Claim(**{name: getattr(self, name) for name in Claim.__struct_fields__})
 
 
-class StartBody(web.Request, frozen=True, kw_only=True):
+class StartBody(ConfirmedBody, frozen=True, kw_only=True):
     """A document, the level it is to give, and what some channels need besides: a phone (the log-in's unless said), a card.
-    Levels 2 and 3 wait until the phone is proven."""
+    Levels 2 and 3 wait until the phone is proven. To replace a document that was verified: also the PIN, or a `confirmation` (the
+    act `real_name` towards the customer themselves)."""
 
     document: DocumentBody
     wanted_level: Annotated[int, msgspec.Meta(ge=1, le=3)] = 2
     phone: Annotated[str, msgspec.Meta(max_length=32)] = ""
     card_number: Annotated[str, msgspec.Meta(max_length=32)] = ""
+
+    def replaces(self) -> Given | None:
+        """What was given for replacing a document. Refuses `confirmation_format`, `encoding_wrong`."""
+        return self.given() if self.pin is not None or self.confirmation is not None else None
 
 
 class PhoneBody(web.Request, frozen=True, kw_only=True):
@@ -258,10 +264,12 @@ async def start(
     key: web.IdempotencyKey,
 ) -> RealNameAnswer:
     """Give a document, or raise the level: as many channels are asked as the wanted level takes. One that does not answer is
-    `UNKNOWN` and is asked again by itself; the level rises when it does."""
+    `UNKNOWN` and is asked again by itself; the level rises when it does. Replacing one that was verified is confirmed as a
+    payment is."""
     status = await names.start(
-        command_id_for(customer, key), customer, data.document.claim(), data.wanted_level, data.phone, data.card_number
-    )
+        command_id_for(customer, key), customer, data.document.claim(), data.wanted_level, data.phone, data.card_number,
+        data.replaces(),
+    )  # fmt: skip
     return await _answer(status, guardians, identity, own_currency)
 
 

@@ -35,6 +35,7 @@ from tongbao.identity.realname.types import (
     RecordAnswer,
     StartVerification,
 )
+from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.identity.standing import STANDING, standing_of, with_reason, without_reason
 from tongbao.identity.types import PRINCIPAL
 
@@ -60,7 +61,9 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 def start_verification(command: StartVerification, view: View, now: datetime) -> Decision:
-    """Declines `not_a_customer`, `verification_changed`, `too_many_verification_attempts`.
+    """Declines `not_a_customer`, `verification_changed`, `too_many_verification_attempts`; where another was verified,
+    `name_confirmation_needed` or what `confirm` does: whose account it is changes by no session alone, be it a stranger's who
+    knows the password or on a phone that was left unlocked. The customer is told.
 
     The very same document again only says which level is wanted. Another version of it (renewed, a name corrected) is checked
     anew while the level stays; another number begins at nothing.
@@ -75,11 +78,19 @@ def start_verification(command: StartVerification, view: View, now: datetime) ->
     known = (former.document_index, former.phone_index) if former else (b"", b"")
     if known != (command.former_document_index, command.former_phone_index):
         return Declined(errors.VERIFICATION_CHANGED)
+    if former is not None and former.level:
+        if command.confirmation is None:
+            return Declined(errors.NAME_CONFIRMATION_NEEDED)
+        agreed = confirm(view, command.customer_id, command.confirmation, now)
+        if isinstance(agreed, Declined):
+            return agreed
     acts = _acts(former, now)
     if isinstance(acts, Declined):
         return acts
     if former is not None:
         let_go(view, former, now)
+        if former.level:
+            tell(view, command.customer_id, "document_replaced", {}, now)
     carried, proof, proven = _carried(former, command)
     of_age_on = max(filter(None, (command.of_age_on, former.of_age_on if former else None)))
     is_minor = command.today < of_age_on
@@ -350,7 +361,9 @@ def _check_keys(customer_id: object, registries: Sequence[Registry] = tuple(CHAN
 
 def _start_keys(command: StartVerification) -> list[Key]:
     now, before = (command.document_index, command.phone_index), (command.former_document_index, command.former_phone_index)
-    return [Key(PRINCIPAL, command.customer_id), *_person_keys(command.customer_id), *_holder_keys(now, before)]
+    who, confirmation = command.customer_id, command.confirmation
+    agreed = confirmation_keys(who, confirmation) if confirmation is not None else []
+    return [Key(PRINCIPAL, who), *_person_keys(who), *_holder_keys(now, before), *agreed]
 
 
 def _settling_keys(command: RecordAnswer | ApproveFaceToFace | ProvePhone | FallBack | EndWaiting) -> list[Key]:

@@ -21,6 +21,7 @@ from stdnum import luhn
 
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity.codes import CodeUse
+from tongbao.identity.evidence import Given
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import CHANNELS, Answer, NameChannel, Question, Registry, channels_for
 from tongbao.identity.realname.documents import Claim, read
@@ -52,8 +53,9 @@ from tongbao.identity.realname.types import (
     State,
 )
 from tongbao.identity.rules import normal_login
-from tongbao.identity.service import Caller, IdentityService
+from tongbao.identity.service import Caller, IdentityService, own_act
 from tongbao.identity.standing import Standing
+from tongbao.identity.types import Confirmation
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id, new_id
@@ -122,12 +124,20 @@ class RealNameService:
     # ── giving a document ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def start(
-        self, command_id: UUID, caller: Caller, claim: Claim, wanted_level: int, phone: str = "", card: str = ""
+        self,
+        command_id: UUID,
+        caller: Caller,
+        claim: Claim,
+        wanted_level: int,
+        phone: str = "",
+        card: str = "",
+        given: Given | None = None,
     ) -> Status:
         """Give a document and ask as many registries as the wanted level (1 to 3) takes. `phone`: the log-in's, unless said.
 
-        Refuses what `documents.read` does, `phone_form`, `card_form`; declines what `start_verification` does. The answer tells
-        what was found; silence of a registry is a state of its check, never an error.
+        `given`: by which a customer confirms that one that was verified is replaced. Refuses what `documents.read` does,
+        `phone_form`, `card_form`, what `IdentityService.confirmation` does; declines what `start_verification` does. The answer
+        tells what was found; silence of a registry is a state of its check, never an error.
         """
         document = read(claim, self.today)
         person = await self._identity.person(caller.principal_id)
@@ -145,10 +155,16 @@ class RealNameService:
             number_tells_age=document.tells_age, today=self.today,
             former_document_index=former.document_index if former else b"",
             former_phone_index=former.phone_index if former else b"",
+            confirmation=await self._agreed(command_id, caller, given),
         )  # fmt: skip
         started = cast(VerificationStarted, accepted(await self._engine.submit(command)))
         await self._raise_level(command_id, caller.principal_id, started.attempt, card)
         return await self.status(caller.principal_id)
+
+    async def _agreed(self, command_id: UUID, caller: Caller, given: Given | None) -> Confirmation | None:
+        if given is None:
+            return None
+        return await self._identity.confirmation(caller, given, command_id, own_act("real_name", caller))
 
     # ── the phone ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

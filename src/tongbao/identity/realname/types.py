@@ -182,7 +182,8 @@ NAME_EVENT: Relation[NameEvent] = Relation("real_name_event", NameEvent, key=("e
 
 
 class StartVerification(Command, frozen=True, kw_only=True):
-    """Give a document, or another version of one. `former_…`: indexes of what was given before, empty if nothing."""
+    """Give a document, or another version of one. `former_…`: indexes of what was given before, empty if nothing.
+    `confirmation`: of who replaces one that was verified."""
 
     kind = "identity.start_verification"
     customer_id: UUID
@@ -198,11 +199,12 @@ class StartVerification(Command, frozen=True, kw_only=True):
     today: date
     former_document_index: bytes = b""
     former_phone_index: bytes = b""
+    confirmation: Confirmation | None = None
 
     def hashed(self) -> StartVerification:
-        """Without what is sealed anew each time (the indexes stand for it) and what was there before."""
+        """Without what is sealed anew each time (the indexes stand for it), what was there before, and what proved the wish."""
         return msgspec.structs.replace(
-            self, document=b"", former_document_index=b"", former_phone_index=b"", today=self.of_age_on
+            self, document=b"", former_document_index=b"", former_phone_index=b"", today=self.of_age_on, confirmation=None
         )
 
 

@@ -8,7 +8,7 @@ export interface OwnAccount {
   confirmTotp(key: string, code: string): Promise<{ recovery_codes: string[] }>
   removeTotp(key: string, body: { password: string; code: string }): Promise<void>
   renewCodes(key: string, body: { password: string; code: string }): Promise<{ recovery_codes: string[] }>
-  changePassword(key: string, body: { password: string; new_password: string; totp?: string }): Promise<void>
+  changePassword(key: string, body: { password: string; new_password: string; totp?: string; pin?: string }): Promise<void>
   devices(cursor: string | null): Promise<Page<Device>>
   revokeDevice(id: string): Promise<void>
   logins(cursor: string | null): Promise<Page<LoginRow>>

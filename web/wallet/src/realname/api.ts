@@ -19,7 +19,7 @@ export interface DocumentBody {
 const TIMEOUT = 30_000
 
 export const getRealName = (signal?: AbortSignal): Promise<RealName> => client.get('/real-name', { signal })
-export const giveDocument = (key: string, body: { document: DocumentBody; wanted_level: number; phone?: string; card_number?: string }): Promise<RealName> =>
+export const giveDocument = (key: string, body: { document: DocumentBody; wanted_level: number; phone?: string; card_number?: string; pin?: string }): Promise<RealName> =>
   client.post('/real-name', { key, body, money: false, timeout: TIMEOUT })
 export const askChannel = (key: string, channel: string, body: { card_number?: string }): Promise<RealName> =>
   client.post(`/real-name/checks/${at(channel)}`, { key, body, money: false, timeout: TIMEOUT })

@@ -100,6 +100,8 @@ const words = defineMessages(
     formCardHint: '填写后可由银行核实，多一个渠道',
     formUse: '我们会把这些资料发给公安、银行、运营商等渠道核对，仅用于核实身份（法律依据：《反洗钱法》第二十九条）。',
     formSend: '提交核实',
+    formPin: '支付密码',
+    formPinBad: '支付密码是六位数字',
     formSending: '正在向各渠道核实',
 
     minor: '未成年人',
@@ -234,6 +236,8 @@ const words = defineMessages(
     formCardHint: 'With it your bank can confirm you too',
     formUse: 'We send this to registries, banks and mobile operators, who tell us whether it is right; for nothing else (AML Law, Art. 29).',
     formSend: 'Have it checked',
+    formPin: 'Payment PIN',
+    formPinBad: 'The PIN is six digits',
     formSending: 'Asking those who know',
 
     minor: 'Not of age',

@@ -35,6 +35,10 @@ export const revokeCertificate = (id: string): Promise<void> => client.delete(`/
 
 export const reportTakeover = (key: string): Promise<void> => client.post('/report-takeover', { key, money: false })
 export const sendRecoveryCode = (key: string, body: { login: string; locale: Language }): Promise<{ ticket: string }> => client.post('/recovery/code', { key, body, money: false })
+export const sendReportCode = (key: string, body: { login: string; locale: Language }): Promise<{ ticket: string }> =>
+  client.post('/report-takeover/code', { key, body, money: false })
+export const reportByCode = (key: string, body: { login: string; ticket: string; code: string }): Promise<void> =>
+  client.post('/report-takeover/by-code', { key, body, money: false })
 export interface Recovered {
   dropped: { kind: 'passkey' | 'certificate'; name: string; created_at: string }[]
   kept: { kind: 'passkey' | 'certificate'; name: string; created_at: string }[]
