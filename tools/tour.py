@@ -217,6 +217,7 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("register", "/wallet/register", _seen("register-submit"), guest=True),
         Stop("login", "/wallet/login", _seen("login-submit"), guest=True),
         Stop("recover", "/wallet/recover", _seen("recover-send"), guest=True),
+        Stop("stop", "/wallet/stop", _seen("stop-send"), guest=True),
         Stop("home", "/wallet/", f"{_seen('balance')}[data-amount]"),
         Stop("scan", "/wallet/scan", _seen("scan-no-camera")),
         Stop("scan-text", "/wallet/scan", _seen("scan-submit"), _click("scan-type")),

@@ -348,6 +348,10 @@ TEXTS = [
         400, "invalid_request"),
     row("NUL in a search for orders", "shop", "GET /v1/merchant/orders?q=a%00b", None, 400, "invalid_request"),
     row("NUL in a search for payments", "support", "GET /v1/console/payments?q=a%00b", None, 400, "invalid_request"),
+    *(row(f"NUL in the path of {path}", "admin", f"GET /v1/console/{path}/%00", None, 400, "invalid_request")
+      for path in ("customers", "accounts", "payments")),
+    row("NUL in the path of a hold", "admin", "POST /v1/console/holds/%00/void", {"reason": "why"}, 400, "invalid_request"),
+    row("a line break in a path", "admin", "GET /v1/console/customers/a%0Ab", None, 400, "invalid_request"),
     row("NUL in a search for customers", "support", "GET /v1/console/customers?q=a%00b", None, 400, "invalid_request"),
     row("NUL in a search for merchants", "support", "GET /v1/console/merchants?q=a%00b", None, 400, "invalid_request"),
     row("NUL in a chart line", "support", "GET /v1/console/accounts?code=a%00b", None, 400, "invalid_request"),

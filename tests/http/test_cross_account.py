@@ -32,6 +32,7 @@ _NAMES_A_THING = {"code", "text", "out_trade_no", "out_refund_no", "out_capture_
 _ANYBODY = (
     "/login", "/login/totp", "/welcome", "/register",
     "/login/passkey", "/login/passkey/options", "/register/code", "/recovery", "/recovery/code",
+    "/report-takeover/code", "/report-takeover/by-code",
 )  # fmt: skip
 
 

@@ -6,12 +6,14 @@ import importlib.util
 import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from tests.http.town import PIN, Town, key, ok
 from tongbao.app.proofs import AnchorsAnswer
+from tongbao.wallet.rules import wallet_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -88,6 +90,20 @@ async def test_an_operator_gets_the_proof_of_anything_and_says_of_what(town: Tow
     for query in ({}, {"receipt": bill["bill_id"], "command": command}, {"entry": "x:1"}, {"entry": f"{entry['account_id']}:-1"},
                   {"journal": key()}, {"receipt": key()}, {"command": "nonsense"}):  # fmt: skip
         assert (await town.finance.get("/v1/console/proofs", **query)).status_code == 404
+
+
+async def test_who_is_proven_something_about_is_told_who_looked(town: Town) -> None:
+    _, bill = await _paid(town)
+    path = "/v1/wallet/privacy/accesses"
+    entries = ok(await town.finance.get("/v1/console/proofs", journal=bill["journal_id"]))["rows"][1:]
+    for query in ({"receipt": bill["bill_id"]}, *({"entry": f"{each['row']['account_id']}:1"} for each in entries)):
+        before = [each["access_id"] for each in ok(await town.ann.get(path, limit=100))["items"]]
+        answer = await town.support.get("/v1/console/proofs", **query)
+        assert answer.status_code == 200, answer.text
+        whose = str(wallet_of(UUID(town.ann.customer_id), "CNY").account_id)
+        hers = "receipt" in query or query["entry"].startswith(whose)
+        after = [each["access_id"] for each in ok(await town.ann.get(path, limit=100))["items"]]
+        assert len(set(after) - set(before)) == hers, query
 
 
 async def test_anchors_are_public_paged_and_may_be_kept_by_caches(town: Town) -> None:

@@ -119,6 +119,8 @@ async def test_whether_there_is_such_a_customer_is_not_to_be_told_from_recovery(
         for _ in range(6):
             said = refused(await recovers(town, login, tickets[login], other_than(typed), pin=PIN), 401, "code_wrong")
             assert said.detail == {}
+    for login in (gil, nobody):
+        refused(await recovers(town, login, tickets[login], typed, pin="12345"), 400, "pin_format")
     refused(await recovers(town, gil, tickets[gil], typed, pin=PIN), 401, "code_wrong")  # five tries are all there are
     assert await town.stack.messages.outbox(f"+86{nobody}") == []
 
@@ -165,6 +167,52 @@ async def test_a_reported_takeover_stops_payments_until_the_account_is_recovered
     ok(await again.post("/v1/wallet/transfers", send), status=201)
     told = [each["kind"] for each in ok(await again.get("/v1/wallet/alerts"))["items"]]
     assert told == ["device_added", "recovered", "takeover_reported", "device_added"]
+
+
+async def test_who_knows_the_password_alone_puts_the_owner_neither_out_nor_off(town: Town) -> None:
+    oda = await town.customer("Oda")
+    await town.gift(oda, "2.00")
+    thief = Person(town.here, session_of(await enters(town, oda.login, PASSWORD)))
+    await thief.get("/v1/wallet/me")
+    refused(await thief.post("/v1/wallet/password", {"password": PASSWORD, "new_password": ANOTHER}), 403, "device_unproven")
+    change = {"password": PASSWORD, "new_password": ANOTHER, "pin": WRONG_PIN}
+    refused(await thief.post("/v1/wallet/password", change), 403, "wrong_pin")
+    refused(await thief.post("/v1/wallet/totp", {"password": PASSWORD}), 403, "device_unproven")
+    devices = ok(await oda.get("/v1/wallet/devices"))["items"]
+    for device in devices:
+        if device["current"]:
+            refused(await thief.delete(f"/v1/wallet/devices/{device['device_id']}"), 403, "device_unproven")
+    refused(await thief.delete(f"/v1/wallet/sessions/{oda.session_id}"), 403, "device_unproven")
+    send = {"payee_id": town.ben.customer_id, "amount": "1.00", "currency": "CNY", "pin": WRONG_PIN}
+    for _ in range(4):
+        await thief.post("/v1/wallet/transfers", send)
+    refused(await thief.post("/v1/wallet/transfers", {**send, "pin": PIN}), 403, "pin_locked")
+    ok(await oda.post("/v1/wallet/transfers", {**send, "pin": PIN}), status=201)
+    assert (await thief.post("/v1/wallet/report-takeover")).status_code == 204
+    ok(await oda.get("/v1/wallet/me"))
+    assert (await recovers(town, oda.login, *await sent(town, "recovery", oda.login), pin=PIN)).status_code == 200
+    refused(await thief.get("/v1/wallet/me"), 401, "unauthenticated")
+
+
+async def test_a_takeover_is_reported_by_a_code_of_who_is_not_logged_in(town: Town) -> None:
+    pia, nobody = await town.customer("Pia"), town.login()
+    path = "/v1/wallet/report-takeover/by-code"
+    ticket, typed = await sent(town, "report-takeover", pia.login)
+    theirs = ok(await asks_for_code(town, "report-takeover", nobody))["ticket"]
+
+    async def reports(login: str, ticket: str, code: str) -> httpx.Response:
+        body = {"login": login, "ticket": ticket, "code": code}
+        return await town.here.post(path, json=body, headers={"idempotency-key": key()})
+
+    refused(await reports(pia.login, ticket, other_than(typed)), 401, "code_wrong")
+    refused(await reports(nobody, theirs, other_than(typed)), 401, "code_wrong")
+    ok(await pia.get("/v1/wallet/me"))
+    assert (await reports(pia.login, ticket, typed)).status_code == 204
+    refused(await pia.get("/v1/wallet/me"), 401, "unauthenticated")
+    again = Person(town.here, session_of(await enters(town, pia.login, PASSWORD)))
+    (here,) = [each for each in ok(await again.get("/v1/wallet/devices"))["items"] if each["current"]]
+    assert here["proven_at"] is None
+    refused(await reports(pia.login, ticket, typed), 401, "code_wrong")
 
 
 async def test_whose_pin_was_locked_is_told_once(town: Town) -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.leavings import events, rows
-from tests.support.town import NOON, RIGHT, WRONG, Town, town
+from tests.support.town import LONG_AGO, NOON, RIGHT, WRONG, Town, town
 from tongbao.engine.api import Command, MemoryStore
 from tongbao.identity.alerts import ALERT
 from tongbao.identity.codes import Asking, CodeUse, SendCode
@@ -46,6 +46,7 @@ from tongbao.identity.realname.types import (
     StartVerification,
 )
 from tongbao.identity.standing import STANDING, Standing
+from tongbao.identity.types import SetPin
 
 TODAY = NOON.date()
 PHONE = "+8613800000001"
@@ -125,9 +126,16 @@ async def proving(place: Town, customer: UUID, number: str = "A", phone: str = "
     return ProvePhone(command_id=place.id(), customer_id=customer, document_index=index(number), today=TODAY, **wish)
 
 
+async def with_pin(place: Town) -> UUID:
+    """Somebody who has given no document yet."""
+    customer = await place.registered(f"+86139{place.id().int % 10**8:08}")
+    await place.happens(SetPin(command_id=place.id(), customer_id=customer, mac=RIGHT.mac, proven_at=LONG_AGO))
+    return customer
+
+
 async def known(place: Town, registries: Sequence[Registry] = ("police",), number: str = "A", **other: Any) -> UUID:
     """A customer whose document these registries confirm."""
-    customer = await place.registered(f"+86139{place.id().int % 10**8:08}")
+    customer = await with_pin(place)
     phone = other.get("phone", "")
     await place.happens(starting(customer, place, number, **other))
     await confirmed(place, customer, registries, number, phone)
@@ -201,39 +209,51 @@ async def another_document(place: Town) -> Command:
 
 @says("name_confirmation_needed")
 async def another_document_of_who_is_verified_by_a_session_alone(place: Town) -> Command:
-    return starting(await verified(place), place, "B", former=("A", ""), confirmation=None)
+    return starting(await known(place), place, "B", former=("A", ""), confirmation=None)
 
 
 @says("name_confirmation_needed")
 async def a_renewed_document_of_who_is_verified_by_a_session_alone(place: Town) -> Command:
-    return starting(await verified(place), place, content="renewed", former=("A", ""), confirmation=None)
+    return starting(await known(place), place, content="renewed", former=("A", ""), confirmation=None)
 
 
 @says("wrong_pin")
 async def another_document_of_who_is_verified_with_a_wrong_pin(place: Town) -> Command:
-    return starting(await verified(place), place, "B", former=("A", ""), confirmation=WRONG)
+    return starting(await known(place), place, "B", former=("A", ""), confirmation=WRONG)
 
 
 @says("ok")
 async def another_document_of_who_is_verified_with_the_pin(place: Town) -> Command:
-    return starting(await verified(place), place, "B", former=("A", ""))
+    return starting(await known(place), place, "B", former=("A", ""))
+
+
+@says("ok")
+async def another_document_of_who_has_no_pin_on_a_proven_device(place: Town) -> Command:
+    return starting(await without_pin(place), place, "B", former=("A", ""), confirmation=None, proven_at=LONG_AGO)
+
+
+@says("name_confirmation_needed")
+async def another_document_of_who_has_no_pin_on_a_new_device(place: Town) -> Command:
+    due = place.clock.now() + timedelta(microseconds=1)
+    return starting(await without_pin(place), place, "B", former=("A", ""), confirmation=None, proven_at=due)
+
+
+async def without_pin(place: Town) -> UUID:
+    """Somebody who is verified."""
+    customer = await place.customer(pin=False)
+    await place.happens(starting(customer, place))
+    await confirmed(place, customer, ("police",))
+    return customer
 
 
 @says("ok")
 async def the_same_document_of_who_is_verified(place: Town) -> Command:
-    return starting(await verified(place), place, former=("A", ""), confirmation=None)
+    return starting(await known(place), place, former=("A", ""), confirmation=None)
 
 
 @says("ok")
 async def another_document_where_nothing_was_verified(place: Town) -> Command:
-    return starting(await known(place), place, "B", former=("A", ""), confirmation=None)
-
-
-async def verified(place: Town) -> UUID:
-    """Somebody whose document the police know."""
-    customer = await known(place)
-    assert await confirmed(place, customer, ("police",)) == 1
-    return customer
+    return starting(await known(place, ()), place, "B", former=("A", ""), confirmation=None)
 
 
 @says("too_many_verification_attempts")

@@ -611,6 +611,7 @@ AT_THE_EDGE = {"decision_not_found"}
 def test_every_decline_is_met() -> None:
     assert declines_of(errors) - AT_THE_EDGE == said_in(ROWS) - {
         "wrong_pin",
+        "device_unproven",
         "account_closed",
         "guardian_unfit",
         "verification_changed",

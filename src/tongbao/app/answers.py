@@ -16,6 +16,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from tongbao.app.limits import RATE_LIMITED, Over
 from tongbao.kernel import web
 from tongbao.kernel.errors import INTERNAL_ERROR, TIMED_OUT, UNAVAILABLE, Code, InvariantBroken, Refusal
+from tongbao.kernel.texts import is_plain
 
 _log = structlog.get_logger("tongbao.app")
 
@@ -25,7 +26,7 @@ _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]{1,64})`")
 _ON_THE_WIRE = {"in_state": "state", "first_day": "from", "last_day": "to", "day": "date"}
 _WITHOUT_BODY = {"GET", "HEAD", "DELETE", "OPTIONS"}
 #: Addresses at which a secret is tried by somebody who has no session yet.
-_TRIES_A_SECRET = re.compile(r"^/+v1/[a-z]+/(?:.*/)?(?:login|register|codes?|recovery|recover|welcome)(?:/|$)")
+_TRIES_A_SECRET = re.compile(r"^/+v1/[a-z]+/(?:.*/)?(?:login|register|(?:by-)?codes?|recovery|recover|welcome)(?:/|$)")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 #: Who is asking, and for which attempt: of two it would be chance which one counts, and a proxy before us may choose the other.
 _ONCE = (b"authorization", b"idempotency-key")
@@ -64,8 +65,9 @@ _JSON = {"/v1/page-reports": ("application/csp-report", "application/reports+jso
 
 async def check_request(request: AnyRequest) -> None:
     """What no route can take, refused before any looks at it: a header twice of which one counts, another content type, text that
-    is not UTF-8, U+0000 (which PostgreSQL cannot store), JSON nested beyond sense. Refuses `repeated_header`,
-    `unsupported_media_type`, `malformed_json`, `invalid_request`; and who tries secrets too often, `rate_limited`."""
+    is not UTF-8, U+0000 (which PostgreSQL cannot store), in a path any character that shows nothing, JSON nested beyond sense.
+    Refuses `repeated_header`, `unsupported_media_type`, `malformed_json`, `invalid_request`; and who tries secrets too often,
+    `rate_limited`."""
     if request.method not in _SAFE and _TRIES_A_SECRET.search(request.scope["path"]):
         client = request.scope["client"]
         forwarded = b",".join(value for name, value in request.scope["headers"] if name == b"x-forwarded-for")
@@ -75,7 +77,7 @@ async def check_request(request: AnyRequest) -> None:
     for once in _ONCE:
         if names.count(once) > 1:
             raise Refusal(web.REPEATED_HEADER, header=once.decode())
-    if b"%00" in request.scope["query_string"]:
+    if not is_plain(request.scope["path"]) or b"%00" in request.scope["query_string"]:
         raise Refusal(web.INVALID_REQUEST, problem="U+0000", where="U+0000")
     if request.method in _WITHOUT_BODY or not (body := await request.body()):
         return

@@ -87,7 +87,8 @@ async def console_proof(
     receipt: QueryText = None,
     command: QueryText = None,
 ) -> Response[Proof]:
-    """The proof of an entry (`account:version`), a journal with its entries, a receipt (a bill), or a command: exactly one."""
+    """The proof of an entry (`account:version`), a journal with its entries, a receipt (a bill), or a command: exactly one.
+    Whose rows it shows is recorded, as of an account's page."""
     if sum(each is not None for each in (entry, journal, receipt, command)) != 1:
         raise Refusal(NOTHING_TO_PROVE)
     if entry is not None:

@@ -14,6 +14,7 @@ from litestar.params import PathParameter, QueryParameter
 from tongbao.identity.factors import Kind, Strength, kinds, strength
 from tongbao.identity.realname.errors import GUARDIANSHIP_UNKNOWN
 from tongbao.identity.realname.guardian_service import GuardianService
+from tongbao.identity.realname.service import RealNameService
 from tongbao.identity.service import Caller, command_id_for
 from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
@@ -164,10 +165,12 @@ async def balance(customer: Caller, wallet: WalletService) -> BalanceAnswer:
 
 
 @post("/v1/wallet/payees/resolve", tags=["Wallet"], status_code=200)
-async def resolve_payee(customer: Caller, data: ResolveBody, wallet: WalletService) -> PayeeAnswer:
-    """Who has this phone or email, masked, so that the payer can check before sending."""
+async def resolve_payee(customer: Caller, data: ResolveBody, wallet: WalletService, names: RealNameService) -> PayeeAnswer:
+    """Who has this phone or email, masked, so that the payer can check before sending: the verified name where there is one, for
+    what somebody calls themselves says nothing."""
     payee = await wallet.resolve_payee(customer, data.login)
-    return PayeeAnswer(str(payee.principal_id), mask_name(payee.name), mask_login(payee.login))
+    verified = await names.verified_name(payee.principal_id)
+    return PayeeAnswer(str(payee.principal_id), mask_name(verified or payee.name), mask_login(payee.login))
 
 
 @post("/v1/wallet/transfers", tags=["Wallet"], status_code=201)

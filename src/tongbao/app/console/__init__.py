@@ -74,6 +74,17 @@ def _legs(journal: Any) -> Iterable[Subject]:
     return {Subject("account", leg.account_id) for leg in journal.entries if leg.owner}
 
 
+#: By table, the column that says whose or which a proven row is, and the kind of thing that this is.
+_PROVEN = {"entry": ("account_id", "account"), "bill": ("customer_id", "customer"), "journal": ("journal_id", "journal")}
+
+
+def _proven(proof: Any) -> Iterable[Subject]:
+    """A proof shows its rows in clear: whoever fetched it has looked at them."""
+    for one in proof.rows:
+        column, kind = _PROVEN.get(one.table, ("command_id", "command"))
+        yield Subject(kind, str(one.row[column]))
+
+
 def _asked(answer: Any) -> Iterable[Subject]:
     return {Subject("customer", answer.customer_id)} if answer.customer_id else ()
 
@@ -112,7 +123,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=exchange.opening_balances, permission=_P.BOOKS_TRY_OPENING),
     Right(route=chain.chain, permission=_P.CHAIN_READ),
     Right(route=chain.verify_chain, permission=_P.CHAIN_VERIFY),
-    Right(route=proofs.console_proof, permission=_P.BOOKS_READ),
+    Right(route=proofs.console_proof, permission=_P.ACCOUNTS_READ, shows=_proven),
     Right(route=people.customers, permission=_P.PEOPLE_READ, shows=_customers),
     Right(route=people.customer_detail, permission=_P.PEOPLE_READ, about=_CUSTOMER),
     Right(route=people.suspend_customer, permission=_P.SUSPEND, about=_CUSTOMER),

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.alerts import tell
 from tongbao.identity.codes import CODE, use_code
+from tongbao.identity.devices import counts
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import CHANNELS, Registry
 from tongbao.identity.realname.levels import NOTHING, POLICY, POSSESSION, retry_in
@@ -37,7 +38,7 @@ from tongbao.identity.realname.types import (
 )
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.identity.standing import STANDING, standing_of, with_reason, without_reason
-from tongbao.identity.types import PRINCIPAL
+from tongbao.identity.types import PIN, PRINCIPAL
 
 #: The longest that a limit of a person counts: a leap year. Until then somebody who registers again is recognised.
 COUNTED_FOR = timedelta(days=366)
@@ -78,12 +79,8 @@ def start_verification(command: StartVerification, view: View, now: datetime) ->
     known = (former.document_index, former.phone_index) if former else (b"", b"")
     if known != (command.former_document_index, command.former_phone_index):
         return Declined(errors.VERIFICATION_CHANGED)
-    if former is not None and former.level:
-        if command.confirmation is None:
-            return Declined(errors.NAME_CONFIRMATION_NEEDED)
-        agreed = confirm(view, command.customer_id, command.confirmation, now)
-        if isinstance(agreed, Declined):
-            return agreed
+    if former is not None and former.level and (refused := _vouched(command, view, now)):
+        return refused
     acts = _acts(former, now)
     if isinstance(acts, Declined):
         return acts
@@ -112,6 +109,17 @@ def start_verification(command: StartVerification, view: View, now: datetime) ->
     view.put(REAL_NAME, real)
     note(view, real, "started", now, document=command.document)
     return Accepted(VerificationStarted(real.attempt))
+
+
+def _vouched(command: StartVerification, view: View, now: datetime) -> Declined | None:
+    """Is it the customer who replaces what was verified? By the PIN, a passkey or a certificate; on a proven device of who has no
+    PIN yet, by that."""
+    if command.confirmation is not None:
+        agreed = confirm(view, command.customer_id, command.confirmation, now)
+        return agreed if isinstance(agreed, Declined) else None
+    if view.get(PIN, command.customer_id) is None and counts(command.proven_at, now):
+        return None
+    return Declined(errors.NAME_CONFIRMATION_NEEDED)
 
 
 def _carried(former: RealName | None, command: StartVerification) -> tuple[int, int, bool]:
@@ -362,7 +370,7 @@ def _check_keys(customer_id: object, registries: Sequence[Registry] = tuple(CHAN
 def _start_keys(command: StartVerification) -> list[Key]:
     now, before = (command.document_index, command.phone_index), (command.former_document_index, command.former_phone_index)
     who, confirmation = command.customer_id, command.confirmation
-    agreed = confirmation_keys(who, confirmation) if confirmation is not None else []
+    agreed = {Key(PIN, who), *(confirmation_keys(who, confirmation) if confirmation is not None else ())}
     return [Key(PRINCIPAL, who), *_person_keys(who), *_holder_keys(now, before), *agreed]
 
 

@@ -155,7 +155,7 @@ class RealNameService:
             number_tells_age=document.tells_age, today=self.today,
             former_document_index=former.document_index if former else b"",
             former_phone_index=former.phone_index if former else b"",
-            confirmation=await self._agreed(command_id, caller, given),
+            confirmation=await self._agreed(command_id, caller, given), proven_at=caller.proven_at,
         )  # fmt: skip
         started = cast(VerificationStarted, accepted(await self._engine.submit(command)))
         await self._raise_level(command_id, caller.principal_id, started.attempt, card)
@@ -368,6 +368,11 @@ class RealNameService:
         real = await self.real_name(customer_id)
         file = await self._file(real) if real else None
         return Status(await self.standing(customer_id), real, file, await self.checks(customer_id) if real else ())
+
+    async def verified_name(self, customer_id: UUID) -> str:
+        """The name on a customer's document; empty where none was verified."""
+        status = await self.status(customer_id)
+        return status.file.document.name if status.file is not None and status.real is not None and status.real.level else ""
 
     async def standing(self, customer_id: UUID) -> Standing:
         """The customer's standing; level 0 if there is none yet."""

@@ -183,7 +183,7 @@ NAME_EVENT: Relation[NameEvent] = Relation("real_name_event", NameEvent, key=("e
 
 class StartVerification(Command, frozen=True, kw_only=True):
     """Give a document, or another version of one. `former_…`: indexes of what was given before, empty if nothing.
-    `confirmation`: of who replaces one that was verified."""
+    `confirmation`: of who replaces one that was verified; `proven_at`: of the session's device."""
 
     kind = "identity.start_verification"
     customer_id: UUID
@@ -200,11 +200,18 @@ class StartVerification(Command, frozen=True, kw_only=True):
     former_document_index: bytes = b""
     former_phone_index: bytes = b""
     confirmation: Confirmation | None = None
+    proven_at: datetime | None = None
 
     def hashed(self) -> StartVerification:
         """Without what is sealed anew each time (the indexes stand for it), what was there before, and what proved the wish."""
         return msgspec.structs.replace(
-            self, document=b"", former_document_index=b"", former_phone_index=b"", today=self.of_age_on, confirmation=None
+            self,
+            document=b"",
+            former_document_index=b"",
+            former_phone_index=b"",
+            today=self.of_age_on,
+            confirmation=None,
+            proven_at=None,
         )
 
 
