@@ -355,7 +355,7 @@ TEXTS = [
     row("NUL in a search for customers", "support", "GET /v1/console/customers?q=a%00b", None, 400, "invalid_request"),
     row("NUL in a search for merchants", "support", "GET /v1/console/merchants?q=a%00b", None, 400, "invalid_request"),
     row("NUL in a chart line", "support", "GET /v1/console/accounts?code=a%00b", None, 400, "invalid_request"),
-    row("NUL in a path", "shop", "GET /v1/merchant/orders/a%00b", None, 404, "payment_not_found"),
+    row("NUL in a path", "shop", "GET /v1/merchant/orders/a%00b", None, 400, "invalid_request"),
     row("bytes that are not UTF-8 in a search", "shop", "GET /v1/merchant/orders?q=%ff%fe", None,
         400, "invalid_request", bug="a query that is not UTF-8 is read with replacement characters"),
 ]  # fmt: skip

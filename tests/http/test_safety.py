@@ -177,7 +177,7 @@ async def test_who_knows_the_password_alone_puts_the_owner_neither_out_nor_off(t
     refused(await thief.post("/v1/wallet/password", {"password": PASSWORD, "new_password": ANOTHER}), 403, "device_unproven")
     change = {"password": PASSWORD, "new_password": ANOTHER, "pin": WRONG_PIN}
     refused(await thief.post("/v1/wallet/password", change), 403, "wrong_pin")
-    refused(await thief.post("/v1/wallet/totp", {"password": PASSWORD}), 403, "device_unproven")
+    refused(await thief.post("/v1/wallet/totp/start", {"password": PASSWORD}), 403, "device_unproven")
     devices = ok(await oda.get("/v1/wallet/devices"))["items"]
     for device in devices:
         if device["current"]:

@@ -253,7 +253,9 @@ async def the_same_document_of_who_is_verified(place: Town) -> Command:
 
 @says("ok")
 async def another_document_where_nothing_was_verified(place: Town) -> Command:
-    return starting(await known(place, ()), place, "B", former=("A", ""), confirmation=None)
+    customer = await with_pin(place)
+    await place.happens(starting(customer, place))
+    return starting(customer, place, "B", former=("A", ""), confirmation=None)
 
 
 @says("too_many_verification_attempts")

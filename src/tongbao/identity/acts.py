@@ -53,10 +53,10 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     day, both 0.00 or empty where there is none. A bank account to be linked has no id yet: it is the customer's own act, of 0.00,
     and its `detail` the account's number.
 
-    Of another PIN, another document, a copy, an erasure, own limits, small payments and instruments no sum is said at all: they are
-    the customer's own acts. The `detail` of limits is what each becomes (`limits_detail`), that of an instrument its kind or number
-    and its two caps in minor units ("code,0,50000"). Of an agreement to be debited the counterparty is the agreement, the amount the
-    most of one debit, and the `detail` the other caps in the same way as limits.
+    Of another PIN, another document, a copy, an erasure, own limits, small payments and instruments no sum is said at all: they
+    are the customer's own acts. The `detail` of limits is what each becomes (`limits_detail`), that of an instrument its kind or
+    number and its two caps in minor units ("code,0,50000"). Of an agreement to be debited the counterparty is the agreement, the
+    amount the most of one debit, and the `detail` the other caps in the same way as limits.
     """
 
     kind: ActKind

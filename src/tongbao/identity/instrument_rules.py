@@ -11,9 +11,9 @@ from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, K
 from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.daily import count_today
-from tongbao.identity.devices import DEVICE, counts
+from tongbao.identity.devices import DEVICE, counts, unproven
 from tongbao.identity.instruments import INSTRUMENT, LIVES, Instrument, InstrumentKind, misses_keys, misses_of
-from tongbao.identity.rules import confirm, confirmation_keys, unproven
+from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.identity.types import Confirmation
 
 #: So many proofs that do not hold, one after the other, and it is revoked.

@@ -140,7 +140,7 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
     if isinstance(confirmation, ClaimConfirmation):
         refused = use_instrument(view, customer_id, confirmation, now)
         if refused is None and confirmation.mac:
-            refused = check_pin(view, customer_id, confirmation.mac, now)
+            refused = check_pin(view, customer_id, confirmation.mac, now, "elsewhere")  # typed on what is the shop's
         return refused or (KNOWLEDGE | POSSESSION if confirmation.mac else POSSESSION)
     if isinstance(confirmation, TotpConfirmation):
         refused = check_pin(view, customer_id, confirmation.mac, now, _typed_at(confirmation.on_device))
