@@ -96,7 +96,7 @@ async def test_another_link_takes_the_place_of_the_one_under_way(town: Town) -> 
 async def test_whose_name_changes_meanwhile_is_linked_to_nothing(town: Town) -> None:
     who = await known(town)
     link = await asked(who, wish())
-    document = {"document": msgspec.to_builtins(STRANGER.claim()), "wanted_level": 1, "phone": STRANGER.phone}
+    document = {"document": msgspec.to_builtins(STRANGER.claim()), "wanted_level": 1, "phone": STRANGER.phone, "pin": PIN}
     ok(await who.post("/v1/wallet/real-name", document))
     done = ok(await who.post(f"/v1/wallet/bank-links/{link['link_id']}/confirm", {"code": await sent(town)}))
     assert (done["state"], done["bank_account"]) == ("ENDED", None)

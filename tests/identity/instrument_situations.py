@@ -299,7 +299,10 @@ async def an_instrument_whose_device_was_removed(place: Town) -> Command:
     device = await on_device(place, customer)
     wish = replace(binding(place, customer), device_id=device)
     await place.happens(wish)
-    await place.happens(RevokeDevice(command_id=place.id(), principal_id=customer, device_id=device, session_ids=()))
+    revoking = RevokeDevice(
+        command_id=place.id(), principal_id=customer, device_id=device, session_ids=(), proven_at=place.clock.now()
+    )
+    await place.happens(revoking)
     return await at_till(place, wish)
 
 
