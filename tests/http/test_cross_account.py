@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from tests.http.names import family
+from tests.http.test_agreements import signed
 from tests.http.test_codes import Phone
 from tests.http.test_credentials import added, enrolled
 from tests.http.town import PIN, Person, Town, key, ok
@@ -27,7 +28,9 @@ DOCUMENT = document(application(Settings()))
 AUDIENCES = ("wallet", "merchant", "console")
 
 #: Names of fields and parameters that say which thing is meant, without `_id` at their end.
-_NAMES_A_THING = {"code", "text", "out_trade_no", "out_refund_no", "out_capture_no", "login", "account", "hold", "owner"}
+_NAMES_A_THING = {
+    "code", "text", "out_trade_no", "out_refund_no", "out_capture_no", "out_agreement_no", "login", "account", "hold", "owner",
+}  # fmt: skip
 #: Answer to nobody in particular: they take no session.
 _ANYBODY = (
     "/login", "/login/totp", "/welcome", "/register",
@@ -53,6 +56,7 @@ class Shared(NamedTuple):
 
 
 _TYPED = Shared("the code is one that the caller's own authenticator app shows, and is typed")
+AGREED = {"per_debit": "1.00", "per_day": "1.00", "debits_a_day": 1, "debits_a_month": 1}
 OURS = {"amount": "1.00", "currency": "CNY", "pin": PIN}
 
 ROWS: dict[str, list[Theft] | Shared] = {
@@ -120,6 +124,26 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/merchant/payments": [
         Theft("rival", "", {"shown": "$payer_code", "amount": "1.00", "currency": "CNY", "subject": "x", "store_id": "$store"}),
     ],
+    "POST /v1/merchant/agreements": Shared("a number is the merchant's own, as of an order"),
+    "GET /v1/merchant/agreements/{out_agreement_no}": [Theft("rival", "$agreement_number")],
+    "GET /v1/merchant/agreements/{out_agreement_no}/code": [Theft("rival", "$agreement_number")],
+    "POST /v1/merchant/agreements/{out_agreement_no}/end": [Theft("rival", "$agreement_number", {})],
+    "POST /v1/merchant/agreements/{out_agreement_no}/notices": [
+        Theft("rival", "$agreement_number", {"amount": "1.00", "currency": "CNY"}),
+    ],
+    "POST /v1/merchant/agreements/{out_agreement_no}/debits": [
+        Theft("rival", "$agreement_number", {"amount": "1.00", "currency": "CNY"}),
+    ],
+    "GET /v1/merchant/agreements/{out_agreement_no}/debits": [Theft("rival", "$agreement_number")],
+    "GET /v1/merchant/agreements/{out_agreement_no}/debits/{out_trade_no}": [Theft("rival", "$agreement_number")],
+    "GET /v1/wallet/agreements/{agreement_id}": [Theft("thief", "$agreement")],
+    "POST /v1/wallet/agreements/{agreement_id}/sign": [Theft("thief", "$agreement", {**AGREED, "pin": PIN})],
+    "PUT /v1/wallet/agreements/{agreement_id}/caps": [Theft("thief", "$agreement", AGREED)],
+    "POST /v1/wallet/agreements/{agreement_id}/pause": [Theft("thief", "$agreement")],
+    "POST /v1/wallet/agreements/{agreement_id}/resume": [Theft("thief", "$agreement")],
+    "POST /v1/wallet/agreements/{agreement_id}/revoke": [Theft("thief", "$agreement")],
+    "GET /v1/wallet/agreements/{agreement_id}/debits": [Theft("thief", "$agreement")],
+    "POST /v1/wallet/agreements/{agreement_id}/debits/{payment_id}/stop": [Theft("thief", "$agreement")],
     "GET /v1/merchant/stores/{store_id}/code": [Theft("rival", "$store")],
 }  # fmt: skip
 
@@ -168,6 +192,10 @@ async def loot(town: Town) -> dict[str, Any]:
     passkey = ok(await added(owner, authenticator), status=201)
     certificate = await enrolled(owner, authenticator)
     bound = ok(await owner.post("/v1/wallet/code", {"name": "phone", "pin": PIN}), status=201)
+    agreement = await signed(town, owner, authenticator, notice_hours=24)
+    number = agreement["out_agreement_no"]
+    notice = {"amount": "1.00", "currency": "CNY"}
+    told = ok(await town.shop.post(f"/v1/merchant/agreements/{number}/notices", notice), status=201)
     return {
         "thief": thief, "rival": rival, "owner": owner, "parent": parent,
         "$bill": bill["bill_id"], "$bank_transfer": town.ann.bank_transfer_id,
@@ -183,6 +211,8 @@ async def loot(town: Town) -> dict[str, Any]:
         "$open_number": open_order["out_trade_no"], "$store": town.shop.store_id, "$declined": declined,
         "$review": review["review_id"], "$passkey": passkey["passkey_id"], "$certificate": certificate["certificate_id"],
         "$child": child.customer_id, "$instrument": bound["number"], "$payer_code": Phone(bound).code(),
+        "$agreement": agreement["agreement_id"], "$agreement_number": number,
+        "$debit": told["payment_id"], "$debit_number": told["out_trade_no"],
     }  # fmt: skip
 
 
@@ -210,6 +240,7 @@ async def test_somebody_elses_is_not_found_and_stays_as_it_was(town: Town, loot:
     tail = rest.partition("}")[2]
     for theft in thefts:
         path = f"{head}{loot[theft.path]}{tail}" if brace else template
+        path = path.format(payment_id=loot["$debit"], out_trade_no=loot["$debit_number"])  # a second id
         before = await town.moved()
         answer = await asked(loot[theft.who], method, path, filled(theft.body, loot))
         error = answer.json()["error"]
@@ -256,7 +287,7 @@ async def test_the_owners_find_there_what_nobody_else_does(town: Town, loot: dic
         for each in who:
             seen += (await each.get(path, **({"limit": 100} if _listed(path) else {}))).text
     hidden = {name for name, value in loot.items() if name.startswith("$") and value not in seen}
-    own = {"$staff_session", "$bank_link", "$card_binding", "$declined", "$payer_code"}
+    own = {"$staff_session", "$bank_link", "$card_binding", "$declined", "$payer_code", "$debit_number"}
     assert hidden <= own, "ids that only their own routes show"
 
 

@@ -37,7 +37,7 @@ WRONG_PIN = "135791"
 _RIGHTS = (
     "device", "passkey", "certificate", "instrument", "totp",
     "guardianship", "delayed_transfer", "bank_account", "real_name", "review",
-    "consent_state", "store", "api_key", "merchant_entity",
+    "consent_state", "store", "api_key", "merchant_entity", "agreement", "debit", "small_payments",
 )  # fmt: skip
 _SEALS = "select md5(string_agg(encode(seal, 'hex'), ',' order by seal)) from {}"
 

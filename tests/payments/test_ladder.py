@@ -8,6 +8,8 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
+from tests.payments.test_agreements import ROWS as AGREEMENTS
+from tests.payments.test_debits import ROWS as DEBITS
 from tests.payments.test_funding_ladder import ROWS as OF_PARTS
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import WRONG, Town, order_id, town
@@ -607,7 +609,7 @@ async def undoing_what_the_merchant_has_given_back_otherwise(place: Town) -> Com
 
 
 def test_every_decline_of_payments_has_its_situation() -> None:
-    assert declines_of(errors) <= said_in([*ROWS, *OF_PARTS])
+    assert declines_of(errors) <= said_in([*ROWS, *OF_PARTS, *AGREEMENTS, *DEBITS])
 
 
 async def test_a_refund_that_is_declined_leaves_the_payment_as_it_was() -> None:

@@ -336,7 +336,8 @@ def postponing(place: Town, customer: UUID) -> PostponeErasure:
 def completing(place: Town, customer: UUID, **changes: Any) -> CompleteErasure:
     known = CompleteErasure(
         command_id=place.id(), customer_id=customer, accounts=(PlaceName("2001", CURRENCY, customer),), login_index=b"nobody's",
-        sessions=(), devices=(), bank_accounts=(), passkeys=(), certificates=(), wards=(), document_index=b"", phone_index=b"",
+        sessions=(), devices=(), bank_accounts=(), passkeys=(), certificates=(), agreements=(), wards=(),
+        document_index=b"", phone_index=b"",
         sealed_to="a key", sealed=b"sealed",
     )  # fmt: skip
     return replace(known, **changes)

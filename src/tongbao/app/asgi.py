@@ -79,7 +79,10 @@ from tongbao.methods.qr import http as qr_http
 from tongbao.methods.qr.api import CodeSigner
 from tongbao.operators import invitations
 from tongbao.operators.api import Invitations, OperatorService, Suspensions
+from tongbao.payments import agreements_http, agreements_payer_http
 from tongbao.payments import http as payments_http
+from tongbao.payments.agreements import MESSAGE_KIND as AGREEMENT_MESSAGES
+from tongbao.payments.agreements_service import AgreementService
 from tongbao.payments.cards import Cards
 from tongbao.payments.claim_service import ClaimService
 from tongbao.payments.service import PaymentService
@@ -157,6 +160,11 @@ class Services:
             states={"payment": self.payments.bill_states},
             counterparties=counterparties(self.identity, self.merchants, lambda ids: self.wallet.bank_accounts_by_id(ids)),
         )  # fmt: skip
+        self.agreements = AgreementService(
+            engine, pool, self.identity, self.merchants, keys, clock, currency=settings.currency, zone=zone,
+            base_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+        )  # fmt: skip
+        self.safety.texts[AGREEMENT_MESSAGES] = self.agreements.text
         self.law = LawService(engine, pool, clock, currency=settings.currency, zone=zone)
         self.claims = ClaimService(engine, pool, self.payments, clock)
         self.instruments = InstrumentService(engine, pool, self.identity, keys, self.vault, clock, currency=settings.currency)
@@ -276,7 +284,8 @@ def ping() -> str:
 ROUTES = (
     health, openapi, ping, *identity_http.ROUTES, *own_http.routes("wallet"), *totp_http.routes("wallet"),
     totp_http.log_in_further, *credential_http.ROUTES, *safety_http.ROUTES,
-    *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *qr_http.ROUTES,
+    *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *agreements_http.ROUTES,
+    *agreements_payer_http.ROUTES, *qr_http.ROUTES,
     *instrument_http.ROUTES, *methods_http.ROUTES,
     *privacy_http.ROUTES, *copy_http.ROUTES, *law_http.ROUTES, *console.ROUTES,
     *merchant_portal.ROUTES, *proofs.ROUTES, page_reports.report,
@@ -300,6 +309,7 @@ PARTS = frozenset(
         "own_currency",
         "merchants",
         "payments",
+        "agreements",
         "wallet",
         "privacy",
         "office",

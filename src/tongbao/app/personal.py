@@ -24,6 +24,7 @@ from tongbao.identity.realname.types import DETAILS_FIELD, DOCUMENT_FIELD, GUARD
 from tongbao.identity.standing import STANDING
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 from tongbao.ledger.types import ACCOUNT
+from tongbao.payments.agreements_types import AGREEMENT, DEBIT
 from tongbao.payments.asks import ASK
 from tongbao.payments.funding_types import CARD_REQUEST
 from tongbao.payments.types import AUTHORISATION
@@ -137,6 +138,14 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
         Held("card_requests", "money", CARD_REQUEST, "payer_id", pool, vault,
              left_out={"payer_id": _YOURS, "counted": "which limits counted it: /v1/wallet/limits",
                        "counted_card": "which limits counted it: /v1/wallet/limits"}),
+        Held(
+            "agreements", "money", AGREEMENT, "payer_id", pool, vault,
+            left_out={"payer_id": _YOURS, **dict.fromkeys(("day", "month", "last_period", "zone"), "which day counts as one")},
+        ),
+        Held(
+            "debits", "money", DEBIT, "payer_id", pool, vault,
+            left_out={"payer_id": _YOURS, "merchant_id": "the agreement's, which `agreements` shows"},
+        ),
         Held("consents", "privacy", CONSENT, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "text_hash": "the version says which text it was"}),
         Held("choices", "privacy", CHOICE, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),

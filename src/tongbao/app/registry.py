@@ -69,12 +69,15 @@ from tongbao.methods.code.method import PayerCode
 from tongbao.operators import invitations, suspensions
 from tongbao.operators import rules as operator_rules
 from tongbao.operators import types as operator_types
+from tongbao.payments import agreements as agreement_rules
+from tongbao.payments import agreements_debits as debit_rules
+from tongbao.payments import agreements_types as agreement_types
 from tongbao.payments import asks, funding_types
 from tongbao.payments import authorisations as authorisation_rules
 from tongbao.payments import funded as funding_rules
 from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
-from tongbao.payments.verify import check_payments
+from tongbao.payments.verify import check_agreements, check_payments
 from tongbao.privacy import assessments, breaches, consents, copies, corrections, erasure, letters, reviews
 from tongbao.privacy.obstacles import Obstacle, ObstaclesOf
 from tongbao.rules import api as law
@@ -144,6 +147,8 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *funding_rules.DECIDERS,
     *authorisation_rules.DECIDERS,
     *asks.DECIDERS,
+    *agreement_rules.DECIDERS,
+    *debit_rules.DECIDERS,
     *consents.DECIDERS,
     *reviews.DECIDERS,
     *breaches.DECIDERS,
@@ -164,7 +169,7 @@ UNDONE_ELSEWHERE = frozenset(
 )  # fmt: skip
 
 #: What `verify` compares besides the chain.
-CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_payments)
+CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_agreements, check_payments)
 
 #: Every table that commands write.
 RELATIONS: tuple[Relation[Any], ...] = (
@@ -182,6 +187,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     small_payments.SMALL_PAYMENTS,
     payment_types.PAYMENT, payment_types.REFUND, payment_types.AUTHORISATION, payment_types.CAPTURE, asks.ASK,
     funding_types.FUNDING, funding_types.CARD_REQUEST,
+    agreement_types.AGREEMENT, agreement_types.DEBIT,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
     breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, letters.LETTER, assessments.ASSESSMENT,
     copies.COPY, corrections.CORRECTION, erasure.ERASURE,

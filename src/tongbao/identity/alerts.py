@@ -25,6 +25,7 @@ AlertKind = Literal[
     "pin_locked", "recovered", "takeover_reported", "large_payment", "bank_linked", "card_bound", "level_fell",
     "verification_ended", "small_payments_raised", "instrument_added", "instrument_revoked",
     "document_replaced", "name_changed", "bank_unlinked",
+    "agreement_signed", "agreement_ended",
 ]  # fmt: skip
 MessageState = Literal["PENDING", "UNKNOWN", "SENT", "FAILED"]
 Delivery = Literal["SENT", "FAILED", "UNKNOWN"]

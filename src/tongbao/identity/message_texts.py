@@ -34,6 +34,8 @@ _ALERTS: dict[str, tuple[str, str]] = {
     "bank_unlinked": ("您的账户解绑了一张银行卡。", "A bank account was unlinked from your wallet."),
     "bank_linked": ("您的账户绑定了一张银行卡。", "A bank account was linked to your wallet."),
     "small_payments_raised": ("您的账户开启或提高了小额免密支付。", "Small payments without a PIN were switched on or raised."),
+    "agreement_signed": ("您签订了一份委托扣款协议。", "You agreed to be debited by a merchant."),
+    "agreement_ended": ("您解除了一份委托扣款协议。", "You ended an agreement with a merchant."),
     "large_payment": ("您的账户有一笔大额支出。", "A large amount left your account."),
 }
 _NOT_YOU = ("如非本人操作，请立即在钱包中报告。", "If it was not you, report it in the wallet at once.")

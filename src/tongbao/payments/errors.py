@@ -128,3 +128,68 @@ AGREED_RANGE = refusal(
 CAPTURE_WITHIN_RANGE = refusal(
     "capture_within_range", "冻结期限须在 1 分钟至 30 天之间。", "An authorisation lives between one minute and 30 days."
 )
+
+# ── agreements to be debited ────────────────────────────────────────────────────────────────────────────────────────────
+
+AGREEMENT_NOT_FOUND = decline("agreement_not_found", "未找到该扣款协议。", "There is no such agreement.", status=404)
+OUT_AGREEMENT_NO_USED = decline(
+    "out_agreement_no_used",
+    "该协议号已用于另一份协议。",
+    "This out_agreement_no was already used for a different agreement.",
+    status=409,
+)
+AGREEMENT_NOT_SIGNED = decline("agreement_not_signed", "该协议尚未签约。", "This agreement has not been signed.", status=409)
+AGREEMENT_ACTIVE = decline("agreement_active", "该协议已签约生效。", "This agreement is signed and in force.", status=409)
+AGREEMENT_PAUSED = decline("agreement_paused", "该协议已由付款人暂停。", "The payer has paused this agreement.", status=409)
+AGREEMENT_ENDED = decline("agreement_ended", "该协议已解约。", "This agreement has ended.", status=409)
+AGREEMENT_EXPIRED = decline("agreement_expired", "该协议已过期。", "This agreement has expired.", status=409)
+AGREEMENT_CAPS_RANGE = decline(
+    "agreement_caps_range",
+    "额度须大于零、每日不低于单笔，且不超过商户申请的额度。",
+    "Limits are above zero, a day's not below a debit's, and none above what the merchant asked for.",
+)
+DEBIT_NOT_FOUND = decline("debit_not_found", "未找到该笔扣款。", "There is no such debit.", status=404)
+DEBIT_ENDED = decline("debit_ended", "该笔扣款已完成或已结束。", "This debit has been taken or has ended.", status=409)
+DEBIT_STOPPED = decline("debit_stopped", "付款人已取消这笔扣款。", "The payer has stopped this debit.", status=409)
+DEBIT_FAILED = decline(
+    "debit_failed",
+    "该笔扣款已失败，不再重试，请使用新的订单号。",
+    "This debit has failed and is not tried again. Use a new out_trade_no.",
+    status=409,
+)
+DEBIT_TOO_EARLY = decline("debit_too_early", "未到可扣款的时间。", "It is too early for this debit.", status=409)
+DEBIT_NOTICE_MISSING = decline(
+    "debit_notice_missing",
+    "该协议须提前 {hours} 小时通知付款人，请先发送扣款通知。",
+    "The payer is to be told {hours} hours before: send a notice first.",
+    status=409,
+)
+DEBIT_BEYOND_NOTICE = decline(
+    "debit_beyond_notice", "扣款金额超过已通知的金额 {most}。", "The debit is more than the {most} that the payer was told of."
+)
+DEBIT_NOTICE_LAPSED = decline(
+    "debit_notice_lapsed",
+    "扣款通知已超过 30 天，请重新通知。",
+    "The notice is more than 30 days old. Send another one.",
+    status=409,
+)
+DEBIT_EXCEEDS_CAP = decline(
+    "debit_exceeds_cap", "超过协议的单笔额度 {most}。", "Over the agreement's limit of one debit, {most}."
+)
+DEBIT_EXCEEDS_DAY = decline("debit_exceeds_day", "超过协议的每日额度 {most}。", "Over the agreement's limit of a day, {most}.")
+DEBIT_EXCEEDS_COUNT = decline(
+    "debit_exceeds_count", "超过协议的扣款次数 {most}。", "The agreement's number of debits, {most}, is used up."
+)
+DEBIT_PERIOD_USED = decline("debit_period_used", "本期已扣款。", "This period's debit has been taken.", status=409)
+DEBIT_FUNDS = decline(
+    "debit_funds_insufficient", "付款人余额不足，本次未扣款。", "The payer's balance is not enough. Nothing was taken."
+)
+DEBIT_NOT_POSSIBLE = decline(
+    "debit_not_possible", "该笔扣款目前无法完成。", "This debit cannot be taken at present. Nothing was taken."
+)
+PURPOSE_FORMAT = refusal("purpose_format", "协议用途须为 1 至 127 个字。", "A purpose has 1 to 127 characters.")
+AGREEMENT_RANGE = refusal(
+    "agreement_range",
+    "协议参数超出范围：{field}。",
+    "Out of range: {field}.",
+)

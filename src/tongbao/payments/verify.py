@@ -42,3 +42,12 @@ async def check_payments(connection: asyncpg.Connection) -> None:
         raise ChainBroken(
             f"{row['booked_minor']} {row['currency']} are booked as on their way to cards, {row['asked_minor']} were asked for"
         )
+
+
+async def check_agreements(connection: asyncpg.Connection) -> None:
+    """Every agreement against its debits, and those against the payments that they became. Raises ChainBroken naming the first
+    difference."""
+    for row in await connection.fetch(QUERIES["agreements_unlike_debits"], 1):
+        raise ChainBroken(f"agreement {row['agreement_id']}: {row['debits']} debits are noted, {row['found']} were taken")
+    for row in await connection.fetch(QUERIES["debits_unlike_payments"], 1):
+        raise ChainBroken(f"payment {row['payment_id']}: it is not what a debit under an agreement says that it is")

@@ -38,6 +38,8 @@ from tongbao.identity.types import LOGIN, PIN, PRINCIPAL, SESSION, UNSAID, Confi
 from tongbao.ledger.accounts import close_account
 from tongbao.ledger.api import ACCOUNT, PlaceName, account_at, place_of
 from tongbao.ledger.commands import CloseAccount
+from tongbao.payments.agreements import end_for_erasure
+from tongbao.payments.agreements_types import AGREEMENT
 from tongbao.privacy import errors
 from tongbao.privacy.consents import consent_keys, withdraw
 from tongbao.privacy.purposes import ASKED, CATALOGUE
@@ -122,6 +124,7 @@ class CompleteErasure(Command, frozen=True, kw_only=True):
     bank_accounts: tuple[UUID, ...]
     passkeys: tuple[UUID, ...]
     certificates: tuple[UUID, ...]
+    agreements: tuple[UUID, ...]
     wards: tuple[UUID, ...]
     document_index: bytes
     phone_index: bytes
@@ -240,6 +243,8 @@ def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Dec
         account = view.need(BANK_ACCOUNT, bank_account_id)
         if account.customer_id == customer_id and account.unlinked_at is None:
             view.put(BANK_ACCOUNT, replace(account, unlinked_at=now))
+    for agreement_id in command.agreements:
+        end_for_erasure(view, customer_id, agreement_id, now)
     for purpose in ASKED:
         withdraw(view, customer_id, purpose, "erasure", now)
     key = view.need(PERSON_KEY, customer_id)
@@ -339,7 +344,7 @@ def _complete_keys(command: CompleteErasure) -> list[Key]:
         *keys_of(ACCOUNT, [place_of(name).account_id for name in command.accounts]),
         Key(LOGIN, ("wallet", command.login_index)),
         *forgetting_keys(customer_id, command.document_index, command.phone_index),
-        *keys_of(GUARDIANSHIP, command.wards), *_kept_with(command),
+        *keys_of(AGREEMENT, command.agreements), *keys_of(GUARDIANSHIP, command.wards), *_kept_with(command),
         *keys_of(SESSION, command.sessions), *keys_of(DEVICE, command.devices), *keys_of(BANK_ACCOUNT, command.bank_accounts),
     ]  # fmt: skip
 

@@ -164,6 +164,7 @@ class ErasureService:
             ),
             passkeys=tuple(row["passkey_id"] for row in await fetch(QUERIES["passkeys_of"], customer_id, _MOST)),
             certificates=tuple(row["certificate_id"] for row in await fetch(QUERIES["certificates_of"], customer_id, _MOST)),
+            agreements=tuple(row["agreement_id"] for row in await fetch(QUERIES["agreements_in_force"], customer_id, _MOST)),
             wards=tuple(row["minor_id"] for row in await fetch(QUERIES["wards_of"], customer_id, _MOST)),
             document_index=name[0]["document_index"] if name else b"", phone_index=name[0]["phone_index"] if name else b"",
             sealed_to=fingerprint(self._retention),

@@ -112,6 +112,8 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("locked_pins", services.safety.tell_locked_pins),
         ("old_codes", services.safety.forget_old),
         ("orders", services.payments.expire_due),
+        ("debits", services.agreements.retry_due),
+        ("agreements", services.agreements.expire_due),
         ("dormant", services.law.suspend_dormant),
         ("holds", lambda: expire_holds(services)),
         ("suspensions", services.suspensions.end_due),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated
@@ -36,6 +37,8 @@ from tongbao.methods.qr.api import (
 from tongbao.methods.qr.errors import CODE_NOT_STATIC, CODE_SIGNATURE_INVALID
 from tongbao.methods.qr.schemes import ContractCode
 from tongbao.payments import errors
+from tongbao.payments.agreements_lifecycle import refusal_of as agreement_refusal
+from tongbao.payments.agreements_service import AgreementService
 from tongbao.payments.cards import Cards, MerchantName, PaymentAnswer, StoreName
 from tongbao.payments.http import PathNumber
 from tongbao.payments.lifecycle import refusal_of
@@ -43,6 +46,8 @@ from tongbao.payments.service import PaymentService
 
 CodeText = Annotated[str, msgspec.Meta(max_length=2048)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
+#: Whichever of our addresses it was printed with: the id is looked up in our own books.
+_AGREEMENT = re.compile(r"https?://[^/\s]{1,255}/wallet/agreements/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 class ScanBody(web.Request, frozen=True, kw_only=True):
@@ -80,6 +85,12 @@ class ForeignScan(msgspec.Struct, frozen=True, tag_field="kind", tag="foreign"):
     scheme: web.Words
     code: ContractCode
     message: web.Words
+
+
+class AgreementScan(msgspec.Struct, frozen=True, tag_field="kind", tag="agreement"):
+    """The link of an agreement to be debited, to be read and signed."""
+
+    agreement_id: str
 
 
 class CodeAnswer(msgspec.Struct, frozen=True):
@@ -135,6 +146,16 @@ async def store_code(
     return CodeAnswer(text, svg(text))
 
 
+@get("/v1/merchant/agreements/{out_agreement_no:str}/code", tags=["Codes"])
+async def agreement_code(staff: Caller, agreements: AgreementService, clock: Clock, out_agreement_no: PathNumber) -> CodeAnswer:
+    """The link of an agreement that is to be signed, as a code. Declines `agreement_…` of one that cannot be."""
+    asked = await agreements.of_merchant(merchant_of(staff), out_agreement_no)
+    if (state := asked.state_at(clock.now())) != "ASKED":
+        raise Refusal(agreement_refusal(state))
+    text = agreements.link(asked)
+    return CodeAnswer(text, svg(text), asked.expires_at)
+
+
 @post("/v1/wallet/scan", tags=["Codes"], status_code=200)
 async def scan(
     customer: Caller,
@@ -144,8 +165,10 @@ async def scan(
     cards: Cards,
     signer: CodeSigner,
     clock: Clock,
-) -> OrderScan | StaticScan | ForeignScan:
+) -> OrderScan | StaticScan | AgreementScan | ForeignScan:
     """What a code means. Codes of other schemes are named, not mistaken for ours."""
+    if (linked := _AGREEMENT.fullmatch(data.text.strip())) is not None:
+        return AgreementScan(linked[1])
     match read(data.text.strip(), clock.now(), signer):
         case DynamicCode() as code:
             payment = await payments.payment_for(customer, code.payment_id)
@@ -206,4 +229,4 @@ async def pay_static(
     return await cards.payment(payment)
 
 
-ROUTES = (order_code, store_code, scan, pay_static)
+ROUTES = (order_code, store_code, agreement_code, scan, pay_static)

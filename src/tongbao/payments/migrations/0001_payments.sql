@@ -31,7 +31,7 @@ create table payment (
     constraint payment_agreed check (agreed_minor = 0 or agreed_minor >= amount_minor),
     constraint payment_paid check (paid_minor between 0 and greatest(amount_minor, agreed_minor)),
     constraint payment_refunded check (refunded_minor between 0 and paid_minor and fee_returned_minor between 0 and fee_minor),
-    constraint payment_factors check (factors between 1 and 15),
+    constraint payment_factors check (factors between 0 and 15 and (factors > 0 or method = 'agreement')),
     -- What each state has: somebody who agreed; money that moved; all of it; an end.
     constraint payment_agreed_to check (
         (state in ('UNKNOWN', 'AUTHORISED', 'PAID', 'VOIDED', 'REVERSED')) = (payer_id is not null and factors is not null)),

@@ -90,3 +90,7 @@ select bank_account_id from bank_account where customer_id = $1 and unlinked_at 
 -- name: known_devices
 -- Not revoked yet. $1 customer, $2 limit.
 select device_id from device where principal_id = $1 and revoked_at is null order by device_id limit $2;
+
+-- name: agreements_in_force
+-- By which somebody lets a merchant debit them. $1 customer, $2 limit.
+select agreement_id from agreement where payer_id = $1 and state in ('ACTIVE', 'PAUSED') order by agreement_id limit $2;
