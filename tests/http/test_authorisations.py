@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,7 @@ async def test_what_is_authorised_is_held_taken_in_parts_and_beyond_and_refunded
     for server in (town.here, town.there):
         part = ok(await town.shop.elsewhere(server).post(path, one), status=201)
         assert (part["state"], part["paid"], [each["amount"] for each in part["captures"]]) == ("AUTHORISED", "60.00", ["60.00"])
+        assert (part["fee"], part["net"]) == ("0.36", "59.64"), "of what was taken"
     assert await purse(payer) == ("90.00", "40.00", "50.00")
     refused(await town.shop.post(path, {**one, "amount": "61.00"}), 409, "out_capture_no_used")
     over = refused(await town.shop.post(path, {"amount": "55.01", "currency": "CNY"}), 422, "capture_exceeds_authorised")
@@ -125,3 +127,73 @@ async def test_what_nobody_agreed_to_cannot_be_taken_given_up_or_undone(town: To
     refused(
         await town.shop.post(f"/v1/merchant/orders/{order['out_trade_no']}/{step}", OURS if step == "captures" else {}), 409, code
     )
+
+
+async def test_the_console_tells_the_story_of_what_was_authorised_whatever_became_of_it(town: Town) -> None:
+    payer, number = await authorised(town)
+    captures = f"/v1/merchant/orders/{number}/captures"
+    for amount in ("1.00", "2.00"):
+        ok(await town.shop.post(captures, {"amount": amount, "currency": "CNY", "last": False}), status=201)
+    waiting = await _told(town, payer)
+    assert (waiting["state"], _kinds(waiting)) == ("AUTHORISED", ["created", "authorised", "captured", "captured"])
+    ok(await town.shop.post(f"/v1/merchant/orders/{number}/void", {}))
+    ended = await _told(town, payer)
+    assert _kinds(ended) == ["created", "authorised", "captured", "captured", "released"]
+    assert [_taken_from(payer, journal) for journal in ended["journals"]] == ["-1.00", "-2.00"]
+
+    given_up, number = await authorised(town)
+    ok(await town.shop.post(f"/v1/merchant/orders/{number}/void", {}))
+    voided = await _told(town, given_up)
+    assert (voided["state"], _kinds(voided), voided["journals"]) == ("VOIDED", ["created", "authorised", "voided"], [])
+
+    at_once = await town.customer("Rex")
+    await town.gift(at_once, "20.00")
+    order = await town.order(town.shop, "20.00")
+    await town.pay(at_once, order)
+    ok(await town.shop.post(f"/v1/merchant/orders/{order['out_trade_no']}/reverse", {}))
+    undone = await _told(town, at_once)
+    assert (undone["state"], _kinds(undone)) == ("REVERSED", ["created", "paid", "reversed"])
+    assert [_taken_from(at_once, journal) for journal in undone["journals"]] == ["-20.00", "20.00"]
+
+
+async def _told(town: Town, payer: Person) -> dict[str, Any]:
+    """The one payment of a payer, found by their log-in."""
+    (found,) = ok(await town.support.get("/v1/console/payments", q=payer.login))["items"]
+    told: dict[str, Any] = ok(await town.support.get(f"/v1/console/payments/{found['payment_id']}"))
+    return told
+
+
+def _kinds(told: dict[str, Any]) -> list[str]:
+    return [event["kind"] for event in told["events"]]
+
+
+def _taken_from(payer: Person, journal: dict[str, Any]) -> str:
+    (amount,) = [entry["amount"] for entry in journal["entries"] if entry["owner"] == payer.customer_id]
+    return str(amount)
+
+
+async def test_an_operator_who_frees_a_hold_ends_the_authorisation_and_its_payer_reads_who_it_was(town: Town) -> None:
+    payer, number = await authorised(town)
+    order = ok(await town.shop.get(f"/v1/merchant/orders/{number}"))
+    wish, once = f"/v1/console/holds/{order['payment_id']}/void", key()
+    for _ in range(2):
+        assert ok(await town.finance.post(wish, key=once))["state"] == "VOIDED"
+    assert ok(await town.shop.get(f"/v1/merchant/orders/{number}"))["state"] == "VOIDED"
+    refused(await town.shop.post(f"/v1/merchant/orders/{number}/captures", OURS), 409, "order_voided")
+    assert await purse(payer) == ("150.00", "0.00", "150.00")
+    looked = ok(await payer.get("/v1/wallet/privacy/accesses"))["items"]
+    assert {(each["act"], each["changed"]) for each in looked} == {("void_hold", True)}
+
+
+async def test_a_copy_says_what_was_taken_and_what_was_only_agreed_to(town: Town) -> None:
+    payer, number = await authorised(town)
+    ok(await town.shop.post(f"/v1/merchant/orders/{number}/captures", OURS), status=201)
+    order = await town.order(town.shop, "5.00", capture="later")
+    agreed = {"amount": "5.00", "currency": "CNY", "pin": PIN}
+    ok(await payer.post(f"/v1/wallet/payments/{order['payment_id']}/confirm", agreed))
+    answer = await payer.post("/v1/wallet/privacy/copy", {"pin": PIN})
+    assert answer.status_code == 200
+    shown = [tuple(each[name] for name in ("state", "amount", "most", "paid")) for each in answer.json()["data"]["payments"]]
+    assert shown == [("PAID", "100.00", "115.00", "1.00"), ("AUTHORISED", "5.00", "5.00", "0.00")]
+    kinds = {each["kind"] for each in ok(await payer.get("/v1/wallet/privacy/erasure"))["obstacles"]}
+    assert kinds == {"balance", "hold", "authorisation"}

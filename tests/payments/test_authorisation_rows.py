@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from tests.payments.test_rows import order_of, told
 from tests.support.leavings import events, rows
+from tests.support.suspending import SUSPEND, Suspend
 from tests.support.town import CURRENCY, NOON, Town, order_id, town
 from tongbao.app.registry import CHECKS, RELATIONS
 from tongbao.engine.api import Declined, MemoryStore, PostgresStore, Sealer
@@ -21,6 +22,7 @@ from tongbao.identity.factors import KNOWLEDGE
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger.api import ENTRY, HOLD, JOURNAL, REVERSAL, Hold, Reversal
 from tongbao.payments.types import AUTHORISATION, CAPTURE, PAYMENT, Authorisation, Capture, LapseAuthorisation, capture_id_of
+from tongbao.rules.types import SetCaps
 from tongbao.wallet.rules import wallet_of
 from tongbao.wallet.types import BILL, Bill
 
@@ -210,13 +212,14 @@ async def test_a_payment_that_is_undone_leaves_the_exact_opposite_and_is_told() 
     assert told_customer(store, payer)[-1] == ("payment.reversed", {"payment_id": str(before.payment_id)})
 
 
-async def test_a_capture_of_much_is_told_as_a_large_payment() -> None:
+async def test_agreeing_to_much_and_a_capture_of_much_are_told_as_large_payments() -> None:
     store = MemoryStore()
     async with town(store) as place:
         merchant, payer = await place.merchant(), await place.customer(300_000)
         await place.happens(place.ordering(merchant, "order", 150_000, agreed_minor=150_000, capture_within_s=3600))
         await place.happens(place.authorising(merchant, "order", payer, 150_000))
-        before = len(rows(store, ALERT))
+        alert, before = rows(store, ALERT)[-1], len(rows(store, ALERT))
+        assert (alert.kind, str(order_id(merchant, "order")) in alert.facts) == ("large_payment", True)
         await place.happens(place.taking(merchant, "order", payer, "one", 99_999))
         assert len(rows(store, ALERT)) == before
         place.clock.advance(STEP)
@@ -224,7 +227,7 @@ async def test_a_capture_of_much_is_told_as_a_large_payment() -> None:
         await place.happens(place.authorising(merchant, "other", payer, 100_000))
         await place.happens(place.taking(merchant, "other", payer, "one", 100_000))
         alert = rows(store, ALERT)[-1]
-        assert (len(rows(store, ALERT)), alert.kind) == (before + 1, "large_payment")
+        assert (len(rows(store, ALERT)), alert.kind) == (before + 2, "large_payment"), "of agreeing, and of the capture"
         assert str(rows(store, BILL)[-1].bill_id) in alert.facts
 
 
@@ -315,6 +318,82 @@ async def test_the_most_and_not_the_amount_is_what_the_rules_look_at() -> None:
             assert await place.says(place.authorising(merchant, number, payer, most)) == says
         await place.happens(place.ordering(merchant, "last", 501, agreed_minor=501, capture_within_s=3600))
         assert await place.says(place.authorising(merchant, "last", payer, 501)) == "limit_reached"
+
+
+CAPPED = """
+pack = "test"
+title = { zh = "试", en = "Test" }
+[[rule]]
+id = "test.merchant.day"
+name = { zh = "试", en = "Test" }
+law = "Test"
+article = "1"
+effective_from = 2020-01-01
+verified = true
+action = "refuse"
+metric = "amount"
+side = "both"
+scope = "merchant"
+window = { kind = "day" }
+agreed = "daily_amount"
+when = { kinds = ["payment"] }
+counts = { kinds = ["payment"] }
+[[rule]]
+id = "test.merchant.count"
+name = { zh = "试", en = "Test" }
+law = "Test"
+article = "2"
+effective_from = 2020-01-01
+verified = true
+action = "refuse"
+metric = "count"
+side = "both"
+scope = "merchant"
+window = { kind = "day" }
+agreed = "daily_count"
+when = { kinds = ["payment"] }
+counts = { kinds = ["payment"] }
+"""
+
+
+@pytest.mark.parametrize(
+    ("taken", "fits", "payments"),
+    [(0, 2000, 3), (600, 1400, 2)],  # what was taken counts, and as one payment
+)
+async def test_what_was_not_taken_does_not_count_against_a_merchants_caps(taken: int, fits: int, payments: int) -> None:
+    async with town() as place:
+        merchant, payer = await place.merchant(), await place.customer(9000)
+        await place.adopt("none", CAPPED)
+        caps: dict[str, int | None] = {"daily_amount": 2000, "daily_count": 3}
+        await place.happens(SetCaps(command_id=place.id(), subject_id=merchant, caps=caps, by=place.id(), reason="new"))
+        for number in ("one", "two", "three"):
+            await place.happens(place.ordering(merchant, number, 1000, agreed_minor=MOST, capture_within_s=3600))
+        await place.happens(place.authorising(merchant, "one", payer))
+        assert await place.says(place.authorising(merchant, "two", payer)) == "limit_reached"
+        await place.happens(place.giving_up(merchant, "one", payer))
+        await place.happens(place.authorising(merchant, "two", payer))
+        if taken:
+            await place.happens(place.taking(merchant, "two", payer, "part", taken, last=True))
+        else:
+            place.clock.advance(HOUR)
+            await place.happens(place.lapsing(merchant, "two", payer))
+        assert await place.says(place.paying_at_once(merchant, "next", payer, fits + 1)) == "limit_reached"
+        for each in range(payments):
+            amount = 1 if each else fits - payments
+            assert await place.says(place.paying_at_once(merchant, f"next-{each}", payer, amount)) == "ok"
+        assert await place.says(place.paying_at_once(merchant, "last", payer, 1)) == "limit_reached", "in number"
+
+
+async def test_of_a_suspended_payer_nothing_is_taken_beyond_the_hold() -> None:
+    async with town(more=[SUSPEND]) as place:
+        merchant, payer = await authorised(place)
+        await place.happens(place.taking(merchant, "order", payer, "one", 400))
+        await place.happens(Suspend(command_id=place.id(), customer_id=payer))
+        refused = (await place.submit(place.taking(merchant, "order", payer, "two", 601))).decision
+        assert isinstance(refused, Declined)
+        assert (refused.code.name, refused.detail["left_minor"]) == ("capture_exceeds_authorised", 600)
+        assert await place.says(place.taking(merchant, "order", payer, "two", 600)) == "ok", "the hold was promised"
+        assert await place.says(place.taking(merchant, "order", payer, "three", 1)) == "capture_exceeds_authorised"
 
 
 async def authorised_under(place: Town) -> tuple[UUID, UUID]:

@@ -394,6 +394,18 @@ async def the_same_number_for_another_most(place: Town) -> Command:
     return place.ordering(merchant, "order", 1000, agreed_minor=1149, capture_within_s=3600)
 
 
+@says("out_trade_no_used")
+async def the_same_number_for_another_time_to_capture(place: Town) -> Command:
+    merchant, _ = await authorised(place)
+    return place.ordering(merchant, "order", 1000, agreed_minor=1150, capture_within_s=3601)
+
+
+@says("ok")
+async def the_same_order_to_be_authorised_again(place: Town) -> Command:
+    merchant, _ = await authorised(place)
+    return place.ordering(merchant, "order", 1000, agreed_minor=1150, capture_within_s=3600)
+
+
 @says("order_authorised")
 async def authorising_twice(place: Town) -> Command:
     merchant, payer = await authorised(place)
@@ -466,6 +478,27 @@ async def the_same_capture_number_for_another_amount(place: Town) -> Command:
     merchant, payer = await authorised(place)
     await place.happens(place.taking(merchant, "order", payer, "part", 10))
     return place.taking(merchant, "order", payer, "part", 11)
+
+
+@says("out_capture_no_used")
+async def the_same_capture_number_that_is_now_to_be_the_last(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(place.taking(merchant, "order", payer, "part", 10))
+    return place.taking(merchant, "order", payer, "part", 10, last=True)
+
+
+@says("out_capture_no_used")
+async def the_same_capture_number_that_is_not_to_have_been_the_last(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(place.taking(merchant, "order", payer, "part", 10, last=True))
+    return place.taking(merchant, "order", payer, "part", 10)
+
+
+@says("ok")
+async def the_same_capture_of_all_that_was_agreed_which_nobody_said_was_the_last(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(place.taking(merchant, "order", payer, "part", 1150))
+    return place.taking(merchant, "order", payer, "part", 1150)
 
 
 @says("too_many_captures")
@@ -579,6 +612,34 @@ async def undoing_what_was_captured_in_parts(place: Town) -> Command:
     await place.happens(place.taking(merchant, "order", payer, "one", 10))
     done = await place.happens(place.taking(merchant, "order", payer, "two", 10, last=True))
     return place.undoing(merchant, "order", payer, done.journal_id)
+
+
+@says("captured_in_parts")
+async def undoing_by_the_journal_of_a_capture_after_which_another_came(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    first = await place.happens(place.taking(merchant, "order", payer, "one", 10))
+    await place.happens(place.taking(merchant, "order", payer, "two", 10, last=True))
+    return place.undoing(merchant, "order", payer, first.journal_id)
+
+
+@says("ok")
+async def undoing_what_was_captured_within_the_day_and_has_lapsed(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    taken = await place.happens(place.taking(merchant, "order", payer, "one", 10))
+    place.clock.advance(timedelta(hours=24) - timedelta(microseconds=1))
+    return place.undoing(merchant, "order", payer, taken.journal_id)
+
+
+@says("reversal_too_late")
+async def undoing_what_was_captured_a_day_ago_and_ended_just_now(place: Town) -> Command:
+    merchant, payer = await place.merchant(), await place.customer(5000)
+    month = 30 * 86_400
+    await place.happens(place.ordering(merchant, "order", 1000, agreed_minor=1000, capture_within_s=month))
+    await place.happens(place.authorising(merchant, "order", payer, 1000))
+    taken = await place.happens(place.taking(merchant, "order", payer, "one", 10))
+    place.clock.advance(timedelta(hours=24))
+    await place.happens(place.giving_up(merchant, "order", payer))
+    return place.undoing(merchant, "order", payer, taken.journal_id)
 
 
 @says("ok")

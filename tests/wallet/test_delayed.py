@@ -11,13 +11,13 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.leavings import events, rows
+from tests.support.suspending import SUSPEND, Suspend
 from tests.support.town import CURRENCY, NOON, RIGHT, Town, sealed, town
 from tests.wallet.test_ladder import RECEIVING
 from tongbao.app.registry import CHECKS, RELATIONS
-from tongbao.engine.api import Accepted, Command, Decider, Decision, MemoryStore, PostgresStore, Sealer, View
+from tongbao.engine.api import MemoryStore, PostgresStore, Sealer
 from tongbao.engine.verify import verify
 from tongbao.identity.factors import KNOWLEDGE
-from tongbao.identity.standing import STANDING, Standing, standing_keys
 from tongbao.ledger.api import ACCOUNT, HOLD, ExpireHolds, HoldRef, VoidHold
 from tongbao.ledger.commands import FreezeAccount
 from tongbao.wallet.rules import wallet_of
@@ -86,19 +86,6 @@ async def test_a_cancelled_transfer_leaves_everything_as_it_was() -> None:
         assert (await place.happens(place.delivering(order.transfer_id, payer, payee))).state == "CANCELLED"
         assert (purse(store, payer), purse(store, payee)) == ((500, 0), (70, 0))
     assert (the_transfer(store).state, the_transfer(store).ended_at) == ("CANCELLED", NOON + timedelta(minutes=1))
-
-
-class Suspend(Command, frozen=True, kw_only=True):
-    kind = "test.suspend"
-    customer_id: UUID
-
-
-def _suspend(command: Suspend, view: View, now: Any) -> Decision:
-    view.put(STANDING, Standing(command.customer_id, 3, None, None, False, False, "reported", None, now))
-    return Accepted()
-
-
-SUSPEND = Decider(Suspend, lambda command: standing_keys(command.customer_id), _suspend)
 
 
 async def _frozen(place: Town, payer: UUID, payee: UUID, transfer: UUID) -> None:

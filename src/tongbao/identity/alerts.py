@@ -108,10 +108,12 @@ def write(
     view.put(MESSAGE, Message(message_id, person_id, kind, text, "PENDING", 0, now, now, None))
 
 
-def tell_of_large(view: View, payer_id: UUID, amount_minor: int, bill_id: UUID, now: datetime) -> None:
-    """Tell a payer of what they paid or sent, if it is much."""
+def tell_of_large(
+    view: View, payer_id: UUID, amount_minor: int, its_id: UUID, now: datetime, of: Literal["bill_id", "payment_id"] = "bill_id"
+) -> None:
+    """Tell a payer of what they paid or sent, or agreed to, if it is much: its bill, or where there is none yet, its payment."""
     if amount_minor >= LARGE_MINOR:
-        tell(view, payer_id, "large_payment", {"bill_id": str(bill_id)}, now)
+        tell(view, payer_id, "large_payment", {of: str(its_id)}, now)
 
 
 def raise_alert(command: RaiseAlert, view: View, now: datetime) -> Decision:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.alerts import tell_of_large
 from tongbao.identity.rules import confirm, confirmation_keys
+from tongbao.identity.standing import STANDING
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger import errors as ledger_errors
 from tongbao.ledger.api import (
@@ -116,6 +117,8 @@ def authorise_order(command: AuthoriseOrder, view: View, now: datetime) -> Decis
     view.put(AUTHORISATION, replace(asked, payer_id=command.payer_id, counted=weighed.counted, authorised_at=now))
     left = authorised(command, payment, Authorised(payment.payment_id, factors, capture_by))
     view.put(PAYMENT, left)
+    # Whoever stole a phone authorises first: its owner is told now, and not when the shop comes to take it.
+    tell_of_large(view, command.payer_id, payment.agreed_minor, payment.payment_id, now, "payment_id")
     tell_merchant(view, left, "payment.authorised", now)
     return Accepted(Authorised(payment.payment_id, factors, capture_by))
 
@@ -130,16 +133,18 @@ def authorised(command: AuthoriseOrder, payment: Payment, done: Authorised) -> P
 
 def capture_payment(command: CapturePayment, view: View, now: datetime) -> Decision:
     """Declines `payment_not_found` (also another merchant's), `out_capture_no_used`, what `lifecycle` says of the state,
-    `capture_exceeds_authorised` (detail: left_minor), `too_many_captures`, `insufficient_funds` where more is taken than was
-    held, and what `post` declines. The same capture number with the same terms answers the same capture. Taking all that was
-    agreed is the last capture, said or not."""
+    `capture_exceeds_authorised` (detail: left_minor; of a suspended payer nothing is taken beyond the hold), `too_many_captures`,
+    `insufficient_funds` where more is taken than was held, and what `post` declines. The same capture number with the same terms
+    answers the same capture. Taking all that was agreed is the last capture, said or not."""
     payment = view.get(PAYMENT, command.payment_id)
     if payment is None or payment.merchant_id != command.merchant_id:
         return Declined(errors.PAYMENT_NOT_FOUND)
     capture_id = capture_id_of(command.payment_id, command.out_capture_no)
     known = view.get(CAPTURE, capture_id)
     if known is not None:
-        if (known.amount_minor, known.currency) != (command.amount_minor, command.currency):
+        # Taking all that was agreed was the last capture, said or not.
+        as_said = known.last == command.last or (known.last and payment.paid_minor == payment.agreed_minor)
+        if (known.amount_minor, known.currency) != (command.amount_minor, command.currency) or not as_said:
             return Declined(errors.OUT_CAPTURE_NO_USED)
         return Accepted(Captured(capture_id, known.journal_id))
     following = step_of(payment.state_at(now), "capture")
@@ -158,6 +163,11 @@ def _capture(
 ) -> Decision:
     wallet = wallet_of(command.payer_id, payment.currency)
     taken = found.captured_minor + command.amount_minor
+    standing = view.get(STANDING, command.payer_id)
+    if taken > payment.amount_minor and standing is not None and standing.suspended:
+        # The hold is what the merchant was promised. What goes beyond it leaves the wallet anew, which a suspension does not let.
+        left = max(0, payment.amount_minor - found.captured_minor)
+        return Declined(errors.CAPTURE_EXCEEDS, {"left_minor": left, "currency": payment.currency})
     last = command.last or taken == payment.agreed_minor
     held = take_held(view, wallet, payment.payment_id, command.amount_minor, now, final=last)
     if isinstance(held, Declined):

@@ -51,7 +51,9 @@ def end(view: View, payment: Payment, found: Authorisation, payer_id: UUID, now:
     is returned."""
     untaken = payment.agreed_minor - found.captured_minor
     # It counts as a payment unless nothing was taken at all.
-    give_back(view, now, payer_id, found.counted, untaken, number=not found.captured_minor)
+    give_back(
+        view, now, payer_id, found.counted, untaken, merchant_id=payment.merchant_id, number=not found.captured_minor
+    )  # fmt: skip
     view.put(AUTHORISATION, replace(found, ended_at=now))
     if found.captured_minor:
         left, event = replace(payment, state="PAID"), "payment.paid"

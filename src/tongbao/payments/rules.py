@@ -114,6 +114,9 @@ def create_order(command: CreateOrder, view: View, now: datetime) -> Decision:
         wished = (command.store_id, command.subject, command.amount_minor, command.agreed_minor, command.currency)
         if (known.store_id, known.subject, known.amount_minor, known.agreed_minor, known.currency) != wished:
             return Declined(errors.OUT_TRADE_NO_USED)
+        asked = view.follow(AUTHORISATION, payment_id) if known.agreed_minor else None
+        if asked is not None and asked.capture_within_s != command.capture_within_s:
+            return Declined(errors.OUT_TRADE_NO_USED)
         return Accepted(OrderCreated(payment_id, known.fee_minor, known=True))
     payment = ordered(command, share_ppm(command.amount_minor, merchant.fee_ppm), now)
     view.put(PAYMENT, payment)

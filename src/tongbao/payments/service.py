@@ -33,6 +33,7 @@ from tongbao.payments.funding_types import Funding, Part
 from tongbao.payments.lifecycle import PaymentState, Step, refusal_of
 from tongbao.payments.rules import OrderCreated, Paid, Refunded, merchant_balance, ordered, paid, unpaid
 from tongbao.payments.types import (
+    Authorisation,
     AuthoriseOrder,
     Capture,
     CapturePayment,
@@ -259,6 +260,15 @@ class PaymentService:
         """What a paid payment drew on, which is for good; none where that was the balance alone."""
         return tuple(row.part for row in (await self.parts([payment.payment_id])).get(payment.payment_id, ()))
 
+    async def void_of_hold(self, command_id: UUID, hold_id: UUID) -> bool:
+        """As `void`, by an operator who frees the hold of an authorisation, so that its merchant and its payer are told; whether
+        it is one. Declines `order_…`."""
+        payment = await self._by_id.get(hold_id)
+        if payment is None or payment.payer_id is None:
+            return False
+        accepted(await self._engine.submit(VoidPayment(command_id=command_id, **self._agreed(payment, "void"))))
+        return True
+
     def _agreed(self, payment: Payment, step: Step) -> dict[str, Any]:
         """What a command repeats of a payment that somebody agreed to. Refuses `order_…` where nobody did."""
         if payment.payer_id is None:
@@ -392,6 +402,11 @@ class PaymentService:
         at, last_id = place or (None, None)
         rows = await self._pool.fetch(QUERIES["authorised_by"], payer.principal_id, self._clock.now(), at, last_id, limit + 1)
         return [Payment(*row) for row in rows]
+
+    async def authorisation(self, payment_id: UUID) -> Authorisation | None:
+        """What the payer of an order agrees to; None where paying takes the money at once."""
+        row = await self._pool.fetchrow(QUERIES["authorisation"], payment_id)
+        return None if row is None else Authorisation(*row)
 
     async def captures(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[Capture]]:
         """Captures by payment, oldest first."""

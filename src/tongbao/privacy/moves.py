@@ -39,7 +39,8 @@ class BillItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that the customer paid."""
+    """An order that the customer paid, or agreed to. `most`: where it was authorised, what they agreed to; `paid`: what was
+    taken."""
 
     payment_id: str
     merchant_id: str
@@ -47,6 +48,8 @@ class PaymentItem(msgspec.Struct, frozen=True, kw_only=True):
     out_trade_no: str
     subject: str
     amount: str
+    most: str | None
+    paid: str
     refunded: str
     currency: str
     state: PaymentState
@@ -87,7 +90,8 @@ class Bills:
 
 
 class Payments:
-    """What the customer paid, oldest first, found through the bills. See `holdings.PersonalData`."""
+    """What the customer paid, oldest first, found through the bills; then what they authorised and nobody took. See
+    `holdings.PersonalData`."""
 
     name, category, item, tables = "payments", "money", PaymentItem, (PAYMENT.name,)
 
@@ -100,16 +104,29 @@ class Payments:
         while True:
             rows = await self._pool.fetch(QUERIES["payments_of"], customer_id, after, PAGE)
             for row in rows:
-                currency = row["currency"]
-                yield PaymentItem(
-                    payment_id=str(row["payment_id"]), merchant_id=str(row["merchant_id"]), store_id=_text(row["store_id"]),
-                    out_trade_no=row["out_trade_no"], subject=row["subject"], amount=format_minor(row["amount_minor"], currency),
-                    refunded=format_minor(row["refunded_minor"], currency), currency=currency, state=row["state"],
-                    method=row["method"], created_at=row["created_at"], paid_at=row["paid_at"],
-                )  # fmt: skip
+                yield _payment(row)
+            if len(rows) < PAGE:
+                break
+            after = rows[-1]["bill_id"]
+        place: tuple[datetime | None, UUID | None] = (None, None)
+        while True:
+            rows = await self._pool.fetch(QUERIES["untaken_of"], customer_id, *place, PAGE)
+            for row in rows:
+                yield _payment(row)
             if len(rows) < PAGE:
                 return
-            after = rows[-1]["bill_id"]
+            place = rows[-1]["authorised_at"], rows[-1]["payment_id"]
+
+
+def _payment(row: asyncpg.Record) -> PaymentItem:
+    currency, agreed = row["currency"], row["agreed_minor"]
+    return PaymentItem(
+        payment_id=str(row["payment_id"]), merchant_id=str(row["merchant_id"]), store_id=_text(row["store_id"]),
+        out_trade_no=row["out_trade_no"], subject=row["subject"], amount=format_minor(row["amount_minor"], currency),
+        most=format_minor(agreed, currency) if agreed else None, paid=format_minor(row["paid_minor"], currency),
+        refunded=format_minor(row["refunded_minor"], currency), currency=currency, state=row["state"],
+        method=row["method"], created_at=row["created_at"], paid_at=row["paid_at"],
+    )  # fmt: skip
 
 
 def _text(id: UUID | None) -> str | None:

@@ -14,8 +14,8 @@ from tongbao.privacy.types import QUERIES
 
 
 class Obstacle(msgspec.Struct, frozen=True):
-    """One thing to be done first. `kind` is stable: balance, hold, frozen, bank_transfer, delayed_transfer, guardianship, review,
-    merchant, …"""
+    """One thing to be done first. `kind` is stable: balance, hold, frozen, bank_transfer, authorisation,
+    delayed_transfer, guardianship, review, merchant, …"""
 
     kind: str
     message: Words
@@ -28,8 +28,8 @@ LoginIndexOf = Callable[[UUID], Awaitable[bytes]]
 
 
 def obstacles_in(pool: asyncpg.Pool, login_index_of: LoginIndexOf) -> ObstaclesOf:
-    """Money, holds, freezes, transfers under way or yet to arrive, minors answered for, reviews without an answer, and merchants
-    that belong to the same log-in."""
+    """Money, holds, freezes, transfers under way or yet to arrive, authorisations that are not over, minors answered for, reviews
+    without an answer, and merchants that belong to the same log-in."""
 
     async def found(customer_id: UUID) -> list[Obstacle]:
         obstacles: list[Obstacle] = []
@@ -55,6 +55,16 @@ def obstacles_in(pool: asyncpg.Pool, login_index_of: LoginIndexOf) -> ObstaclesO
                     Words(
                         f"有 {count} 笔充值、提现、银行卡付款或退款未完成。",
                         f"{count} top-ups, withdrawals, or payments or refunds by card are still under way.",
+                    ),
+                )
+            )
+        if count := await pool.fetchval(QUERIES["open_authorisations_of"], customer_id):
+            obstacles.append(
+                Obstacle(
+                    "authorisation",
+                    Words(
+                        f"有 {count} 笔预授权尚未结束，请等商户完成扣款或解冻。",
+                        f"{count} of your authorisations are still open: wait until the shop takes or releases them.",
                     ),
                 )
             )

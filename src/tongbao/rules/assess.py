@@ -31,8 +31,8 @@ _HIGHEST_LEVEL = 3
 
 
 class Weighed(NamedTuple):
-    """An act that may happen. `delay_hours`: not before so many hours; `counted`: where it was counted, for `give_back`;
-    `covers`: rules by which a loss would be the institution's."""
+    """An act that may happen. `delay_hours`: not before so many hours; `counted`: where it was counted, for `give_back`, of the
+    customer, the bank account and the merchant in turn; `covers`: rules by which a loss would be the institution's."""
 
     delay_hours: int
     counted: str
@@ -60,6 +60,8 @@ def assess(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined |
     judged = _judged(view, now, customer_id, act)
     if isinstance(judged, Declined):
         return judged
+    if act.merchant_id is not None and isinstance(refused := _judged_by_merchant(view, now, customer_id, act), Declined):
+        return refused
     if act.funding_id is not None and isinstance(refused := _judged_by_source(view, now, customer_id, act), Declined):
         return refused
     return None if judged is None or judged[0] is None else _delay_required(judged[0])
@@ -76,15 +78,19 @@ def weigh(view: View, now: datetime, customer_id: UUID, act: Act, *, can_wait: b
     judged = _judged(view, now, customer_id, act)
     if isinstance(judged, Declined):
         return judged
+    by_merchant = "" if act.merchant_id is None else _judged_by_merchant(view, now, customer_id, act)
+    if isinstance(by_merchant, Declined):
+        return by_merchant
     by_source = "" if act.funding_id is None else _judged_by_source(view, now, customer_id, act)
     if isinstance(by_source, Declined):
         return by_source
+    others = f"|{by_source}|{by_merchant}".rstrip("|")
     if judged is None:
-        return Weighed(0, by_source, ()) if by_source else _FREE
+        return Weighed(0, others, ()) if others else _FREE
     delay, day, plan = judged
     if delay is not None and not can_wait:
         return _delay_required(delay)
-    counted = counted_text(day, plan.amounts, plan.counts) + by_source
+    counted = counted_text(day, plan.amounts, plan.counts) + others
     return Weighed(0 if delay is None else delay.delay_hours or 0, counted, plan.covers)
 
 
@@ -113,13 +119,6 @@ def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined 
             answer = _judged_among_several(view, book, asked, shared, opened)
         if isinstance(answer, Declined):
             return answer
-    # A merchant without caps is not counted, which spares the busiest act a row.
-    merchant_id = act.merchant_id
-    if merchant_id is not None and view.get(USAGE, merchant_id) is not None:
-        received = act if act.merchant_minor is None else replace(act, amount_minor=act.merchant_minor)
-        refused = _judged_for(view, book, _Asked(received, shape, customer_id, now, today), "merchant", merchant_id, None, None)
-        if isinstance(refused, Declined):
-            return refused
     return answer
 
 
@@ -132,17 +131,30 @@ def _shape_of(standing: Standing | None, act: Act, now: datetime) -> tuple[Any, 
     return act.kind, act.method, act.factors, *known, cooling, act.flags, act.tier
 
 
+def _judged_by_merchant(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | str:
+    """What is said of the merchant that is paid; where it was counted, to end `Weighed.counted`. One without caps is not counted,
+    which spares the busiest act a row."""
+    if act.merchant_id is None or view.get(USAGE, act.merchant_id) is None:
+        return ""
+    received = act if act.merchant_minor is None else replace(act, amount_minor=act.merchant_minor)
+    return _judged_by_another(view, now, customer_id, received, "merchant", act.merchant_id)
+
+
 def _judged_by_source(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined | str:
-    """What is said of the bank account that the money comes from or goes to; where it was counted, to end `Weighed.counted`."""
+    """What is said of the bank account that the money comes from or goes to; where it was counted."""
+    return "" if act.funding_id is None else _judged_by_another(view, now, customer_id, act, "funding_source", act.funding_id)
+
+
+def _judged_by_another(view: View, now: datetime, customer_id: UUID, act: Act, scope: str, subject_id: UUID) -> Declined | str:
     row = view.get(RULEBOOK, CURRENT)
-    if row is None or act.funding_id is None:
+    if row is None:
         return ""
     book = book_of(row)
     asked = _Asked(act, _shape_of(view.get(STANDING, customer_id), act, now), customer_id, now, book.today(now))
-    judged = _judged_for(view, book, asked, "funding_source", act.funding_id, None, None)
+    judged = _judged_for(view, book, asked, scope, subject_id, None, None)
     if judged is None or isinstance(judged, Declined):
         return judged or ""
-    return f"|{counted_text(judged[1], judged[2].amounts, judged[2].counts)}"
+    return counted_text(judged[1], judged[2].amounts, judged[2].counts)
 
 
 def _judged_in_short(

@@ -230,20 +230,21 @@ def _wallet(command: SuspendDormant) -> Place:
 
 def give_back(
     view: View, now: datetime, customer_id: UUID, counted: str, amount_minor: int, funding_id: UUID | None = None,
-    *, number: bool = True,
+    merchant_id: UUID | None = None, *, number: bool = True,
 ) -> None:  # fmt: skip
-    """Take an act that did not come to pass out of the counters of the customer, of the person they are and of the bank account;
-    `counted` is what `weigh` said of it. Not `number`: part of it did come to pass, so it stays one in the numbers of acts. Needs
-    the rows of `law_keys`."""
+    """Take an act that did not come to pass out of the counters of the customer, of the person they are, of the bank account and
+    of the merchant; `counted` is what `weigh` said of it. Not `number`: part of it did come to pass, so it stays one in the
+    numbers of acts. Needs the rows of `law_keys`."""
     row, standing = view.get(RULEBOOK, CURRENT), view.get(STANDING, customer_id)
     if not counted or row is None:
         return
     if not number:
         counted = "|".join(map(amounts_of, counted.split("|")))
     book = book_of(row)
-    counted, _, by_source = counted.partition("|")
-    if by_source and funding_id is not None:
-        _give_back(view, now, book, view.follow(USAGE, funding_id), by_source, amount_minor, None, None)
+    counted, by_source, by_merchant = (*counted.split("|"), "", "")[:3]
+    for subject_id, by_another in ((funding_id, by_source), (merchant_id, by_merchant)):
+        if by_another and subject_id is not None:
+            _give_back(view, now, book, view.follow(USAGE, subject_id), by_another, amount_minor, None, None)
     if not counted:
         return
     opened = None if standing is None else standing.opened_at

@@ -11,7 +11,22 @@
 import { onScopeDispose, ref } from 'vue'
 import type { MerchantEvent, MerchantEventName } from '@shared/api/types.ts'
 
-const NAMES: MerchantEventName[] = ['payment.created', 'payment.paid', 'payment.closed', 'payment.expired', 'payment.refunded']
+/** Every kind there is: the type holds this list to it, so that a new kind is not one that nobody hears. */
+const KINDS: Record<MerchantEventName, true> = {
+  'payment.created': true,
+  'payment.pending': true,
+  'payment.reopened': true,
+  'payment.authorised': true,
+  'payment.captured': true,
+  'payment.paid': true,
+  'payment.voided': true,
+  'payment.reversed': true,
+  'payment.closed': true,
+  'payment.expired': true,
+  'payment.refunded': true,
+  'refund.succeeded': true,
+}
+const NAMES = Object.keys(KINDS) as MerchantEventName[]
 const POLL_MS = 3_000
 const REOPEN_MS = [2_000, 5_000, 15_000]
 

@@ -8,6 +8,11 @@ export function shownState(order: Order): PaymentState | Extract<BillState, 'REF
   return compareAmounts(order.refunded, order.paid) >= 0 ? 'REFUNDED' : 'PARTLY_REFUNDED'
 }
 
+/** What an order comes to: what was taken once it is paid, or was; until then what is asked for. */
+export function sumOf(order: Order): string {
+  return order.state === 'PAID' || order.state === 'REVERSED' ? order.paid : order.amount
+}
+
 /** What can still be refunded, as a decimal string; "0.00" for an order that is not paid. */
 export function refundable(order: Order): string {
   return order.state === 'PAID' ? subtractAmounts(order.paid, order.refunded, order.currency) : fromMinor(0n, placesOf(order.currency))

@@ -50,6 +50,10 @@ def _owners(page: Any) -> Iterable[Subject]:
     return {Subject("account", row.account_id) for row in page.items if row.owner}
 
 
+def _owner(hold: Any) -> Iterable[Subject]:
+    return [Subject("account", hold.account_id)] if hold.owner else ()
+
+
 def _customers(page: Any) -> Iterable[Subject]:
     return {Subject("customer", row.customer_id) for row in page.items}
 
@@ -108,7 +112,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=states.reopen_account, permission=_P.BOOKS_ACT, about=_ACCOUNT),
     Right(route=states.limit_account, permission=_P.ACCOUNTS_BOUND, about=_ACCOUNT, takes_two="account.bound"),
     Right(route=states.holds, permission=_P.ACCOUNTS_READ, shows=_owners),
-    Right(route=states.void_hold, permission=_P.BOOKS_ACT, about=_HOLD),
+    Right(route=states.void_hold, permission=_P.BOOKS_ACT, about=_HOLD, shows=_owner),
     Right(route=states.reverse_journal, permission=_P.BOOKS_ACT, about=_JOURNAL, takes_two="journal.reverse"),
     Right(route=books.trial_balance, permission=_P.BOOKS_READ),
     Right(route=books.general_ledger, permission=_P.BOOKS_READ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -21,14 +22,19 @@ from tongbao.payments import errors
 from tongbao.payments.cards import Cards, OrderAnswer
 from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
-from tongbao.payments.types import Payment
+from tongbao.payments.types import Authorisation, Capture, Payment, Refund
 from tongbao.security.masking import mask_login, mask_name
 
-EventKind = Literal["created", "paid", "closed", "expired", "refunded"]
+EventKind = Literal[
+    "created", "authorised", "captured", "paid", "released", "closed", "expired", "voided", "refunded", "reversed"
+]  # fmt: skip
 #: What an operator may have meant by a search: a payment's id, its number, its payers, its merchants.
 Meaning = tuple[UUID | None, str | None, list[UUID] | None, list[UUID] | None]
 
-_ENDINGS: dict[str, EventKind] = {"CLOSED": "closed", "EXPIRED": "expired"}
+#: How a payment ended in a state that it does not leave.
+_ENDINGS: dict[PaymentState, EventKind] = {
+    "CLOSED": "closed", "EXPIRED": "expired", "VOIDED": "voided", "REVERSED": "reversed",
+}  # fmt: skip
 
 
 class PersonAnswer(msgspec.Struct, frozen=True):
@@ -95,18 +101,40 @@ async def payment_detail(
     """One payment, its journals and its story."""
     payment = await payments.payment(web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND))
     refunds = (await payments.refunds([payment.payment_id])).get(payment.payment_id, [])
-    journal_ids = [payment.journal_id] if payment.journal_id else []
-    journals = [await journal_answer(books, each) for each in [*journal_ids, *(refund.journal_id for refund in refunds)]]
-    story = [EventAnswer("created", payment.created_at, "merchant" if payment.method != "qr_static" else "customer")]
-    if payment.paid_at:
-        story.append(EventAnswer("paid", payment.paid_at, "customer"))
-    if payment.closed_at:
-        story.append(
-            EventAnswer(_ENDINGS[payment.state], payment.closed_at, "merchant" if payment.state == "CLOSED" else "clock")
-        )
-    story += [EventAnswer("refunded", refund.at, "merchant") for refund in refunds]
+    captures = (await payments.captures([payment.payment_id])).get(payment.payment_id, [])
+    journals = [await journal_answer(books, each) for each in _journals(payment, captures)]
+    # A payment that is undone has one journal, which says by which other it was.
+    undoing = [UUID(each.reversed_by) for each in journals if each.reversed_by]
+    journals += [await journal_answer(books, each) for each in [*undoing, *(refund.journal_id for refund in refunds)]]
+    found = await payments.authorisation(payment.payment_id) if payment.agreed_minor else None
     fields = (await _console_payments([payment], cards, identity))[0]
-    return ConsolePaymentDetail(**fields, journals=journals, events=story)
+    return ConsolePaymentDetail(**fields, journals=journals, events=_story(payment, found, captures, refunds))
+
+
+def _journals(payment: Payment, captures: Sequence[Capture]) -> list[UUID]:
+    """Those by which it was paid."""
+    if payment.agreed_minor:
+        return [capture.journal_id for capture in captures]
+    return [payment.journal_id] if payment.journal_id else []
+
+
+def _story(
+    payment: Payment, found: Authorisation | None, captures: Sequence[Capture], refunds: Sequence[Refund]
+) -> list[EventAnswer]:
+    """What happened, in its order."""
+    story = [EventAnswer("created", payment.created_at, "merchant" if payment.method != "qr_static" else "customer")]
+    if found is not None and found.authorised_at:
+        story.append(EventAnswer("authorised", found.authorised_at, "customer"))
+    story += [EventAnswer("captured", capture.at, "merchant") for capture in captures]
+    if found is not None and found.ended_at and captures and not captures[-1].last:
+        story.append(EventAnswer("released", found.ended_at, "clock" if found.ended_at >= payment.expires_at else "merchant"))
+    if found is None and payment.paid_at:
+        story.append(EventAnswer("paid", payment.paid_at, "customer"))
+    story += [EventAnswer("refunded", refund.at, "merchant") for refund in refunds]
+    if payment.closed_at:
+        by_time = payment.state != "REVERSED" and payment.closed_at >= payment.expires_at
+        story.append(EventAnswer(_ENDINGS[payment.state], payment.closed_at, "clock" if by_time else "merchant"))
+    return story
 
 
 async def _meanings(query: str, payments: PaymentService, merchants: MerchantService, identity: IdentityService) -> list[Meaning]:

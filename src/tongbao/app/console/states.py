@@ -21,6 +21,7 @@ from tongbao.ledger.commands import FreezeReason
 from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, HOLD_NOT_FOUND, JOURNAL_NOT_FOUND
 from tongbao.ledger.reports import HoldRow
 from tongbao.ledger.service import LedgerService
+from tongbao.payments.service import PaymentService
 
 Note = Annotated[str, msgspec.Meta(max_length=200)]
 
@@ -152,10 +153,14 @@ async def holds(
 
 
 @post("/v1/console/holds/{hold:str}/void", tags=["Console"], status_code=200)
-async def void_hold(operator: Caller, ledger: LedgerService, books: Books, hold: PathId, key: web.IdempotencyKey) -> HoldLine:
-    """Give what is left of a hold back to its account."""
-    found = web.parse_id(hold, HOLD_NOT_FOUND)
-    await ledger.void(command_id_for(operator, key), found)
+async def void_hold(
+    operator: Caller, ledger: LedgerService, books: Books, payments: PaymentService, hold: PathId, key: web.IdempotencyKey
+) -> HoldLine:
+    """Give what is left of a hold back to its account. Where it is what a payer authorised, the authorisation ends with it, and
+    both sides are told."""
+    found, command_id = web.parse_id(hold, HOLD_NOT_FOUND), command_id_for(operator, key)
+    if not await payments.void_of_hold(command_id, found):
+        await ledger.void(command_id, found)
     ended = await books.reports.hold(found)
     assert ended is not None
     return _hold(ended)

@@ -38,7 +38,7 @@ order by created_at desc, payment_id desc limit $8;
 
 -- name: find_payments
 -- For the console, newest first. $1 state or null, $2 payment id or null, $3 out_trade_no or null, $4 payers (by their
--- bills) or null, $5 merchants or null, $6 from and $7 to or null, $8 and $9 place or null, $10 limit, $11 now.
+-- bills and authorisations) or null, $5 merchants or null, $6 from and $7 to or null, $8 and $9 place or null, $10 limit, $11 now.
 select payment_id, merchant_id, store_id, out_trade_no, subject, amount_minor, agreed_minor, currency, fee_minor, state, method,
        payer_id, paid_minor, refunded_minor, fee_returned_minor, refunds, created_at, expires_at, paid_at, closed_at, journal_id,
        bill_id, factors
@@ -49,7 +49,8 @@ where ($1::text is null or (case when expires_at > $11 then state
              else state end) = $1)
   and ($2::uuid is null or payment_id = $2) and ($3::text is null or out_trade_no = $3)
   and ($4::uuid[] is null
-       or payment_id in (select reference_id from bill where customer_id = any($4) and kind = 'payment'))
+       or payment_id in (select reference_id from bill where customer_id = any($4) and kind = 'payment'
+                         union all select payment_id from authorisation where payer_id = any($4)))
   and ($5::uuid[] is null or merchant_id = any($5))
   and ($6::timestamptz is null or created_at >= $6) and ($7::timestamptz is null or created_at < $7)
   and ($8::timestamptz is null or (created_at, payment_id) < ($8, $9::uuid))
@@ -158,6 +159,12 @@ where (j.kind = 'payment' and not exists (select from payment p where p.paid_min
    or (j.kind = 'refund' and not exists (select from refund r where r.journal_id = j.journal_id))
    or (j.kind = 'payment.reversed' and not exists (select from payment p where p.state = 'REVERSED' and p.journal_id = j.reverses))
 limit $1;
+
+-- name: authorisation
+-- What an order asks its payer to agree to. $1 payment.
+select payment_id, agreed_minor, currency, capture_within_s, payer_id, captured_minor, fee_minor, captures, counted, authorised_at,
+       ended_at
+from authorisation where payment_id = $1;
 
 -- name: captures_of
 -- Captures of several payments. $1 ids.

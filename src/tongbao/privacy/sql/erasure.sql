@@ -74,6 +74,10 @@ select minor_id from guardianship where guardian_id = $1 order by minor_id limit
 -- $1 guardian.
 select count(*) from guardianship where guardian_id = $1 and state = 'AGREED';
 
+-- name: open_authorisations_of
+-- How many a customer agreed to of which something may yet be taken, though it need not be held. $1 customer.
+select count(*) from authorisation where payer_id = $1 and ended_at is null;
+
 -- name: delayed_transfers_of
 -- On their way from or to somebody. $1 customer.
 select count(*) filter (where payer_id = $1) as leaving, count(*) filter (where payee_id = $1) as coming

@@ -83,7 +83,7 @@ export type MerchantSummary = Schemas['SummaryAnswer']
 export type OrderCode = Schemas['CodeAnswer']
 export type StaticCode = Schemas['CodeAnswer']
 export type MerchantBalance = Schemas['MerchantBalanceAnswer']
-export type MerchantEventName = 'payment.created' | 'payment.authorised' | 'payment.captured' | 'payment.paid' | 'payment.voided' | 'payment.reversed' | 'payment.closed' | 'payment.expired' | 'payment.refunded'
+export type MerchantEventName = 'payment.created' | 'payment.pending' | 'payment.reopened' | 'payment.authorised' | 'payment.captured' | 'payment.paid' | 'payment.voided' | 'payment.reversed' | 'payment.closed' | 'payment.expired' | 'payment.refunded' | 'refund.succeeded'
 export interface MerchantEvent {
   payment_id: string
   out_trade_no: string
