@@ -77,7 +77,7 @@ def test_a_card_of_somebody_else_is_refused_without_a_reason_and_what_was_typed_
 ) -> None:
     person, other = product.customer("陈十二"), product.stranger("卫十三")
     card = product.card(other, "credit", "622576")
-    phone = windows.open("/wallet/cards/new", "en", PHONE)
+    phone = windows.open("/wallet/", "en", PHONE)
     wallet_log_in(phone, person)
     phone.goto("/wallet/cards/new")
     phone.get_by_test_id("card-number").press_sequentially(card.number)
