@@ -59,7 +59,7 @@ const words = defineMessages(
     credit: 'Credit card',
     ending: 'ending in {last4}',
     order: 'Paying order',
-    orderText: 'Used from the top: what the first cannot cover, the next one does.',
+    orderText: 'Used from the top: the next one covers what the first cannot.',
     orderFirst: 'Used first',
     balance: 'Balance',
     up: 'Move {name} up',
