@@ -98,6 +98,7 @@ ROWS: dict[str, list[Theft] | Shared] = {
     # An order is anybody's to pay who saw its code; of one that is no longer to be paid they learn just that.
     "POST /v1/wallet/payments/{payment_id}/confirm": [
         Theft("thief", "$paid", {**OURS, "amount": "2.00"}, 409), Theft("thief", "$closed", {**OURS, "amount": "3.00"}, 409),
+        # Another's card pays for nobody else: `test_funding`.
     ],
     "DELETE /v1/wallet/cards/{card_id}": [Theft("thief", "$card")],
     "GET /v1/wallet/card-bindings/{binding_id}": [Theft("thief", "$card_binding")],

@@ -40,6 +40,7 @@ from tongbao.app.registry import (
     UNDONE_ELSEWHERE,
     BankAdapter,
     CardsAdapter,
+    CardsOnFile,
     cards_returning,
     counterparties,
     methods,
@@ -85,6 +86,7 @@ from tongbao.payments.agreements import MESSAGE_KIND as AGREEMENT_MESSAGES
 from tongbao.payments.agreements_service import AgreementService
 from tongbao.payments.cards import Cards
 from tongbao.payments.claim_service import ClaimService
+from tongbao.payments.funding_service import FundedPayments
 from tongbao.payments.service import PaymentService
 from tongbao.privacy import copy_http, letters
 from tongbao.privacy import http as privacy_http
@@ -169,6 +171,9 @@ class Services:
         self.claims = ClaimService(engine, pool, self.payments, clock)
         self.instruments = InstrumentService(engine, pool, self.identity, keys, self.vault, clock, currency=settings.currency)
         self.methods = methods(self.instruments)
+        self.funded = FundedPayments(
+            engine, pool, self.identity, self.merchants, self.payments, card_network, CardsOnFile(self.wallet.cards), clock
+        )
         self.cards = Cards(self.payments, self.merchants, self.identity, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")
         self.audit = Audit(dsn, keys, settings, clock)
@@ -310,6 +315,7 @@ PARTS = frozenset(
         "merchants",
         "payments",
         "agreements",
+        "funded",
         "wallet",
         "privacy",
         "office",

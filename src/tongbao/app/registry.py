@@ -77,6 +77,7 @@ from tongbao.payments import authorisations as authorisation_rules
 from tongbao.payments import funded as funding_rules
 from tongbao.payments import rules as payment_rules
 from tongbao.payments import types as payment_types
+from tongbao.payments.funding_service import CardOnFile
 from tongbao.payments.verify import check_agreements, check_payments
 from tongbao.privacy import assessments, breaches, consents, copies, corrections, erasure, letters, reviews
 from tongbao.privacy.obstacles import Obstacle, ObstaclesOf
@@ -275,6 +276,20 @@ def _binding(answer: BindingAnswer) -> cards.BindingAnswer:
     if card is None:
         return cards.BindingAnswer(answer.state)
     return cards.BindingAnswer(answer.state, card.token, card.bank, card.kind, card.last4)
+
+
+class CardsOnFile:
+    """Cards as payments need them, over the wallet's."""
+
+    def __init__(self, cards: CardService) -> None:
+        self._cards = cards
+
+    async def card(self, customer_id: UUID, card_id: UUID) -> CardOnFile | None:
+        card = (await self._cards.cards_by_id([card_id])).get(card_id)
+        if card is None or card.customer_id != customer_id or card.removed_at is not None:
+            return None
+        token = await self._cards.token(card)
+        return CardOnFile(card_id, token) if token else None
 
 
 def open_cards(settings: Settings, keys: Keys) -> HttpCards:

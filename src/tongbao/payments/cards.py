@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,7 @@ from tongbao.kernel.clock import Clock
 from tongbao.kernel.money import format_minor
 from tongbao.merchants.service import MerchantService
 from tongbao.merchants.types import Merchant, Store
+from tongbao.payments.funding_types import Funding, SourceName
 from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
 from tongbao.payments.types import Capture, Payment, Refund, RefundState
@@ -57,9 +58,21 @@ class CaptureLine(msgspec.Struct, frozen=True):
     last: bool
 
 
+class FundingLine(msgspec.Struct, frozen=True):
+    """A part of a payment: what it drew on a source, and what of that was refunded. `of`: the card's id, or the
+    voucher's colour."""
+
+    source: SourceName
+    of: str
+    amount: str
+    refunded: str
+
+
 class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """An order or payment as its payer sees it. `most`: where paying authorises, the most that may be taken, to be captured until
-    `expires_at` once it is authorised. `paid`: what was taken so far; `refunded`: the sum of its refunds."""
+    `expires_at` once it is authorised. `paid`: what was taken so far; `refunded`: the sum of its refunds. UNKNOWN: a card is
+    being debited, and its network has not answered yet. `funding`: what one payment drew on, shown to its payer only; empty where
+    that was the balance alone."""
 
     payment_id: str
     merchant: MerchantName
@@ -80,6 +93,7 @@ class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     bill_id: str | None = None
     refunds: list[RefundLine]
     captures: list[CaptureLine]
+    funding: tuple[FundingLine, ...] = ()
 
 
 class OrderAnswer(PaymentAnswer, frozen=True, kw_only=True):
@@ -106,6 +120,14 @@ class Cards:
     async def payment(self, row: Payment) -> PaymentAnswer:
         """One, as its payer sees it."""
         return _answer(PaymentAnswer, row, await self._facts((row,)))
+
+    async def payment_with_parts(self, row: Payment) -> PaymentAnswer:
+        """One, as its payer sees it, with what it drew on."""
+        answer = await self.payment(row)
+        if row.payer_id is None:
+            return answer
+        parts = (await self._payments.parts([row.payment_id])).get(row.payment_id, [])
+        return msgspec.structs.replace(answer, funding=tuple(_funding_line(part) for part in parts))
 
     async def orders(self, rows: Sequence[Payment]) -> list[OrderAnswer]:
         """As their merchants see them."""
@@ -143,7 +165,7 @@ class _Facts(NamedTuple):
 A = TypeVar("A", bound=PaymentAnswer)
 
 
-def _answer(kind: type[A], row: Payment, facts: _Facts, **more: str) -> A:
+def _answer(kind: type[A], row: Payment, facts: _Facts, **more: Any) -> A:
     store = facts.stores.get(row.store_id) if row.store_id else None
     payer = facts.payers.get(row.payer_id) if row.payer_id else None
     currency = row.currency
@@ -177,6 +199,11 @@ def _order_answer(row: Payment, facts: _Facts) -> OrderAnswer:
     taken = row.paid_minor if row.paid_minor else row.amount_minor
     net = 0 if row.state == "REVERSED" else taken - row.refunded_minor - fee
     return _answer(OrderAnswer, row, facts, fee=format_minor(fee, row.currency), net=format_minor(net, row.currency))
+
+
+def _funding_line(part: Funding) -> FundingLine:
+    refunded = format_minor(part.refunded_minor, part.currency)
+    return FundingLine(part.source, part.which, format_minor(part.amount_minor, part.currency), refunded)
 
 
 def _refund_line(refund: Refund) -> RefundLine:

@@ -15,11 +15,13 @@ from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
-from tongbao.kernel.money import format_minor, parse
+from tongbao.kernel.money import Money, format_minor, parse
 from tongbao.merchants import errors as merchant_errors
 from tongbao.merchants.http import merchant_of
 from tongbao.payments import errors, events
 from tongbao.payments.cards import Cards, OrderAnswer, PaymentAnswer
+from tongbao.payments.funding_service import FundedPayments
+from tongbao.payments.funding_types import MOST_PARTS, Part, SourceName
 from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
 from tongbao.payments.types import RefundState
@@ -65,11 +67,27 @@ class RefundBody(web.Request, frozen=True, kw_only=True):
     reason: Text = ""
 
 
+class FundingBody(web.Request, frozen=True, kw_only=True):
+    """What a payment draws on one source. `of`: the card's id, or the colour of a voucher; nothing for the balance."""
+
+    source: SourceName
+    amount: Text
+    of: Text = ""
+
+
+def parts_of(funding: tuple[FundingBody, ...], amount: Money) -> tuple[Part, ...]:
+    """The parts that a body names; none where that is the balance alone. Refuses what `parse` does."""
+    parts = tuple(Part(each.source, parse(each.amount, amount.currency).minor, each.of) for each in funding)
+    return () if parts == (Part("balance", amount.minor),) else parts
+
+
 class ConfirmBody(ConfirmedBody, frozen=True, kw_only=True):
-    """The payer's yes: the amount as they saw it, confirmed by PIN or in another way."""
+    """The payer's yes: the amount as they saw it, confirmed by PIN or in another way. `funding`: what it is to be drawn on, which
+    comes to the amount; without it, the balance."""
 
     amount: Text
     currency: Text
+    funding: Annotated[tuple[FundingBody, ...], msgspec.Meta(max_length=MOST_PARTS)] = ()
 
 
 class RefundAnswer(msgspec.Struct, frozen=True):
@@ -267,7 +285,7 @@ async def authorisations(
 async def payment(customer: Caller, payments: PaymentService, cards: Cards, payment_id: PathNumber) -> PaymentAnswer:
     """An order to be paid, or a payment of this customer."""
     wanted = web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND)
-    return await cards.payment(await payments.payment_for(customer, wanted))
+    return await cards.payment_with_parts(await payments.payment_for(customer, wanted))
 
 
 @post("/v1/wallet/payments/{payment_id:str}/confirm", tags=["Payments"], status_code=200)
@@ -275,14 +293,19 @@ async def confirm(
     customer: Caller,
     data: ConfirmBody,
     payments: PaymentService,
+    funded: FundedPayments,
     cards: Cards,
     payment_id: PathNumber,
     key: web.IdempotencyKey,
 ) -> PaymentAnswer:
     """Pay an order, or authorise one that has `most`. `amount` and `currency` repeat what the payer saw (`most`, if it has one):
-    if the order says otherwise nothing is paid."""
+    if the order says otherwise nothing is paid. With a card in `funding` the answer may be UNKNOWN: its network has not answered
+    yet; ask for the payment until it is PAID, or CREATED again, for the card said no and nothing was paid."""
     amount = parse(data.amount, data.currency)
     wanted = web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND)
+    if parts := parts_of(data.funding, amount):
+        by_parts = await funded.pay_order(command_id_for(customer, key), customer, wanted, amount, parts, data.given())
+        return await cards.payment_with_parts(by_parts)
     paid = await payments.pay_order(command_id_for(customer, key), customer, wanted, amount, data.given())
     return await cards.payment(paid)
 

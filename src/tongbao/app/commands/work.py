@@ -100,6 +100,7 @@ def tasks(services: Services) -> list[tuple[str, Callable[[], Awaitable[int]]]]:
         ("bank_transfers", services.wallet.settle_due),
         ("bank_links", services.wallet.links.settle_due),
         ("card_bindings", services.wallet.cards.settle_due),
+        ("card_requests", services.funded.settle_due),
         ("bank_cards", services.wallet.cards.give_back_due),
         ("name_checks", services.names.settle_due),
         ("entity_checks", services.entities.settle_due),

@@ -40,7 +40,9 @@ from tongbao.payments import errors
 from tongbao.payments.agreements_lifecycle import refusal_of as agreement_refusal
 from tongbao.payments.agreements_service import AgreementService
 from tongbao.payments.cards import Cards, MerchantName, PaymentAnswer, StoreName
-from tongbao.payments.http import PathNumber
+from tongbao.payments.funding_service import FundedPayments
+from tongbao.payments.funding_types import MOST_PARTS
+from tongbao.payments.http import FundingBody, PathNumber, parts_of
 from tongbao.payments.lifecycle import refusal_of
 from tongbao.payments.service import PaymentService
 
@@ -57,11 +59,13 @@ class ScanBody(web.Request, frozen=True, kw_only=True):
 
 
 class PayCodeBody(ConfirmedBody, frozen=True, kw_only=True):
-    """Pay a merchant's static code: the code itself, how much; confirmed by PIN or in another way."""
+    """Pay a merchant's static code: the code itself, how much, and what it is to be drawn on (the balance, unless said);
+    confirmed by PIN or in another way."""
 
     code: CodeText
     amount: Text
     currency: Text
+    funding: Annotated[tuple[FundingBody, ...], msgspec.Meta(max_length=MOST_PARTS)] = ()
 
 
 class OrderScan(msgspec.Struct, frozen=True, tag_field="kind", tag="order"):
@@ -211,6 +215,7 @@ async def pay_static(
     customer: Caller,
     data: PayCodeBody,
     payments: PaymentService,
+    funded: FundedPayments,
     cards: Cards,
     key: web.IdempotencyKey,
 ) -> PaymentAnswer:
@@ -223,6 +228,11 @@ async def pay_static(
         raise Refusal(CURRENCY_UNSUPPORTED, currency=code.currency, supported=payments.currency)
     if code.amount_minor is not None and amount != Money(code.amount_minor, code.currency):
         raise Refusal(errors.AMOUNT_MISMATCH)
+    if parts := parts_of(data.funding, amount):
+        by_parts = await funded.pay_merchant(
+            command_id_for(customer, key), customer, code.merchant_id, code.store_id, amount, parts, data.given()
+        )
+        return await cards.payment_with_parts(by_parts)
     payment = await payments.pay_merchant(
         command_id_for(customer, key), customer, code.merchant_id, code.store_id, amount, data.given()
     )
