@@ -28,11 +28,13 @@ from tongbao.engine.api import Sealer, accepted
 from tongbao.identity.realname.documents import Claim
 from tongbao.identity.service import Caller
 from tongbao.kernel.clock import SystemClock
+from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import new_id
 from tongbao.kernel.money import Money
 from tongbao.ledger.api import CUSTOMER_WALLET, PlaceName
 from tongbao.merchants.types import NewStore
 from tongbao.methods.qr.api import Payee, dynamic_code, static_code
+from tongbao.payments.agreements_service import Terms, Wish
 from tongbao.security.keys import Keys
 from tongbao.wallet.types import HOLDER, NUMBER, LinkBankAccount
 
@@ -43,6 +45,14 @@ PASSWORD = "a few plain words"
 SANDBOX_NAME = "测试员"
 PIN, WRONG_PIN = "135790", "246802"
 SHOP, STORE, SECOND_STORE = "烟火面馆 Noodles", "湖滨店", "西溪店"
+
+
+#: What the shop asks to be allowed.
+MEMBERSHIP = Terms(
+    purpose="面馆会员月费", scene="membership", debit=Money(3_000, "CNY"), day=Money(6_000, "CNY"), debits_a_day=5,
+    debits_a_month=10, period="any", first_debit_on=None, ends_on=None, notice_hours=0, attempts=3, retry_hours=24,
+    sign_within_s=86_400,
+)  # fmt: skip
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -115,6 +125,21 @@ class Product:
         """An order of the shop's, good for fifteen minutes, or `late`: its time is over."""
         self._orders += 1
         return self._run(self._order(f"E2E-{self._orders}", amount_minor, subject, late))
+
+    def agreement(self) -> tuple[str, str]:
+        """An agreement that the shop asks for: its number, and the link that its code shows."""
+        asked = self._run(self._services.agreements.ask(self._id(), self.merchant_id, None, MEMBERSHIP))
+        return asked.out_agreement_no, self._services.agreements.link(asked)
+
+    def debit(self, out_agreement_no: str, amount_minor: int, *, notice: bool = False) -> str:
+        """The shop takes money under an agreement, or has its payer told that it will: how the debit stands, or why not."""
+        agreements, amount = self._services.agreements, Money(amount_minor, "CNY")
+        wish = Wish(out_trade_no=None, subject="十一月会员费", amount=amount)
+        do = agreements.notice if notice else agreements.debit
+        try:
+            return self._run(do(self._id(), self.merchant_id, out_agreement_no, wish)).state
+        except Refusal as refusal:
+            return refusal.code.name
 
     def store_code(self) -> str:
         """The text of the first store's printed code."""
