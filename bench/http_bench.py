@@ -1,6 +1,7 @@
 """Whole payments over HTTP: `tongbao serve` as operators run it, the load from another process.
 
 one request    a static code is paid
+payer's code   one request as well: the merchant reads the code of a phone, and it is paid without a PIN
 two requests   the merchant orders, the payer confirms; a payment is both
 nothing        an endpoint of the same server that does nothing, by way of its framework: what HTTP costs most of its routes
 half load      payments of one request come at half the rate just measured, as independent people send them
@@ -11,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from statistics import median
 from typing import Any
@@ -30,16 +32,21 @@ from tongbao.app.registry import DECIDERS
 from tongbao.engine.api import Command, Engine, PostgresStore, Sealer, accepted
 from tongbao.identity.binding import binding_of, written
 from tongbao.identity.enrolment import DEVICE, sealed
-from tongbao.identity.types import OpenSession, Register, SetPin
+from tongbao.identity.instrument_rules import BindInstrument
+from tongbao.identity.instruments import secret_of
+from tongbao.identity.types import OpenSession, PinConfirmation, Register, SetPin
 from tongbao.kernel.clock import SystemClock
 from tongbao.methods.qr.api import Payee, static_code
 from tongbao.security.keyring import KeyRing
 from tongbao.security.keys import mac
 from tongbao.security.personal import Vault
+from tongbao.wallet.small_payments import SetSmallPayments
 
 CUSTOMERS = 1_000
 MERCHANTS = 50
 FEE_PPM = 6_000
+#: Payers' codes of each customer: none is shown twice within 7.5 seconds at 4,000 payments a second.
+PHONES = 30
 CONNECTIONS = 256
 #: For load that comes whatever becomes of it: more than can wait for the longest time that anybody is let wait.
 MOST_CONNECTIONS = 9_000
@@ -58,7 +65,10 @@ async def run() -> Result:
 async def _measure(here: Stage, plan: Plan) -> Result:
     say(f"{CUSTOMERS:,} customers, {MERCHANTS} merchants, {CONNECTIONS} connections")
     warm_ups = [await _load("warm-up", plan, "static", 1.0), await _load("warm-up", plan, "order", 0.5)]
+    warm_ups.append(await _load("warm-up", plan, "shown", 0.5))
+    first = warm_ups[-1].count + CONNECTIONS
     one: list[Report] = []
+    shown: list[Report] = []
     two: list[Report] = []
     nothing: list[Report] = []
     for _ in range(2):
@@ -67,14 +77,17 @@ async def _measure(here: Stage, plan: Plan) -> Result:
         nothing.append(await _load("do nothing", plan, "ping", 2.0))
         await here.settle()
         one.append(await _load("one request a payment", plan, "static", SECONDS))
+        shown.append(await _load("payer's code", msgspec.structs.replace(plan, first=first), "shown", SECONDS))
+        first += shown[-1].count + CONNECTIONS
         two.append(await _load("two requests a payment", plan, "order", SECONDS))
     await here.baseline(4)
-    rate, order_rate, ping_rate = (median(_rate(each) for each in reports) for reports in (one, two, nothing))
+    rate, order_rate, ping_rate, code_rate = (median(_rate(each) for each in reports) for reports in (one, two, nothing, shown))
     await here.settle()
     half = await _load("half load", plan, "static", 4.0, rate / 2)
     over = await _load("twice too much", plan, "static", 5.0, rate * 2)
     await here.check(
-        "select count(*) from payment where state = 'PAID'", sum(each.count for each in (*warm_ups, *one, *two, half, over))
+        "select count(*) from payment where state = 'PAID'",
+        sum(each.count for each in (*warm_ups, *one, *shown, *two, half, over)),
     )
     return Result(
         "http",
@@ -83,6 +96,9 @@ async def _measure(here: Stage, plan: Plan) -> Result:
             "payments_per_s": round(rate),
             "p50_ms": round(median(_ms(each.latencies, 0.5) for each in one), 1),
             "p99_ms": round(median(_ms(each.latencies, 0.99) for each in one), 1),
+            "payers_code_per_s": round(code_rate),
+            "payers_code_p50_ms": round(median(_ms(each.latencies, 0.5) for each in shown), 1),
+            "payers_code_p99_ms": round(median(_ms(each.latencies, 0.99) for each in shown), 1),
             "two_requests_per_s": round(order_rate),
             "two_requests_p50_ms": round(median(_ms(each.latencies, 0.5) for each in two), 1),
             "two_requests_p99_ms": round(median(_ms(each.latencies, 0.99) for each in two), 1),
@@ -104,6 +120,7 @@ async def _measure(here: Stage, plan: Plan) -> Result:
         {
             "to_pgbench": round(rate / here.pgbench, 2),
             "to_ceiling": round(rate / ping_rate, 2),
+            "payers_code_to_one_request": round(code_rate / rate, 2),
             "two_requests_to_pgbench": round(order_rate / here.pgbench, 2),
             "overload_to_peak": round(_rate(over) / rate, 2),
         },
@@ -187,17 +204,44 @@ async def _populate(here: Stage) -> Plan:
         pins = [mac(keys.pin, customer.bytes, PIN_TEXT.encode()) for customer in customers]
         await asyncio.gather(
             *(
-                _happens(engine, SetPin(command_id=fresh_id(), customer_id=customer, mac=pin))
+                _happens(engine, SetPin(command_id=fresh_id(), customer_id=customer, mac=pin, proven_at=SystemClock().now()))
                 for customer, pin in zip(customers, pins, strict=True)
             )
         )
+        phones = await _bind(engine, keys.instrument, dict(zip(customers, pins, strict=True)))
     connection = await asyncpg.connect(here.dsn)
     try:
         rows = await connection.fetch("select * from merchant m join store s using (merchant_id)")
     finally:
         await connection.close()
     codes = [static_code(_payee(row), CURRENCY) for row in rows]
-    return Plan(0, "", CONNECTIONS, 0.0, [token for _, token in wallets], [token for _, token in staff], codes, PIN_TEXT)
+    return Plan(
+        0, "", CONNECTIONS, 0.0, [token for _, token in wallets], [token for _, token in staff], codes, PIN_TEXT, phones=phones
+    )
+
+
+async def _bind(engine: Engine, key: bytes, pins: Mapping[UUID, bytes]) -> list[tuple[int, str]]:
+    """Phones of each customer that pay without a PIN: numbers and secrets, one customer's far apart."""
+    commands: list[Command] = []
+    for customer, pin in pins.items():
+        two_factors = PinConfirmation(pin, on_device=True)
+        commands.append(
+            SetSmallPayments(
+                command_id=fresh_id(), customer_id=customer, currency=CURRENCY, per_payment_minor=100_000, per_day_minor=100_000,
+                zone="Asia/Shanghai", confirmation=two_factors,
+            )
+        )  # fmt: skip
+    numbers = [n * 7 + 1 for n in range(PHONES * len(pins))]
+    for number, customer in zip(numbers, itertools.cycle(pins), strict=False):
+        commands.append(
+            BindInstrument(
+                command_id=fresh_id(), number=number, customer_id=customer, of="code", device_id=None, name=b"",
+                currency=CURRENCY, most_minor=0, day_minor=0, confirmation=PinConfirmation(pins[customer]),
+            )
+        )  # fmt: skip
+    for at in range(0, len(commands), 2_000):
+        await asyncio.gather(*(_happens(engine, command) for command in commands[at : at + 2_000]))
+    return [(number, secret_of(key, number, "code").hex()) for number in numbers]
 
 
 def _payee(row: asyncpg.Record) -> Payee:

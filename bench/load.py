@@ -22,13 +22,16 @@ import msgspec
 import uvloop
 
 from tongbao.identity.binding import proof, read
+from tongbao.methods.code.digits import STEP_S, USES, payer_code
 
 
 class Plan(msgspec.Struct):
-    """What to send. `ping`: do nothing; `static`: pay a printed code; `order`: the merchant orders, the payer confirms.
+    """What to send. `ping`: do nothing; `static`: pay a printed code; `order`: the merchant orders, the payer confirms;
+    `shown`: the merchant reads the payer's code.
 
     `customers`, `staff`: a session's token and its binding, with a blank between them. `rate`: acts a second, of one request
-    each, on at most `connections`; 0: as fast as `connections` users are answered.
+    each, on at most `connections`; 0: as fast as `connections` users are answered. `phones`: numbers of payers' codes and their
+    secrets in hexadecimal, shown in turn from the `first` on, each once in 7.5 seconds at most.
     """
 
     port: int
@@ -40,6 +43,8 @@ class Plan(msgspec.Struct):
     codes: list[str]
     pin: str
     rate: float = 0.0
+    phones: list[tuple[int, str]] = []
+    first: int = 0
 
 
 class Report(msgspec.Struct):
@@ -107,7 +112,20 @@ def _order(plan: Plan) -> Script:
         yield _post(f"/v1/wallet/payments/{payment_id}/confirm", random.choice(plan.customers), yes.encode()), True
 
 
-_SCRIPTS = {"ping": _ping, "static": _static, "order": _order}
+_shown_so_far = itertools.count()
+
+
+def _shown(plan: Plan) -> Script:
+    while True:
+        number, secret = plan.phones[(plan.first + next(_shown_so_far)) % len(plan.phones)]
+        amount = random.randrange(100, 4_000)
+        # The quarter of the half minute, as if the payer had asked for a fresh one in each.
+        code = payer_code(number, bytes.fromhex(secret), int(time.time() * USES / STEP_S))
+        body = f'{{"shown":"{code}","amount":"{amount // 100}.{amount % 100:02d}","currency":"CNY","subject":"Breakfast"}}'
+        yield _post("/v1/merchant/payments", random.choice(plan.staff), body.encode()), True
+
+
+_SCRIPTS = {"ping": _ping, "static": _static, "order": _order, "shown": _shown}
 
 
 class _Wire(asyncio.Protocol):

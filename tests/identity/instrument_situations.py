@@ -12,8 +12,8 @@ from tests.support.ladder import ladder
 from tests.support.town import CURRENCY, RIGHT, WRONG, Town, sealed
 from tongbao.engine.api import Command
 from tongbao.identity.devices import RevokeDevice
-from tongbao.identity.instrument_rules import MOST_WRONG, BindInstrument, CapInstrument, MissInstrument, RevokeInstrument
-from tongbao.identity.instruments import LIVES, MOST_MISSES_A_DAY, InstrumentKind
+from tongbao.identity.instrument_rules import LIVES, MOST_WRONG, BindInstrument, CapInstrument, MissInstrument, RevokeInstrument
+from tongbao.identity.instruments import MOST_MISSES_A_DAY, InstrumentKind
 from tongbao.identity.tries import Trying
 from tongbao.identity.types import ClaimConfirmation, OpenSession
 from tongbao.payments.types import PayMerchant
@@ -291,6 +291,15 @@ async def an_instrument_that_another_replaced(place: Town) -> Command:
     wish = await bound(place)
     await place.happens(replace(binding(place, wish.customer_id, OTHER), confirmation=None, replaces=wish.number))
     return await at_till(place, wish)
+
+
+@says("ok")
+async def an_instrument_on_its_device(place: Town) -> Command:
+    customer = await place.customer(1000)
+    wish = replace(binding(place, customer), device_id=await on_device(place, customer))
+    await place.happens(wish)
+    claim = await at_till(place, wish)
+    return replace(claim, confirmation=replace(claim.confirmation, mac=RIGHT.mac))
 
 
 @says("instrument_revoked")

@@ -17,7 +17,9 @@ from tests.support.town import NOON, Town, order_id, town
 from tongbao.engine.api import Command, MemoryStore, PostgresStore
 from tongbao.identity.instrument_rules import BindInstrument
 from tongbao.identity.instruments import INSTRUMENT, MOST_MISSES_A_DAY
-from tongbao.payments.asks import ASK, ASKED_FOR_S, AskPayer, RefuseAsk
+from tongbao.kernel.errors import InvariantBroken
+from tongbao.payments.asks import ASK, AskPayer, RefuseAsk
+from tongbao.payments.claim_service import ASKED_FOR_S
 from tongbao.payments.types import PAYMENT
 
 ROWS, says = ladder()
@@ -144,6 +146,40 @@ async def test_asking_uses_the_proof_and_tells_both_sides() -> None:
     assert told == [
         (f"merchant:{payment.merchant_id}", "payment.created"), (f"customer:{code.customer_id}", "payment.asked"),
     ]  # fmt: skip
+
+
+async def test_a_refusal_closes_the_order_and_tells_the_merchant() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        merchant, payer = await asked(place)
+        place.clock.advance(timedelta(seconds=5))
+        await place.happens(RefuseAsk(command_id=place.id(), payment_id=order_id(merchant, "till"), customer_id=payer))
+    at = NOON + timedelta(seconds=5)
+    assert [(each.state, each.closed_at) for each in rows(store, PAYMENT)] == [("CLOSED", at)]
+    assert [each.refused_at for each in rows(store, ASK)] == [at]
+    assert [(kind, told["state"]) for _, kind, told in events(store, "merchant:")] == [
+        ("payment.created", "CREATED"), ("payment.closed", "CLOSED"),
+    ]  # fmt: skip
+
+
+async def test_a_payer_has_three_minutes_and_is_told_which_order_asks() -> None:
+    assert ASKED_FOR_S == 180
+    store = MemoryStore()
+    async with town(store) as place:
+        wish, code = await asking(place)
+        await place.happens(wish)
+        again = replace(wish, confirmation=shown(code, 77))
+        assert wish.fingerprint() == again.fingerprint() != replace(wish, method="nfc").fingerprint()
+    assert events(store, "customer:")[-1:] == [
+        (f"customer:{code.customer_id}", "payment.asked", {"payment_id": str(wish.order.payment_id)})
+    ]
+
+
+async def test_nothing_is_asked_for_nothing() -> None:
+    async with town() as place:
+        wish, _ = await asking(place)
+        with pytest.raises(InvariantBroken, match="an amount of 0"):
+            await place.submit(replace(wish, order=replace(wish.order, amount_minor=0)))
 
 
 async def test_a_payment_by_code_counts_what_it_spends_and_forgets_wrong_proofs() -> None:

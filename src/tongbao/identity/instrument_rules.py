@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -12,14 +12,18 @@ from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.daily import count_today
 from tongbao.identity.devices import DEVICE, counts, unproven
-from tongbao.identity.instruments import INSTRUMENT, LIVES, Instrument, InstrumentKind, misses_keys, misses_of
+from tongbao.identity.instruments import INSTRUMENT, Instrument, InstrumentKind, misses_keys, misses_of
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.identity.types import Confirmation
 
 #: So many proofs that do not hold, one after the other, and it is revoked.
 MOST_WRONG = 10
-#: The largest cap that can be set, in minor units: more than any law lets an instrument pay.
-MOST_CAP_MINOR = 100_000_000
+
+#: How long an instrument lives.
+LIVES: dict[InstrumentKind, timedelta] = {
+    "code": timedelta(days=7), "nfc": timedelta(days=730), "plate": timedelta(days=730), "watch": timedelta(days=365),
+    "vehicle": timedelta(days=730), "machine": timedelta(days=365), "voucher": timedelta(days=3),
+}  # fmt: skip
 
 
 class BindInstrument(Command, frozen=True, kw_only=True):

@@ -13,13 +13,13 @@ from tongbao.identity import errors
 from tongbao.identity.acts import ActKind
 from tongbao.identity.evidence import QUERIES, Given
 from tongbao.identity.instrument_rules import (
-    MOST_CAP_MINOR,
+    LIVES,
     BindInstrument,
     CapInstrument,
     MissInstrument,
     RevokeInstrument,
 )
-from tongbao.identity.instruments import LIVES, NAME, InstrumentKind, number_from, secret_of
+from tongbao.identity.instruments import NAME, InstrumentKind, number_from, secret_of
 from tongbao.identity.service import Caller, IdentityService, own_act
 from tongbao.identity.types import Confirmation
 from tongbao.kernel.clock import Clock
@@ -35,6 +35,8 @@ Place = tuple[datetime, int]
 #: With a billion numbers and a million instruments, five draws all miss once in 10^15.
 _DRAWS = 5
 _MOST_REMEMBERED = 100_000
+#: The largest cap that can be set, in minor units: more than any law lets an instrument pay.
+_MOST_CAP_MINOR = 100_000_000
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):
@@ -192,6 +194,6 @@ class InstrumentService:
 
 def check_caps(most_minor: int, day_minor: int) -> None:
     """Refuses `instrument_cap_range`."""
-    fine = 0 <= most_minor <= MOST_CAP_MINOR and 0 <= day_minor <= MOST_CAP_MINOR
+    fine = 0 <= most_minor <= _MOST_CAP_MINOR and 0 <= day_minor <= _MOST_CAP_MINOR
     if not fine or (day_minor and most_minor > day_minor):
         raise Refusal(errors.INSTRUMENT_CAP_RANGE)

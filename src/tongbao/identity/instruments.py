@@ -14,7 +14,7 @@ Art. 12 (codes are used once).
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Literal, get_args
 from uuid import UUID
@@ -36,13 +36,9 @@ NAME = "instrument.name"
 InstrumentKind = Literal["code", "nfc", "plate", "watch", "vehicle", "machine", "voucher"]
 INSTRUMENT_KINDS: tuple[InstrumentKind, ...] = get_args(InstrumentKind)
 
-#: How many digits a number has, and how long an instrument lives.
+#: How many digits a number has.
 DIGITS: dict[InstrumentKind, int] = {
     "code": 9, "nfc": 15, "plate": 15, "watch": 15, "vehicle": 15, "machine": 15, "voucher": 15,
-}  # fmt: skip
-LIVES: dict[InstrumentKind, timedelta] = {
-    "code": timedelta(days=7), "nfc": timedelta(days=730), "plate": timedelta(days=730), "watch": timedelta(days=365),
-    "vehicle": timedelta(days=730), "machine": timedelta(days=365), "voucher": timedelta(days=3),
 }  # fmt: skip
 
 
@@ -120,10 +116,8 @@ def use_instrument(view: View, customer_id: UUID, claim: ClaimConfirmation, now:
         return Declined(errors.INSTRUMENT_UNKNOWN)
     if instrument.revoked_at is not None:
         return Declined(errors.INSTRUMENT_REVOKED)
-    if claim.device_id is not None:
-        device = view.get(DEVICE, claim.device_id)
-        if device is None or device.revoked_at is not None:
-            return Declined(errors.INSTRUMENT_REVOKED)
+    if claim.device_id is not None and view.need(DEVICE, claim.device_id).revoked_at is not None:
+        return Declined(errors.INSTRUMENT_REVOKED)
     if now >= instrument.expires_at:
         return Declined(errors.INSTRUMENT_EXPIRED)
     if claim.nonce <= instrument.nonce:

@@ -28,9 +28,6 @@ from tongbao.payments.rules import ordered
 from tongbao.payments.telling import tell_merchant
 from tongbao.payments.types import PAYMENT, CreateOrder
 
-#: How long a payer at a till has to answer.
-ASKED_FOR_S = 180
-
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
     """An order that waits for one payer's word. `method`: by which way they showed who they are. `refused_at`: they said no."""
@@ -91,9 +88,10 @@ def ask_payer(command: AskPayer, view: View, now: datetime) -> Decision:
 
 def refuse_ask(command: RefuseAsk, view: View, now: datetime) -> Decision:
     """Declines `payment_not_found` (also what another was asked), and what `lifecycle` says of the state."""
-    ask, payment = view.get(ASK, command.payment_id), view.get(PAYMENT, command.payment_id)
-    if ask is None or payment is None or ask.customer_id != command.customer_id:
+    ask = view.get(ASK, command.payment_id)
+    if ask is None or ask.customer_id != command.customer_id:
         return Declined(errors.PAYMENT_NOT_FOUND)
+    payment = view.need(PAYMENT, command.payment_id)
     following = step_of(payment.state_at(now), "close")
     if isinstance(following, Declined):
         return following
@@ -109,7 +107,6 @@ def _ask_keys(command: AskPayer) -> list[Key]:
     return [
         Key(MERCHANT_TERMS, order.merchant_id),
         Key(PAYMENT, order.payment_id),
-        Key(ASK, order.payment_id),
         *instrument_keys(command.confirmation),
         *misses_keys(order.merchant_id),
     ]

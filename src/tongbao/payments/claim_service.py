@@ -14,7 +14,7 @@ from tongbao.identity.types import ClaimConfirmation
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import Money
-from tongbao.payments.asks import ASKED_FOR_S, AskPayer, RefuseAsk
+from tongbao.payments.asks import AskPayer, RefuseAsk
 from tongbao.payments.rules import paid, unpaid
 from tongbao.payments.service import QUERIES, PaymentService
 from tongbao.payments.types import CreateOrder, Payment, PayMerchant
@@ -24,6 +24,8 @@ from tongbao.wallet import errors as wallet_errors
 #: What a payer can mend by confirming in their wallet.
 _ASKED_FOR = frozenset({wallet_errors.PAYER_MUST_CONFIRM, law_errors.STRONGER_CONFIRMATION, identity_errors.INSTRUMENT_CAP})
 
+#: How long a payer at a till has to answer.
+ASKED_FOR_S = 180
 #: How long back a payer's phone is told what became of what it showed.
 SHOWN_FOR = timedelta(minutes=5)
 
