@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.identity.instrument_situations import NUMBER, OTHER, at_till, binding, bound, capping, missed, on_device
 from tests.support.leavings import rows
-from tests.support.town import CURRENCY, NOON, RIGHT, sealed, town
+from tests.support.town import CURRENCY, LONG_AGO, NOON, RIGHT, sealed, town
 from tongbao.engine.api import Declined, MemoryStore
 from tongbao.identity.alerts import ALERT
 from tongbao.identity.devices import RevokeDevice
@@ -171,7 +171,9 @@ async def test_nothing_is_bound_to_a_device_that_is_not_there_or_not_any_more() 
         nowhere = replace(binding(place, customer), device_id=place.id())
         assert await place.says(nowhere) == "device_revoked"
         device = await on_device(place, customer)
-        await place.happens(RevokeDevice(command_id=place.id(), principal_id=customer, device_id=device, session_ids=()))
+        await place.happens(
+            RevokeDevice(command_id=place.id(), principal_id=customer, device_id=device, session_ids=(), proven_at=LONG_AGO)
+        )
         assert await place.says(replace(binding(place, customer), device_id=device)) == "device_revoked"
 
 

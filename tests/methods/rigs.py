@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.identity.instrument_situations import ON_DEVICE, binding, on_device
 from tests.methods.conformance import Rig
-from tests.support.town import CURRENCY, Town, town
+from tests.support.town import CURRENCY, LONG_AGO, Town, town
 from tongbao.engine.api import MemoryStore
 from tongbao.identity.devices import RevokeDevice
 from tongbao.identity.instrument_rules import MissInstrument, RevokeInstrument
@@ -60,7 +60,9 @@ async def rig(
             await place.happens(RevokeInstrument(command_id=place.id(), number=number, customer_id=payer))
 
         async def revoke_device() -> None:
-            await place.happens(RevokeDevice(command_id=place.id(), principal_id=payer, device_id=device, session_ids=()))
+            await place.happens(
+                RevokeDevice(command_id=place.id(), principal_id=payer, device_id=device, session_ids=(), proven_at=LONG_AGO)
+            )
 
         merchants = (await place.merchant(), await place.merchant())
         held = Held(number, book.secret(number, kind))

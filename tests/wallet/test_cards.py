@@ -94,7 +94,9 @@ async def somebody_who_gave_no_document(place: Town) -> Command:
 @says("bank_link_needs_name")
 async def a_name_that_was_read_before_another_document_was_given(place: Town) -> Command:
     customer = await known(place)
-    await place.happens(giving_a_document(place, customer, content_index=b"renewed", former_document_index=customer.bytes))
+    await place.happens(
+        giving_a_document(place, customer, content_index=b"renewed", former_document_index=customer.bytes, confirmation=RIGHT)
+    )
     return binding(place, customer)
 
 
@@ -301,7 +303,9 @@ async def test_the_card_of_whose_name_changed_meanwhile_is_not_bound_and_its_tok
     async with town(store) as place:
         asked = await under_way(place, "CODE_SENT")
         who = asked.customer_id
-        await place.happens(giving_a_document(place, who, content_index=b"B", former_document_index=who.bytes))
+        await place.happens(
+            giving_a_document(place, who, content_index=b"B", former_document_index=who.bytes, confirmation=RIGHT)
+        )
         await place.happens(typing(place, asked))
         assert not (await place.happens(hearing(place, asked, "BOUND"))).kept
         assert rows(store, CARD_BINDING)[0].state == "ENDED" and rows(store, CARD) == []

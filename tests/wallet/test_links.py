@@ -111,7 +111,7 @@ async def somebody_whose_document_nobody_confirmed(place: Town) -> Command:
 @says("bank_link_needs_name")
 async def a_name_that_was_read_before_another_document_was_given(place: Town) -> Command:
     customer = await known(place)
-    again = giving_a_document(place, customer, content_index=b"renewed", former_document_index=customer.bytes)
+    again = giving_a_document(place, customer, content_index=b"renewed", former_document_index=customer.bytes, confirmation=RIGHT)
     await place.happens(again)
     return linking(place, customer, attempt=1)
 
