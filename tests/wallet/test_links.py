@@ -267,7 +267,9 @@ async def test_the_account_of_whose_name_changed_meanwhile_is_not_linked() -> No
     async with town(store) as place:
         link = await under_way(place, "CODE_SENT")
         who = link.customer_id
-        await place.happens(giving_a_document(place, who, content_index=b"B", former_document_index=who.bytes))
+        await place.happens(
+            giving_a_document(place, who, content_index=b"B", former_document_index=who.bytes, confirmation=RIGHT)
+        )
         await place.happens(typing(place, link))
         await place.happens(hearing(place, link, "LINKED"))
         assert rows(store, BANK_LINK)[0].state == "ENDED"
