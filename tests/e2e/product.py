@@ -33,6 +33,7 @@ from tongbao.kernel.ids import new_id
 from tongbao.kernel.money import Money
 from tongbao.ledger.api import CUSTOMER_WALLET, PlaceName
 from tongbao.merchants.types import NewStore
+from tongbao.methods.api import Encounter
 from tongbao.methods.qr.api import Payee, dynamic_code, static_code
 from tongbao.payments.agreements_service import Terms, Wish
 from tongbao.security.keys import Keys
@@ -149,6 +150,10 @@ class Product:
         """A payment to the shop, done, and part of it given back."""
         self._run(self._pay(person, Money(amount_minor, "CNY"), Money(refund_minor, "CNY")))
 
+    def till(self, shown: str, amount_minor: int) -> str:
+        """The shop's till reads what a payer shows; the order's state."""
+        return self._run(self._till(shown, Money(amount_minor, "CNY")))
+
     def send(self, payer: Person, payee: Person, amount_minor: int, note: str) -> None:
         """A transfer, done."""
         assert payer.who is not None and payee.who is not None
@@ -258,6 +263,16 @@ class Product:
         payments = self._services.payments
         made = await payments.pay_merchant(self._id(), person.who, self.merchant_id, self.store_ids[0], amount, PIN)
         await payments.refund(self._id(), self.merchant_id, made.out_trade_no, None, back, "少了一份 · one short")
+
+    async def _till(self, shown: str, amount: Money) -> str:
+        method, meets = self._services.methods.of(shown), Encounter(self.merchant_id, amount.minor, "CNY", self._clock.now())
+        assert method is not None
+        claim = await method.verify(shown, meets)
+        payment = await self._services.claims.pay(
+            self._id(), self.merchant_id, self.store_ids[0], None, "牛肉面", amount, claim.payer_id, claim.method,
+            claim.confirmation,
+        )  # fmt: skip
+        return payment.state
 
     async def _order(self, number: str, amount_minor: int, subject: str, late: bool) -> Order:
         money = Money(amount_minor, "CNY")

@@ -25,7 +25,7 @@ export default defineApp('wallet', [
         { src: 'icon-512.png', sizes: '512x512', type: 'image/png' },
         { src: 'icon-maskable-512.png', sizes: '512x512', type: 'image/png', purpose: 'maskable' },
       ],
-      shortcuts: [{ name: '扫一扫 Scan', url: '/wallet/scan' }],
+      shortcuts: [{ name: '付款码 Pay code', url: '/wallet/code' }, { name: '扫一扫 Scan', url: '/wallet/scan' }],
     },
     workbox: {
       // The shell only. There is no runtime caching: /v1 always goes to the network, money is never shown from a cache.

@@ -1,6 +1,8 @@
-/** The wallet's pages. `open`: seen without a login; `tabs`: a main place, with the bar at the bottom. */
+/** The wallet's pages. `open`: seen without a login; `tabs`: a main place, with the bar at the bottom;
+ * `offline`: opens without a network, for whom this device keeps a code. */
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 import { onSessionEnded } from './api.ts'
+import { keptCode } from './code/kept.ts'
 import HomePage from './pages/HomePage.vue'
 import { me, ready } from './session.ts'
 
@@ -8,6 +10,7 @@ declare module 'vue-router' {
   interface RouteMeta {
     open?: boolean
     tabs?: boolean
+    offline?: boolean
   }
 }
 
@@ -18,6 +21,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/login', name: 'login', component: () => import('./pages/LoginPage.vue'), meta: { open: true } },
   { path: '/pin', name: 'set-pin', component: () => import('./pages/PinPage.vue') },
   { path: '/scan', name: 'scan', component: () => import('./pages/ScanPage.vue') },
+  { path: '/code', name: 'code', component: () => import('./code/CodePage.vue'), meta: { offline: true } },
   { path: '/pay', name: 'pay', component: () => import('./pages/PayPage.vue') },
   { path: '/transfer', name: 'transfer', component: () => import('./pages/TransferPage.vue') },
   { path: '/topup', name: 'topup', component: () => import('./pages/BankMovePage.vue'), props: { kind: 'topup' } },
@@ -41,6 +45,8 @@ const routes: RouteRecordRaw[] = [
   { path: '/me/security/app', name: 'totp', component: () => import('./security/TotpPage.vue') },
   { path: '/me/security/certificate', name: 'certificate', component: () => import('./security/CertificatePage.vue') },
   { path: '/me/security/alerts', name: 'alerts', component: () => import('./security/AlertsPage.vue') },
+  { path: '/me/security/instruments', name: 'instruments', component: () => import('./code/InstrumentsPage.vue') },
+  { path: '/me/small-payments', name: 'small-payments', component: () => import('./code/SmallPaymentsPage.vue') },
   { path: '/me/real-name', name: 'real-name', component: () => import('./realname/RealNamePage.vue') },
   { path: '/me/real-name/document', name: 'real-name-document', component: () => import('./realname/DocumentPage.vue') },
   { path: '/me/wards', name: 'wards', component: () => import('./realname/WardsPage.vue') },
@@ -66,6 +72,7 @@ export const router = createRouter({
 })
 
 router.beforeEach(async (to) => {
+  if (to.meta.offline && me.value === undefined && (await keptCode())) return true // a till does not wait for a network: the page asks whose it is
   const customer = await ready()
   if (!customer && !to.meta.open) return to.name === 'home' ? { name: 'welcome' } : { name: 'login', query: { next: to.fullPath } }
   if (customer && (to.name === 'welcome' || to.name === 'login' || to.name === 'register')) return { name: 'home' }

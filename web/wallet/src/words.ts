@@ -16,6 +16,8 @@ export const words = defineMessages(
     pageMissingText: '链接可能已失效，或者输入有误。',
     pageFault: '页面没能打开',
     offline: '网络已断开，恢复后可继续使用。',
+    code: '付款码',
+    payOffline: '没有网络也可以：出示付款码',
     newVersion: '新版本已就绪',
     reload: '刷新',
 
@@ -367,6 +369,8 @@ export const words = defineMessages(
     pageMissingText: 'The link may have expired, or was mistyped.',
     pageFault: 'The page did not open',
     offline: 'You are offline. You can go on when the network is back.',
+    code: 'Pay code',
+    payOffline: 'Without a network: show the pay code',
     newVersion: 'A new version is ready',
     reload: 'Reload',
 
