@@ -182,6 +182,18 @@ def _collect(page: Page, places: Places) -> None:
         page.get_by_test_id(f"key-{key}").click()
 
 
+def _set_up_code(page: Page, places: Places) -> None:
+    page.get_by_test_id("code-set-up").click()
+    for digit in places["pin"]:
+        page.get_by_test_id(f"pin-key-{digit}").click()
+    page.get_by_test_id("code-show").click()
+
+
+def _show_code(page: Page, places: Places) -> None:
+    _collect(page, places)
+    page.get_by_test_id("collect-shown").click()
+
+
 def _look_back(page: Page, places: Places) -> None:
     page.get_by_test_id("past-balance").locator("summary").click()
     page.get_by_test_id("past-day").fill(places["day"])
@@ -219,6 +231,10 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("recover", "/wallet/recover", _seen("recover-send"), guest=True),
         Stop("stop", "/wallet/stop", _seen("stop-send"), guest=True),
         Stop("home", "/wallet/", f"{_seen('balance')}[data-amount]"),
+        Stop("pay-code-set-up", "/wallet/code", _seen("code-set-up")),
+        Stop("pay-code", "/wallet/code", _seen("pay-code"), _set_up_code),
+        Stop("instruments", "/wallet/me/security/instruments", _seen("instrument-row")),
+        Stop("small-payments", "/wallet/me/small-payments", _seen("small-save")),
         Stop("scan", "/wallet/scan", _seen("scan-no-camera")),
         Stop("scan-text", "/wallet/scan", _seen("scan-submit"), _click("scan-type")),
         Stop("pay-amount", "/wallet/pay?code={static}", _seen("amount-input")),
@@ -269,6 +285,7 @@ STOPS: dict[App, tuple[Stop, ...]] = {
     "merchant": (
         Stop("login", "/merchant/login", _seen("login-submit"), guest=True),
         Stop("collect", "/merchant/", _seen("collect-submit"), _collect),
+        Stop("shown", "/merchant/", _seen("shown-submit"), _show_code),
         Stop("code", "/merchant/collect/{order}", _seen("qr")),
         Stop("received", "/merchant/collect/{paid}", _seen("order-received")),
         Stop("orders", "/merchant/orders?from={week}", f"{_seen('order-row')}[data-state=PAID]"),

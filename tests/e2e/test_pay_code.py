@@ -9,8 +9,8 @@ from PIL import Image, ImageFilter
 from playwright.sync_api import Page, expect
 
 from tests.e2e.authenticator import Authenticator
-from tests.e2e.browsers import PHONE, Windows
-from tests.e2e.hands import add_passkey, enter_pin, expect_balance, expect_result, fill, tap, wallet_log_in
+from tests.e2e.browsers import COUNTER, PHONE, Windows
+from tests.e2e.hands import add_passkey, desk_log_in, enter_pin, expect_balance, expect_result, fill, key_in, tap, wallet_log_in
 from tests.e2e.product import Product
 
 
@@ -37,8 +37,8 @@ def test_the_code_needs_no_network_and_a_larger_sum_is_confirmed_on_the_phone(wi
     wallet_log_in(phone, person)
     add_passkey(phone)
     phone.goto("/wallet/me/small-payments")
-    fill(phone, "small-each", "50")
-    fill(phone, "small-day", "90")
+    fill(phone, "small-per-payment", "50")
+    fill(phone, "small-per-day", "90")
     tap(phone, "small-save")
     tap(phone, "confirm-passkey")
     expect(phone.get_by_test_id("small-off")).to_be_visible()
@@ -66,11 +66,21 @@ def test_the_code_needs_no_network_and_a_larger_sum_is_confirmed_on_the_phone(wi
 
     tap(phone, "code-continue")
     expect(phone.get_by_test_id("pay-code")).not_to_have_attribute("data-digits", shown)
-    assert product.till(digits(phone), 6_000) == "CREATED"
+    till = windows.open("/merchant/login", "zh", COUNTER)
+    desk_log_in(till, product.owner_login)
+    key_in(till, "60")
+    tap(till, "collect-shown")
+    fill(till, "shown-digits", "134567890123456789")
+    tap(till, "shown-submit")
+    expect(till.get_by_test_id("shown-foreign")).to_have_attribute("data-scheme", "wechat")
+    fill(till, "shown-digits", digits(phone))
+    tap(till, "shown-submit")
+    expect(till.get_by_test_id("order-asked")).to_be_visible()
     expect(phone.get_by_test_id("ask")).to_contain_text("60.00")
     tap(phone, "ask-confirm")
     tap(phone, "confirm-passkey")
     expect_result(phone, "paid")
+    expect(till.get_by_test_id("received-amount")).to_contain_text("60.00")
     tap(phone, "result-done")
     expect_balance(phone, "120.00")
 

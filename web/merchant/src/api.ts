@@ -21,6 +21,14 @@ const client = createClient('merchant', sessionEnded)
 type Limit = components['schemas']['LimitLine']
 const seg = encodeURIComponent
 
+export interface ShownBody {
+  shown: string
+  amount: string
+  currency: string
+  subject: string
+  store_id?: string
+}
+
 export interface OrderFilter {
   state?: string
   q?: string
@@ -46,6 +54,7 @@ export const api = {
   orderCode: (outTradeNo: string) => client.get<OrderCode>(`/orders/${seg(outTradeNo)}/code`),
   createOrder: (key: string, body: { amount: string; currency: string; subject: string; store_id?: string; capture?: 'now' | 'later' }) =>
     client.post<Order>('/orders', { key, body }),
+  payShown: (key: string, body: ShownBody) => client.post<Order>('/payments', { key, body }),
   closeOrder: (key: string, outTradeNo: string) => client.post<Order>(`/orders/${seg(outTradeNo)}/close`, { key }),
   capture: (key: string, outTradeNo: string, body: { amount: string; currency: string; last: boolean }) =>
     client.post<Order>(`/orders/${seg(outTradeNo)}/captures`, { key, body }),

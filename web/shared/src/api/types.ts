@@ -76,7 +76,6 @@ export type Corrections = Schemas['CorrectionsAnswer']
 export type Erasure = Schemas['ErasureAnswer']
 export type Bound = Schemas['BoundAnswer']
 export type Instrument = Schemas['InstrumentLine']
-export type SmallPayments = Schemas['SmallPaymentsAnswer']
 export type AtTill = Schemas['TillAnswer']
 export type Accesses = Page<Schemas['AccessLine']>
 

@@ -1,5 +1,5 @@
-/** What pays where nobody is logged in: binding, listing, capping and ending it, small sums without a PIN, and what tills ask. */
-import type { AtTill, Bound, Instrument, Page, SmallPayments } from '@shared'
+/** What pays where nobody is logged in: binding, listing, capping and ending it, and what tills ask. */
+import type { AtTill, Bound, Instrument, Page } from '@shared'
 import { at, client } from '../api.ts'
 import type { Agreed } from '../confirmFlow.ts'
 
@@ -11,10 +11,6 @@ export const capInstrument = (
   key: string, number: string, body: { most: string | null; day: string | null; currency: string } & Partial<Agreed>,
 ): Promise<void> => client.put(`/instruments/${at(number)}/caps`, { key, body, money: false })
 export const revokeInstrument = (number: string): Promise<void> => client.delete(`/instruments/${at(number)}`)
-
-export const getSmallPayments = (signal?: AbortSignal): Promise<SmallPayments> => client.get('/small-payments', { signal })
-export const setSmallPayments = (key: string, body: { per_payment: string | null; per_day: string | null } & Partial<Agreed>): Promise<SmallPayments> =>
-  client.put('/small-payments', { key, body, money: false })
 
 export const getTill = (signal?: AbortSignal): Promise<AtTill> => client.get('/till', { signal, timeout: 6_000 })
 export const refuseAsk = (key: string, paymentId: string): Promise<void> => client.post(`/asks/${at(paymentId)}/refuse`, { key, money: false })

@@ -1,4 +1,4 @@
-/** Words of the payer's code, of what else pays without a log-in, and of small sums without a PIN. */
+/** Words of the payer's code, and of what else pays without a log-in. */
 import { defineMessages, translator } from '@shared'
 
 const words = defineMessages(
@@ -76,20 +76,6 @@ const words = defineMessages(
 
     small: '小额免密支付',
     smallDetail: '用付款码付小额时不用确认',
-    smallText: '额度以内，出示付款码就能付款，不再请您确认。调高需要两种方式确认是您本人，调低和关闭立刻生效。',
-    smallEach: '单笔最多',
-    smallDay: '每日最多',
-    smallHint: '最多 {most}',
-    smallBad: '请输入 {most} 以内的金额，且单笔不超过每日',
-    smallUsed: '今日已用 {used}，还剩 {left}',
-    smallSave: '保存',
-    smallTurnOn: '开启',
-    smallTurnOff: '关闭小额免密',
-    smallSaved: '已生效',
-    smallEnded: '小额免密已关闭',
-    smallWhat: '开启或提高小额免密',
-    smallFailed: '没有改动',
-    smallRisk: '手机丢失时，请立即用「不是我操作的」停止付款；捡到的人最多能付掉当天剩下的额度。',
   },
   {
     title: 'Pay code',
@@ -165,20 +151,6 @@ const words = defineMessages(
 
     small: 'Pay without PIN',
     smallDetail: 'Small sums by the pay code, without being asked',
-    smallText: 'Up to these sums, showing the pay code is enough. Raising them takes two ways of confirming that it is you; lowering and switching off hold at once.',
-    smallEach: 'One payment',
-    smallDay: 'In a day',
-    smallHint: 'At most {most}',
-    smallBad: 'Enter up to {most}, one payment no more than a day',
-    smallUsed: '{used} used today, {left} left',
-    smallSave: 'Save',
-    smallTurnOn: 'Switch on',
-    smallTurnOff: 'Switch off',
-    smallSaved: 'It holds now',
-    smallEnded: 'Pay without PIN is off',
-    smallWhat: 'Pay without PIN: on, or raised',
-    smallFailed: 'Nothing was changed',
-    smallRisk: 'If you lose the phone, stop payments at once under “It wasn’t me”; whoever finds it can spend at most what is left of the day.',
   },
 )
 
