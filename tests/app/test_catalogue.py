@@ -14,6 +14,7 @@ import pytest
 from tests.support.town import town
 from tongbao.app import catalogue
 from tongbao.app.audit import Audit
+from tongbao.app.registry import RELATIONS
 from tongbao.app.settings import Settings
 from tongbao.engine.api import PostgresStore, Sealer
 from tongbao.engine.findings import Finding
@@ -25,6 +26,11 @@ async def test_what_comes_with_the_program_is_what_the_migrations_make(database:
     made = await catalogue.described(database)
     kept = Path(catalogue.__file__).with_name("catalogue.json").read_bytes()
     assert made == kept, "a migration changed: run `make catalogue`"
+
+
+def test_no_two_relations_have_the_same_place() -> None:
+    ranks = [relation.rank for relation in RELATIONS]
+    assert len(set(ranks)) == len(ranks)
 
 
 class Change(NamedTuple):

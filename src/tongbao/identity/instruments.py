@@ -68,7 +68,7 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     revoked_at: datetime | None
 
 
-INSTRUMENT: Relation[Instrument] = Relation("instrument", Instrument, key=("number",), rank=129)
+INSTRUMENT: Relation[Instrument] = Relation("instrument", Instrument, key=("number",), rank=126)
 
 
 def secret_of(key: bytes, number: int, kind: InstrumentKind) -> bytes:

@@ -184,9 +184,8 @@ def set_caps(command: SetCaps, view: View, now: datetime) -> Decision:
     own = settled(own_caps(usage.own) if usage is not None else None, now)
     changed = OwnCaps(_with(own.caps, command.caps))
     view.put(USAGE, _with_own(usage, command.subject_id, book.today(now).day, changed))
-    view.emit(
-        f"merchant:{command.subject_id}", "caps.changed", {"caps": changed.caps, "by": command.by, "reason": command.reason}
-    )
+    # Not among the merchant's orders, which its tills listen to.
+    view.emit(f"caps:{command.subject_id}", "caps.changed", {"caps": changed.caps, "by": command.by, "reason": command.reason})
     return Accepted(CapsSet(changed.caps, None, None))
 
 
