@@ -51,7 +51,7 @@ def test_a_wrong_pin_tells_the_tries_left_and_the_right_one_pays(
 @pytest.mark.parametrize(
     ("language", "asking", "done"),
     [
-        ("zh", "我们正在向银行核实，你的资金是安全的。有结果会告诉你。", "充值成功"),
+        ("zh", "我们正在向银行核实，您的资金是安全的。有结果会告诉您。", "充值成功"),
         ("en", "We are asking the bank; your money is safe; we will tell you.", "Topped up"),
     ],
     ids=["zh", "en"],

@@ -265,6 +265,7 @@ RULES = [
     row("a login that is none", "", REGISTER, {**NEWCOMER, "login": "nobody"}, 400, "login_format"),
     row("a login of full-width digits", "", REGISTER, {**NEWCOMER, "login": "１３６１２３４５６７８"}, 400, "login_format"),
     row("a login with NUL", "", REGISTER, {**NEWCOMER, "login": "a\0@b.example"}, 400, "invalid_request"),
+    row("a common password", "", REGISTER, {**NEWCOMER, "password": "Password1"}, 400, "password_common"),
     row("a short password", "", REGISTER, {**NEWCOMER, "password": "1234567"}, 400, "password_too_short"),
     row("a long password", "", REGISTER, {**NEWCOMER, "password": "x" * 129}, 400, "password_too_long"),
     row("no name", "", REGISTER, {**NEWCOMER, "name": " "}, 400, "name_format"),

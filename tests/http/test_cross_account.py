@@ -35,7 +35,7 @@ _NAMES_A_THING = {
 _ANYBODY = (
     "/login", "/login/totp", "/welcome", "/register",
     "/login/passkey", "/login/passkey/options", "/register/code", "/recovery", "/recovery/code",
-    "/report-takeover/code", "/report-takeover/by-code",
+    "/report-takeover/code", "/report-takeover/by-code", "/contacts",
 )  # fmt: skip
 
 

@@ -144,6 +144,7 @@ async def test_the_password_is_changed_by_who_knows_it_and_other_sessions_end(to
     path = "/v1/wallet/password"
     refused(await hal.post(path, {"password": "not this one", "new_password": ANOTHER}), 401, "wrong_credentials")
     refused(await hal.post(path, {"password": PASSWORD, "new_password": "short"}), 400, "password_too_short")
+    refused(await hal.post(path, {"password": PASSWORD, "new_password": "iloveyou"}), 400, "password_common")
     ok(await other.get("/v1/wallet/me"))
     assert (await hal.post(path, {"password": PASSWORD, "new_password": ANOTHER})).status_code == 204
     refused(await other.get("/v1/wallet/me"), 401, "unauthenticated")

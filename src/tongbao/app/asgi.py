@@ -27,6 +27,7 @@ from tongbao.app.answers import HEADERS, answer_error, answer_http_exception, an
 from tongbao.app.audit import Audit
 from tongbao.app.books import Books
 from tongbao.app.console.kinds import KINDS
+from tongbao.app.contacts import contacts, contacts_of
 from tongbao.app.frontends import frontends
 from tongbao.app.injection import CallerOf, with_services
 from tongbao.app.inventory import PageWatch
@@ -187,6 +188,7 @@ class Services:
             engine, pool, self.identity, keys, self.vault, clock, settings.public_url or f"http://{settings.host}:{settings.port}"
         )
         self.safety.texts[invitations.MESSAGE_KIND] = self.invitations.text
+        self.contact_lines = contacts_of(settings)
         self.page_reports = PageReports(pool, clock)
         self.page_watch = PageWatch(f"http://{settings.host}:{settings.port}", settings.watch_pages_every_s)
         self.privacy = PrivacyService(engine, pool, self.vault, clock)
@@ -293,7 +295,7 @@ ROUTES = (
     *agreements_payer_http.ROUTES, *qr_http.ROUTES,
     *instrument_http.ROUTES, *methods_http.ROUTES,
     *privacy_http.ROUTES, *copy_http.ROUTES, *law_http.ROUTES, *console.ROUTES,
-    *merchant_portal.ROUTES, *proofs.ROUTES, page_reports.report,
+    *merchant_portal.ROUTES, *proofs.ROUTES, page_reports.report, contacts,
 )  # fmt: skip
 
 #: What a shop and its customers do all day, answered past the framework.
@@ -302,6 +304,7 @@ QUICK = (payments_http.create_order, payments_http.confirm, qr_http.pay_static, 
 #: Parameters of route handlers that are attributes of `Services`.
 PARTS = frozenset(
     {
+        "contact_lines",
         "identity",
         "devices",
         "apps",

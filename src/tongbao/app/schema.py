@@ -20,7 +20,7 @@ _PAGE = re.compile(r"Page_(?:[a-z_]+\.)*([A-Za-z]+)_")
 _MODULE = re.compile(r"^(?:[a-z]+_)+(?=[A-Z])")
 _SENTENCE = re.compile(r"(?<=\.)\s")
 #: Where nobody is logged in yet.
-_ENTRANCE = re.compile(r"/v1/[a-z]+/(login|register|recovery|welcome)(/|$)")
+_ENTRANCE = re.compile(r"/v1/[a-z]+/(login|register|recovery|welcome|contacts)(/|$)")
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 _ERROR_BODY = {

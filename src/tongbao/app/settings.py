@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     verify_every_s how often the worker verifies what is new since the last time; 0: never
     watch_pages_every_s  how often the worker compares the pages and scripts that are served with those that were built; 0: never
     verify_hour    at which hour of the local day the worker verifies everything, 0 to 23; -1: never
+    support_contact  how customers reach you (a phone number, an address, hours): shown on the wallet's help page
     privacy_contact  who answers for personal data here, and how to reach them: printed into the register of processing
     retention_key  file of the public key that what the law has us keep of erased people is sealed to; empty: a pair in data_dir
     master_key     the master key itself, base64 of 32 bytes; several during a rotation, the new one first
@@ -98,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pkcs11_token: str = "tongbao"  # noqa: S105 (a label)
     pkcs11_pin: Secret = Secret("")
     cipher: Literal["AES-256-GCM", "SM4-GCM"] = "AES-256-GCM"
+    support_contact: str = ""
     privacy_contact: str = ""
     retention_key: str = ""
 

@@ -191,6 +191,11 @@ LOGIN_FORMAT = refusal("login_format", "请填写正确的手机号或邮箱。"
 NAME_FORMAT = refusal("name_format", "请填写 1 至 60 个字的姓名。", "Please give a name of 1 to 60 characters.")
 DEVICE_NAME_FORMAT = refusal("device_name_format", "设备名称须为 1 至 80 个字。", "A device's name has 1 to 80 characters.")
 PASSWORD_TOO_SHORT = refusal("password_too_short", "登录密码至少 8 个字符。", "The password needs at least 8 characters.")
+PASSWORD_COMMON = refusal(
+    "password_common",
+    "这个密码太常见，最先被猜到。请换一个，例如几个不相关的词。",
+    "That password is among the first to be guessed. Choose another, such as a few words that do not belong together.",
+)
 PASSWORD_TOO_LONG = refusal("password_too_long", "登录密码最多 128 个字符。", "The password may have at most 128 characters.")
 PIN_FORMAT = refusal("pin_format", "支付密码须为 6 位数字。", "The payment PIN is six digits.")
 PIN_TOO_SIMPLE = refusal(

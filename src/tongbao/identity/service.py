@@ -27,6 +27,7 @@ from tongbao.identity import errors
 from tongbao.identity.acts import Act, ActKind
 from tongbao.identity.binding import binding_of, proves, written
 from tongbao.identity.codes import CodeUse
+from tongbao.identity.common_passwords import is_common
 from tongbao.identity.devices import NAME as DEVICE_NAME
 from tongbao.identity.devices import counts, device_id_of, new_token
 from tongbao.identity.enrolment import DEVICE, LOGIN, NAME, login_index, name_index, sealed
@@ -207,7 +208,7 @@ class IdentityService:
         return cast(Registered, accepted(outcome)).principal_id, outcome.repeated
 
     async def password_hash(self, password: str) -> str:
-        """How a new password is kept. Refuses `password_too_short`, `password_too_long`."""
+        """How a new password is kept. Refuses `password_too_short`, `password_too_long`, `password_common`."""
         _check_password(password)
         return cast(str, await self._in_thread(self._hasher.hash, password))
 
@@ -544,6 +545,8 @@ def _check_password(password: str) -> None:
         raise Refusal(errors.PASSWORD_TOO_SHORT)
     if len(password) > _LONGEST_PASSWORD:
         raise Refusal(errors.PASSWORD_TOO_LONG)
+    if is_common(password):
+        raise Refusal(errors.PASSWORD_COMMON)
 
 
 def check_pin_form(pin: str) -> None:

@@ -12,7 +12,7 @@ export const bookWords = defineMessages(
     'act.reason': '原因',
     'act.note': '备注（选填）',
     'act.needReason': '请填写原因。',
-    'act.notYours': '你的角色不能做这项操作。',
+    'act.notYours': '您的角色不能做这项操作。',
 
     'col.date': '起息日',
     'col.opening': '期初',
@@ -131,7 +131,7 @@ export const bookWords = defineMessages(
     'files.title': '导入导出',
     'files.export': '导出账簿',
     'files.exportLead': '从同一时刻的快照写出，可边下载边入账。日期按起息日，留空为全部。',
-    'files.exportTwo': '导出账簿须两人复核：先提交申请，批准后 24 小时内由你下载。',
+    'files.exportTwo': '导出账簿须两人复核：先提交申请，批准后 24 小时内由您下载。',
     'files.exportOf': '申请导出：{what}',
     'files.bom': '供 Excel 打开（UTF-8 BOM）',
     'files.people': '包含个人编号与备注',

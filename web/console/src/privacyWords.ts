@@ -120,8 +120,8 @@ export const privacyWords = defineMessages(
     'assessment.replaces': '取代',
     'assessment.renew': '撰写新版本',
     'assessment.sign': '签署',
-    'assessment.signLead': '你确认评估内容属实、措施相称。签署后不能修改。',
-    'assessment.own': '这是你撰写的，须由另一人签署。',
+    'assessment.signLead': '您确认评估内容属实、措施相称。签署后不能修改。',
+    'assessment.own': '这是您撰写的，须由另一人签署。',
 
     'erasure.lead': '客户要求注销后有 7 天可以反悔；法律要求保存的数据封存到期后永久删除。',
     'erasure.REQUESTED': '已申请',

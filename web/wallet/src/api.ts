@@ -7,6 +7,7 @@ import {
   type BankLink,
   type BankTransfer,
   type Bill,
+  type Contacts,
   type BillKind,
   type BillPage,
   type DelayedTransfer,
@@ -52,6 +53,9 @@ export const setPin = (
   key: string, body: { pin: string; password: string; old_pin?: string; code?: string; confirmation?: PasskeyProof },
 ): Promise<void> => client.post('/pin', { key, body, money: false })
 export const sendPinCode = (key: string): Promise<void> => client.post('/pin/code', { key, money: false })
+
+/** How to reach whoever runs this; asked without a session. */
+export const getContacts = (signal?: AbortSignal): Promise<Contacts> => client.get('/contacts', { signal })
 
 export const getBalance = (signal?: AbortSignal): Promise<Balance> => client.get('/balance', { signal })
 export const getBankAccounts = (signal?: AbortSignal): Promise<Page<BankAccount>> => client.get('/bank-accounts', { signal, query: { limit: 50 } })

@@ -33,6 +33,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/cards/new', name: 'bind-card', component: () => import('./cards/BindCardPage.vue') },
   { path: '/bills', name: 'bills', component: () => import('./pages/BillsPage.vue') },
   { path: '/bills/:id', name: 'bill', component: () => import('./pages/BillPage.vue'), props: true },
+  { path: '/help', name: 'help', component: () => import('./pages/HelpPage.vue'), meta: { open: true } },
   { path: '/held', name: 'held', component: () => import('./pages/HeldPage.vue') },
   { path: '/me', name: 'me', component: () => import('./pages/MePage.vue'), meta: { tabs: true } },
   { path: '/me/devices', name: 'devices', component: () => import('./security/DevicesPage.vue') },

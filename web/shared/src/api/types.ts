@@ -16,6 +16,7 @@ export interface Page<T> {
 
 // Wallet
 
+export type Contacts = Schemas['ContactsAnswer']
 export type Me = Schemas['Me']
 export type Session = Schemas['SessionAnswer']
 export type SessionRow = Schemas['SessionLine']

@@ -4,12 +4,12 @@ import { defineMessages, translator } from '@shared'
 const words = defineMessages(
   {
     title: '限额',
-    lead: '这些是你付款、转账和提现的限额，以及各自已用多少。点开可看依据。',
+    lead: '这些是您付款、转账和提现的限额，以及各自已用多少。点开可看依据。',
     empty: '现在没有限额',
     emptyText: '启用限额规则后会显示在这里。',
     whose_law: '法律规定',
     whose_house: '通宝的规定',
-    whose_own: '你设置的',
+    whose_own: '您设置的',
     used: '已用 {used}',
     left: '还可用 {left}',
     each: '单笔不超过 {limit}',
@@ -50,7 +50,7 @@ const words = defineMessages(
     coming: '{when} 起改为 {limit}',
 
     own: '我的限额',
-    ownText: '调低立刻生效；调高要确认是你本人，24 小时后生效（用数字证书确认则立刻生效），给你时间发现不是你做的改动。',
+    ownText: '调低立刻生效；调高要确认是您本人，24 小时后生效（用数字证书确认则立刻生效），给您时间发现不是您做的改动。',
     ownEdit: '修改',
     cap_per_payment: '单笔最多',
     cap_daily_amount: '每日最多',

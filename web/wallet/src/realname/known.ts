@@ -9,9 +9,9 @@ watch(me, (now, before) => {
   if (now?.customer_id !== before?.customer_id) known.value = undefined
 })
 
-/** Ask unless they are known already; a hint that cannot be had is left out. */
-export async function learnLevel(): Promise<void> {
-  if (known.value?.level) return
+/** Ask, unless they are known already and what may change meanwhile is not wanted; a hint that cannot be had is left out. */
+export async function learnLevel(anew = false): Promise<void> {
+  if (known.value?.level && !anew) return
   try {
     known.value = await getRealName()
   } catch {
