@@ -33,7 +33,7 @@ async def test_payers_codes_conform(name: str) -> None:
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["code"])
 def test_the_wallet_and_we_make_the_same_digits(vector: dict[str, str | int]) -> None:
-    secret = bytes.fromhex(str(vector["secret"]))
+    secret = bytes.fromhex(str(vector["held"]))
     nonce = nonce_of(int(vector["unix"]) // STEP_S, int(vector["uses"]))
     assert payer_code(int(vector["number"]), secret, nonce) == vector["code"]
 

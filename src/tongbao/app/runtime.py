@@ -77,7 +77,7 @@ def retention_key(settings: Settings) -> Recipient:
     """The public retention key. Without one in the settings, a pair is made in the data directory, which `doctor` speaks of.
     Raises SystemExit if the file named is not there or is no such key."""
     if not settings.retention_key:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return pair_in(settings.data_dir)
     file = Path(settings.retention_key).expanduser()
     try:
@@ -110,7 +110,7 @@ async def open_database(settings: Settings) -> str:
     """The URL of a database that answers and has every migration. Starts the embedded server if need be; leaves it running."""
     server = embedded(settings)
     if server is not None:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         dsn = await asyncio.to_thread(server.ensure_running)
     else:
         dsn = settings.database_url

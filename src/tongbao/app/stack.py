@@ -61,7 +61,7 @@ async def running(
     The embedded database is watched and started again while this runs, and stopped with the rest if this started it.
     Raises RuntimeError naming what did not start.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as cleanup:
         embedded = runtime.embedded(settings)
         was_up = embedded is not None and await asyncio.to_thread(embedded.is_running)

@@ -148,10 +148,13 @@ def _welcome(url: str, settings: Settings) -> Table:
     table.add_row(f"{url}/console/", "\n".join(f"{login}  {role}" for login, _, role in seed.OPERATORS))
     newcomers = []
     for person in DEMO_PEOPLE[4:7]:
-        papers = f"{person.kind.replace('_', ' ')} {person.number}\n  bank card {person.card}"
+        papers = f"{person.kind.replace('_', ' ')} {person.number}, until {person.expires_on}\n  bank card {person.card}"
+        if person.mrz:
+            papers += "".join(f"\n  {line}" for line in person.mrz.splitlines())
         newcomers.append(f"{person.name}  {person.phone.removeprefix('+86')}\n  {papers}")
     table.add_row("who you may be,\nif you register anew", "\n".join(newcomers))
-    table.caption = f"password {seed.PASSWORD} · PIN {seed.PIN} · stop with Ctrl-C · log {settings.data_dir / 'demo.log'}"
+    table.caption = "codes that would arrive on phones are written below\n"
+    table.caption += f"password {seed.PASSWORD} · PIN {seed.PIN} · stop with Ctrl-C · log {settings.data_dir / 'demo.log'}"
     if frontends.built() is None:
         table.caption += "\nthe front ends are not built: run `make web`"
     return table

@@ -21,16 +21,18 @@ from tongbao.engine.api import Declined
 from tongbao.identity.factors import KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import parse
+from tongbao.methods.api import MethodName
 from tongbao.rules.book import book_of, slots_of
 from tongbao.rules.explain import LimitLine, idle_rules, limits_of
 from tongbao.rules.pack import Kind, Merged, PackError, merged, merged_text, named_packs
 from tongbao.rules.persons import Known
 from tongbao.rules.rules import rulebook_row
-from tongbao.rules.types import Act, Rulebook
+from tongbao.rules.types import ACTS_DONE, Act, Rulebook
 from tongbao.rules.whatif import ANYBODY, somebody, tried
 
 T = TypeVar("T")
 
+METHODS = ("qr_static", "qr_dynamic", *get_args(MethodName))
 _FACTORS: dict[str, Factors] = {
     "weak": KNOWLEDGE, "medium": KNOWLEDGE | POSSESSION, "strong": KNOWLEDGE | POSSESSION | SIGNATURE
 }  # fmt: skip
@@ -90,11 +92,11 @@ def adopt(packs: tuple[str, ...], reason: str) -> None:
 @click.option("--pack", "packs", multiple=True, metavar="PACK", help="A file, or a name that ships, instead of what is in force.")
 @click.option("--amount", help="Of an act that is to be judged, such as 1200.00.")
 @click.option("--kind", type=click.Choice(get_args(Kind)), default="payment", show_default=True)
-@click.option("--method", default="", help="How it is paid, such as qr_static.")
+@click.option("--method", type=click.Choice(METHODS), help="How it is paid.")
 @click.option("--strength", type=click.Choice(tuple(_FACTORS)), default="medium", show_default=True)
 @click.option("--level", type=click.IntRange(0, 3), default=3, show_default=True, help="Of somebody who has done nothing.")
 def explain(
-    customer: UUID | None, packs: tuple[str, ...], amount: str | None, kind: str, method: str, strength: str, level: int
+    customer: UUID | None, packs: tuple[str, ...], amount: str | None, kind: str, method: str | None, strength: str, level: int
 ) -> None:
     if customer is not None and packs:
         raise click.UsageError("say --customer or --pack, not both")
@@ -108,7 +110,7 @@ def explain(
         _print(limits_of(book, "customer", known, now, for_staff=True))
         return
     try:
-        act = Act(kind, parse(amount, book.currency).minor, book.currency, _FACTORS[strength], None, method)
+        act = Act(kind, parse(amount, book.currency).minor, book.currency, _FACTORS[strength], None, method or "")
     except Refusal as refusal:
         raise click.ClickException(refusal.code.message("en", refusal.detail)) from None
     if customer is None:
@@ -116,7 +118,7 @@ def explain(
     found = tried(row, known, customer or ANYBODY, act, now)
     said = found.delay or found.said
     if not isinstance(said, Declined):
-        click.echo("it may happen")
+        click.echo("it may happen" if kind in ACTS_DONE else "this product does not do that, and no rule is asked")
         return
     click.echo(f"{said.code.name}: {said.code.message('en', said.detail)}")
     for name, value in said.detail.items():

@@ -285,7 +285,7 @@ export function reasonWords(reason: string): string {
   return known ? t(`suspended_${known}`) : t('suspended_other')
 }
 
-const PARTS = ['name', 'number', 'phone', 'card', 'kind', 'void', 'legal_person'] as const
+const PARTS = ['name', 'number', 'phone', 'card', 'kind', 'void', 'birth_date', 'expires_on', 'legal_person'] as const
 /** What a registry knows otherwise, in words. */
 export function partWords(part: string): string {
   const known = PARTS.find((one) => one === part)
