@@ -116,7 +116,7 @@ async def test_a_worker_whose_own_connection_is_gone_learns_it_from_a_task_that_
         monkeypatch.setattr(work, "tasks", lambda _: [("cut", cut)])
         try:
             async with asyncio.timeout(30):
-                with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+                with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
                     await work.rounds(services, asyncio.Event(), connection)
         finally:
             await other.close()

@@ -148,7 +148,7 @@ class Auditor:
             pin.wrong, pin.locked_until = 0, None
         pin.wrong += 1
         if pin.wrong == 5:
-            pin.locked_until = now + timedelta(hours=3)
+            pin.locked_until = now + timedelta(hours=24)
             return "pin_locked"
         return "wrong_pin"
 

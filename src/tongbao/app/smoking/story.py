@@ -143,7 +143,7 @@ class Story:
     async def _transfer(self) -> None:
         a, b = self._a, self._b
         payee = await a.client.post("payees/resolve", {"login": b.login}, expect=200)
-        same("payee as the payer sees them", payee["name_masked"], "Alice C***")
+        same("payee as the payer sees them", payee["name_masked"], "ALICE C***")
         body = {"payee_id": payee["payee_id"], "amount": yuan(TRANSFER), "currency": "CNY", "note": "面钱 · noodles"}
         refused = await a.client.post("transfers", {**body, "pin": WRONG_PIN}, expect=403)
         found = (refused["error"]["code"], refused["error"]["money_moved"], refused["error"]["detail"]["attempts_left"])

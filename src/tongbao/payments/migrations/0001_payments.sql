@@ -206,7 +206,7 @@ comment on table payment_ask is
 comment on table funding is
     'C2: amount_minor, refunded_minor, source; C1: payment_id, attempt_id, which; none: number, parts, currency, state, seal';
 comment on table card_request is
-    'C2: amount_minor, reason; C1: request_id, payment_id, payer_id, merchant_id, card_id, debit_id, refund_id, counted,
+    'C2: amount_minor; C1: reason, request_id, payment_id, payer_id, merchant_id, card_id, debit_id, refund_id, counted,
      counted_card, network_reference; none: kind, currency, state, attempts, next_attempt_at, asked_at, finished_at, seal';
 comment on table authorisation is
     'C2: agreed_minor, captured_minor, fee_minor; C1: payment_id, payer_id, counted; none: currency, capture_within_s, captures,

@@ -191,7 +191,7 @@ comment on table bank_link is
     'C2 sealed: number, holder_name, question; C2: bank; C1: customer_id, link_id, bank_account_id; none: attempt, state, wrong,
      tries, ask_at, day, asked, started_at, finished_at, seal';
 comment on table bank_card is
-    'C2 sealed: token; C2: bank, kind, last4; C1: card_id, customer_id; none: added_at, removed_at, tries, return_at, seal';
+    'C2 sealed: token; C2: bank, last4; C1: card_id, customer_id; none: kind, added_at, removed_at, tries, return_at, seal';
 comment on table card_binding is
     'C2 sealed: shown; C1: customer_id, binding_id, card_id; none: attempt, state, wrong, tries, ask_at, day, asked, started_at,
      finished_at, seal';
