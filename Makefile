@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-WORKERS ?= 2
+WORKERS ?= 3
 BENCH ?= ledger payments http
 ACCOUNTS ?=
 SEEDS ?= 10000
