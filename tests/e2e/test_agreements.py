@@ -89,7 +89,8 @@ def test_small_payments_are_switched_on_lowered_and_switched_off(product: Produc
     tap(phone, "confirm-passkey")
     expect(phone.get_by_test_id("small-used")).to_contain_text("500.00")
     fill(phone, "small-per-payment", "100")
-    tap(phone, "small-save")
+    with phone.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
+        tap(phone, "small-save")
     expect(phone.get_by_test_id("confirm-passkey")).to_have_count(0)
     phone.goto("/wallet/me/agreements")
     expect(phone.get_by_test_id("small-row")).to_contain_text("100.00")
