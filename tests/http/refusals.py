@@ -445,7 +445,6 @@ PATHS = [
         ("finance", "POST /v1/console/accounts/*/freeze", {"debits": True, "credits": True, "reason": "aml"},
             "account_not_found"),
         ("finance", "POST /v1/console/accounts/*/close", {}, "account_not_found"),
-        ("finance", "POST /v1/console/holds/*/void", None, "hold_not_found"),
     )
 ] + [
     row("a path beyond its length", "ann", f"GET /v1/wallet/bills/{'x' * 65}", None, 400, "invalid_request"),

@@ -175,14 +175,34 @@ def _taken_from(payer: Person, journal: dict[str, Any]) -> str:
 async def test_an_operator_who_frees_a_hold_ends_the_authorisation_and_its_payer_reads_who_it_was(town: Town) -> None:
     payer, number = await authorised(town)
     order = ok(await town.shop.get(f"/v1/merchant/orders/{number}"))
-    wish, once = f"/v1/console/holds/{order['payment_id']}/void", key()
-    for _ in range(2):
-        assert ok(await town.finance.post(wish, key=once))["state"] == "VOIDED"
+    refused(await town.finance.post(f"/v1/console/holds/{order['payment_id']}/void"), 403, "approval_needed")
+    body = {"hold_id": order["payment_id"]}
+    wish = {"kind": "hold.void", "body": body, "reason": "the payer did not order it"}
+    named = {**wish, "body": {**body, "customer_id": payer.customer_id}}
+    refused(await town.finance.post("/v1/console/proposals", named), 400, "act_malformed")
+    freed = await town.agreed("hold.void", body)
+    assert (freed["state"], freed["subject_kind"], freed["subject_id"]) == ("DONE", "customer", payer.customer_id)
+    refused(await town.finance.post("/v1/console/proposals", wish), 409, "hold_ended")
     assert ok(await town.shop.get(f"/v1/merchant/orders/{number}"))["state"] == "VOIDED"
     refused(await town.shop.post(f"/v1/merchant/orders/{number}/captures", OURS), 409, "order_voided")
     assert await purse(payer) == ("150.00", "0.00", "150.00")
     looked = ok(await payer.get("/v1/wallet/privacy/accesses"))["items"]
-    assert {(each["act"], each["changed"]) for each in looked} == {("void_hold", True)}
+    assert [(each["act"], each["changed"]) for each in looked] == [("approve", True), ("propose", True)]
+
+
+async def test_what_a_reported_thief_may_have_authorised_waits_until_two_operators_let_it_be_taken(town: Town) -> None:
+    payer, number = await authorised(town)
+    order = ok(await town.shop.get(f"/v1/merchant/orders/{number}"))
+    shown = f"/v1/console/payments/{order['payment_id']}"
+    assert ok(await town.support.get(shown))["in_doubt"] is False
+    assert (await payer.post("/v1/wallet/report-takeover")).status_code == 204
+    assert ok(await town.support.get(shown))["in_doubt"] is True
+    captures = f"/v1/merchant/orders/{number}/captures"
+    refused(await town.shop.post(captures, OURS), 409, "capture_waits")
+    done = await town.agreed("authorisation.trust", {"payment_id": order["payment_id"]})
+    assert (done["state"], done["subject_id"]) == ("DONE", payer.customer_id)
+    assert ok(await town.support.get(shown))["in_doubt"] is False
+    ok(await town.shop.post(captures, OURS), status=201)
 
 
 async def test_a_copy_says_what_was_taken_and_what_was_only_agreed_to(town: Town) -> None:

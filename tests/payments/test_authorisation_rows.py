@@ -10,15 +10,17 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
+from tests.identity.safety_situations import recovering
 from tests.payments.test_rows import order_of, told
 from tests.support.leavings import events, rows
 from tests.support.suspending import SUSPEND, Suspend
-from tests.support.town import CURRENCY, NOON, Town, order_id, town
+from tests.support.town import CURRENCY, NOON, RIGHT, Town, order_id, town
 from tongbao.app.registry import CHECKS, RELATIONS
 from tongbao.engine.api import Declined, MemoryStore, PostgresStore, Sealer
 from tongbao.engine.verify import verify
 from tongbao.identity.alerts import ALERT
 from tongbao.identity.factors import KNOWLEDGE
+from tongbao.identity.takeover import DOUBTED_BEFORE, ReportTakeover
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger.api import ENTRY, HOLD, JOURNAL, REVERSAL, Hold, Reversal
 from tongbao.payments.types import AUTHORISATION, CAPTURE, PAYMENT, Authorisation, Capture, LapseAuthorisation, capture_id_of
@@ -394,6 +396,63 @@ async def test_of_a_suspended_payer_nothing_is_taken_beyond_the_hold() -> None:
         assert (refused.code.name, refused.detail["left_minor"]) == ("capture_exceeds_authorised", 600)
         assert await place.says(place.taking(merchant, "order", payer, "two", 600)) == "ok", "the hold was promised"
         assert await place.says(place.taking(merchant, "order", payer, "three", 1)) == "capture_exceeds_authorised"
+
+
+@pytest.mark.parametrize(
+    ("on_proven_device", "before_the_report", "says"),
+    [
+        (False, timedelta(seconds=1), "capture_waits"),
+        (False, timedelta(days=20), "capture_waits"),
+        (True, timedelta(seconds=1), "capture_waits"),
+        (True, DOUBTED_BEFORE - timedelta(seconds=1), "capture_waits"),
+        (True, DOUBTED_BEFORE, "ok"),
+    ],
+)
+async def test_a_report_puts_in_doubt_what_one_factor_showed_and_whatever_was_agreed_to_in_the_last_day(
+    on_proven_device: bool, before_the_report: timedelta, says: str
+) -> None:
+    async with town() as place:
+        merchant, payer = await agreed_for_a_month(place, on_proven_device=on_proven_device)
+        place.clock.advance(before_the_report)
+        await place.happens(reported(place, payer))
+        assert await place.says(place.taking(merchant, "order", payer, "one", 1)) == says
+
+
+async def test_what_is_in_doubt_stays_so_when_the_account_is_recovered_until_operators_let_it_be_taken() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        merchant, payer = await agreed_for_a_month(place, on_proven_device=True)
+        await place.happens(reported(place, payer))
+        place.clock.advance(DOUBTED_BEFORE)
+        await place.happens(reported(place, payer))
+        assert await place.says(place.taking(merchant, "order", payer, "one", 1)) == "capture_waits", (
+            "reporting again moves nothing"
+        )
+        await place.happens(await recovering(place, payer))
+        assert await place.says(place.taking(merchant, "order", payer, "two", 1)) == "capture_waits"
+        await place.happens(place.trusting(merchant, "order"))
+        trusted_at = place.clock.now()
+        place.clock.advance(STEP)
+        await place.happens(place.trusting(merchant, "order"))
+        assert await place.says(place.taking(merchant, "order", payer, "three", 1)) == "ok"
+        later = await agreed_for_a_month(place, "later", by=(merchant, payer))
+        assert await place.says(place.taking(merchant, "later", payer, "one", 1)) == "ok", "agreed to by who recovered"
+    assert later == (merchant, payer)
+    assert {row.trusted_at for row in rows(store, AUTHORISATION)} == {trusted_at, None}
+
+
+async def agreed_for_a_month(
+    place: Town, number: str = "order", *, on_proven_device: bool = False, by: tuple[UUID, UUID] | None = None
+) -> tuple[UUID, UUID]:
+    merchant, payer = by or (await place.merchant(), await place.customer(5000))
+    await place.happens(place.ordering(merchant, number, agreed_minor=MOST, capture_within_s=30 * 86_400))
+    confirmation = replace(RIGHT, on_device=on_proven_device)
+    await place.happens(place.authorising(merchant, number, payer, confirmation=confirmation))
+    return merchant, payer
+
+
+def reported(place: Town, payer: UUID) -> ReportTakeover:
+    return ReportTakeover(command_id=place.id(), customer_id=payer, session_ids=())
 
 
 async def authorised_under(place: Town) -> tuple[UUID, UUID]:

@@ -14,6 +14,7 @@ from tests.payments.test_funding_ladder import ROWS as OF_PARTS
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.town import WRONG, Town, order_id, town
 from tongbao.engine.api import Command, MemoryStore
+from tongbao.identity.takeover import ReportTakeover
 from tongbao.payments import errors
 from tongbao.payments.types import PAYMENT, ExpireOrder
 
@@ -499,6 +500,38 @@ async def the_same_capture_of_all_that_was_agreed_which_nobody_said_was_the_last
     merchant, payer = await authorised(place)
     await place.happens(place.taking(merchant, "order", payer, "part", 1150))
     return place.taking(merchant, "order", payer, "part", 1150)
+
+
+@says("capture_waits")
+async def capturing_what_is_in_doubt_since_its_payer_reported_a_takeover(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(ReportTakeover(command_id=place.id(), customer_id=payer, session_ids=()))
+    return place.taking(merchant, "order", payer, "part", 1)
+
+
+@says("ok")
+async def giving_up_what_is_in_doubt(place: Town) -> Command:
+    merchant, payer = await authorised(place)
+    await place.happens(ReportTakeover(command_id=place.id(), customer_id=payer, session_ids=()))
+    return place.giving_up(merchant, "order", payer)
+
+
+@says("ok")
+async def letting_an_authorisation_be_taken(place: Town) -> Command:
+    merchant, _ = await authorised(place)
+    return place.trusting(merchant, "order")
+
+
+@says("order_not_authorised")
+async def letting_be_taken_what_nobody_agreed_to(place: Town) -> Command:
+    merchant, _ = await ordered(place)
+    return place.trusting(merchant, "order")
+
+
+@says("payment_not_found")
+async def letting_be_taken_what_was_never_ordered(place: Town) -> Command:
+    merchant, _ = await authorised(place)
+    return place.trusting(merchant, "other")
 
 
 @says("too_many_captures")

@@ -30,6 +30,7 @@ from tongbao.payments.types import (
     PayOrder,
     RefundPayment,
     ReversePayment,
+    TrustAuthorisation,
     VoidPayment,
     payment_id_of,
 )
@@ -291,6 +292,9 @@ class Town:
         return LapseAuthorisation(
             command_id=self.id(), payment_id=order_id(merchant, out_trade_no), payer_id=payer, currency=CURRENCY
         )
+
+    def trusting(self, merchant: UUID, out_trade_no: str) -> TrustAuthorisation:
+        return TrustAuthorisation(command_id=self.id(), payment_id=order_id(merchant, out_trade_no))
 
     def undoing(
         self, merchant: UUID, out_trade_no: str, payer: UUID, journal_id: UUID, parts: tuple[Part, ...] = ()

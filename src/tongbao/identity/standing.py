@@ -24,6 +24,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
                       "operator")
     cooling_until     a device or a credential was added: until then the limits of a new device hold
     opened_at         when the customer was first known, where a year of limits begins
+    reported_at       when a takeover was last reported (`takeover`), recovered from or not
     subject_id        whom the law means: the customer who first showed the document that this one showed too, and with whom all
                       that the law counts by person is counted; None: the customer themselves
     """
@@ -38,6 +39,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     cooling_until: datetime | None
     opened_at: datetime
     subject_id: UUID | None = None
+    reported_at: datetime | None = None
 
 
 #: Reasons of a suspension for which nobody comes back: the account is being closed for ever, or was.

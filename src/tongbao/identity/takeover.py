@@ -6,11 +6,19 @@ well ─report─▶ reported ─recover─▶ well      (`recovery`; nobody els
 Who is not logged in any more, or has no device at hand, reports by a code to their phone or address. That is all it takes, for it
 only stops; how many codes are sent is counted (`codes`). By the code every session ends. From a session all others do, but from a
 device that is not proven those on proven devices stay: reporting is no way to put an owner out.
+
+What was authorised before and is not captured yet is in doubt (`in_doubt`) if fewer than two kinds of factors said it was the
+owner, or if it was agreed to in the last day before the report, whatever said so: phones are taken together with their PINs,
+and an owner needs hours to notice and to say it. It stays in doubt when the account is recovered, for that says who is in it
+now and not who was. All else is what the merchant was promised, and a report alone must not be a way out of a promise.
+
+Source: PBOC announcement 2015 No. 43, Arts. 19 (what a customer lost without being at fault is made good) and 22 (kinds of
+factors); Directive (EU) 2015/2366, Art. 74(2) (a payer bears nothing of what was not strongly authenticated).
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -20,8 +28,12 @@ from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.codes import CODE, CodeUse, use_code
 from tongbao.identity.devices import DEVICE, doubt, end_sessions
-from tongbao.identity.standing import REPORTED, STANDING, standing_of, with_reason
+from tongbao.identity.factors import Factors, strength
+from tongbao.identity.standing import REPORTED, STANDING, Standing, reasons, standing_of, with_reason
 from tongbao.identity.types import PRINCIPAL, SESSION
+
+#: How long before a report whatever was agreed to may have been somebody else's.
+DOUBTED_BEFORE = timedelta(hours=24)
 
 
 class ReportTakeover(Command, frozen=True, kw_only=True):
@@ -49,11 +61,22 @@ def report_takeover(command: ReportTakeover, view: View, now: datetime) -> Decis
         if refused := use_code(view, command.code, now):
             return refused
     standing = standing_of(view, command.customer_id, now)
-    view.put(STANDING, replace(standing, suspended=with_reason(standing.suspended, REPORTED)))
+    # Reported once more before anybody recovered, it is the same takeover: saying it again moves nothing out of doubt.
+    again = REPORTED in reasons(standing.suspended) and standing.reported_at is not None
+    reported_at = standing.reported_at if again else now
+    view.put(STANDING, replace(standing, suspended=with_reason(standing.suspended, REPORTED), reported_at=reported_at))
     doubt(view, command.customer_id, command.device_ids, now)
     end_sessions(view, command.customer_id, command.session_ids, now)
     tell(view, command.customer_id, "takeover_reported", {}, now)
     return Accepted()
+
+
+def in_doubt(standing: Standing | None, agreed_at: datetime, factors: Factors) -> bool:
+    """Whether what was agreed to then, shown by these factors, may have been somebody else's wish, as was reported later."""
+    reported_at = standing.reported_at if standing is not None else None
+    if reported_at is None or agreed_at > reported_at:
+        return False
+    return strength(factors) == "weak" or agreed_at > reported_at - DOUBTED_BEFORE
 
 
 DECIDERS = (

@@ -112,9 +112,9 @@ class OperatorService:
             raise Refusal(errors.BREAK_GLASS_NOT_ALLOWED)
         wished = kind.read(body)
         said = hashlib.sha256(canonical(wished).encode()).digest()
-        subject = kind.subject(wished)
         if kind.check is not None:
             wished = await kind.check(self._services(), wished)
+        subject = kind.subject(wished)
         body = await self._vault.seal(operator_id, BODY, canonical(wished))
         outcome = await self._engine.submit(
             Propose(

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.alerts import tell_of_large
 from tongbao.identity.rules import confirm, confirmation_keys
-from tongbao.identity.standing import STANDING
+from tongbao.identity.standing import STANDING, Standing
+from tongbao.identity.takeover import in_doubt
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger import errors as ledger_errors
 from tongbao.ledger.api import (
@@ -51,6 +52,7 @@ from tongbao.payments.types import (
     LapseAuthorisation,
     Payment,
     ReversePayment,
+    TrustAuthorisation,
     VoidPayment,
     capture_id_of,
 )
@@ -133,9 +135,10 @@ def authorised(command: AuthoriseOrder, payment: Payment, done: Authorised) -> P
 
 def capture_payment(command: CapturePayment, view: View, now: datetime) -> Decision:
     """Declines `payment_not_found` (also another merchant's), `out_capture_no_used`, what `lifecycle` says of the state,
-    `capture_exceeds_authorised` (detail: left_minor; of a suspended payer nothing is taken beyond the hold), `too_many_captures`,
-    `insufficient_funds` where more is taken than was held, and what `post` declines. The same capture number with the same terms
-    answers the same capture. Taking all that was agreed is the last capture, said or not."""
+    `too_many_captures`, `capture_waits` of what is in doubt since its payer reported a takeover, `capture_exceeds_authorised`
+    (detail: left_minor; of a suspended payer nothing is taken beyond the hold), `insufficient_funds` where more is taken than was
+    held, and what `post` declines. The same capture number with the same terms answers the same capture. Taking all that was
+    agreed is the last capture, said or not."""
     payment = view.get(PAYMENT, command.payment_id)
     if payment is None or payment.merchant_id != command.merchant_id:
         return Declined(errors.PAYMENT_NOT_FOUND)
@@ -155,7 +158,32 @@ def capture_payment(command: CapturePayment, view: View, now: datetime) -> Decis
     found = view.need(AUTHORISATION, payment.payment_id)
     if found.captures >= MOST_CAPTURES:
         return Declined(errors.TOO_MANY_CAPTURES)
+    if doubted(view.get(STANDING, command.payer_id), payment, found):
+        return Declined(errors.CAPTURE_WAITS)
     return _capture(command, payment, found, capture_id, view, now)
+
+
+def doubted(standing: Standing | None, payment: Payment, found: Authorisation) -> bool:
+    """Whether an authorisation waits for operators, for its payer (whose `standing` it is) reported a takeover and this may be
+    the thief's."""
+    if found.authorised_at is None or found.trusted_at is not None:
+        return False
+    return in_doubt(standing, found.authorised_at, payment.factors or 0)
+
+
+def trust_authorisation(command: TrustAuthorisation, view: View, now: datetime) -> Decision:
+    """From now on it can be taken though its payer reported a takeover. Declines `payment_not_found`, and what `lifecycle` says
+    of the state. Doing it twice is as doing it once."""
+    payment = view.get(PAYMENT, command.payment_id)
+    if payment is None:
+        return Declined(errors.PAYMENT_NOT_FOUND)
+    following = step_of(payment.state_at(now), "capture")
+    if isinstance(following, Declined):
+        return following
+    found = view.need(AUTHORISATION, command.payment_id)
+    if found.trusted_at is None:
+        view.put(AUTHORISATION, replace(found, trusted_at=now))
+    return Accepted()
 
 
 def _capture(
@@ -305,5 +333,10 @@ DECIDERS = (
     Decider(CapturePayment, _capture_keys, capture_payment, Captured),
     Decider(VoidPayment, _free_keys, void_payment),
     Decider(LapseAuthorisation, _free_keys, lapse_authorisation),
+    Decider(
+        TrustAuthorisation,
+        lambda command: [Key(PAYMENT, command.payment_id), Key(AUTHORISATION, command.payment_id)],
+        trust_authorisation,
+    ),
     Decider(ReversePayment, _reverse_keys, reverse_payment, Reversed),
 )

@@ -57,6 +57,12 @@ REVERSAL_TOO_LATE = decline(
 CAPTURE_EXCEEDS = decline(
     "capture_exceeds_authorised", "扣款金额超过可扣的冻结款。", "The capture is more than what is left of the authorisation."
 )
+CAPTURE_WAITS = decline(
+    "capture_waits",
+    "该笔冻结款正在核实，暂不能扣款，请稍后再试或联系我们。",
+    "This authorisation is being looked into and cannot be captured for now. Try later under another key, or ask us.",
+    status=409,
+)
 TOO_MANY_CAPTURES = decline(
     "too_many_captures", "每笔冻结款最多扣款 50 次。", "An authorisation can be captured at most 50 times."
 )

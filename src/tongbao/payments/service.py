@@ -47,6 +47,7 @@ from tongbao.payments.types import (
     Refund,
     RefundPayment,
     ReversePayment,
+    TrustAuthorisation,
     VoidPayment,
     payment_id_of,
 )
@@ -268,6 +269,10 @@ class PaymentService:
             return False
         accepted(await self._engine.submit(VoidPayment(command_id=command_id, **self._agreed(payment, "void"))))
         return True
+
+    async def trust(self, command_id: UUID, payment_id: UUID) -> None:
+        """Let an authorisation be taken that is in doubt. Declines `payment_not_found`, `order_…`."""
+        accepted(await self._engine.submit(TrustAuthorisation(command_id=command_id, payment_id=payment_id)))
 
     def _agreed(self, payment: Payment, step: Step) -> dict[str, Any]:
         """What a command repeats of a payment that somebody agreed to. Refuses `order_…` where nobody did."""

@@ -79,7 +79,7 @@ class Refund(msgspec.Struct, frozen=True, gc=False):
 class Authorisation(msgspec.Struct, frozen=True, gc=False):
     """What a payer agrees to before it is taken: made with its order, filled when they agree. The money is held in the payer's
     wallet under a hold with the payment's id. `counted`: where the rules counted it; `fee_minor`: what capturing the whole amount
-    costs."""
+    costs. `trusted_at`: when operators let be taken what was in doubt (`identity.takeover`)."""
 
     payment_id: UUID
     agreed_minor: int
@@ -92,6 +92,7 @@ class Authorisation(msgspec.Struct, frozen=True, gc=False):
     counted: str
     authorised_at: datetime | None
     ended_at: datetime | None
+    trusted_at: datetime | None = None
 
 
 class Capture(msgspec.Struct, frozen=True, gc=False):
@@ -266,6 +267,13 @@ class LapseAuthorisation(Command, frozen=True, kw_only=True):
     payment_id: UUID
     payer_id: UUID
     currency: str
+
+
+class TrustAuthorisation(Command, frozen=True, kw_only=True):
+    """Operators looked at an authorisation that is in doubt, and let it be taken."""
+
+    kind = "payments.trust_authorisation"
+    payment_id: UUID
 
 
 class ReversePayment(Command, frozen=True, kw_only=True):

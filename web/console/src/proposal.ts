@@ -72,6 +72,8 @@ const TELL: Record<string, (body: Body, currency: string) => Told> = {
     breach: text(body['breach_id']),
     quotes: [text(body['zh']), text(body['en'])],
   }),
+  'hold.void': (body) => ({ sentence: t('told.void'), ...(body['customer_id'] ? { customer: text(body['customer_id']) } : {}) }),
+  'authorisation.trust': (body) => ({ sentence: t('told.trust'), payment: text(body['payment_id']) }),
   'operator.reset': (body) => ({ sentence: t('told.reset'), operator: text(body['operator_id']) }),
   'journal.reverse': (body) => ({ sentence: t('told.reverse'), journal: text(body['journal_id']) }),
   'operator.roles': (body) => ({

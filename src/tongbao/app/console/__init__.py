@@ -89,6 +89,12 @@ def _proven(proof: Any) -> Iterable[Subject]:
         yield Subject(kind, str(one.row[column]))
 
 
+def _whose(proposal: Any) -> Iterable[Subject]:
+    """What is proposed about a customer or an account is something that was done about them."""
+    about = Subject(proposal.subject_kind, proposal.subject_id)
+    return [about] if about.kind in ("customer", "account") else ()
+
+
 def _asked(answer: Any) -> Iterable[Subject]:
     return {Subject("customer", answer.customer_id)} if answer.customer_id else ()
 
@@ -112,7 +118,7 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=states.reopen_account, permission=_P.BOOKS_ACT, about=_ACCOUNT),
     Right(route=states.limit_account, permission=_P.ACCOUNTS_BOUND, about=_ACCOUNT, takes_two="account.bound"),
     Right(route=states.holds, permission=_P.ACCOUNTS_READ, shows=_owners),
-    Right(route=states.void_hold, permission=_P.BOOKS_ACT, about=_HOLD, shows=_owner),
+    Right(route=states.void_hold, permission=_P.BOOKS_ACT, about=_HOLD, shows=_owner, takes_two="hold.void"),
     Right(route=states.reverse_journal, permission=_P.BOOKS_ACT, about=_JOURNAL, takes_two="journal.reverse"),
     Right(route=books.trial_balance, permission=_P.BOOKS_READ),
     Right(route=books.general_ledger, permission=_P.BOOKS_READ),
@@ -157,10 +163,14 @@ RIGHTS: tuple[Right, ...] = (
     Right(route=proposals.proposals, permission=_P.PROPOSALS),
     Right(route=proposals.one_proposal, permission=_P.PROPOSALS),
     Right(route=proposals.code, permission=_P.OPERATORS_CHANGE, about=_PROPOSAL),
-    Right(route=proposals.propose, permission=_P.PROPOSALS, shows=lambda made: [Subject("proposal", made.proposal_id)]),
-    Right(route=proposals.approve, permission=_P.PROPOSALS, about=_PROPOSAL),
-    Right(route=proposals.reject, permission=_P.PROPOSALS, about=_PROPOSAL),
-    Right(route=proposals.withdraw, permission=_P.PROPOSALS, about=_PROPOSAL),
+    Right(
+        route=proposals.propose,
+        permission=_P.PROPOSALS,
+        shows=lambda made: [Subject("proposal", made.proposal_id), *_whose(made)],
+    ),
+    Right(route=proposals.approve, permission=_P.PROPOSALS, about=_PROPOSAL, shows=_whose),
+    Right(route=proposals.reject, permission=_P.PROPOSALS, about=_PROPOSAL, shows=_whose),
+    Right(route=proposals.withdraw, permission=_P.PROPOSALS, about=_PROPOSAL, shows=_whose),
     Right(route=incidents_of_pages, permission=_P.INCIDENTS_READ),
     Right(route=proposals.incidents, permission=_P.INCIDENTS_READ),
     Right(route=proposals.review, permission=_P.INCIDENTS_REVIEW, about=_INCIDENT),

@@ -8,17 +8,19 @@ import msgspec
 from msgspec.structs import replace
 
 from tongbao.app.console.exchange import ExportBody, export_days
+from tongbao.app.console.states import free_hold
 from tongbao.app.console.wire import Id, day, subject_id
 from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import new_id
 from tongbao.kernel.money import parse
+from tongbao.ledger.api import CUSTOMER_WALLET
 from tongbao.ledger.commands import FreezeReason
-from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, JOURNAL_NOT_FOUND
+from tongbao.ledger.errors import ACCOUNT_NOT_FOUND, HOLD_ENDED, HOLD_NOT_FOUND, JOURNAL_NOT_FOUND
 from tongbao.ledger.exchange import opening
 from tongbao.operators.api import Kind, Permission, Proposal, Subject, act_id
 from tongbao.operators.errors import ACT_MALFORMED
-from tongbao.payments.errors import PAYMENT_NOT_FOUND
+from tongbao.payments.errors import ORDER_NOT_AUTHORISED, PAYMENT_NOT_FOUND
 
 if TYPE_CHECKING:
     from tongbao.app.asgi import Services
@@ -54,6 +56,22 @@ class OpeningFileBody(web.Request, frozen=True, kw_only=True):
     content: Annotated[str, msgspec.Meta(max_length=1_500_000)]
     format: opening.Format = "csv"
     value_date: Day
+
+
+class VoidHoldBody(web.Request, frozen=True, kw_only=True):
+    """What is left of a hold, to be given back to its account. `customer_id`: whose it is where it is a customer's, filled in by
+    the server."""
+
+    hold_id: Id
+    customer_id: Id | None = None
+
+
+class TrustBody(web.Request, frozen=True, kw_only=True):
+    """An authorisation that is in doubt, since its payer reported a takeover, and may be captured all the same. `customer_id`:
+    whose it is, filled in by the server."""
+
+    payment_id: Id
+    customer_id: Id | None = None
 
 
 class ReverseJournalBody(web.Request, frozen=True, kw_only=True):
@@ -135,6 +153,48 @@ async def _check_reverse(services: Services, body: ReverseJournalBody) -> Revers
     return replace(body, journal_id=str(journal_id))
 
 
+async def _void_hold(services: Services, proposal: Proposal, body: VoidHoldBody) -> str:
+    hold_id = web.parse_id(body.hold_id, HOLD_NOT_FOUND)
+    await free_hold(services.payments, services.ledger, act_id(proposal), hold_id)
+    return str(hold_id)
+
+
+async def _check_void_hold(services: Services, body: VoidHoldBody) -> VoidHoldBody:
+    _unsaid(body)
+    hold_id = web.parse_id(body.hold_id, HOLD_NOT_FOUND)
+    found = await services.books.reports.hold(hold_id)
+    if found is None:
+        raise Refusal(HOLD_NOT_FOUND)
+    if found.state != "ACTIVE":
+        raise Refusal(HOLD_ENDED)
+    customers = found.code == CUSTOMER_WALLET.code and found.owner_id is not None
+    return replace(body, hold_id=str(hold_id), customer_id=str(found.owner_id) if customers else None)
+
+
+async def _trust(services: Services, proposal: Proposal, body: TrustBody) -> str:
+    payment_id = web.parse_id(body.payment_id, PAYMENT_NOT_FOUND)
+    await services.payments.trust(act_id(proposal), payment_id)
+    return str(payment_id)
+
+
+async def _check_trust(services: Services, body: TrustBody) -> TrustBody:
+    _unsaid(body)
+    payment = await services.payments.payment(web.parse_id(body.payment_id, PAYMENT_NOT_FOUND))
+    if payment.payer_id is None:
+        raise Refusal(ORDER_NOT_AUTHORISED)
+    return replace(body, payment_id=str(payment.payment_id), customer_id=str(payment.payer_id))
+
+
+def _unsaid(body: VoidHoldBody | TrustBody) -> None:
+    """Whose it is, is not the proposer's to say. Refuses `act_malformed`."""
+    if body.customer_id is not None:
+        raise Refusal(ACT_MALFORMED, problem="customer_id")
+
+
+def _customer_or(kind: str, wanted: str, body: VoidHoldBody | TrustBody) -> Subject:
+    return Subject("customer", body.customer_id) if body.customer_id else Subject(kind, subject_id(wanted))
+
+
 async def _granted(services: Services, proposal: Proposal, body: ExportBody) -> str:
     return ""  # the file is fetched by whoever proposed it, with the proposal's id
 
@@ -189,6 +249,16 @@ KINDS = (
         name="journal.reverse", zh="冲正凭证", en="Reverse a journal", body=ReverseJournalBody,
         propose=_P.BOOKS_ACT, approve=_P.BOOKS_ACT, subject=lambda body: Subject("journal", subject_id(body.journal_id)),
         run=_reverse, check=_check_reverse,
+    ),
+    Kind(
+        name="hold.void", zh="解冻（撤销冻结）", en="Free a hold", body=VoidHoldBody,
+        propose=_P.BOOKS_ACT, approve=_P.BOOKS_ACT, subject=lambda body: _customer_or("hold", body.hold_id, body),
+        run=_void_hold, check=_check_void_hold, alone=True,
+    ),
+    Kind(
+        name="authorisation.trust", zh="放行存疑的预授权", en="Let an authorisation in doubt be taken", body=TrustBody,
+        propose=_P.ACCOUNTS_RELEASE, approve=_P.ACCOUNTS_RELEASE,
+        subject=lambda body: _customer_or("payment", body.payment_id, body), run=_trust, check=_check_trust,
     ),
     Kind(
         name="books.export", zh="导出账簿", en="Write out the books", body=ExportBody,

@@ -15,10 +15,12 @@ from tongbao.app.books import Books
 from tongbao.app.console.journals import JournalAnswer, journal_answer
 from tongbao.app.console.wire import FirstDay, LastDay, PathId, Search
 from tongbao.identity.factors import Kind, Strength, kinds, strength
+from tongbao.identity.realname.service import RealNameService
 from tongbao.identity.service import Caller, IdentityService, Person
 from tongbao.kernel import web
 from tongbao.merchants.service import MerchantService
 from tongbao.payments import errors
+from tongbao.payments.authorisations import doubted
 from tongbao.payments.cards import Cards, OrderAnswer
 from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
@@ -62,10 +64,12 @@ class EventAnswer(msgspec.Struct, frozen=True):
 
 
 class ConsolePaymentDetail(ConsolePayment, frozen=True, kw_only=True):
-    """With every journal it caused, and its story."""
+    """With every journal it caused, and its story. `in_doubt`: it was authorised, and is not captured until operators let it
+    be, for its payer reported a takeover."""
 
     journals: list[JournalAnswer]
     events: list[EventAnswer]
+    in_doubt: bool
 
 
 @get("/v1/console/payments", tags=["Console"])
@@ -96,7 +100,13 @@ async def payments_found(
 
 @get("/v1/console/payments/{payment_id:str}", tags=["Console"])
 async def payment_detail(
-    operator: Caller, payments: PaymentService, identity: IdentityService, cards: Cards, books: Books, payment_id: PathId
+    operator: Caller,
+    payments: PaymentService,
+    identity: IdentityService,
+    names: RealNameService,
+    cards: Cards,
+    books: Books,
+    payment_id: PathId,
 ) -> ConsolePaymentDetail:
     """One payment, its journals and its story."""
     payment = await payments.payment(web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND))
@@ -108,7 +118,11 @@ async def payment_detail(
     journals += [await journal_answer(books, each) for each in [*undoing, *(refund.journal_id for refund in refunds)]]
     found = await payments.authorisation(payment.payment_id) if payment.agreed_minor else None
     fields = (await _console_payments([payment], cards, identity))[0]
-    return ConsolePaymentDetail(**fields, journals=journals, events=_story(payment, found, captures, refunds))
+    in_doubt = False
+    if payment.state == "AUTHORISED" and payment.payer_id is not None and found is not None:
+        in_doubt = doubted(await names.standing(payment.payer_id), payment, found)
+    story = _story(payment, found, captures, refunds)
+    return ConsolePaymentDetail(**fields, journals=journals, events=story, in_doubt=in_doubt)
 
 
 def _journals(payment: Payment, captures: Sequence[Capture]) -> list[UUID]:

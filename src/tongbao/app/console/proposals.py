@@ -48,8 +48,8 @@ class KindsAnswer(msgspec.Struct, frozen=True):
 
 
 class ProposalAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody proposed, and what became of it. `alone`: the glass was broken. `outcome`: what came of a DONE one, the code
-    of the error of a FAILED one."""
+    """What somebody proposed, and what became of it. `subject_kind`, `subject_id`: whom or what it is about. `alone`: the
+    glass was broken. `outcome`: what came of a DONE one, the code of the error of a FAILED one."""
 
     proposal_id: str
     kind: str
@@ -66,6 +66,8 @@ class ProposalAnswer(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     outcome: str
     ended_at: datetime | None
+    subject_kind: str
+    subject_id: str
 
 
 class ProposeBody(web.Request, frozen=True, kw_only=True):
@@ -297,7 +299,7 @@ async def _answers(
                 body=body if whole else {name: _cut(value) for name, value in body.items()}, reason=row.reason, state=state,
                 alone=row.alone, proposed_by=names[row.proposed_by], proposed_at=row.proposed_at, expires_at=row.expires_at,
                 decided_by=names[row.decided_by] if row.decided_by else None, decided_at=row.decided_at, note=row.note,
-                outcome=row.outcome, ended_at=row.ended_at,
+                outcome=row.outcome, ended_at=row.ended_at, subject_kind=row.subject_kind, subject_id=row.subject_id,
             )
         )  # fmt: skip
     return answers

@@ -159,8 +159,7 @@ async def void_hold(
     """Give what is left of a hold back to its account. Where it is what a payer authorised, the authorisation ends with it, and
     both sides are told."""
     found, command_id = web.parse_id(hold, HOLD_NOT_FOUND), command_id_for(operator, key)
-    if not await payments.void_of_hold(command_id, found):
-        await ledger.void(command_id, found)
+    await free_hold(payments, ledger, command_id, found)
     ended = await books.reports.hold(found)
     assert ended is not None
     return _hold(ended)
@@ -174,6 +173,12 @@ async def reverse_journal(
     original = web.parse_id(journal_id, JOURNAL_NOT_FOUND)
     undoing = await ledger.reverse(command_id_for(operator, key), original, data.reason, by=operator.principal_id)
     return await journal_answer(books, undoing.journal_id)
+
+
+async def free_hold(payments: PaymentService, ledger: LedgerService, command_id: UUID, hold_id: UUID) -> None:
+    """Give what is left of a hold back to its account. Declines `hold_not_found`, `hold_ended`, `order_…`."""
+    if not await payments.void_of_hold(command_id, hold_id):
+        await ledger.void(command_id, hold_id)
 
 
 def _hold(row: HoldRow) -> HoldLine:

@@ -99,6 +99,7 @@ create table authorisation (
     counted            text        not null,
     authorised_at      timestamptz,
     ended_at           timestamptz,
+    trusted_at         timestamptz,
     seal               bytea       not null,
     constraint authorisation_pk primary key (payment_id),
     constraint authorisation_captured check (
@@ -210,6 +211,6 @@ comment on table card_request is
      counted_card, network_reference; none: kind, currency, state, attempts, next_attempt_at, asked_at, finished_at, seal';
 comment on table authorisation is
     'C2: agreed_minor, captured_minor, fee_minor; C1: payment_id, payer_id, counted; none: currency, capture_within_s, captures,
-     authorised_at, ended_at, seal';
+     authorised_at, ended_at, trusted_at, seal';
 comment on table capture is
     'C2: amount_minor, fee_minor; C1: capture_id, payment_id, out_capture_no, journal_id; none: currency, last, at, seal';

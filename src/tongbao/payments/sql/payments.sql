@@ -163,7 +163,7 @@ limit $1;
 -- name: authorisation
 -- What an order asks its payer to agree to. $1 payment.
 select payment_id, agreed_minor, currency, capture_within_s, payer_id, captured_minor, fee_minor, captures, counted, authorised_at,
-       ended_at
+       ended_at, trusted_at
 from authorisation where payment_id = $1;
 
 -- name: captures_of

@@ -31,7 +31,8 @@ where c.ask_at <= $1 order by c.ask_at limit $2;
 
 -- name: standing
 -- $1 customer.
-select customer_id, level, verified_at, expires_on, visitor, minor, suspended, cooling_until, opened_at, subject_id
+select customer_id, level, verified_at, expires_on, visitor, minor, suspended, cooling_until, opened_at, subject_id,
+       reported_at
 from standing where customer_id = $1;
 
 -- name: holder
