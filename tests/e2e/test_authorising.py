@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.browsers import COUNTER, PHONE, Windows
 from tests.e2e.hands import choose, collect, confirm_payment, desk_log_in, fill, scan_text, tap, wallet_log_in
 from tests.e2e.product import Product
+from tools.tour import ZONE
 
 pytestmark = pytest.mark.browser
 
@@ -19,10 +23,14 @@ def test_a_hold_is_seen_at_the_till_taken_in_part_released_and_undone(product: P
     till = windows.open("/merchant/", "zh", COUNTER)
     desk_log_in(till, product.owner_login)
     choose(till, "collect-later")
+    till.get_by_test_id("collect-most").select_option("15")
+    till.get_by_test_id("collect-within").select_option("30")
     text = collect(till, "30.00")
+    expect(till.get_by_test_id("order-most")).to_contain_text("34.50")
     phone = windows.open("/wallet/", "zh", PHONE)
     wallet_log_in(phone, product.customer("李雨桐"))
     scan_text(phone, text)
+    before = datetime.now(ZONE)
     confirm_payment(phone)
     order = till.get_by_test_id("collect-order")
     expect(order).to_have_attribute("data-state", "AUTHORISED", timeout=AT_ONCE_MS)
@@ -35,6 +43,11 @@ def test_a_hold_is_seen_at_the_till_taken_in_part_released_and_undone(product: P
     elsewhere.goto("/merchant/orders")
     row = elsewhere.get_by_test_id("order-row").first
     expect(row).to_have_attribute("data-state", "AUTHORISED")
+    expect(till.get_by_test_id("detail-most")).to_contain_text("34.50")
+    days = {moment + timedelta(days=30) for moment in (before, datetime.now(ZONE))}  # midnight may lie between
+    expect(till.get_by_test_id("detail-capture-by")).to_contain_text(
+        re.compile("|".join(f"{day.month}月{day.day}日" for day in days))
+    )
     tap(till, "detail-capture")
     fill(till, "capture-amount", "12.5")
     choose(till, "capture-rest-keep")

@@ -77,6 +77,9 @@ SHOPS = (
 OPERATORS = (
     ("admin@example.com", "运营管理员 Admin", "admin"),
     ("compliance@example.com", "合规 Compliance", "compliance"),
+    ("support@example.com", "客服 Support", "support"),
+    ("risk@example.com", "风控 Risk", "risk"),
+    ("auditor@example.com", "审计 Auditor", "auditor"),
     ("finance@example.com", "财务 Finance", "finance"),
 )
 
@@ -140,7 +143,7 @@ async def seed(
     await _week(services, clock, now, people, shops)
     say("operators")
     *operators, last = OPERATORS
-    admin_id, colleague_id = [await _operator(services, *each) for each in operators]
+    admin_id, colleague_id, *_ = [await _operator(services, *each) for each in operators]
     lost = await _registered(services, LOST)
     await _pass_on(services, -1, people[0], lost, random.Random(1))
     closed = now.astimezone(services.wallet.zone).date() - timedelta(days=4)

@@ -96,7 +96,7 @@ MERCHANT_FUNDS = decline(
 )
 PARTS_NOT_AUTHORISED = decline(
     "parts_not_authorised",
-    "预授权只能使用余额。",
+    "先冻结、后扣款的订单只能使用余额。",
     "An authorisation is held in the balance. It cannot be divided, nor held on a card.",
     status=409,
 )

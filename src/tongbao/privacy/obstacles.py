@@ -63,7 +63,7 @@ def obstacles_in(pool: asyncpg.Pool, login_index_of: LoginIndexOf) -> ObstaclesO
                 Obstacle(
                     "authorisation",
                     Words(
-                        f"有 {count} 笔预授权尚未结束，请等商户完成扣款或解冻。",
+                        f"有 {count} 笔冻结尚未结束，请等商户完成扣款或解冻。",
                         f"{count} of your authorisations are still open: wait until the shop takes or releases them.",
                     ),
                 )

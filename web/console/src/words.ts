@@ -120,7 +120,7 @@ const desk = defineMessages(
     'payment.expires': '失效时间',
     'payment.noPayer': '尚无付款人',
     'event.created': '创建',
-    'event.authorised': '顾客预授权',
+    'event.authorised': '顾客同意冻结',
     'event.captured': '扣款',
     'event.released': '解冻余额',
     'event.paid': '支付成功',

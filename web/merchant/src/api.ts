@@ -52,7 +52,7 @@ export const api = {
   /** Where the file that proves an order's payment is downloaded. */
   proofOf: (outTradeNo: string): string => `/v1/merchant/orders/${seg(outTradeNo)}/proof`,
   orderCode: (outTradeNo: string) => client.get<OrderCode>(`/orders/${seg(outTradeNo)}/code`),
-  createOrder: (key: string, body: { amount: string; currency: string; subject: string; store_id?: string; capture?: 'now' | 'later' }) =>
+  createOrder: (key: string, body: { amount: string; currency: string; subject: string; store_id?: string; capture?: 'later'; most?: string; capture_within_s?: number }) =>
     client.post<Order>('/orders', { key, body }),
   payShown: (key: string, body: ShownBody) => client.post<Order>('/payments', { key, body }),
   closeOrder: (key: string, outTradeNo: string) => client.post<Order>(`/orders/${seg(outTradeNo)}/close`, { key }),

@@ -30,6 +30,12 @@ export function capturable(order: Order): string {
   return most ? subtractAmounts(most, order.paid, order.currency) : fromMinor(0n, placesOf(order.currency))
 }
 
+/** The most that may be charged of `amount` with so many percent more, as a decimal string, rounded down. */
+export function mostOf(amount: string, currency: string, percent: string): string {
+  const places = placesOf(currency)
+  return fromMinor(((toMinor(amount, places) ?? 0n) * (100n + BigInt(percent))) / 100n, places)
+}
+
 /** Whether a payment can still be undone as a whole: paid within a day, in one piece, nothing given back. */
 export function undoable(order: Order, now: number): boolean {
   const paidAt = order.paid_at ? Date.parse(order.paid_at) : NaN

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Order, PaymentState } from '@shared/api/types.ts'
-import { capturable, percentOf, receiptOf, refundable, shownState, undoable } from '../src/order.ts'
+import { capturable, mostOf, percentOf, receiptOf, refundable, shownState, undoable } from '../src/order.ts'
 
 const AT = '2026-11-21T08:00:00Z'
 
@@ -33,6 +33,19 @@ describe('what can still be captured', () => {
     ['CREATED', '115.00', '0.00', '0.00'],
   ] as const)('%s of at most %s with %s taken leaves %s', (state, most, paid, left) => {
     expect(capturable(order(state, '100.00', '0.00', { most, paid }))).toBe(left)
+  })
+})
+
+describe('how far a charge may go', () => {
+  // The server takes 115 % of the minor units, rounded down, and refuses a unit more.
+  it.each([
+    ['100.00', 'CNY', '0', '100.00'],
+    ['100.00', 'CNY', '15', '115.00'],
+    ['0.33', 'CNY', '15', '0.37'],
+    ['90071992547409.93', 'CNY', '5', '94575592174780.42'],
+    ['101', 'JPY', '10', '111'],
+  ] as const)('of %s %s and %s percent more, at most %s is charged', (amount, currency, beyond, most) => {
+    expect(mostOf(amount, currency, beyond)).toBe(most)
   })
 })
 
