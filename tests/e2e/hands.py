@@ -91,11 +91,11 @@ def fill_document(page: Page, person: Person) -> None:
 
 
 def prove_phone(page: Page, product: Product, person: Person) -> None:
-    """On the page of the real name: the code that is sent to the phone, and the bank card."""
+    """On the page of the real name, after the document: the code that is sent to the phone."""
     tap(page, "phone-send")
     expect(page.get_by_test_id("phone-code")).to_be_visible()
     fill(page, "phone-code", product.phone_code(person))
-    fill(page, "phone-card", person.bank_number)
+    expect(page.get_by_test_id("phone-card")).to_have_value(person.bank_number)  # as it was typed with the document
     tap(page, "phone-prove")
     expect(page.get_by_test_id("phone-code")).to_have_count(0)
 

@@ -25,6 +25,7 @@ from tests.e2e.hands import (
     wallet_log_in,
 )
 from tests.e2e.product import PASSWORD, PIN, Person, Product
+from tongbao.channels.simulated.people import DEMO_PEOPLE
 
 pytestmark = pytest.mark.browser
 
@@ -184,6 +185,14 @@ def test_who_is_not_known_is_led_to_the_real_name_and_then_pays(product: Product
     expect(phone.get_by_test_id("result-code")).to_contain_text("real_name_needed")
     expect(phone.get_by_test_id("result-money")).to_have_text("No money moved.")
     tap(phone, "result-step")
+    fill(phone, "document-name", "吴七")
+    fill(phone, "document-number", DEMO_PEOPLE[0].number)  # somebody else's
+    fill(phone, "document-expires", "2035-01-01")
+    fill(phone, "document-card", person.bank_number)
+    tap(phone, "document-send")
+    tap(phone, "correct")
+    for field, kept in (("name", "吴七"), ("number", DEMO_PEOPLE[0].number), ("card", person.bank_number)):
+        expect(phone.get_by_test_id(f"document-{field}")).to_have_value(kept)
     fill_document(phone, person)
     phone.goto("/wallet/")
     scan_text(phone, product.order(1_200).text)
@@ -300,6 +309,12 @@ def test_a_forgotten_password_takes_a_code_and_on_a_strange_device_the_pin(produ
     tap(stranger, "go-recover")
     _recover(stranger, product, person, "another few words", pin="", done=False)
     expect(stranger.get_by_text("这台设备没有登录过")).to_be_visible()
+    code = stranger.get_by_test_id("recover-code").input_value()
+    stranger.reload()  # the code in hand is still good; what was typed as a secret is gone
+    expect(stranger.get_by_test_id("recover-step")).to_have_attribute("data-step", "2")
+    expect(stranger.get_by_test_id("recover-code")).to_have_value("")
+    fill(stranger, "recover-code", code)
+    fill(stranger, "recover-password", "another few words")
     fill(stranger, "recover-pin", PIN)
     tap(stranger, "recover-save")
     expect(stranger.get_by_test_id("login-submit")).to_be_visible()

@@ -128,9 +128,11 @@ class HeldBackAnswer(msgspec.Struct, frozen=True):
 
 
 class RealNameAnswer(msgspec.Struct, frozen=True):
-    """How well we know the customer. `level` 0 to 3 (I, II, III of the law); limits in money are `GET /v1/wallet/limits`."""
+    """How well we know the customer. `level` 0 to 3 (I, II, III of the law); limits in money are `GET /v1/wallet/limits`.
+    `wanted_level`: the one that was asked for with the document."""
 
     level: int
+    wanted_level: int | None
     state: State | None
     document: DocumentAnswer | None
     phone_proven: bool
@@ -230,7 +232,7 @@ async def _answer(status: Status, guardians: GuardianService, identity: Identity
         name = mask_name((await identity.person(found.guardian_id)).name)
         guardian = GuardianAnswer(name, found.state, *_caps(found, currency), currency)
     return RealNameAnswer(
-        standing.level, real.state if real else None,
+        standing.level, real.wanted_level if real else None, real.state if real else None,
         document_answer(real.document_kind, status.file, real.expires_on) if real else None,
         real.phone_proven if real else False, check_answers(status), missing(status),
         held_back(real.held_back if real else ""), list(reasons(standing.suspended)),

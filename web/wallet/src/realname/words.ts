@@ -56,8 +56,9 @@ const words = defineMessages(
     needsCard: '需要银行卡号',
     mismatchTitle: '有渠道的记录与填写的不同',
     mismatchText: '这不一定是您的错，可能是录入有误或对方记录未更新。请对照证件重新填写；若仍不一致，可到柜台当面核实。',
+    correct: '改正填写',
     noRecordText: '“没有记录”不影响您，换其他渠道核实即可。',
-    notEnough: '还需 {n} 个渠道核实才能达到{level}。',
+    notEnough: '还需 {n} 个渠道核实才能达到 {level}。',
     done: '已通过核实',
     faceProposed: '柜台核实已提交，等待复核',
 
@@ -192,6 +193,7 @@ const words = defineMessages(
     needsCard: 'Needs a card number',
     mismatchTitle: 'Somebody has it otherwise',
     mismatchText: 'That need not be your mistake: a slip in typing, or a record not brought up to date. Compare with your document and give it again; if it stays different, come and be verified face to face.',
+    correct: 'Correct what I typed',
     noRecordText: '“No record” is nothing against you: others can confirm it.',
     notEnough: '{n} more to confirm it before you are {level}.',
     done: 'Verified',

@@ -14,8 +14,8 @@ export interface CodeAsking {
   send: (refused?: (error: ApiError) => boolean) => Promise<boolean>
 }
 
-/** `ask` asks the server to send one. */
-export function useCode(ask: (key: string) => Promise<void>): CodeAsking {
+/** `ask` asks the server to send one. `sentAt`: one was sent then already, in milliseconds. */
+export function useCode(ask: (key: string) => Promise<void>, sentAt?: number): CodeAsking {
   const { busy, failure, run } = useAct()
   const wait = ref(0)
   let timer = 0
@@ -29,6 +29,9 @@ export function useCode(ask: (key: string) => Promise<void>): CodeAsking {
       if (wait.value <= 0) clearInterval(timer)
     }, 1000)
   }
+
+  const due = sentAt === undefined ? 0 : Math.ceil((sentAt - Date.now()) / 1000) + RESEND_S
+  if (due > 0) count(due)
 
   async function send(refused?: (error: ApiError) => boolean): Promise<boolean> {
     const sent = await run(ask, (error) => {
