@@ -81,6 +81,20 @@ async def test_a_cancelled_document_gives_nothing(town: Town) -> None:
     assert answer.level == 0 and answer.checks[0].differing == ["void"]
 
 
+async def test_another_document_that_a_registry_denies_leaves_the_name_and_the_level_that_were_proven(town: Town) -> None:
+    who = await town.customer("测试员")
+    first = await start(who, {"document": anybody(107), "wanted_level": 1})
+    named = ok(await town.ben.post("/v1/wallet/payees/resolve", {"login": who.login}))
+    other = ok(await who.post(START, {**given(DEMO_VOID, 1), "pin": PIN}), RealNameAnswer)
+    assert (other.level, other.state, other.in_force) == (1, "MISMATCHED", first.document)
+    assert other.document is not None and other.missing is not None and other.missing.level == 1
+    assert ok(await town.ben.post("/v1/wallet/payees/resolve", {"login": who.login})) == named
+    alerts = ok(await who.get("/v1/wallet/alerts"))["items"]
+    assert alerts[0]["kind"] == "document_replaced"
+    back = ok(await who.post(START, {"document": anybody(107), "wanted_level": 1}), RealNameAnswer)
+    assert (back.level, back.state, back.in_force, back.document) == (1, "VERIFIED", None, first.document)
+
+
 async def test_silence_is_unknown_until_the_worker_has_asked_again(town: Town) -> None:
     who = await town.customer("测试员", pin=False)
     await town.stack.registries_office.order(RegistryFault("lost_answer", registry="police"))

@@ -26,6 +26,7 @@ from tongbao.identity.realname.types import (
     GUARDIANSHIP,
     NAME_CHECK,
     NAME_EVENT,
+    NEXT_NAME,
     PHONE_HOLDER,
     REAL_NAME,
     AgreeGuardianship,
@@ -53,6 +54,7 @@ PHONE = "+8613800000001"
 ENDS = date(2030, 6, 30)
 GROWN = date(2000, 1, 1)
 STILL_A_CHILD = date(2030, 5, 20)
+THREE: tuple[Registry, ...] = ("police", "bank", "mobile")
 FIVE: tuple[Registry, ...] = ("police", "bank", "mobile", "social_insurance", "tax")
 #: What they know is on many desks: number and name.
 FACTS: tuple[Registry, ...] = ("police", "social_insurance", "tax", "education", "vehicles")
@@ -414,6 +416,15 @@ async def an_answer_to_a_question_asked_anew(place: Town) -> Command:
 
 @says("check_superseded")
 async def an_answer_about_a_document_that_was_replaced(place: Town) -> Command:
+    customer = await with_pin(place)
+    await place.happens(starting(customer, place))
+    old = (await asked(place, customer, ("tax",)))["tax"]
+    await place.happens(starting(customer, place, "B", former=("A", "")))
+    return answering(place, customer, "tax", old)
+
+
+@says("ok")
+async def an_answer_about_the_document_in_force_while_another_waits(place: Town) -> Command:
     customer = await known(place)
     old = (await asked(place, customer, ("tax",)))["tax"]
     await place.happens(starting(customer, place, "B", former=("A", "")))
@@ -495,9 +506,10 @@ async def a_day_of_nobody(place: Town) -> Command:
 
 
 async def left(place: Town) -> ForgetDocument:
-    """A document whose bearer has shown another one."""
+    """A document whose bearer is known by another one now."""
     customer = await known(place)
     await place.happens(starting(customer, place, "B", former=("A", "")))
+    await confirmed(place, customer, ("police",), "B", attempt=2)
     return ForgetDocument(command_id=place.id(), document_index=index("A"))
 
 
@@ -696,7 +708,8 @@ async def test_a_second_class_three_under_one_document_is_held_back() -> None:
         assert the_name(store, second).held_back == "class_three_elsewhere"
         assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 2, first, first, None, POSSESSION)]
         # Once the first is under another document, the second has its turn with the next answer.
-        await place.happens(starting(first, place, "B", former=("A", "")))
+        await place.happens(starting(first, place, "B", former=("A", ""), wanted_level=1))
+        assert await confirmed(place, first, ("police",), "B", attempt=2) == 1
         assert await confirmed(place, second, ("vehicles",)) == 3
         assert the_name(store, second).held_back == ""
 
@@ -842,10 +855,74 @@ async def test_a_renewed_document_keeps_the_level_and_another_number_begins_at_n
         assert the_standing(store, customer).expires_on == date(2040, 1, 1)
         assert rows(store, DOCUMENT_HOLDER) == [DocumentHolder(index("A"), 1, customer, customer, None, POSSESSION)]
         await place.happens(starting(customer, place, "B", former=("A", "")))
-        assert the_standing(store, customer).level == 0
-        assert rows(store, DOCUMENT_HOLDER)[0] == DocumentHolder(index("A"), 0, None, customer, NOON)
+        assert the_standing(store, customer).level == 3
+        assert store.tables.table(NEXT_NAME)[customer].level == 0
         told = [(event.attempt, event.act, event.document) for event in rows(store, NAME_EVENT) if event.act == "started"]
         assert told == [(1, "started", b"sealed A"), (2, "started", b"sealed A"), (3, "started", b"sealed B")]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked_of", "state", "in_force"),
+    [
+        (3, (), "MATCHED", ("A", 3)),
+        (3, ("police",), "MATCHED", ("A", 3)),
+        (3, THREE, "MATCHED", ("A", 3)),
+        (3, FIVE, "MATCHED", ("B", 3)),
+        (2, ("police",), "MATCHED", ("A", 3)),
+        (2, THREE, "MATCHED", ("B", 2)),
+        (1, ("police",), "MATCHED", ("B", 1)),
+        (1, ("police",), "MISMATCHED", ("A", 3)),
+    ],
+)
+async def test_name_and_level_that_were_proven_hold_until_another_document_is_proven_as_was_wanted(
+    wanted: int, asked_of: Sequence[Registry], state: AnswerState, in_force: tuple[str, int]
+) -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, FIVE, phone="one phone")
+        before, ends = the_standing(store, customer), date(2040, 1, 1)
+        other = starting(customer, place, "B", "one phone", former=("A", "one phone"), wanted_level=wanted, expires_on=ends)
+        await place.happens(other)
+        assert the_standing(store, customer) == before, "at first nothing changes"
+        level = await confirmed(place, customer, asked_of, "B", "one phone", attempt=2, state=state) if asked_of else 3
+        number, held = in_force
+        assert (level, the_standing(store, customer).level) == (held, held)
+        assert the_name(store, customer).document_index == index(number)
+        holders = {row.document_index: row.accounts for row in rows(store, DOCUMENT_HOLDER)}
+        assert holders == ({index("A"): 1} if number == "A" else {index("A"): 0, index("B"): 1})
+        assert (customer in store.tables.table(NEXT_NAME)) is (number == "A")
+        assert the_standing(store, customer).expires_on == (ENDS if number == "A" else ends)
+        phones = [(row.document_index, row.accounts) for row in rows(store, PHONE_HOLDER)]
+        assert phones == ([] if number == "B" and wanted == 1 else [(index(number), 1)])
+        told = [alert.kind for alert in rows(store, ALERT)]
+        assert told == ["document_replaced", *(["level_fell"] if held < 3 else [])]
+
+
+async def test_giving_the_document_in_force_again_gives_up_the_one_that_waits_and_what_was_said_of_it() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, FIVE)
+        await place.happens(starting(customer, place, "B", former=("A", "")))
+        late = (await asked(place, customer, ("police",), attempt=2))["police"]
+        await place.happens(starting(customer, place, former=("A", ""), confirmation=None))
+        assert await place.says(answering(place, customer, "police", late, number="B")) == "check_superseded"
+        assert (the_standing(store, customer).level, rows(store, NEXT_NAME)) == (3, [])
+        await place.happens(starting(customer, place, "C", former=("A", "")))
+        assert store.tables.table(NEXT_NAME)[customer].attempt == 4, "no answer about another one counts for it"
+        assert await confirmed(place, customer, ("police",), "C", attempt=4, state="MISMATCHED") == 3
+        assert [event.act for event in rows(store, NAME_EVENT)][-4:] == ["started", "kept", "started", "checked"]
+
+
+async def test_whose_document_ends_while_another_waits_is_suspended_until_that_is_proven() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, ("police",))
+        await place.happens(starting(customer, place, "B", former=("A", ""), wanted_level=1, expires_on=date(2040, 1, 1)))
+        over = ENDS + timedelta(POLICY.grace_days)
+        await place.happens(FollowCalendar(command_id=place.id(), customer_id=customer, today=over))
+        assert the_standing(store, customer).suspended == "document_expired"
+        assert await confirmed(place, customer, ("police",), "B", attempt=2) == 1
+        assert (the_standing(store, customer).suspended, the_name(store, customer).document_index) == ("", index("B"))
 
 
 async def test_face_to_face_counts_once_a_second_operator_approves() -> None:

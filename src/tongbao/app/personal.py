@@ -20,7 +20,15 @@ from tongbao.identity.instruments import INSTRUMENT
 from tongbao.identity.instruments import NAME as INSTRUMENT_NAME
 from tongbao.identity.passkeys import NAME as PASSKEY_NAME
 from tongbao.identity.passkeys import PASSKEY
-from tongbao.identity.realname.types import DETAILS_FIELD, DOCUMENT_FIELD, GUARDIANSHIP, NAME_CHECK, NAME_EVENT, REAL_NAME
+from tongbao.identity.realname.types import (
+    DETAILS_FIELD,
+    DOCUMENT_FIELD,
+    GUARDIANSHIP,
+    NAME_CHECK,
+    NAME_EVENT,
+    NEXT_NAME,
+    REAL_NAME,
+)
 from tongbao.identity.standing import STANDING
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 from tongbao.ledger.types import ACCOUNT
@@ -105,6 +113,10 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
         Held("standing", "standing", STANDING, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "subject_id": "whether you have an account besides: which one, you know"}),
         Held("real_name", "standing", REAL_NAME, "customer_id", pool, vault, opened={"document": DOCUMENT_FIELD},
+             left_out={"customer_id": _YOURS, "document_index": _INDEX, "phone_index": _INDEX, "content_index": _INDEX,
+                       "verified_by": _OPERATOR, "approved_by": _OPERATOR}),
+        Held("next_real_name", "standing", NEXT_NAME, "customer_id", pool, vault,
+             opened={"document": DOCUMENT_FIELD},
              left_out={"customer_id": _YOURS, "document_index": _INDEX, "phone_index": _INDEX, "content_index": _INDEX,
                        "verified_by": _OPERATOR, "approved_by": _OPERATOR}),
         Held("name_checks", "standing", NAME_CHECK, "customer_id", pool, vault, opened={"details": DETAILS_FIELD},

@@ -176,8 +176,8 @@ CHECKS: tuple[Check, ...] = (check_ledger, check_periods, check_agreements, chec
 RELATIONS: tuple[Relation[Any], ...] = (
     people.PERSON_KEY, identity_types.LOGIN, identity_types.PRINCIPAL, identity_types.PIN, identity_types.SESSION, STANDING,
     *law.RELATIONS,
-    realname_types.REAL_NAME, realname_types.NAME_CHECK, realname_types.DOCUMENT_HOLDER, realname_types.PHONE_HOLDER,
-    realname_types.GUARDIANSHIP, realname_types.NAME_EVENT,
+    realname_types.REAL_NAME, realname_types.NEXT_NAME, realname_types.NAME_CHECK, realname_types.DOCUMENT_HOLDER,
+    realname_types.PHONE_HOLDER, realname_types.GUARDIANSHIP, realname_types.NAME_EVENT,
     operator_types.PROPOSAL, invitations.INVITATION, suspensions.SUSPENSION, operator_types.INCIDENT, operator_types.OPERATOR_ACT,
     devices.DEVICE, passkeys.PASSKEY, certificates.CERTIFICATE, instruments.INSTRUMENT, totp.TOTP, codes.CODE, tries.TRIES,
     daily.COUNT, ALERT, MESSAGE,

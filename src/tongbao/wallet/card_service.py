@@ -118,12 +118,13 @@ class CardService:
         `start_card_binding` does. The network's own no is the binding's state, the same whatever is different."""
         card = typed.checked()
         customer_id = caller.principal_id
-        status = await self._names.status(customer_id)
-        if status.real is None or status.file is None:
+        known = await self._names.verified(customer_id)
+        if known is None:
             raise Refusal(errors.BANK_LINK_NEEDS_NAME)
+        real, file = known
         person = await self._identity.person(customer_id)
-        phone = normal_phone(card.phone or status.file.phone or person.login)
-        document = status.file.document
+        phone = normal_phone(card.phone or file.phone or person.login)
+        document = file.document
         index = self._vault.index("bank_card.number", card.number)
         shown = msgspec.json.encode(Shown(card.number[-4:], mask_login(phone))).decode()
         act = Act("link_bank", customer_id, 0, self._currency, card.number)
@@ -131,7 +132,7 @@ class CardService:
             command_id=command_id, customer_id=customer_id, binding_id=named_id("card binding", str(command_id)),
             card_id=named_id("bank card", str(customer_id), index.hex()),
             shown=await self._vault.seal(customer_id, SHOWN_FIELD, shown), phone_index=self._vault.index(PHONE_FIELD, phone),
-            attempt=status.real.attempt, confirmation=await self._identity.confirmation(caller, given, command_id, act),
+            attempt=real.attempt, confirmation=await self._identity.confirmation(caller, given, command_id, act),
         )  # fmt: skip
         outcome = await self._engine.submit(command)
         accepted(outcome)

@@ -79,12 +79,13 @@ class BankLinks:
         if not (12 <= len(number) <= 19 and number.isascii() and number.isdigit()):
             raise Refusal(errors.BANK_ACCOUNT_FORMAT)
         customer_id = caller.principal_id
-        status = await self._names.status(customer_id)
-        if status.real is None or status.file is None:
+        known = await self._names.verified(customer_id)
+        if known is None:
             raise Refusal(errors.BANK_LINK_NEEDS_NAME)
+        real, file = known
         person = await self._identity.person(customer_id)
-        phone = normal_phone(phone or status.file.phone or person.login)
-        document = status.file.document
+        phone = normal_phone(phone or file.phone or person.login)
+        document = file.document
         index = self._vault.index(NUMBER, number)
         question = msgspec.json.encode(Question(document.number, phone)).decode()
         act = Act("link_bank", customer_id, 0, self._currency, number)
@@ -94,7 +95,7 @@ class BankLinks:
             number=await self._vault.seal(customer_id, NUMBER, number),
             holder_name=await self._vault.seal(customer_id, HOLDER, document.name),
             question=await self._vault.seal(customer_id, QUESTION_FIELD, question),
-            phone_index=self._vault.index(PHONE_FIELD, phone), attempt=status.real.attempt,
+            phone_index=self._vault.index(PHONE_FIELD, phone), attempt=real.attempt,
             confirmation=await self._identity.confirmation(caller, given, command_id, act),
         )  # fmt: skip
         outcome = await self._engine.submit(command)

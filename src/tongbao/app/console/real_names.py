@@ -20,6 +20,7 @@ from tongbao.identity.realname.http import (
     check_answers,
     document_answer,
     held_back,
+    in_force_answer,
 )
 from tongbao.identity.realname.service import RealNameService, Status
 from tongbao.identity.realname.types import State
@@ -49,7 +50,8 @@ class FaceToFaceAnswer(msgspec.Struct, frozen=True):
 
 
 class NameDetail(msgspec.Struct, frozen=True):
-    """Everything about a customer's name that an operator sees: nothing of it in clear. `accounts`: held under the document."""
+    """Everything about a customer's name that an operator sees: nothing of it in clear. `accounts`: held under the document.
+    `in_force`: where that one is yet to be proven, the one whose name and level hold until then."""
 
     customer_id: str
     state: State | None
@@ -66,6 +68,7 @@ class NameDetail(msgspec.Struct, frozen=True):
     accounts: int
     attempt: int
     verified_at: datetime | None
+    in_force: DocumentAnswer | None
 
 
 class NameEventLine(msgspec.Struct, frozen=True):
@@ -106,7 +109,7 @@ async def _detail(status: Status, names: RealNameService) -> NameDetail:
         document_answer(real.document_kind, status.file, real.expires_on) if real else None, check_answers(status),
         held_back(real.held_back if real else ""), face, list(reasons(standing.suspended)), standing.minor, standing.visitor,
         real.of_age_on if real else None, holder.accounts if holder else 0, real.attempt if real else 0,
-        real.verified_at if real else None,
+        real.verified_at if real else None, in_force_answer(status),
     )  # fmt: skip
 
 

@@ -45,6 +45,48 @@ create index real_name_class_three on real_name (document_index) where level = 3
 create index real_name_by_end on real_name (expires_on) where expires_on is not null;
 create index real_name_by_age on real_name (of_age_on) where of_age_on is not null;
 
+-- Another document of who is known already, until it is proven: then its row takes the other's place.
+create table next_real_name (
+    customer_id    uuid        not null,
+    attempt        bigint      not null,
+    state          text        not null,
+    document_kind  text        not null,
+    document       bytea       not null,
+    document_index bytea       not null,
+    content_index  bytea       not null,
+    phone_index    bytea       not null,
+    wanted_level   bigint      not null,
+    level          bigint      not null,
+    carried_level  bigint      not null,
+    face_level     bigint      not null,
+    verified_by    uuid,
+    approved_by    uuid,
+    claimed        boolean     not null,
+    held_back      text        not null,
+    expires_on     date,
+    of_age_on      date,
+    reminded_on    date,
+    acts           bigint      not null,
+    acts_since     timestamptz not null,
+    started_at     timestamptz not null,
+    verified_at    timestamptz,
+    told_of_age_on   date        not null,
+    number_tells_age boolean     not null,
+    proof          bigint      not null,
+    carried_proof  bigint      not null,
+    phone_proven   boolean     not null,
+    phone_claimed  boolean     not null,
+    proposed_at    timestamptz,
+    seal           bytea       not null,
+    constraint next_real_name_pk primary key (customer_id),
+    constraint next_real_name_state check (state in ('STARTED', 'VERIFIED', 'MISMATCHED', 'FACE_PROPOSED', 'EXPIRED')),
+    constraint next_real_name_levels check (level between 0 and 3 and face_level between 0 and 3),
+    constraint next_real_name_proof check (proof between 0 and 3 and (level < 2 or proof >= 2)),
+    constraint next_real_name_two_operators check (approved_by is null or approved_by <> verified_by)
+);
+create index next_real_name_by_state on next_real_name (state, started_at, customer_id);
+create index next_real_name_by_start on next_real_name (started_at, customer_id);
+
 create table name_check (
     customer_id        uuid        not null,
     registry           text        not null,
@@ -132,6 +174,12 @@ create table real_name_event (
 create index real_name_event_by_customer on real_name_event (customer_id, event_id);
 
 comment on table real_name is
+    'C2 sealed: document; C2: document_index, content_index, phone_index, expires_on, of_age_on,
+     told_of_age_on; C1: customer_id, document_kind,
+     verified_by, approved_by, level, wanted_level, carried_level, face_level, held_back;
+     none: attempt, state, claimed, reminded_on, acts, acts_since, started_at, verified_at, number_tells_age, proof,
+     carried_proof, phone_proven, phone_claimed, proposed_at, seal';
+comment on table next_real_name is
     'C2 sealed: document; C2: document_index, content_index, phone_index, expires_on, of_age_on,
      told_of_age_on; C1: customer_id, document_kind,
      verified_by, approved_by, level, wanted_level, carried_level, face_level, held_back;

@@ -129,7 +129,8 @@ class HeldBackAnswer(msgspec.Struct, frozen=True):
 
 class RealNameAnswer(msgspec.Struct, frozen=True):
     """How well we know the customer. `level` 0 to 3 (I, II, III of the law); limits in money are `GET /v1/wallet/limits`.
-    `wanted_level`: the one that was asked for with the document."""
+    `wanted_level`: the one that was asked for with the document. `in_force`: where another document is yet to be proven, of which
+    `document` and `checks` tell, the one whose name and level hold until then."""
 
     level: int
     wanted_level: int | None
@@ -145,6 +146,7 @@ class RealNameAnswer(msgspec.Struct, frozen=True):
     guardian: GuardianAnswer | None
     verified_at: datetime | None
     levels: Sequence[LevelFacts]
+    in_force: DocumentAnswer | None
 
 
 class GuardianBody(web.Request, frozen=True, kw_only=True):
@@ -187,6 +189,14 @@ def document_answer(kind: str, file: File | None, expires_on: date | None) -> Do
     return DocumentAnswer(known, mask_name(document.name), mask_number(document.number), phone, expires_on)
 
 
+def in_force_answer(status: Status) -> DocumentAnswer | None:
+    """The document whose name and level hold while another is yet to be proven."""
+    if status.in_force is None:
+        return None
+    real, file = status.in_force
+    return document_answer(real.document_kind, file, real.expires_on)
+
+
 def check_answers(status: Status) -> list[NameCheckAnswer]:
     """Every channel that knows the document's bearers, asked or not."""
     if status.real is None:
@@ -207,7 +217,7 @@ def check_answers(status: Status) -> list[NameCheckAnswer]:
 
 def missing(status: Status) -> MissingAnswer | None:
     """What the next level takes; None at the highest."""
-    level = status.standing.level
+    level = status.real.level if status.in_force is not None and status.real is not None else status.standing.level
     if level >= 3:
         return None
     following = LEVELS[level + 1]
@@ -236,7 +246,7 @@ async def _answer(status: Status, guardians: GuardianService, identity: Identity
         document_answer(real.document_kind, status.file, real.expires_on) if real else None,
         real.phone_proven if real else False, check_answers(status), missing(status),
         held_back(real.held_back if real else ""), list(reasons(standing.suspended)),
-        standing.minor, standing.visitor, guardian, real.verified_at if real else None, LEVELS,
+        standing.minor, standing.visitor, guardian, real.verified_at if real else None, LEVELS, in_force_answer(status),
     )  # fmt: skip
 
 

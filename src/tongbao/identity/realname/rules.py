@@ -21,6 +21,7 @@ from tongbao.identity.realname.types import (
     DOCUMENT_HOLDER,
     GUARDIANSHIP,
     NAME_CHECK,
+    NEXT_NAME,
     PHONE_HOLDER,
     REAL_NAME,
     ApproveFaceToFace,
@@ -67,36 +68,49 @@ def start_verification(command: StartVerification, view: View, now: datetime) ->
     knows the password or on a phone that was left unlocked. The customer is told.
 
     The very same document again only says which level is wanted. Another version of it (renewed, a name corrected) is checked
-    anew while the level stays; another number begins at nothing.
+    anew while the level stays. Another number begins at nothing, and where one was verified it waits beside that one until it is
+    proven (`settle`); giving the one in force again gives the other up.
     """
     principal = view.get(PRINCIPAL, command.customer_id)
     if principal is None or principal.audience != "wallet":
         return Declined(errors.NOT_A_CUSTOMER)
-    former = view.get(REAL_NAME, command.customer_id)
-    if former is not None and former.content_index == command.content_index:
-        view.put(REAL_NAME, replace(former, wanted_level=command.wanted_level))
-        return Accepted(VerificationStarted(former.attempt))
+    former, waiting = view.get(REAL_NAME, command.customer_id), view.get(NEXT_NAME, command.customer_id)
+    given = waiting or former
+    if given is not None and given.content_index == command.content_index:
+        view.put(NEXT_NAME if waiting else REAL_NAME, replace(given, wanted_level=command.wanted_level))
+        return Accepted(VerificationStarted(given.attempt))
+    if former is not None and waiting is not None and former.content_index == command.content_index:
+        return Accepted(VerificationStarted(_kept(former, waiting, command.wanted_level, view, now)))
     known = (former.document_index, former.phone_index) if former else (b"", b"")
     if known != (command.former_document_index, command.former_phone_index):
         return Declined(errors.VERIFICATION_CHANGED)
     if former is not None and former.level and (refused := _vouched(command, view, now)):
         return refused
-    acts = _acts(former, now)
+    acts = _acts(given, now)
     if isinstance(acts, Declined):
         return acts
-    if former is not None:
+    beside = former is not None and former.level > 0 and former.document_index != command.document_index
+    if former is not None and former.level:
+        tell(view, command.customer_id, "document_replaced", {}, now)
+    if former is not None and not beside:
         let_go(view, former, now)
-        if former.level:
-            tell(view, command.customer_id, "document_replaced", {}, now)
     carried, proof, proven = _carried(former, command)
     of_age_on = max(filter(None, (command.of_age_on, former.of_age_on if former else None)))
     is_minor = command.today < of_age_on
     real = RealName(
-        command.customer_id, former.attempt + 1 if former else 1, "STARTED", command.document_kind, command.document,
+        command.customer_id, given.attempt + 1 if given else 1, "STARTED", command.document_kind, command.document,
         command.document_index, command.content_index, command.phone_index, command.wanted_level, carried, carried, 0, None, None,
         False, "", command.expires_on, of_age_on if is_minor else None, None, *acts, now, None, command.of_age_on,
         command.number_tells_age, proof, proof, proven, False, None,
     )  # fmt: skip
+    if former is not None and beside:
+        # Its checks are asked anew about the other one: what they gave is kept.
+        view.put(REAL_NAME, replace(former, carried_level=former.level, carried_proof=former.proof))
+        view.put(NEXT_NAME, real)
+        note(view, real, "started", now, document=command.document)
+        return Accepted(VerificationStarted(real.attempt))
+    if waiting is not None:
+        view.remove(NEXT_NAME, command.customer_id)
     standing = replace(standing_of(view, command.customer_id, now), level=carried)
     if view.get(STANDING, command.customer_id) is None:
         standing = replace(standing, opened_at=principal.created_at)
@@ -109,6 +123,36 @@ def start_verification(command: StartVerification, view: View, now: datetime) ->
     view.put(REAL_NAME, real)
     note(view, real, "started", now, document=command.document)
     return Accepted(VerificationStarted(real.attempt))
+
+
+def _kept(former: RealName, waiting: RealName, wanted_level: int, view: View, now: datetime) -> int:
+    """The document in force stays, the one that waited is given up; the attempt. What was asked about either counts no more."""
+    kept = replace(
+        former, attempt=waiting.attempt + 1, wanted_level=wanted_level, acts=waiting.acts, acts_since=waiting.acts_since
+    )
+    view.remove(NEXT_NAME, former.customer_id)
+    view.put(REAL_NAME, kept)
+    note(view, kept, "kept", now)
+    return kept.attempt
+
+
+def _given(view: View, customer_id: UUID, attempt: int) -> RealName | None:
+    """The document of this attempt: the one in force, or the one that waits beside it."""
+    found = (view.get(relation, customer_id) for relation in (NEXT_NAME, REAL_NAME))
+    return next((real for real in found if real is not None and real.attempt == attempt), None)
+
+
+def _named(view: View, command: ProvePhone | FallBack | EndWaiting) -> RealName | None:
+    """The document with this number and phone: the one in force, or the one that waits beside it."""
+    said = (command.document_index, command.phone_index)
+    found = (view.get(relation, command.customer_id) for relation in (NEXT_NAME, REAL_NAME))
+    return next((real for real in found if real is not None and (real.document_index, real.phone_index) == said), None)
+
+
+def _keep(view: View, real: RealName) -> None:
+    """The changed row, where it stands."""
+    waiting = view.get(NEXT_NAME, real.customer_id)
+    view.put(NEXT_NAME if waiting is not None and waiting.attempt == real.attempt else REAL_NAME, real)
 
 
 def _vouched(command: StartVerification, view: View, now: datetime) -> Declined | None:
@@ -144,7 +188,7 @@ def ask_registries(command: AskRegistries, view: View, now: datetime) -> Decisio
     """Declines `real_name_not_started`, `check_superseded` (another document was given), `channel_not_for_document`,
     `phone_not_proven` (of one that is asked after it), `check_settled` (where all of them have confirmed already),
     `too_many_verification_attempts`."""
-    real = view.get(REAL_NAME, command.customer_id)
+    real = view.get(NEXT_NAME, command.customer_id) or view.get(REAL_NAME, command.customer_id)
     if real is None:
         return Declined(errors.REAL_NAME_NOT_STARTED)
     if real.attempt != command.attempt:
@@ -172,7 +216,7 @@ def ask_registries(command: AskRegistries, view: View, now: datetime) -> Decisio
         )  # fmt: skip
     if not asked:
         return Declined(errors.CHECK_SETTLED)
-    view.put(REAL_NAME, real)
+    _keep(view, real)
     return Accepted()
 
 
@@ -183,8 +227,8 @@ def record_answer(command: RecordAnswer, view: View, now: datetime) -> Decision:
     """Declines `check_superseded`, also where the document was changed meanwhile. An answer that is there already stays: the
     registry that answers twice says nothing new."""
     check = view.get(NAME_CHECK, (command.customer_id, command.registry))
-    real = view.get(REAL_NAME, command.customer_id)
-    if check is None or real is None or check.check_id != command.check_id or check.attempt != real.attempt:
+    real = _given(view, command.customer_id, check.attempt) if check is not None else None
+    if check is None or real is None or check.check_id != command.check_id:
         return Declined(errors.CHECK_SUPERSEDED)
     if check.state != "UNKNOWN":
         return Accepted(Settled(real.level))
@@ -203,10 +247,10 @@ def record_answer(command: RecordAnswer, view: View, now: datetime) -> Decision:
 def prove_phone(command: ProvePhone, view: View, now: datetime) -> Decision:
     """Declines `real_name_not_started`, `verification_changed`, `code_wrong`, `phone_with_other_document` (where it is another's
     by as good a proof as a code)."""
-    real = view.get(REAL_NAME, command.customer_id)
-    if real is None:
+    if view.get(REAL_NAME, command.customer_id) is None:
         return Declined(errors.REAL_NAME_NOT_STARTED)
-    if (real.document_index, real.phone_index) != (command.document_index, command.phone_index):
+    real = _named(view, command)
+    if real is None:
         return Declined(errors.VERIFICATION_CHANGED)
     if refused := use_code(view, command.code, now):
         return refused
@@ -217,16 +261,16 @@ def prove_phone(command: ProvePhone, view: View, now: datetime) -> Decision:
 
 def fall_back(command: FallBack, view: View, now: datetime) -> Decision:
     """Declines `verification_changed`. Does nothing where nothing was taken over."""
-    real = view.get(REAL_NAME, command.customer_id)
-    if real is None or (real.document_index, real.phone_index) != (command.document_index, command.phone_index):
+    real = _named(view, command)
+    if real is None:
         return Declined(errors.VERIFICATION_CHANGED)
     return Accepted(Settled(settle(view, real, now, command.today, "fell_back")))
 
 
 def end_waiting(command: EndWaiting, view: View, now: datetime) -> Decision:
     """Declines `verification_changed`. Does nothing where nothing has waited long enough. The customer is told what ended."""
-    real = view.get(REAL_NAME, command.customer_id)
-    if real is None or (real.document_index, real.phone_index) != (command.document_index, command.phone_index):
+    real = _named(view, command)
+    if real is None:
         return Declined(errors.VERIFICATION_CHANGED)
     ended = []
     for check in checks_of(view, real):
@@ -257,6 +301,7 @@ def forget_name(view: View, customer_id: UUID, document_index: bytes, phone_inde
         check = view.get(NAME_CHECK, (customer_id, registry))
         if check is not None and check.state == "UNKNOWN":
             view.remove(NAME_CHECK, (customer_id, registry))
+    view.remove(NEXT_NAME, customer_id)
     view.remove(GUARDIANSHIP, customer_id)
     return None
 
@@ -264,8 +309,7 @@ def forget_name(view: View, customer_id: UUID, document_index: bytes, phone_inde
 def forgetting_keys(customer_id: UUID, document_index: bytes, phone_index: bytes) -> list[Key]:
     """The rows `forget_name` needs."""
     return [
-        Key(REAL_NAME, customer_id),
-        Key(GUARDIANSHIP, customer_id),
+        *(Key(relation, customer_id) for relation in (REAL_NAME, NEXT_NAME, GUARDIANSHIP)),
         *_check_keys(customer_id),
         *_holder_keys((document_index, phone_index)),
     ]
@@ -276,7 +320,7 @@ def forgetting_keys(customer_id: UUID, document_index: bytes, phone_index: bytes
 
 def propose_face_to_face(command: ProposeFaceToFace, view: View, now: datetime) -> Decision:
     """Declines `real_name_not_started`, `check_superseded` (another document was given meanwhile)."""
-    real = view.get(REAL_NAME, command.customer_id)
+    real = view.get(NEXT_NAME, command.customer_id) or view.get(REAL_NAME, command.customer_id)
     if real is None:
         return Declined(errors.REAL_NAME_NOT_STARTED)
     if real.attempt != command.attempt:
@@ -289,14 +333,14 @@ def propose_face_to_face(command: ProposeFaceToFace, view: View, now: datetime) 
         state="FACE_PROPOSED",
         proposed_at=now,
     )
-    view.put(REAL_NAME, real)
+    _keep(view, real)
     note(view, real, "face_proposed", now, detail=str(command.level), by=command.operator_id)
     return Accepted(Settled(real.level))
 
 
 def approve_face_to_face(command: ApproveFaceToFace, view: View, now: datetime) -> Decision:
     """Declines `face_not_proposed`, also where what waits is not what the second operator read; `same_operator`."""
-    real = view.get(REAL_NAME, command.customer_id)
+    real = view.get(NEXT_NAME, command.customer_id) or view.get(REAL_NAME, command.customer_id)
     if real is None or real.attempt != command.attempt or real.verified_by is None or real.approved_by is not None:
         return Declined(errors.FACE_NOT_PROPOSED)
     if (real.document_index, real.phone_index) != (command.document_index, command.phone_index):
@@ -355,7 +399,7 @@ def follow_calendar(command: FollowCalendar, view: View, now: datetime) -> Decis
 
 
 def _person_keys(customer_id: object) -> list[Key]:
-    return [Key(REAL_NAME, customer_id), Key(STANDING, customer_id), Key(GUARDIANSHIP, customer_id)]
+    return [Key(relation, customer_id) for relation in (REAL_NAME, NEXT_NAME, STANDING, GUARDIANSHIP)]
 
 
 def _holder_keys(*held: tuple[bytes, bytes]) -> list[Key]:
@@ -397,12 +441,18 @@ DECIDERS = (
         AskRegistries,
         lambda command: [
             Key(REAL_NAME, command.customer_id),
+            Key(NEXT_NAME, command.customer_id),
             *_check_keys(command.customer_id, [ask.registry for ask in command.asks]),
         ],
         ask_registries,
     ),
     Decider(RecordAnswer, _settling_keys, record_answer, Settled),
-    Decider(ProposeFaceToFace, lambda command: [Key(REAL_NAME, command.customer_id)], propose_face_to_face, Settled),
+    Decider(
+        ProposeFaceToFace,
+        lambda command: [Key(REAL_NAME, command.customer_id), Key(NEXT_NAME, command.customer_id)],
+        propose_face_to_face,
+        Settled,
+    ),
     Decider(ApproveFaceToFace, _settling_keys, approve_face_to_face, Settled),
     Decider(ProvePhone, lambda command: [*_settling_keys(command), Key(CODE, command.code.code_id)], prove_phone, Settled),
     Decider(FallBack, _settling_keys, fall_back, Settled),

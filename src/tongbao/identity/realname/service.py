@@ -72,12 +72,14 @@ _MOST_WAIT_S = 10.0
 
 
 class Status(msgspec.Struct, frozen=True):
-    """All that is known of a customer's name. `file` is None before a document was given, and once the person was erased."""
+    """All that is known of a customer's name, by the document that was given last. `file` is None before one was given, and once
+    the person was erased. `in_force`: where that one is yet to be proven, the document whose name and level hold until then."""
 
     standing: Standing
     real: RealName | None
     file: File | None
     checks: Sequence[Check]
+    in_force: tuple[RealName, File | None] | None = None
 
 
 class PhoneCodes(Protocol):
@@ -295,9 +297,9 @@ class RealNameService:
         return await do_each("name_checks", due, self._settle_one, lambda check: check.check_id)
 
     async def _settle_one(self, check: Check) -> None:
-        real = await self.real_name(check.customer_id)
-        if real is not None:
-            await self._ask_and_record(real, check)
+        for real in (await self._waiting(check.customer_id), await self.real_name(check.customer_id)):
+            if real is not None and real.attempt == check.attempt:
+                await self._ask_and_record(real, check)
 
     async def follow_calendar(self, limit: int = 500) -> int:
         """What the day asks for: reminders, documents that ended, minors who come of age."""
@@ -328,10 +330,9 @@ class RealNameService:
 
     async def _resettle(self, rows: Sequence[asyncpg.Record], kind: type[FallBack] | type[EndWaiting]) -> int:
         for row in rows:
-            real = await self._need(row["customer_id"])
             command = kind(
-                command_id=new_id(self._clock.now()), customer_id=real.customer_id, document_index=real.document_index,
-                phone_index=real.phone_index, today=self.today,
+                command_id=new_id(self._clock.now()), customer_id=row["customer_id"], document_index=row["document_index"],
+                phone_index=row["phone_index"], today=self.today,
             )  # fmt: skip
             await self._engine.submit(command)  # declined only where another document was given meanwhile
         return len(rows)
@@ -365,14 +366,23 @@ class RealNameService:
 
     async def status(self, customer_id: UUID) -> Status:
         """All that is known of a customer's name."""
+        real, waiting = await self.real_name(customer_id), await self._waiting(customer_id)
+        given = waiting or real
+        file = await self._file(given) if given else None
+        in_force = (real, await self._file(real)) if real and waiting else None
+        checks = await self.checks(customer_id) if given else ()
+        return Status(await self.standing(customer_id), given, file, checks, in_force)
+
+    async def verified(self, customer_id: UUID) -> tuple[RealName, File] | None:
+        """The document by whose name a customer is known; None where there is none, or the person was erased."""
         real = await self.real_name(customer_id)
         file = await self._file(real) if real else None
-        return Status(await self.standing(customer_id), real, file, await self.checks(customer_id) if real else ())
+        return (real, file) if real and file else None
 
     async def verified_name(self, customer_id: UUID) -> str:
         """The name on a customer's document; empty where none was verified."""
-        status = await self.status(customer_id)
-        return status.file.document.name if status.file is not None and status.real is not None and status.real.level else ""
+        known = await self.verified(customer_id)
+        return known[1].document.name if known is not None and known[0].level else ""
 
     async def standing(self, customer_id: UUID) -> Standing:
         """The customer's standing; level 0 if there is none yet."""
@@ -382,8 +392,12 @@ class RealNameService:
         return Standing(*row)
 
     async def real_name(self, customer_id: UUID) -> RealName | None:
-        """The row, if a document was given."""
+        """The row of the document in force, if one was given."""
         row = await self._pool.fetchrow(QUERIES["real_name"], customer_id)
+        return RealName(*row) if row else None
+
+    async def _waiting(self, customer_id: UUID) -> RealName | None:
+        row = await self._pool.fetchrow(QUERIES["next_real_name"], customer_id)
         return RealName(*row) if row else None
 
     async def checks(self, customer_id: UUID) -> list[Check]:
@@ -412,7 +426,8 @@ class RealNameService:
         return [(row, _decoded(text)) for row, text in zip(rows, opened, strict=True)]
 
     async def _need(self, customer_id: UUID) -> RealName:
-        real = await self.real_name(customer_id)
+        """The document that was given last."""
+        real = await self._waiting(customer_id) or await self.real_name(customer_id)
         if real is None:
             raise Refusal(errors.REAL_NAME_NOT_STARTED)
         return real

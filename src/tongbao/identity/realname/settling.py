@@ -27,6 +27,7 @@ from tongbao.identity.realname.types import (
     GUARDIANSHIP,
     NAME_CHECK,
     NAME_EVENT,
+    NEXT_NAME,
     PHONE_HOLDER,
     REAL_NAME,
     Check,
@@ -44,7 +45,8 @@ def settle(view: View, real: RealName, now: datetime, today: date, act: str, det
 
     A document's holder counts the accounts under it from the first level on. What the checks would give is held back where
     nothing was proven but facts, where the phone is somebody else's, or where another account under the document has Class III
-    already. Whose level falls is told.
+    already. Whose level falls is told. A document that waits beside the one in force takes its place once it gives that one's
+    level, or the level that is wanted of it.
     """
     checks = checks_of(view, real)
     no = denied(checks) and real.approved_by is None  # two who saw the person know better than a file
@@ -56,6 +58,12 @@ def settle(view: View, real: RealName, now: datetime, today: date, act: str, det
     level = 0 if no else max(own, real.carried_level)
     if level == 1 < real.wanted_level and real.proof < POSSESSION:
         held_back = held_back or errors.POSSESSION_NOT_PROVEN.name
+    before, former = real.level, _in_force_beside(view, real)
+    if former is not None:
+        if level < max(1, min(former.level, real.wanted_level)):
+            return _go_on_waiting(view, real, former, level, held_back, now, act, detail, by)
+        _replace(view, former, now)
+        before = former.level
     real = claim(view, real) if level else let_go(view, real, now)
     if level == 3 and not _take_class_three(view, real):
         level, held_back = 2, errors.CLASS_THREE_ELSEWHERE.name
@@ -65,7 +73,6 @@ def settle(view: View, real: RealName, now: datetime, today: date, act: str, det
     if any(check.state == "MISMATCHED" for check in checks) and (no or level < real.wanted_level):
         state = "MISMATCHED"
     rose = level > real.level or (own > 0 and real.verified_at is None)
-    before = real.level
     real = replace(
         real, level=level, carried_level=0 if no else real.carried_level, held_back=held_back, state=state,
         verified_at=now if rose else real.verified_at,
@@ -86,6 +93,42 @@ def settle(view: View, real: RealName, now: datetime, today: date, act: str, det
     if level < before:
         tell(view, real.customer_id, "level_fell", {"level": str(level)}, now)
     return level
+
+
+def _in_force_beside(view: View, real: RealName) -> RealName | None:
+    """The document in force, of one that waits to take its place."""
+    waiting = view.get(NEXT_NAME, real.customer_id)
+    return view.get(REAL_NAME, real.customer_id) if waiting is not None and waiting.attempt == real.attempt else None
+
+
+def _go_on_waiting(
+    view: View,
+    real: RealName,
+    former: RealName,
+    level: int,
+    held_back: str,
+    now: datetime,
+    act: str,
+    detail: str,
+    by: UUID | None,
+) -> int:
+    """Nothing that anybody may do changes; what it would give is written down."""
+    denied_by_some = any(check.state == "MISMATCHED" for check in checks_of(view, real))
+    state: State = "MISMATCHED" if denied_by_some else "VERIFIED" if level else "STARTED"
+    real = replace(real, level=level, held_back=held_back, state=state)
+    view.put(NEXT_NAME, real)
+    note(view, real, act, now, detail=detail, by=by)
+    return former.level
+
+
+def _replace(view: View, former: RealName, now: datetime) -> None:
+    """The document in force makes room."""
+    view.follow(DOCUMENT_HOLDER, former.document_index)
+    if former.phone_index:
+        view.follow(PHONE_HOLDER, former.phone_index)
+    former = let_go(view, former, now)
+    view.remove(NEXT_NAME, former.customer_id)
+    note(view, former, "replaced", now)
 
 
 def _with_proof(view: View, real: RealName, checks: Sequence[Check], no: bool) -> tuple[RealName, str]:
@@ -133,7 +176,11 @@ def phone_is_taken(view: View, real: RealName, proof: int) -> bool:
     """Whether the phone is another document's, held there by as good a proof as this one. A minor may be on their guardian's.
     Source: Yinfa [2016] 261, 7 (phone and document, one to one)."""
     holder = view.get(PHONE_HOLDER, real.phone_index) if real.phone_index and real.of_age_on is None else None
-    return holder is not None and holder.accounts > 0 and holder.document_index != real.document_index and holder.proof >= proof
+    if holder is None or holder.document_index == real.document_index:
+        return False
+    former = _in_force_beside(view, real)  # which makes room for this one, and takes its phone along
+    own = former is not None and former.phone_claimed and former.phone_index == real.phone_index
+    return holder.accounts > int(own) and holder.proof >= proof
 
 
 def claim(view: View, real: RealName) -> RealName:

@@ -5,6 +5,9 @@
        │   FACE_PROPOSED                       one operator saw the person, a second one has yet to approve
        └──→ MISMATCHED                         somebody who knows the person says that something is different
 
+Another document of who is known already waits beside the one in force (`NEXT_NAME`), whose name and level hold until it is proven
+as well as that, or as was wanted of it; then it takes its place. What a registry denies never does.
+
 The state is for lists and letters; what may be done follows from the level alone, which is in `standing` too.
 """
 
@@ -172,6 +175,7 @@ class NameEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 REAL_NAME: Relation[RealName] = Relation("real_name", RealName, key=("customer_id",), rank=142, removable=True)
+NEXT_NAME: Relation[RealName] = Relation("next_real_name", RealName, key=("customer_id",), rank=148, removable=True)
 NAME_CHECK: Relation[Check] = Relation("name_check", Check, key=("customer_id", "registry"), rank=143, removable=True)
 DOCUMENT_HOLDER: Relation[DocumentHolder] = Relation(
     "document_holder", DocumentHolder, key=("document_index",), rank=144, removable=True

@@ -6,14 +6,29 @@ select customer_id, attempt, state, document_kind, document, document_index, con
        proposed_at
 from real_name where customer_id = $1;
 
--- name: real_names
--- By state, the latest documents first. $1 state or null, $2 and $3 before this moment and customer or null, $4 limit.
+-- name: next_real_name
+-- What waits beside it. $1 customer.
 select customer_id, attempt, state, document_kind, document, document_index, content_index, phone_index, wanted_level, level,
        carried_level, face_level, verified_by, approved_by, claimed, held_back, expires_on, of_age_on, reminded_on, acts,
        acts_since, started_at, verified_at, told_of_age_on, number_tells_age, proof, carried_proof, phone_proven, phone_claimed,
        proposed_at
-from real_name
-where ($1::text is null or state = $1) and ($2::timestamptz is null or (started_at, customer_id) < ($2, $3::uuid))
+from next_real_name where customer_id = $1;
+
+-- name: real_names
+-- By state, those in force and those that wait, the latest documents first. $1 state or null, $2 and $3 before this moment and customer or null, $4 limit.
+select customer_id, attempt, state, document_kind, document, document_index, content_index, phone_index, wanted_level, level,
+       carried_level, face_level, verified_by, approved_by, claimed, held_back, expires_on, of_age_on, reminded_on, acts,
+       acts_since, started_at, verified_at, told_of_age_on, number_tells_age, proof, carried_proof, phone_proven, phone_claimed,
+       proposed_at
+from (
+    (select * from real_name
+     where ($1::text is null or state = $1) and ($2::timestamptz is null or (started_at, customer_id) < ($2, $3::uuid))
+     order by started_at desc, customer_id desc limit $4)
+    union all
+    (select * from next_real_name
+     where ($1::text is null or state = $1) and ($2::timestamptz is null or (started_at, customer_id) < ($2, $3::uuid))
+     order by started_at desc, customer_id desc limit $4)
+) given
 order by started_at desc, customer_id desc limit $4;
 
 -- name: checks
@@ -26,8 +41,9 @@ from name_check where customer_id = $1;
 -- Checks without an answer whose turn has come. $1 now, $2 limit.
 select c.customer_id, c.registry, c.attempt, c.check_id, c.state, c.differing, c.details, c.registry_reference, c.tries, c.ask_at,
        c.asked_at, c.answered_at
-from name_check c join real_name r on r.customer_id = c.customer_id and r.attempt = c.attempt
-where c.ask_at <= $1 order by c.ask_at limit $2;
+from name_check c
+where c.ask_at <= $1 and (exists (select from real_name r where r.customer_id = c.customer_id and r.attempt = c.attempt)
+    or exists (select from next_real_name n where n.customer_id = c.customer_id and n.attempt = c.attempt)) order by c.ask_at limit $2;
 
 -- name: standing
 -- $1 customer.
@@ -56,21 +72,28 @@ limit $4;
 
 -- name: displaced
 -- Who keeps what somebody else has taken over, by a better proof. $1 limit.
-select r.customer_id from phone_holder p
+select r.customer_id, r.document_index, r.phone_index from phone_holder p
 join real_name r on r.phone_index = p.phone_index and r.phone_claimed and r.document_index <> p.document_index
 where p.taken_over
 union
-select r.customer_id from document_holder d
+select r.customer_id, r.document_index, r.phone_index from document_holder d
 join real_name r on r.document_index = d.document_index and r.level = 3 and r.customer_id is distinct from d.class_three_id
 where d.taken_over
 limit $1;
 
 -- name: waited_for
 -- Whom nobody has answered for, or approved, since this moment. $1 moment, $2 limit.
-select c.customer_id from name_check c join real_name r on r.customer_id = c.customer_id and r.attempt = c.attempt
+select r.customer_id, r.document_index, r.phone_index
+from name_check c join real_name r on r.customer_id = c.customer_id and r.attempt = c.attempt
 where c.ask_at is not null and c.asked_at <= $1
 union
-select customer_id from real_name where state = 'FACE_PROPOSED' and proposed_at <= $1
+select n.customer_id, n.document_index, n.phone_index
+from name_check c join next_real_name n on n.customer_id = c.customer_id and n.attempt = c.attempt
+where c.ask_at is not null and c.asked_at <= $1
+union
+select customer_id, document_index, phone_index from real_name where state = 'FACE_PROPOSED' and proposed_at <= $1
+union
+select customer_id, document_index, phone_index from next_real_name where state = 'FACE_PROPOSED' and proposed_at <= $1
 limit $2;
 
 -- name: history
