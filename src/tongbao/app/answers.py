@@ -17,6 +17,7 @@ from tongbao.app.limits import RATE_LIMITED, Over
 from tongbao.kernel import web
 from tongbao.kernel.errors import INTERNAL_ERROR, TIMED_OUT, UNAVAILABLE, Code, InvariantBroken, Refusal
 from tongbao.kernel.texts import is_plain
+from tongbao.methods.text.gateway import SMS_PATH, USSD_PATH
 
 _log = structlog.get_logger("tongbao.app")
 
@@ -59,8 +60,11 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
 
 
 _MOST_BRACKETS = 500
-#: Where browsers send JSON by another name. Source: CSP Level 3, 5.3; Reporting API, 2.2.
-_JSON = {"/v1/page-reports": ("application/csp-report", "application/reports+json", "application/json")}
+#: Where browsers send JSON by another name, and gateways of mobile networks forms. Source: CSP Level 3, 5.3; Reporting API, 2.2.
+_JSON: dict[str, tuple[str, ...]] = {
+    "/v1/page-reports": ("application/csp-report", "application/reports+json", "application/json"),
+    **dict.fromkeys((USSD_PATH, SMS_PATH), ("application/x-www-form-urlencoded",)),
+}
 
 
 async def check_request(request: AnyRequest) -> None:

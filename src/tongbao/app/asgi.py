@@ -49,6 +49,7 @@ from tongbao.app.registry import (
     open_cards,
     open_messages,
     open_registries,
+    text_gateway,
 )  # fmt: skip
 from tongbao.app.schema import document
 from tongbao.app.settings import Settings
@@ -79,6 +80,11 @@ from tongbao.merchants.service import MerchantService
 from tongbao.methods import http as methods_http
 from tongbao.methods.qr import http as qr_http
 from tongbao.methods.qr.api import CodeSigner
+from tongbao.methods.text import http as text_http
+from tongbao.methods.text import receipts
+from tongbao.methods.text.acts import TextActs
+from tongbao.methods.text.phones import TextPhones
+from tongbao.methods.text.service import TextService
 from tongbao.operators import invitations
 from tongbao.operators.api import Invitations, OperatorService, Suspensions
 from tongbao.payments import agreements_http, agreements_payer_http
@@ -172,6 +178,19 @@ class Services:
         self.claims = ClaimService(engine, pool, self.payments, clock)
         self.instruments = InstrumentService(engine, pool, self.identity, keys, self.vault, clock, currency=settings.currency)
         self.methods = methods(self.instruments)
+        self.text_gateway = text_gateway(settings, keys)
+        self.text_code = settings.text_code
+        self.text_phones = TextPhones(
+            engine, pool, self.identity, self.instruments, self.safety, self.messages, keys, self.vault, clock,
+            country=settings.country,
+        )  # fmt: skip
+        acts = TextActs(
+            engine, self.identity, self.names, self.wallet, self.payments, self.merchants, self.law, self.text_phones, self.vault,
+        )  # fmt: skip
+        self.texts = TextService(
+            engine, self.text_phones, acts, clock, currency=settings.currency, language="zh" if settings.country == "CN" else "en"
+        )
+        receipts.told_by(self.safety, self.text_phones, acts)
         self.funded = FundedPayments(
             engine, pool, self.identity, self.merchants, self.payments, card_network, CardsOnFile(self.wallet.cards), clock
         )
@@ -293,7 +312,7 @@ ROUTES = (
     totp_http.log_in_further, *credential_http.ROUTES, *safety_http.ROUTES,
     *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *agreements_http.ROUTES,
     *agreements_payer_http.ROUTES, *qr_http.ROUTES,
-    *instrument_http.ROUTES, *methods_http.ROUTES,
+    *instrument_http.ROUTES, *methods_http.ROUTES, *text_http.ROUTES,
     *privacy_http.ROUTES, *copy_http.ROUTES, *law_http.ROUTES, *console.ROUTES,
     *merchant_portal.ROUTES, *proofs.ROUTES, page_reports.report, contacts,
 )  # fmt: skip
@@ -328,6 +347,10 @@ PARTS = frozenset(
         "claims",
         "instruments",
         "methods",
+        "text_gateway",
+        "text_phones",
+        "text_code",
+        "texts",
         "signer",
         "books",
         "audit",

@@ -32,6 +32,8 @@ from tongbao.identity.realname.types import (
 from tongbao.identity.standing import STANDING
 from tongbao.identity.types import PIN, PRINCIPAL, SESSION
 from tongbao.ledger.types import ACCOUNT
+from tongbao.methods.text.types import PHONE as TEXT_PHONE_FIELD
+from tongbao.methods.text.types import TEXT_PHONE
 from tongbao.payments.agreements_types import AGREEMENT, DEBIT
 from tongbao.payments.asks import ASK
 from tongbao.payments.funding_types import CARD_REQUEST
@@ -83,6 +85,8 @@ ELSEWHERE: Mapping[str, str] = {
     "merchant_entity": "a business; who stands behind one asks the merchant or us, with the document",
     "merchant_person": "who stands behind a business and has no account: asks us, with the document",
     "entity_check": "what a registry said of a business and of who stands behind it",
+    "text_session": "when a phone was last dialled from, and how often that day; what was typed is kept nowhere",
+    "text_till": "a merchant's number",
     "delayed_transfer": "every transfer is in a bill, with when it arrives",
     "usage": "what it counts is in the bills; the limits and how much of them is used: /v1/wallet/limits",
     "duty": "what is reported to the authorities, which whoever it is about must not be told (Anti-Money Laundering Law)",
@@ -109,6 +113,8 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
              left_out={"customer_id": _YOURS, "public_key": _VERIFIER, "x509": _VERIFIER}),
         Held("instruments", "credentials", INSTRUMENT, "customer_id", pool, vault, opened={"name": INSTRUMENT_NAME},
              left_out={"customer_id": _YOURS}),
+        Held("text_phones", "credentials", TEXT_PHONE, "customer_id", pool, vault, opened={"phone": TEXT_PHONE_FIELD},
+             left_out={"customer_id": _YOURS, "phone_index": _INDEX}),
         Held("alerts", "alerts", ALERT, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Held("standing", "standing", STANDING, "customer_id", pool, vault,
              left_out={"customer_id": _YOURS, "subject_id": "whether you have an account besides: which one, you know"}),

@@ -66,6 +66,9 @@ from tongbao.merchants import types as merchant_types
 from tongbao.merchants.service import MerchantService
 from tongbao.methods.api import Methods
 from tongbao.methods.code.method import PayerCode
+from tongbao.methods.text import rules as text_rules
+from tongbao.methods.text import types as text_types
+from tongbao.methods.text.gateway import Gateway
 from tongbao.operators import invitations, suspensions
 from tongbao.operators import rules as operator_rules
 from tongbao.operators import types as operator_types
@@ -103,6 +106,7 @@ MIGRATIONS = (
     "tongbao.merchants",
     "tongbao.wallet",
     "tongbao.payments",
+    "tongbao.methods.text",
     "tongbao.privacy",
 )
 
@@ -150,6 +154,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *asks.DECIDERS,
     *agreement_rules.DECIDERS,
     *debit_rules.DECIDERS,
+    *text_rules.DECIDERS,
     *consents.DECIDERS,
     *reviews.DECIDERS,
     *breaches.DECIDERS,
@@ -189,6 +194,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     payment_types.PAYMENT, payment_types.REFUND, payment_types.AUTHORISATION, payment_types.CAPTURE, asks.ASK,
     funding_types.FUNDING, funding_types.CARD_REQUEST,
     agreement_types.AGREEMENT, agreement_types.DEBIT,
+    text_types.TEXT_PHONE, text_types.TEXT_SESSION, text_types.TILL,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
     breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, letters.LETTER, assessments.ASSESSMENT,
     copies.COPY, corrections.CORRECTION, erasure.ERASURE,
@@ -322,6 +328,16 @@ def open_messages(settings: Settings, keys: Keys) -> HttpMessages:
 def messages_key(keys: Keys) -> str:
     """What authenticates us to the provider of messages."""
     return mac(keys.bank, b"messages").hex()
+
+
+def text_key(settings: Settings, keys: Keys) -> bytes:
+    """What the gateway of the mobile networks signs with."""
+    return settings.text_key.encode() if settings.text_key else mac(keys.bank, b"text gateway").hex().encode()
+
+
+def text_gateway(settings: Settings, keys: Keys) -> Gateway:
+    """The gateway of the mobile networks, of the settings; `tongbao phone` is one that is simulated."""
+    return Gateway(text_key(settings, keys), settings.text_addresses)
 
 
 def cards_returning(cards: CardService) -> ObstaclesOf:

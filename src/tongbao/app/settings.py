@@ -30,6 +30,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cards_url      the card network's address; empty: the simulated one, which is the same program as the simulated bank
     registries_url the address of those who know people; empty: the simulated registries of `tongbao demo`
     messages_url   the address of the provider of messages; empty: the simulated one of `tongbao demo`
+    text_key       what the gateway of the mobile networks signs with; empty: one that follows from the installation's keys
+    text_addresses addresses and networks, separated by commas, from which that gateway may send; empty: none
+    text_code      what is dialled on a plain phone
     registration_codes  who registers shows a code that was sent there; off for a sandbox
     currency       the wallet's currency
     time_zone      whose midnight begins a day in statements
@@ -72,6 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cards_url: str = ""
     registries_url: str = ""
     messages_url: str = ""
+    text_key: Secret = Secret("")
+    text_addresses: str = "127.0.0.1,::1"
+    text_code: str = "*123#"
     registration_codes: bool = False
     currency: str = "CNY"
     country: str = "CN"

@@ -6,6 +6,7 @@ Source for the shape: what providers of short messages have in common (an id of 
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Literal
 
 import httpx
@@ -20,6 +21,12 @@ class MessageRequest(msgspec.Struct, frozen=True):
     reference: str
     to: str
     text: str
+
+
+class Sim(msgspec.Struct, frozen=True):
+    """What a network says of a phone: since when its SIM is the one it is; None where it does not know."""
+
+    since: datetime | None
 
 
 class HttpMessages:
@@ -41,6 +48,16 @@ class HttpMessages:
         if answer.status_code in (200, 201):
             return "SENT"
         return "FAILED" if answer.status_code in (400, 422) else "UNKNOWN"
+
+    async def sim_since(self, phone: str) -> datetime | None:
+        """Since when a phone's SIM is the one it is; None where the network does not say, or not in time."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._client.get("/v1/sims", params={"phone": phone})
+            since = msgspec.json.decode(answer.content, type=Sim).since if answer.status_code == 200 else None
+        except (httpx.HTTPError, TimeoutError, msgspec.MsgspecError):
+            return None
+        return since if since is not None and since.tzinfo is not None else None
 
     async def close(self) -> None:
         await self._client.aclose()

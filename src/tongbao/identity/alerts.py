@@ -23,7 +23,7 @@ AlertKind = Literal[
     "device_added", "device_revoked", "passkey_added", "passkey_revoked", "certificate_added", "certificate_revoked",
     "totp_added", "totp_removed", "recovery_code_used", "recovery_codes_renewed", "password_changed", "pin_changed",
     "pin_locked", "recovered", "takeover_reported", "large_payment", "bank_linked", "card_bound", "level_fell",
-    "verification_ended", "small_payments_raised", "instrument_added", "instrument_revoked",
+    "verification_ended", "small_payments_raised", "instrument_added", "instrument_revoked", "sim_changed",
     "document_replaced", "name_changed", "bank_unlinked",
     "agreement_signed", "agreement_ended",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ MOST_WRONG = 10
 LIVES: dict[InstrumentKind, timedelta] = {
     "code": timedelta(days=7), "nfc": timedelta(days=730), "plate": timedelta(days=730), "watch": timedelta(days=365),
     "vehicle": timedelta(days=730), "machine": timedelta(days=365), "voucher": timedelta(days=3),
+    "text": timedelta(days=730),
 }  # fmt: skip
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from tongbao.engine.api import Declined, Engine, accepted
+from tongbao.engine.api import Command, Declined, Engine, accepted
 from tongbao.identity import errors
 from tongbao.identity.acts import ActKind
 from tongbao.identity.evidence import QUERIES, Given
@@ -105,9 +106,11 @@ class InstrumentService:
         replaces: int | None = None,
         *,
         here: bool = True,
+        within: Callable[[BindInstrument], Command] | None = None,
     ) -> Bound:
-        """Make an instrument of the caller's, on the device that asks (`here`) or on a thing of its own. The same `command_id`
-        answers the same one. Refuses `device_name_format`, `instrument_cap_range`; declines as `bind_instrument`."""
+        """Make an instrument of the caller's, on the device that asks (`here`) or on a thing of its own; `within` another command
+        of the same id, which does more beside. The same `command_id` answers the same one. Refuses `device_name_format`,
+        `instrument_cap_range`; declines as `bind_instrument`."""
         name = plain(name.strip())
         if not 1 <= len(name) <= 80 or not name.isprintable():
             raise Refusal(errors.DEVICE_NAME_FORMAT)
@@ -125,7 +128,7 @@ class InstrumentService:
                 number=number, customer_id=who, of=kind, device_id=caller.device_id if here else None, name=sealed,
                 currency=self._currency, most_minor=most_minor, day_minor=day_minor, replaces=replaces, confirmation=confirmation,
             )  # fmt: skip
-            outcome = await self._engine.submit(command)
+            outcome = await self._engine.submit(within(command) if within else command)
             taken = isinstance(outcome.decision, Declined) and outcome.decision.code is errors.INSTRUMENT_NUMBER_TAKEN
             if not taken:
                 break
@@ -174,6 +177,10 @@ class InstrumentService:
                 self._owners.clear()
             owner = self._owners[number] = Owner(*row)
         return owner
+
+    async def pays(self, number: int) -> bool:
+        """Whether an instrument is there, neither revoked nor expired."""
+        return bool(await self._pool.fetchval(QUERIES["instrument_pays"], number, self._clock.now()))
 
     async def missed(self, number: int, merchant_id: UUID) -> None:
         """A till of this merchant was shown a proof for this number that does not hold."""

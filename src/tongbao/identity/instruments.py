@@ -33,12 +33,12 @@ from tongbao.security.keys import mac
 #: Where the vault puts an instrument's name.
 NAME = "instrument.name"
 
-InstrumentKind = Literal["code", "nfc", "plate", "watch", "vehicle", "machine", "voucher"]
+InstrumentKind = Literal["code", "nfc", "plate", "watch", "vehicle", "machine", "voucher", "text"]
 INSTRUMENT_KINDS: tuple[InstrumentKind, ...] = get_args(InstrumentKind)
 
 #: How many digits a number has.
 DIGITS: dict[InstrumentKind, int] = {
-    "code": 9, "nfc": 15, "plate": 15, "watch": 15, "vehicle": 15, "machine": 15, "voucher": 15,
+    "code": 9, "nfc": 15, "plate": 15, "watch": 15, "vehicle": 15, "machine": 15, "voucher": 15, "text": 15,
 }  # fmt: skip
 
 

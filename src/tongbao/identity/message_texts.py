@@ -14,6 +14,10 @@ _ALERTS: dict[str, tuple[str, str]] = {
     "certificate_revoked": ("您的账户吊销了数字证书。", "A certificate of your account was revoked."),
     "instrument_added": ("您的账户添加了付款码或支付设备。", "A payment code or device was added to your account."),
     "instrument_revoked": ("您的账户停用了一个付款码或支付设备。", "A payment code or device of your account was revoked."),
+    "sim_changed": (
+        "您手机号的 SIM 卡刚更换，短信与拨号付款已暂停三天。",
+        "The SIM of your phone was exchanged just now: paying by text rests for three days.",
+    ),
     "totp_added": ("您的账户添加了身份验证器。", "An authenticator app was added to your account."),
     "totp_removed": ("您的账户移除了身份验证器。", "The authenticator app was removed from your account."),
     "recovery_code_used": ("您的账户使用了一个恢复码。", "A recovery code of your account was used."),

@@ -18,7 +18,7 @@ from tongbao.identity.certificates import CERTIFICATE, use_certificate
 from tongbao.identity.codes import CODE, use_code
 from tongbao.identity.devices import DEVICE, arrive, cool, counts, device_keys, unproven
 from tongbao.identity.factors import INHERENCE, KNOWLEDGE, POSSESSION, SIGNATURE, Factors
-from tongbao.identity.instruments import instrument_keys, use_instrument
+from tongbao.identity.instruments import INSTRUMENT, instrument_keys, use_instrument
 from tongbao.identity.passkeys import PASSKEY, use_passkey
 from tongbao.identity.standing import STANDING
 from tongbao.identity.totp import totp_keys, totp_of, use_totp
@@ -49,18 +49,20 @@ from tongbao.kernel.texts import plain
 from tongbao.security.people import make_person
 
 MOST_WRONG_PINS = 5
-#: A PIN is typed on a device that is proven, on another, or in getting back in. What is counted is where.
-TypedAt = Literal["here", "elsewhere", "recovering"]
+#: A PIN is typed on a device that is proven, on another, in getting back in, or into a network's menu. What is counted is where.
+TypedAt = Literal["here", "elsewhere", "recovering", "text"]
 #: How long five wrong ones lock it: a few hours for who has a device of the owner's, a day for anybody else.
 PIN_LOCKS: dict[TypedAt, timedelta] = {
     "here": timedelta(hours=3),
     "elsewhere": timedelta(hours=24),
     "recovering": timedelta(hours=24),
+    "text": timedelta(hours=24),
 }
 _COUNTS: dict[TypedAt, tuple[str, str]] = {
     "here": ("wrong_here", "locked_here_until"),
     "elsewhere": ("wrong", "locked_until"),
     "recovering": ("wrong_recovering", "locked_recovering_until"),
+    "text": ("wrong_text", "locked_text_until"),
 }
 
 #: Characters that count as letters or symbols and show nothing: Hangul fillers, the blank of Braille.
@@ -140,7 +142,7 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
     if isinstance(confirmation, ClaimConfirmation):
         refused = use_instrument(view, customer_id, confirmation, now)
         if refused is None and confirmation.mac:
-            refused = check_pin(view, customer_id, confirmation.mac, now, "elsewhere")  # typed on what is the shop's
+            refused = check_pin(view, customer_id, confirmation.mac, now, _typed_with(view, confirmation))
         return refused or (KNOWLEDGE | POSSESSION if confirmation.mac else POSSESSION)
     if isinstance(confirmation, TotpConfirmation):
         refused = check_pin(view, customer_id, confirmation.mac, now, _typed_at(confirmation.on_device))
@@ -153,6 +155,11 @@ def confirm(view: View, customer_id: UUID, confirmation: Confirmation, now: date
 
 def _typed_at(on_device: bool) -> TypedAt:
     return "here" if on_device else "elsewhere"
+
+
+def _typed_with(view: View, claim: ClaimConfirmation) -> TypedAt:
+    """Where a PIN is typed that goes with an instrument: into a network's menu, or on what is the shop's."""
+    return "text" if view.need(INSTRUMENT, claim.number).kind == "text" else "elsewhere"
 
 
 def check_pin(view: View, customer_id: UUID, mac: bytes, now: datetime, where: TypedAt) -> Declined | None:

@@ -88,6 +88,8 @@ class SafetyService:
         self.codes_asked = codes_asked
         #: What messages of other modules' kinds say.
         self.texts: dict[str, Callable[[Message, Locale], Awaitable[str]]] = {}
+        #: Where they go, if not to the log-in; "": nowhere any more.
+        self.reach: dict[str, Callable[[Message], Awaitable[str]]] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._forgets_at = clock.now()
 
@@ -293,7 +295,8 @@ class SafetyService:
 
     async def _send_one(self, message: Message) -> None:
         principal = await self._identity.need(message.customer_id)
-        to = (await self._identity.person(message.customer_id)).login
+        reach = self.reach.get(message.kind)
+        to = await reach(message) if reach else (await self._identity.person(message.customer_id)).login
         state: Delivery = "FAILED"
         if to:  # nobody is told whose data was erased
             write = self.texts.get(message.kind)

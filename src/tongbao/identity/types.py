@@ -51,8 +51,8 @@ class LoginName(msgspec.Struct, frozen=True, gc=False):
 
 class Pin(msgspec.Struct, frozen=True, gc=False):
     """A customer's payment PIN: a keyed MAC, and how often it was got wrong since it was last right: on devices that are not
-    proven, on those that are (`…_here`), and in getting back in (`…_recovering`). Each locks by itself, so that nobody who
-    guesses elsewhere locks an owner out."""
+    proven, on those that are (`…_here`), in getting back in (`…_recovering`), and into a network's menu by who has the SIM
+    (`…_text`). Each locks by itself, so that nobody who guesses elsewhere locks an owner out."""
 
     customer_id: UUID
     mac: bytes
@@ -63,6 +63,8 @@ class Pin(msgspec.Struct, frozen=True, gc=False):
     locked_here_until: datetime | None = None
     wrong_recovering: int = 0
     locked_recovering_until: datetime | None = None
+    wrong_text: int = 0
+    locked_text_until: datetime | None = None
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):

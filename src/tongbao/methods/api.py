@@ -25,7 +25,7 @@ from tongbao.identity.instruments import InstrumentKind
 from tongbao.identity.types import ClaimConfirmation
 
 #: By which way something was paid, as the rules and the books name it.
-MethodName = Literal["qr_payer", "nfc", "sound", "plate", "watch", "vehicle", "machine", "voucher"]
+MethodName = Literal["qr_payer", "nfc", "sound", "plate", "watch", "vehicle", "machine", "voucher", "text"]
 
 
 class Capabilities(msgspec.Struct, frozen=True):

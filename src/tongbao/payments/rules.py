@@ -394,7 +394,7 @@ def _payee_keys(merchant_id: UUID, currency: str) -> tuple[Key, ...]:
     return Key(MERCHANT_TERMS, merchant_id), Key(ACCOUNT, balance), Key(USAGE, merchant_id)
 
 
-def _pay_keys(command: PayOrder | PayMerchant) -> list[Key]:
+def pay_keys(command: PayOrder | PayMerchant) -> list[Key]:
     claimed = isinstance(command.confirmation, ClaimConfirmation)
     return [
         *((*misses_keys(command.merchant_id), *small_payments_keys(command.payer_id)) if claimed else ()),
@@ -414,8 +414,8 @@ def _refund_keys(command: RefundPayment) -> list[Key]:
 
 DECIDERS = (
     Decider(CreateOrder, _create_keys, create_order, OrderCreated),
-    Decider(PayOrder, _pay_keys, pay_order, Paid),
-    Decider(PayMerchant, _pay_keys, pay_merchant, Paid),
+    Decider(PayOrder, pay_keys, pay_order, Paid),
+    Decider(PayMerchant, pay_keys, pay_merchant, Paid),
     Decider(CloseOrder, lambda command: [Key(PAYMENT, command.payment_id)], close_order),
     Decider(ExpireOrder, lambda command: [Key(PAYMENT, command.payment_id)], expire_order),
     Decider(RefundPayment, _refund_keys, refund_payment, Refunded),

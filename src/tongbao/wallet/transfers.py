@@ -16,9 +16,11 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Command, Decider, Decision, Declined, Key, View
 from tongbao.identity.alerts import tell_of_large
-from tongbao.identity.factors import Factors
+from tongbao.identity.factors import KNOWLEDGE, Factors
+from tongbao.identity.instruments import spend_instrument
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.identity.standing import STANDING
+from tongbao.identity.types import ClaimConfirmation
 from tongbao.kernel.ids import named_id
 from tongbao.ledger.api import (
     CUSTOMER_WALLET,
@@ -79,7 +81,8 @@ class Delivered(msgspec.Struct, frozen=True):
 
 def transfer(command: Transfer, view: View, now: datetime) -> Decision:
     """Declines `payee_is_payer`, `payee_not_found`, what `confirm` and `weigh` decline, `payee_cannot_receive`,
-    `insufficient_funds`. Both sides get a bill, the payee when the money arrives."""
+    `insufficient_funds`; of a claim also `payer_must_confirm`, `instrument_cap`. Both sides get a bill, the
+    payee when the money arrives."""
     require_positive(command.amount_minor)
     if command.payee_id == command.payer_id:
         return Declined(errors.PAYEE_IS_PAYER)
@@ -89,6 +92,10 @@ def transfer(command: Transfer, view: View, now: datetime) -> Decision:
     factors = confirm(view, command.payer_id, command.confirmation, now)
     if isinstance(factors, Declined):
         return factors
+    if isinstance(command.confirmation, ClaimConfirmation):
+        refused = _by_claim(command.confirmation, factors, command, view, now)
+        if refused is not None:
+            return refused
     wallet = wallet_of(command.payer_id, command.currency)
     act = Act("transfer", command.amount_minor, command.currency, factors, wallet.account_id)
     weighed = weigh(view, now, command.payer_id, act)
@@ -114,6 +121,13 @@ def transfer(command: Transfer, view: View, now: datetime) -> Decision:
     tell_of_large(view, command.payer_id, command.amount_minor, bill_id, now)
     view.emit(f"customer:{command.payee_id}", "transfer.received", {"bill_id": bill_id})
     return Accepted(Transferred(bill_id, journal.journal_id))
+
+
+def _by_claim(claim: ClaimConfirmation, factors: Factors, command: Transfer, view: View, now: datetime) -> Declined | None:
+    """Whoever sends money to a person shows that they know something, whatever the sum, and keeps to their instrument's caps."""
+    if not factors & KNOWLEDGE:
+        return Declined(errors.PAYER_MUST_CONFIRM)
+    return spend_instrument(view, claim.number, command.amount_minor, command.currency, now)
 
 
 def _receiving(payee_id: UUID, amount_minor: int, currency: str, view: View, now: datetime) -> Declined | None:
@@ -270,7 +284,7 @@ def _money_keys(payer_id: UUID, payee_id: UUID, currency: str) -> list[Key]:
     ]
 
 
-def _transfer_keys(command: Transfer) -> list[Key]:
+def transfer_keys(command: Transfer) -> list[Key]:
     agreed = confirmation_keys(command.payer_id, command.confirmation)
     money = _money_keys(command.payer_id, command.payee_id, command.currency)
     # Whether it is delayed, and has a hold of its own, is only known when the rules have been asked.
@@ -289,7 +303,7 @@ def _deliver_keys(command: DeliverTransfer) -> list[Key]:
 
 
 DECIDERS = (
-    Decider(Transfer, _transfer_keys, transfer, Transferred),
+    Decider(Transfer, transfer_keys, transfer, Transferred),
     Decider(CancelTransfer, _cancel_keys, cancel_transfer, Delivered),
     Decider(DeliverTransfer, _deliver_keys, deliver_transfer, Delivered),
 )

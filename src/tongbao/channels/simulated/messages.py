@@ -4,6 +4,8 @@
 
     POST   /v1/messages          {reference, to, text} -> 201; the same reference again -> 200 and nothing is sent twice
     GET    /v1/outbox?to=…       what was delivered, the latest first, a thousand at most
+    GET    /v1/sims?phone=…      {since}: since when its SIM is the one it is; null where nobody exchanged it
+    POST   /admin/sims           {phone} -> 201: its SIM is exchanged now, as somebody does who takes a number over
     POST   /admin/faults         {kind, times, wait_ms} -> 201; DELETE clears them
     GET    /health
 
@@ -29,7 +31,7 @@ from litestar import Litestar, Request, Response, delete, get, post
 from litestar.datastructures import State
 from litestar.exceptions import NotAuthorizedException
 
-from tongbao.channels.messages import MessageRequest
+from tongbao.channels.messages import MessageRequest, Sim
 from tongbao.channels.simulated.door import Door
 from tongbao.channels.simulated.server import listening, serve
 from tongbao.kernel.clock import SystemClock
@@ -46,6 +48,12 @@ class MessageFault(msgspec.Struct, forbid_unknown_fields=True):
     kind: FaultKind
     times: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
     wait_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 1000
+
+
+class SwappedSim(msgspec.Struct, frozen=True):
+    """Whose SIM is exchanged."""
+
+    phone: str
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -66,6 +74,7 @@ class Post:
         self.taken: OrderedDict[str, None] = OrderedDict()
         self.outbox: deque[Delivered] = deque(maxlen=_MOST)
         self.faults: deque[MessageFault] = deque()
+        self.sims: OrderedDict[str, datetime] = OrderedDict()
 
     def fault(self) -> MessageFault | None:
         """The next one, used up."""
@@ -120,6 +129,19 @@ async def outbox(request: AnyRequest, to: str = "") -> list[Delivered]:
     return [each for each in _known(request).outbox if not to or each.to == to]
 
 
+@get("/v1/sims")
+async def sim(request: AnyRequest, phone: str) -> Sim:
+    return Sim(_known(request).sims.get(phone))
+
+
+@post("/admin/sims", status_code=201)
+async def swap_sim(request: AnyRequest, data: SwappedSim) -> None:
+    sims = _known(request).sims
+    sims[data.phone] = datetime.now(UTC)
+    while len(sims) > _MOST:
+        sims.popitem(last=False)
+
+
 @post("/admin/faults", status_code=201)
 async def add_fault(request: AnyRequest, data: MessageFault) -> None:
     _known(request).faults.append(data)
@@ -137,7 +159,7 @@ def health() -> dict[str, str]:
 
 def create_app(provider: Post) -> Litestar:
     """The provider, over HTTP."""
-    app = Litestar([send, outbox, add_fault, clear_faults, health], logging_config=None, openapi_config=None)
+    app = Litestar([send, outbox, sim, swap_sim, add_fault, clear_faults, health], logging_config=None, openapi_config=None)
     app.state.post = provider
     return app
 

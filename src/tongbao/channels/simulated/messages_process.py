@@ -46,6 +46,10 @@ class MessagesProcess(Child):
         """Order a fault."""
         (await self._client.post("/admin/faults", json=msgspec.to_builtins(fault))).raise_for_status()
 
+    async def swap_sim(self, phone: str) -> None:
+        """Exchange the SIM of a phone."""
+        (await self._client.post("/admin/sims", json={"phone": phone})).raise_for_status()
+
     async def stop(self) -> int:
         """End it cleanly; answers its exit status."""
         await self._client.aclose()

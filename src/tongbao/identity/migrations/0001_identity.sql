@@ -36,6 +36,8 @@ create table pin (
     locked_here_until timestamptz,
     wrong_recovering bigint  not null,
     locked_recovering_until timestamptz,
+    wrong_text   bigint      not null,
+    locked_text_until timestamptz,
     seal         bytea       not null,
     constraint pin_pk primary key (customer_id)
 );
@@ -43,6 +45,7 @@ create table pin (
 create index pin_locked on pin (locked_until) where locked_until is not null;
 create index pin_locked_here on pin (locked_here_until) where locked_here_until is not null;
 create index pin_locked_recovering on pin (locked_recovering_until) where locked_recovering_until is not null;
+create index pin_locked_text on pin (locked_text_until) where locked_text_until is not null;
 
 create table session (
     session_id   uuid        not null,
@@ -132,7 +135,7 @@ create table instrument (
     revoked_at   timestamptz,
     seal         bytea       not null,
     constraint instrument_pk primary key (number),
-    constraint instrument_kind check (kind in ('code', 'nfc', 'plate', 'watch', 'vehicle', 'machine', 'voucher'))
+    constraint instrument_kind check (kind in ('code', 'nfc', 'plate', 'watch', 'vehicle', 'machine', 'voucher', 'text'))
 );
 create index instrument_by_customer on instrument (customer_id, created_at, number);
 
@@ -242,7 +245,7 @@ comment on table login_name is
     'C2: login_index; C1: principal_id; none: audience, seal';
 comment on table pin is
     'C3: mac; C1: customer_id; none: wrong, locked_until, set_at, wrong_here, locked_here_until, wrong_recovering,
-     locked_recovering_until, seal';
+     locked_recovering_until, wrong_text, locked_text_until, seal';
 comment on table session is
     'C3: token_hash; C2 sealed: device_name; C1: session_id, principal_id, device_id; none: created_at, expires_at, ended_at, factors,
      seal';

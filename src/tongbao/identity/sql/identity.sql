@@ -151,6 +151,7 @@ select customer_id, locked_until from (
     select customer_id, locked_here_until, $2::interval from pin where locked_here_until > $1
     union all select customer_id, locked_until, $3 from pin where locked_until > $1
     union all select customer_id, locked_recovering_until, $3 from pin where locked_recovering_until > $1
+    union all select customer_id, locked_text_until, $3 from pin where locked_text_until > $1
 ) p (customer_id, locked_until, lasts) where not exists (
     select from alert a where a.customer_id = p.customer_id and a.kind = 'pin_locked' and a.at > p.locked_until - lasts
 ) order by locked_until limit $4;
@@ -181,3 +182,7 @@ order by created_at desc, number desc limit $5;
 -- name: instrument_owner
 -- Whose a number is. $1 number.
 select customer_id, device_id from instrument where number = $1;
+
+-- name: instrument_pays
+-- $1 number, $2 now.
+select exists (select from instrument where number = $1 and revoked_at is null and expires_at > $2);
