@@ -85,6 +85,7 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/merchant/devices/{device_id}/name": [Theft("rival", "$shop_device", {"name": "mine"})],
     "PUT /v1/wallet/instruments/{number}/caps": [Theft("thief", "$instrument", {"currency": "CNY", "most": "1.00"}, 403)],
     "DELETE /v1/wallet/instruments/{number}": [Theft("thief", "$instrument", None, 403)],
+    "POST /v1/wallet/text": Shared("the code is one that was sent to the phone that the caller names, and is typed"),
     "POST /v1/wallet/asks/{payment_id}/refuse": [Theft("thief", "$paid", {})],
     "POST /v1/wallet/pin": Shared("the code is one that was sent to the caller, and is typed"),
     "POST /v1/wallet/acts/challenge": Shared("a challenge says nothing of what is meant, not even whether it is there"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from typing import Any
 
 import pytest
 
+from tests.http.test_text import plain_phone
 from tests.http.town import PASSWORD, PIN, Person, Town, key, ok, session_of
 from tongbao.channels.api import DEMO_ACCOUNTS, DEMO_CARDS
 from tongbao.identity.http import SessionAnswer
@@ -17,6 +19,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CALLED, DEVICE, NOTE, OWNER = "欧阳若兰·Ouyang", "Ruolan 的手机 4711", "还你上周的火锅钱 8823", "钟离掌柜 9917"
 EMAIL, PHONE = "ruolan.ouyang@example.org", "13655550147"
+#: A plain phone, and what is typed into it.
+PLAIN, SPOKEN_PIN, WRONG_SPOKEN = "13655550148", "907163", "907164"
 
 
 def forms(value: str) -> set[bytes]:
@@ -60,12 +64,15 @@ async def _live(town: Town) -> dict[str, list[str]]:
         found = ok(await town.support.get("/v1/console/customers", q=query))["items"]
         assert [each["customer_id"] for each in found] == [session.customer.customer_id], query
     assert ok(await town.support.get("/v1/console/customers", q=CALLED[:2]))["items"] == [], "a part of a name finds nobody"
+    dialled = await plain_phone(town, me, PLAIN, SPOKEN_PIN)
+    assert "No money moved" in (await dialled.dial("5", WRONG_SPOKEN)).text
+    assert (await dialled.dial("5", SPOKEN_PIN)).text.startswith("Balance")
     for person in (town.ann, town.ben):
         assert (await person.get("/v1/wallet/bank-accounts")).status_code == 200
         assert (await person.get("/v1/wallet/cards")).status_code == 200
     return {
         "names": [CALLED, OWNER, "张小明", "李雨桐", account.holder_name],
-        "phones": [PHONE, town.ann.login, town.ben.login, town.shop.login],
+        "phones": [PHONE, PLAIN, town.ann.login, town.ben.login, town.shop.login],
         "emails": [EMAIL, "support@tongbao.test", "finance@tongbao.test"],
         "numbers": [*(each.number for each in DEMO_ACCOUNTS[:3]), DEMO_CARDS[0].number, card.number],
         "notes": [NOTE],
@@ -90,6 +97,9 @@ async def test_a_dump_of_the_database_and_the_logs_say_nothing_of_anybody(town: 
         if form in content
     ]
     assert found == []
+    for typed in (SPOKEN_PIN, WRONG_SPOKEN):  # six digits stand in any long number: but not by themselves
+        alone = re.compile(rb"(?<![0-9A-Za-z+/])" + typed.encode() + rb"(?![0-9A-Za-z+/=])")
+        assert (alone.search(dump), alone.search(logs)) == (None, None)
 
 
 async def test_the_search_for_secrets_would_find_one() -> None:

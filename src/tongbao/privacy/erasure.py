@@ -38,6 +38,7 @@ from tongbao.identity.types import LOGIN, PIN, PRINCIPAL, SESSION, UNSAID, Confi
 from tongbao.ledger.accounts import close_account
 from tongbao.ledger.api import ACCOUNT, PlaceName, account_at, place_of
 from tongbao.ledger.commands import CloseAccount
+from tongbao.methods.text.types import TEXT_PHONE, TEXT_SESSION
 from tongbao.payments.agreements import end_for_erasure
 from tongbao.payments.agreements_types import AGREEMENT
 from tongbao.privacy import errors
@@ -130,6 +131,7 @@ class CompleteErasure(Command, frozen=True, kw_only=True):
     phone_index: bytes
     sealed_to: str
     sealed: bytes
+    text_phones: tuple[bytes, ...] = ()
 
     def hashed(self) -> CompleteErasure:
         return msgspec.structs.replace(self, sealed=b"")
@@ -243,6 +245,11 @@ def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Dec
         account = view.need(BANK_ACCOUNT, bank_account_id)
         if account.customer_id == customer_id and account.unlinked_at is None:
             view.put(BANK_ACCOUNT, replace(account, unlinked_at=now))
+    for phone_index in command.text_phones:
+        phone = view.get(TEXT_PHONE, phone_index)
+        if phone is not None and phone.customer_id == customer_id:
+            view.remove(TEXT_PHONE, phone_index)
+            view.remove(TEXT_SESSION, phone_index)
     for agreement_id in command.agreements:
         end_for_erasure(view, customer_id, agreement_id, now)
     for purpose in ASKED:
@@ -346,6 +353,7 @@ def _complete_keys(command: CompleteErasure) -> list[Key]:
         *forgetting_keys(customer_id, command.document_index, command.phone_index),
         *keys_of(AGREEMENT, command.agreements), *keys_of(GUARDIANSHIP, command.wards), *_kept_with(command),
         *keys_of(SESSION, command.sessions), *keys_of(DEVICE, command.devices), *keys_of(BANK_ACCOUNT, command.bank_accounts),
+        *keys_of(TEXT_PHONE, command.text_phones), *keys_of(TEXT_SESSION, command.text_phones),
     ]  # fmt: skip
 
 

@@ -166,6 +166,7 @@ class ErasureService:
             certificates=tuple(row["certificate_id"] for row in await fetch(QUERIES["certificates_of"], customer_id, _MOST)),
             agreements=tuple(row["agreement_id"] for row in await fetch(QUERIES["agreements_in_force"], customer_id, _MOST)),
             wards=tuple(row["minor_id"] for row in await fetch(QUERIES["wards_of"], customer_id, _MOST)),
+            text_phones=tuple(row["phone_index"] for row in await fetch(QUERIES["text_phones_of"], customer_id, _MOST)),
             document_index=name[0]["document_index"] if name else b"", phone_index=name[0]["phone_index"] if name else b"",
             sealed_to=fingerprint(self._retention),
             sealed=sealed_away(self._retention, customer_id, await self._vault.keys_of(customer_id)),

@@ -110,6 +110,8 @@ def _short(name: str) -> str:
 def _phone(text: str) -> str:
     """In E.164, as networks send it, with or without the plus."""
     try:
+        if "@" in text:
+            raise Refusal(GATEWAY_FORM)
         return normal_login(text.strip() if text.strip().startswith("+") else f"+{text.strip()}")
     except Refusal:
         raise Refusal(GATEWAY_FORM) from None

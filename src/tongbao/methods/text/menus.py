@@ -33,13 +33,22 @@ TILL_DIGITS = 7
 _CALLING = {"KE": "254", "TZ": "255", "UG": "256", "RW": "250", "GH": "233", "NG": "234", "ZA": "27", "IN": "91", "GB": "44"}
 
 
+class Hidden(str):
+    """A text that may be a PIN: nothing that prints what holds it shows it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
 class Typed:
     """What was typed, of which the last part may be a PIN: nothing that prints it shows it."""
 
     __slots__ = ("parts",)
 
     def __init__(self, text: str) -> None:
-        self.parts = tuple(part.strip() for part in text.split("*")) if text else ()
+        self.parts = tuple(Hidden(part.strip()) for part in text.split("*")) if text else ()
 
     def __repr__(self) -> str:
         return f"<{len(self.parts)} typed>"

@@ -56,7 +56,7 @@ class TextStatement:
             raise Refusal(TEXT_STATEMENT_WRONG)
         number, nonce = int(line[1]), int(line[2])
         said = _said(number, nonce, encounter.merchant_id, encounter.amount_minor, encounter.currency)
-        if not hmac.compare_digest(_proof(self._instruments.secret(number, "text"), said), line[6]):
+        if not hmac.compare_digest(f"{said} {_proof(self._instruments.secret(number, 'text'), said)}", shown):
             await self._instruments.missed(number, encounter.merchant_id)
             raise Refusal(TEXT_STATEMENT_WRONG)
         age_s = int(encounter.at.timestamp()) - nonce // _USES

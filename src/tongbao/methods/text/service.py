@@ -73,7 +73,7 @@ class TextService:
             return Screen(screen(declined(refusal.code, refusal.detail, language)), False)
         except Exception as failure:
             # What was typed stands in none of its words: the PIN leaves `menus` as a MAC only.
-            _log.error("text_failed", at=stand.what, failure=type(failure).__name__)
+            _log.error("text_failed", at=stand.what, exc_info=failure)
             return Screen(word("unknown" if stand.typed_pin else "later", language), False)
 
     async def _next(self, dialled: Dialled, row: TextPhone, stand: Stand) -> Screen:

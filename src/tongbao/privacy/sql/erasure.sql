@@ -66,6 +66,10 @@ select passkey_id from passkey where customer_id = $1 order by passkey_id limit 
 -- Also revoked and expired ones. $1 customer, $2 limit.
 select certificate_id from certificate where customer_id = $1 order by certificate_id limit $2;
 
+-- name: text_phones_of
+-- Also those that were switched off. $1 customer, $2 limit.
+select phone_index from text_phone where customer_id = $1 order by phone_index limit $2;
+
 -- name: wards_of
 -- Minors for whom somebody answers, answered or is asked to. $1 guardian, $2 limit.
 select minor_id from guardianship where guardian_id = $1 order by minor_id limit $2;
