@@ -37,7 +37,7 @@ WISH = UUID(int=7)
 async def test_kinds_have_so_many_digits_and_live_so_long() -> None:
     table: list[tuple[InstrumentKind, int, int]] = [
         ("code", 9, 7), ("nfc", 15, 730), ("plate", 15, 730), ("watch", 15, 365), ("vehicle", 15, 730), ("machine", 15, 365),
-        ("voucher", 15, 3),
+        ("voucher", 15, 3), ("text", 15, 730),
     ]  # fmt: skip
     assert {kind for kind, _, _ in table} == set(INSTRUMENT_KINDS)
     drawn = int(mac(b"key", b"instrument number", WISH.bytes, b"\x01")[:16].hex(), 16)
