@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("tongbao.app.commands.serve", "Run the HTTP server."),
     "work": ("tongbao.app.commands.work", "Run the worker: the janitors and everything on a schedule."),
     "demo": ("tongbao.app.commands.demo", "Run the whole product with demonstration data."),
+    "phone": ("tongbao.app.commands.phone", "A plain phone in a simulated network: dial the running demonstration."),
     "books": ("tongbao.app.commands.books", "Read the books, write them out, bring balances in, close periods."),
     "smoke": ("tongbao.app.commands.smoke", "Tell one whole story over HTTP and check every figure."),
     "verify": ("tongbao.app.commands.verify", "Compare every stored row with the audit chain, its seal and the anchors."),

@@ -4,6 +4,7 @@ back, so that statements and charts have something to show and the audit chain h
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -139,6 +140,9 @@ async def seed(
         shops.append((shop, opened.merchant_id, opened.store_ids))
     say("customers and their bank accounts")
     people = [await _customer(services, phones, office, person, number) for number, person in enumerate(PEOPLE)]
+    clock.advance(timedelta(minutes=2))  # a code was sent to that phone just now
+    await _plain_phone(services, phones, people[1], PEOPLE[1].login)
+    await services.text_phones.open_till(shops[0][1])
     say("a week of payments")
     await _week(services, clock, now, people, shops)
     say("operators")
@@ -220,6 +224,15 @@ async def _customer(services: Services, phones: MessagesProcess, office: BackOff
         _id("top-up", person.login), who, "topup", bank_account_id, Money(200_000, "CNY"), PIN
     )
     return who
+
+
+async def _plain_phone(services: Services, phones: MessagesProcess, who: Caller, login: str) -> None:
+    """Their phone pays by text: `tongbao phone` dials from it."""
+    to = services.text_phones.normal(login)
+    before = sum(bool(re.search(r"\b\d{6}\b", each.text)) for each in await phones.outbox(to))
+    await services.text_phones.send_code(_id("text code", login), who, login)
+    code = await phones.code_sent(to, before)
+    await services.text_phones.switch_on(_id("text", login), who, login, code, who.locale, PIN)
 
 
 async def link(services: Services, office: BackOffice, who: Caller, number: str, pin: str) -> UUID:

@@ -47,6 +47,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/me/security/certificate', name: 'certificate', component: () => import('./security/CertificatePage.vue') },
   { path: '/me/security/alerts', name: 'alerts', component: () => import('./security/AlertsPage.vue') },
   { path: '/me/security/instruments', name: 'instruments', component: () => import('./code/InstrumentsPage.vue') },
+  { path: '/me/security/text', name: 'text', component: () => import('./text/TextPage.vue') },
   { path: '/me/real-name', name: 'real-name', component: () => import('./realname/RealNamePage.vue') },
   { path: '/me/real-name/document', name: 'real-name-document', component: () => import('./realname/DocumentPage.vue') },
   { path: '/me/wards', name: 'wards', component: () => import('./realname/WardsPage.vue') },

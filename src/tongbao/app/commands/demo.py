@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tongbao.app import frontends, logs, runtime, seed
+from tongbao.app.commands.phone import Network, write_network
 from tongbao.app.commands.serve import listening_socket
 from tongbao.app.settings import Settings
 from tongbao.app.stack import Stack, free_port, running
@@ -87,7 +88,8 @@ async def _main(settings: Settings, console: Console, fresh: bool) -> None:
         stack = running(settings, log=settings.data_dir / "demo.log", bank_port=await _bank_port(settings))
         up = await stack.__aenter__()
     try:
-        console.print(_welcome(up.url, settings))
+        write_network(settings.data_dir, Network(up.url, up.messages.url))
+        console.print(_welcome(up.url, settings, await _till(dsn)))
         phones = asyncio.create_task(_phones(up, console))
         server = asyncio.create_task(up.servers[0].wait())
         stopped = asyncio.create_task(stopping.wait())
@@ -137,7 +139,16 @@ async def _counts(dsn: str) -> int | None:
         await connection.close()
 
 
-def _welcome(url: str, settings: Settings) -> Table:
+async def _till(dsn: str) -> str:
+    """A merchant's number, to be typed on a plain phone."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return str(await connection.fetchval("select till_number from text_till order by opened_at limit 1"))
+    finally:
+        await connection.close()
+
+
+def _welcome(url: str, settings: Settings, till: str) -> Table:
     url = url.replace("//127.0.0.1:", "//localhost:")  # passkeys belong to a name, never to an address
     table = Table(title="通宝 Tongbao", title_style="bold", show_lines=False)
     table.add_column("open")
@@ -153,6 +164,8 @@ def _welcome(url: str, settings: Settings) -> Table:
             papers += "".join(f"\n  {line}" for line in person.mrz.splitlines())
         newcomers.append(f"{person.name}  {person.phone.removeprefix('+86')}\n  {papers}")
     table.add_row("who you may be,\nif you register anew", "\n".join(newcomers))
+    plain = f"tongbao phone {seed.PEOPLE[1].login}\ndials {settings.text_code}; {seed.SHOPS[0].name} has till number {till}"
+    table.add_row("a plain phone,\nin another terminal", plain)
     table.caption = "codes that would arrive on phones are written below\n"
     table.caption += f"password {seed.PASSWORD} · PIN {seed.PIN} · stop with Ctrl-C · log {settings.data_dir / 'demo.log'}"
     if frontends.built() is None:

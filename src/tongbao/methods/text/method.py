@@ -1,10 +1,10 @@
 """What a mobile network says of a SIM, as a way to show who pays: the line that our gateway makes of a session it was sent.
 
-    TEXT 000123456789012 1764000000 <payee> 2500 CNY <proof>
+    TEXT 000123456789012 1764000000000 <payee> 2500 CNY <proof>
 
 The network vouches for the SIM, and its gateway for the network (a signature, an address); so the proof, an HMAC under the
 instrument's secret, is made where that was checked and says so to what pays. It is over one payee and one sum, and lives as long
-as a session may. The nonce is the second. That the customer knows something too (the PIN) is added by who asked for it.
+as a session may. The nonce is the millisecond. That the customer knows something too (the PIN) is added by who asked for it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ from tongbao.methods.text.errors import TEXT_STATEMENT_OVER, TEXT_STATEMENT_WRON
 LIVES_S = 180
 #: How far the gateway's clock may be ahead of ours.
 _AHEAD_S = 60
-#: Statements that one second has.
-_USES = 4
-_LINE = re.compile(r"TEXT ([0-9]{15}) ([0-9]{10,12}) ([0-9a-f]{32}) ([0-9]{1,16}) ([A-Z]{3}) ([0-9a-f]{32})")
+_LINE = re.compile(r"TEXT ([0-9]{15}) ([0-9]{13,15}) ([0-9a-f]{32}) ([0-9]{1,16}) ([A-Z]{3}) ([0-9a-f]{32})")
 
 
 class TextStatement:
@@ -44,7 +42,7 @@ class TextStatement:
         return _LINE.fullmatch(shown) is not None
 
     def present(self, held: Held, encounter: Encounter) -> str:
-        nonce = int(encounter.at.timestamp()) * _USES + min(held.uses, _USES - 1)
+        nonce = int(encounter.at.timestamp() * 1000) + held.uses
         said = _said(held.number, nonce, encounter.merchant_id, encounter.amount_minor, encounter.currency)
         return f"{said} {_proof(held.secret, said)}"
 
@@ -59,7 +57,7 @@ class TextStatement:
         if not hmac.compare_digest(f"{said} {_proof(self._instruments.secret(number, 'text'), said)}", shown):
             await self._instruments.missed(number, encounter.merchant_id)
             raise Refusal(TEXT_STATEMENT_WRONG)
-        age_s = int(encounter.at.timestamp()) - nonce // _USES
+        age_s = encounter.at.timestamp() - nonce / 1000
         if not -_AHEAD_S <= age_s <= LIVES_S:
             raise Refusal(TEXT_STATEMENT_OVER)
         owner = await self._instruments.owner(number)
@@ -69,7 +67,7 @@ class TextStatement:
 
 
 def _said(number: int, nonce: int, payee_id: UUID, amount_minor: int, currency: str) -> str:
-    return f"TEXT {number:015d} {nonce:010d} {payee_id.hex} {amount_minor} {currency}"
+    return f"TEXT {number:015d} {nonce:013d} {payee_id.hex} {amount_minor} {currency}"
 
 
 def _proof(secret: bytes, said: str) -> str:

@@ -77,6 +77,7 @@ export type Corrections = Schemas['CorrectionsAnswer']
 export type Erasure = Schemas['ErasureAnswer']
 export type Bound = Schemas['BoundAnswer']
 export type Instrument = Schemas['InstrumentLine']
+export type TextPhones = Schemas['TextPhonesAnswer']
 export type AtTill = Schemas['TillAnswer']
 export type Accesses = Page<Schemas['AccessLine']>
 
