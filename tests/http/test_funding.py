@@ -49,11 +49,17 @@ async def test_an_order_is_paid_from_the_balance_and_a_card_and_refunded_to_the_
     assert shown["funding"] == [] and town.ann.card_id not in str(shown), "the merchant is shown nothing of the card"
     back = ok(await town.shop.post(f"/v1/merchant/orders/{number}/refunds", {"amount": "7.00", "currency": "CNY"}), status=201)
     assert back["state"] == "PENDING"
+    on_the_way = ok(await town.ann.get(path))["back"]
+    assert [(each["source"], each["amount"]) for each in on_the_way] == [("balance", "1.00"), ("card", "6.00")]
     await settle(town)
     shown = ok(await town.shop.get(f"/v1/merchant/orders/{number}"))
     assert [(each["amount"], each["state"]) for each in shown["refunds"]] == [("7.00", "SUCCEEDED")]
     now = ok(await town.ann.get(path))
     assert [each["refunded"] for each in now["funding"]] == ["1.00", "6.00"]
+    assert [(each["source"], each["amount"], each["state"]) for each in now["back"]] == [
+        ("balance", "1.00", "ARRIVED"), ("card", "6.00", "ARRIVED"),
+    ]  # fmt: skip
+    assert len(now["funding"][1]["last4"]) == 4 and now["funding"][1]["name"]["zh"]
 
 
 async def test_a_lost_answer_is_asked_for_until_it_is_known(town: Town) -> None:
@@ -95,7 +101,9 @@ async def test_what_a_card_refuses_leaves_the_order_to_be_paid_otherwise(town: T
     wish = agreeing(amount, [{"source": "card", "amount": amount, "of": town.ann.card_id}])
     refused(await town.ann.post(f"{path}/confirm", wish), 422, "card_insufficient")
     assert await held_and_left(town.ann) == before
-    assert ok(await town.ann.get(path))["state"] == "CREATED"
+    left = ok(await town.ann.get(path))
+    assert (left["state"], left["refused"]["code"]) == ("CREATED", "card_insufficient")
+    assert ok(await town.ben.get(path))["refused"] is None, "why a card said no is its owner's to know"
 
 
 @pytest.mark.parametrize(
@@ -126,3 +134,14 @@ async def test_the_balance_named_alone_is_a_payment_like_any_other(town: Town) -
         )
     )
     assert (done["state"], done["funding"]) == ("PAID", [])
+
+
+async def test_sources_are_what_is_the_payers_own_in_their_own_order(town: Town) -> None:
+    found = ok(await town.ann.get("/v1/wallet/sources", merchant_id=town.shop.merchant_id))["sources"]
+    assert [(each["source"], each["of"]) for each in found][0] == ("balance", "")
+    balance = ok(await town.ann.get("/v1/wallet/balance"))
+    assert found[0]["available"] == balance["available"]
+    assert town.ann.card_id in [each["of"] for each in found if each["available"] is None]
+    others = ok(await town.ben.get("/v1/wallet/sources", merchant_id=town.shop.merchant_id))["sources"]
+    assert town.ann.card_id not in str(others)
+    refused(await town.ann.get("/v1/wallet/sources", merchant_id="mine"), 404, "merchant_not_found")

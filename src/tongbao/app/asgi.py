@@ -87,7 +87,7 @@ from tongbao.methods.text.phones import TextPhones
 from tongbao.methods.text.service import TextService
 from tongbao.operators import invitations
 from tongbao.operators.api import Invitations, OperatorService, Suspensions
-from tongbao.payments import agreements_http, agreements_payer_http
+from tongbao.payments import agreements_http, agreements_payer_http, sources_http
 from tongbao.payments import http as payments_http
 from tongbao.payments.agreements import MESSAGE_KIND as AGREEMENT_MESSAGES
 from tongbao.payments.agreements_service import AgreementService
@@ -95,6 +95,7 @@ from tongbao.payments.cards import Cards
 from tongbao.payments.claim_service import ClaimService
 from tongbao.payments.funding_service import FundedPayments
 from tongbao.payments.service import PaymentService
+from tongbao.payments.sources import Sources
 from tongbao.privacy import copy_http, letters
 from tongbao.privacy import http as privacy_http
 from tongbao.privacy.data import PrivacyData
@@ -194,7 +195,8 @@ class Services:
         self.funded = FundedPayments(
             engine, pool, self.identity, self.merchants, self.payments, card_network, CardsOnFile(self.wallet.cards), clock
         )
-        self.cards = Cards(self.payments, self.merchants, self.identity, clock)
+        self.sources = Sources(pool, self.wallet, clock)
+        self.cards = Cards(self.payments, self.merchants, self.identity, self.sources, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")
         self.audit = Audit(dsn, keys, settings, clock)
         self.books = Books(engine, pool, self.audit, clock)
@@ -310,7 +312,8 @@ def ping() -> str:
 ROUTES = (
     health, openapi, ping, *identity_http.ROUTES, *own_http.routes("wallet"), *totp_http.routes("wallet"),
     totp_http.log_in_further, *credential_http.ROUTES, *safety_http.ROUTES,
-    *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *agreements_http.ROUTES,
+    *realname_http.ROUTES, *wallet_http.ROUTES, *merchants_http.ROUTES, *payments_http.ROUTES, *sources_http.ROUTES,
+    *agreements_http.ROUTES,
     *agreements_payer_http.ROUTES, *qr_http.ROUTES,
     *instrument_http.ROUTES, *methods_http.ROUTES, *text_http.ROUTES,
     *privacy_http.ROUTES, *copy_http.ROUTES, *law_http.ROUTES, *console.ROUTES,
@@ -338,6 +341,7 @@ PARTS = frozenset(
         "payments",
         "agreements",
         "funded",
+        "sources",
         "wallet",
         "privacy",
         "office",

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from tongbao.identity.service import IdentityService, Person
+from tongbao.channels.errors import CARD_DECLINES
+from tongbao.identity.service import Caller, IdentityService, Person
+from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.money import format_minor
 from tongbao.merchants.service import MerchantService
 from tongbao.merchants.types import Merchant, Store
-from tongbao.payments.funding_types import Funding, SourceName
+from tongbao.payments import errors
+from tongbao.payments.funding_types import Funding, Part, SourceName
+from tongbao.payments.going_back import GoingBack, going_back
 from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
+from tongbao.payments.sources import Known, Sources
 from tongbao.payments.types import Capture, Payment, Refund, RefundState
 from tongbao.security.masking import mask_name
+from tongbao.wallet.card_numbers import issuers
 
 
 class MerchantName(msgspec.Struct, frozen=True):
@@ -60,19 +66,42 @@ class CaptureLine(msgspec.Struct, frozen=True):
 
 class FundingLine(msgspec.Struct, frozen=True):
     """A part of a payment: what it drew on a source, and what of that was refunded. `of`: the card's id, or the
-    voucher's colour."""
+    voucher's colour. `name`: the card's bank, or what the voucher is called; with `last4` of a card."""
 
     source: SourceName
     of: str
     amount: str
     refunded: str
+    name: web.Words | None = None
+    last4: str = ""
+
+
+class BackLine(msgspec.Struct, frozen=True):
+    """What went back to one source. `refund_id`: by which refund; none where the whole payment was undone. PENDING: on its way to
+    the card; ARRIVED; TO_BALANCE: the card takes no more, so the wallet has it. `at`: when it got there, or was sent."""
+
+    refund_id: str | None
+    source: SourceName
+    of: str
+    amount: str
+    state: Literal["PENDING", "ARRIVED", "TO_BALANCE"]
+    at: datetime
+    name: web.Words | None = None
+    last4: str = ""
+
+
+class RefusedCard(msgspec.Struct, frozen=True):
+    """Why a card paid nothing."""
+
+    code: str
+    message: web.Words
 
 
 class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """An order or payment as its payer sees it. `most`: where paying authorises, the most that may be taken, to be captured until
     `expires_at` once it is authorised. `paid`: what was taken so far; `refunded`: the sum of its refunds. UNKNOWN: a card is
-    being debited, and its network has not answered yet. `funding`: what one payment drew on, shown to its payer only; empty where
-    that was the balance alone."""
+    being debited, and its network has not answered yet. Shown to its payer only: `funding`, what one payment drew on, empty where
+    that was the balance alone; `back`, where what they got back went; `refused`, why their card said no, while it is unpaid."""
 
     payment_id: str
     merchant: MerchantName
@@ -94,6 +123,8 @@ class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     refunds: list[RefundLine]
     captures: list[CaptureLine]
     funding: tuple[FundingLine, ...] = ()
+    back: tuple[BackLine, ...] = ()
+    refused: RefusedCard | None = None
 
 
 class OrderAnswer(PaymentAnswer, frozen=True, kw_only=True):
@@ -106,10 +137,13 @@ class OrderAnswer(PaymentAnswer, frozen=True, kw_only=True):
 class Cards:
     """Turns payments into answers: names and refunds are fetched once a page."""
 
-    def __init__(self, payments: PaymentService, merchants: MerchantService, identity: IdentityService, clock: Clock) -> None:
+    def __init__(
+        self, payments: PaymentService, merchants: MerchantService, identity: IdentityService, sources: Sources, clock: Clock
+    ) -> None:
         self._payments = payments
         self._merchants = merchants
         self._identity = identity
+        self._sources = sources
         self._clock = clock
 
     async def payments(self, rows: Sequence[Payment]) -> list[PaymentAnswer]:
@@ -121,13 +155,32 @@ class Cards:
         """One, as its payer sees it."""
         return _answer(PaymentAnswer, row, await self._facts((row,)))
 
-    async def payment_with_parts(self, row: Payment) -> PaymentAnswer:
-        """One, as its payer sees it, with what it drew on."""
+    async def payment_with_parts(self, row: Payment, viewer: Caller) -> PaymentAnswer:
+        """One, as its payer sees it, with what it drew on and where what they got back went; and as whoever tried to pay it sees
+        it, with why their card said no."""
         answer = await self.payment(row)
         if row.payer_id is None:
-            return answer
+            refused = await self._refused(row.payment_id, viewer.principal_id)
+            return answer if refused is None else msgspec.structs.replace(answer, refused=refused)
         parts = (await self._payments.parts([row.payment_id])).get(row.payment_id, [])
-        return msgspec.structs.replace(answer, funding=tuple(_funding_line(part) for part in parts))
+        if not parts:
+            return answer
+        known = await self._sources.known([part.part for part in parts])
+        refunds = (await self._payments.refunds([row.payment_id])).get(row.payment_id, []) if row.refunds else []
+        returned = await self._payments.card_refunds(row.payment_id) if row.refunds or row.state == "REVERSED" else []
+        back = going_back(row, parts, refunds, returned)
+        drew, went = [_funding_line(part, known) for part in parts], [_back_line(each, row, known) for each in back]
+        return msgspec.structs.replace(answer, funding=tuple(drew), back=tuple(went))
+
+    async def _refused(self, payment_id: UUID, viewer_id: UUID) -> RefusedCard | None:
+        state, reason = await self._payments.last_debit(payment_id, viewer_id)
+        if state == "SUCCEEDED":
+            code = errors.CARD_GIVEN_BACK
+        elif state == "REFUSED":
+            code = CARD_DECLINES.get(reason, errors.CARD_NOT_REACHED)
+        else:
+            return None
+        return RefusedCard(code.name, web.Words(code.zh, code.en))
 
     async def orders(self, rows: Sequence[Payment]) -> list[OrderAnswer]:
         """As their merchants see them."""
@@ -201,9 +254,25 @@ def _order_answer(row: Payment, facts: _Facts) -> OrderAnswer:
     return _answer(OrderAnswer, row, facts, fee=format_minor(fee, row.currency), net=format_minor(net, row.currency))
 
 
-def _funding_line(part: Funding) -> FundingLine:
-    refunded = format_minor(part.refunded_minor, part.currency)
-    return FundingLine(part.source, part.which, format_minor(part.amount_minor, part.currency), refunded)
+def _named(part: Part, known: Known) -> tuple[web.Words | None, str]:
+    """What a source is called: a card by its bank and its last digits, a voucher by its title."""
+    if part.source == "card" and (card := known.cards.get(part.which)) is not None:
+        issuer = issuers().get(card.bank)
+        return (web.Words(issuer.zh, issuer.en) if issuer else web.Words(card.bank, card.bank)), card.last4
+    title = known.vouchers.get(part.which) if part.source == "voucher" else None
+    return (web.Words(title.zh, title.en) if title else None), ""
+
+
+def _funding_line(row: Funding, known: Known) -> FundingLine:
+    refunded = format_minor(row.refunded_minor, row.currency)
+    return FundingLine(row.source, row.which, format_minor(row.amount_minor, row.currency), refunded, *_named(row.part, known))
+
+
+def _back_line(each: GoingBack, row: Payment, known: Known) -> BackLine:
+    return BackLine(
+        str(each.refund_id) if each.refund_id else None, each.part.source, each.part.which,
+        format_minor(each.amount_minor, row.currency), each.state, each.at, *_named(each.part, known),
+    )  # fmt: skip
 
 
 def _refund_line(refund: Refund) -> RefundLine:

@@ -285,7 +285,7 @@ async def authorisations(
 async def payment(customer: Caller, payments: PaymentService, cards: Cards, payment_id: PathNumber) -> PaymentAnswer:
     """An order to be paid, or a payment of this customer."""
     wanted = web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND)
-    return await cards.payment_with_parts(await payments.payment_for(customer, wanted))
+    return await cards.payment_with_parts(await payments.payment_for(customer, wanted), customer)
 
 
 @post("/v1/wallet/payments/{payment_id:str}/confirm", tags=["Payments"], status_code=200)
@@ -305,7 +305,7 @@ async def confirm(
     wanted = web.parse_id(payment_id, errors.PAYMENT_NOT_FOUND)
     if parts := parts_of(data.funding, amount):
         by_parts = await funded.pay_order(command_id_for(customer, key), customer, wanted, amount, parts, data.given())
-        return await cards.payment_with_parts(by_parts)
+        return await cards.payment_with_parts(by_parts, customer)
     paid = await payments.pay_order(command_id_for(customer, key), customer, wanted, amount, data.given())
     return await cards.payment(paid)
 

@@ -30,6 +30,7 @@ from tongbao.merchants.service import MerchantService
 from tongbao.payments import errors
 from tongbao.payments.authorisations import Authorised, authorised
 from tongbao.payments.funding_types import Funding, Part
+from tongbao.payments.going_back import CardReturn
 from tongbao.payments.lifecycle import PaymentState, Step, refusal_of
 from tongbao.payments.rules import OrderCreated, Paid, Refunded, merchant_balance, ordered, paid, unpaid
 from tongbao.payments.types import (
@@ -437,6 +438,15 @@ class PaymentService:
         for row in await self._pool.fetch(QUERIES["parts_of"], list(payment_ids)):
             by_payment.setdefault(row["payment_id"], []).append(Funding(*row))
         return by_payment
+
+    async def card_refunds(self, payment_id: UUID) -> list[CardReturn]:
+        """What the network of cards was asked to give back of a payment, oldest first."""
+        return [CardReturn(*row) for row in await self._pool.fetch(QUERIES["card_refunds_of"], payment_id)]
+
+    async def last_debit(self, payment_id: UUID, payer_id: UUID) -> tuple[str, str]:
+        """What became of the last debit by which somebody tried to pay, and why; both empty where they tried none."""
+        row = await self._pool.fetchrow(QUERIES["last_debit_of"], payment_id, payer_id)
+        return (row["state"], row["reason"]) if row else ("", "")
 
     async def find(
         self,

@@ -7,7 +7,7 @@ const AT = '2026-11-21T08:00:00Z'
 function order(state: PaymentState, amount: string, refunded: string, more: Partial<Order> = {}): Order {
   return {
     payment_id: 'p', merchant: { merchant_id: 'm', name: 'M' }, out_trade_no: 'T1', subject: 's', amount, currency: 'CNY', state, refunded,
-    paid: state === 'PAID' ? amount : '0.00', captures: [], funding: [], ...(state === 'PAID' ? { paid_at: AT } : {}),
+    paid: state === 'PAID' ? amount : '0.00', captures: [], funding: [], back: [], ...(state === 'PAID' ? { paid_at: AT } : {}),
     created_at: AT, expires_at: '2026-11-21T08:15:00Z', refunds: [], fee: '0.08', net: '12.42', ...more,
   }
 }

@@ -179,7 +179,7 @@ async def scan(
             # The signature says that we made this code; the order must still be the one it was made for.
             if (payment.amount_minor, payment.currency) != (code.amount_minor, code.currency):
                 raise Refusal(errors.AMOUNT_MISMATCH)
-            return OrderScan(await cards.payment(payment))
+            return OrderScan(await cards.payment_with_parts(payment, customer))
         case StaticCode() as code:
             merchant = await merchants.merchant(code.merchant_id)
             store = await merchants.store(code.store_id, code.merchant_id) if code.store_id else None
@@ -232,7 +232,7 @@ async def pay_static(
         by_parts = await funded.pay_merchant(
             command_id_for(customer, key), customer, code.merchant_id, code.store_id, amount, parts, data.given()
         )
-        return await cards.payment_with_parts(by_parts)
+        return await cards.payment_with_parts(by_parts, customer)
     payment = await payments.pay_merchant(
         command_id_for(customer, key), customer, code.merchant_id, code.store_id, amount, data.given()
     )

@@ -42,6 +42,7 @@ export type Payee = Schemas['PayeeAnswer']
 export type Payment = Schemas['PaymentAnswer']
 export type PaymentState = Payment['state']
 export type PaymentRefund = Schemas['RefundLine']
+export type PaymentSource = Schemas['SourceAnswer']
 export type Scan = Schemas['OrderScan'] | Schemas['StaticScan'] | Schemas['AgreementScan'] | Schemas['ForeignScan']
 export type ForeignCode = Schemas['ForeignScan']['code']
 
