@@ -31,12 +31,13 @@ from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import new_id
 from tongbao.kernel.money import Money
-from tongbao.ledger.api import CUSTOMER_WALLET, PlaceName
+from tongbao.ledger.api import CUSTOMER_WALLET, MERCHANT_BALANCE, PlaceName
 from tongbao.merchants.types import NewStore
 from tongbao.methods.api import Encounter
 from tongbao.methods.qr.api import Payee, dynamic_code, static_code
 from tongbao.payments.agreements_service import Terms, Wish
 from tongbao.security.keys import Keys
+from tongbao.wallet.card_service import TypedCard
 from tongbao.wallet.types import HOLDER, NUMBER, LinkBankAccount
 
 T = TypeVar("T")
@@ -169,6 +170,16 @@ class Product:
         ):
             self._run(self._stack.back_office.add_fault(fault))
 
+    def refuse_next_card(self, amount_minor: int) -> None:
+        """The card network says no to the next debit of so much: there is not enough on the card."""
+        self._run(self._stack.cards_office.add_fault(Fault("refuse", match=Match(amount_minor=amount_minor), code="NSF")))
+
+    def lose_next_card(self, amount_minor: int) -> None:
+        """The card network debits so much and says nothing."""
+        self._run(
+            self._stack.cards_office.add_fault(Fault("lost_answer", match=Match(amount_minor=amount_minor, operation="submit")))
+        )
+
     def busy_books(self) -> None:
         """Held, frozen and restricted money, a closed period and an anchor, so that no page of the console is empty. Once."""
         holder, frozen = self.customer("持有人", 30_000), self.customer("周明远")
@@ -188,6 +199,16 @@ class Product:
         card = Card(number, "CMB", kind, SANDBOX_NAME, person.document, person.phone, "1129", "321", 1_000_000)
         self._run(self._stack.cards_office.open_card(card))
         return card
+
+    def bind(self, person: Person, kind: CardKind = "debit", prefix: str = "621483") -> str:
+        """A card of this person's, bound to their wallet; its last four digits."""
+        card = self.card(person, kind, prefix)
+        self._run(self._bind(person, card))
+        return card.number[-4:]
+
+    def voucher(self, person: Person, code: str, amount_minor: int) -> None:
+        """Restricted money of this person's, to be spent in the shop only."""
+        self._run(self._voucher(person, code, amount_minor))
 
     def bank_code(self, person: Person) -> str:
         """The code that the bank sent last to the phone it knows."""
@@ -257,6 +278,22 @@ class Product:
         )  # fmt: skip
         accepted(await self._services.engine.submit(command))
         return bank_account_id
+
+    async def _bind(self, person: Person, card: Card) -> None:
+        assert person.who is not None
+        cards = self._services.wallet.cards
+        typed = TypedCard(card.number, f"+86{card.phone}", card.expiry, card.cvn2)
+        asked = await cards.start(self._id(), person.who, typed, PIN)
+        code = await self._stack.back_office.code_sent(f"+86{card.phone}")
+        done = await cards.confirm(self._id(), person.who.principal_id, asked.row.binding_id, code)
+        assert done.row.state == "BOUND", done.row
+
+    async def _voucher(self, person: Person, code: str, amount_minor: int) -> None:
+        assert person.who is not None
+        ledger, until = self._services.ledger, self._clock.now() + timedelta(days=30)
+        await ledger.define_colour(self._id(), code, "CNY", "面券", "Noodle coupon", (self.merchant_id,), until)
+        shop = PlaceName(MERCHANT_BALANCE.code, "CNY", self.merchant_id)
+        await ledger.issue_colour(self._id(), code, shop, person.who.principal_id, amount_minor)
 
     async def _pay(self, person: Person, amount: Money, back: Money) -> None:
         assert person.who is not None

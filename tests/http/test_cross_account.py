@@ -96,6 +96,7 @@ ROWS: dict[str, list[Theft] | Shared] = {
     "POST /v1/wallet/real-name/phone": Shared("the caller's own code; a card is only asked about"),
     "POST /v1/wallet/real-name/checks/{channel}": Shared("a channel is the same for everybody, and asked about the caller"),
     "GET /v1/wallet/payments/{payment_id}": [Theft("thief", "$paid")],
+    "GET /v1/wallet/sources": Shared("a merchant is anybody's to pay; what is shown is the caller's own"),
     # An order is anybody's to pay who saw its code; of one that is no longer to be paid they learn just that.
     "POST /v1/wallet/payments/{payment_id}/confirm": [
         Theft("thief", "$paid", {**OURS, "amount": "2.00"}, 409), Theft("thief", "$closed", {**OURS, "amount": "3.00"}, 409),

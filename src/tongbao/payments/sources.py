@@ -88,11 +88,12 @@ class Sources:
     def _cards(self) -> CardService:
         return self._wallet.cards
 
-    async def offers(self, customer_id: UUID, merchant_id: UUID, *, vouchers: bool = True) -> list[Offer]:
-        """Vouchers that may be spent there, then the customer's other sources in their own order."""
+    async def offers(self, customer_id: UUID, merchant_id: UUID | None = None) -> list[Offer]:
+        """Vouchers that may be spent at this merchant (none where nobody is named), then the customer's other sources in their
+        own order."""
         currency = self._wallet.currency
         found: list[Offer] = []
-        if vouchers:
+        if merchant_id is not None:
             now = self._clock.now()
             rows = await self._pool.fetch(QUERIES["vouchers_of"], customer_id, merchant_id, currency, now, _MOST_VOUCHERS)
             found = [Offer("voucher", code, minor, Titles(zh, en), until) for code, zh, en, until, minor in rows]

@@ -54,7 +54,7 @@ async def payment_sources(
     ],
 ) -> SourcesAnswer:
     """What the customer can pay this merchant from: twenty vouchers, the balance and twenty cards at most."""
-    wanted = web.parse_id(merchant_id, merchant_errors.MERCHANT_NOT_FOUND)
+    wanted = web.parse_id(merchant_id, merchant_errors.MERCHANT_NOT_FOUND) if merchant_id is not None else None
     found = await sources.offers(customer.principal_id, wanted)
     return SourcesAnswer(wallet.currency, [_answer(offer, wallet.currency) for offer in found])
 
