@@ -138,7 +138,7 @@ async def test_the_balance_named_alone_is_a_payment_like_any_other(town: Town) -
 
 async def test_sources_are_what_is_the_payers_own_in_their_own_order(town: Town) -> None:
     found = ok(await town.ann.get("/v1/wallet/sources", merchant_id=town.shop.merchant_id))["sources"]
-    assert [(each["source"], each["of"]) for each in found][0] == ("balance", "")
+    assert (found[0]["source"], found[0]["of"]) == ("balance", "")
     balance = ok(await town.ann.get("/v1/wallet/balance"))
     assert found[0]["available"] == balance["available"]
     assert town.ann.card_id in [each["of"] for each in found if each["available"] is None]
