@@ -50,8 +50,8 @@ async def payment_sources(
     sources: Sources,
     wallet: WalletService,
     merchant_id: Annotated[
-        str, QueryParameter(max_length=64, description="Who is to be paid: not every voucher may be spent everywhere.")
-    ],
+        str | None, QueryParameter(max_length=64, description="Who is paid: vouchers that may be spent there are listed then.")
+    ] = None,
 ) -> SourcesAnswer:
     """What the customer can pay this merchant from: twenty vouchers, the balance and twenty cards at most."""
     wanted = web.parse_id(merchant_id, merchant_errors.MERCHANT_NOT_FOUND) if merchant_id is not None else None
