@@ -61,6 +61,13 @@ async def test_from_switching_on_to_a_receipt_and_off_again(town: Town) -> None:
         return any("Balance CNY 12.50" in each.text for each in await town.stack.messages.outbox(f"+86{number}"))
 
     await until(receipt, 10)
+    await phone.write(f"PAY {till} 2")
+
+    async def asked() -> bool:
+        return any("pay CNY 2.00" in each.text for each in await town.stack.messages.outbox(f"+86{number}"))
+
+    await until(asked)
+    assert "Balance CNY 10.50" in (await phone.dial(PIN)).text
     (line,) = ok(await person.get("/v1/wallet/text"))["phones"]
     assert (await person.delete(f"/v1/wallet/instruments/{line['number']}")).status_code == 204
     assert not (await phone.dial()).more

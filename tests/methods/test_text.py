@@ -15,7 +15,7 @@ from tests.methods.conformance import CASES
 from tests.methods.rigs import rig
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.leavings import rows
-from tests.support.town import NOON, RIGHT, WRONG, Town, mac_of, sealed, town
+from tests.support.town import CURRENCY, NOON, RIGHT, WRONG, Town, mac_of, sealed, town
 from tongbao.engine.api import Command, MemoryStore
 from tongbao.identity.codes import Asking, CodeUse, SendCode
 from tongbao.identity.instruments import INSTRUMENT
@@ -35,6 +35,7 @@ from tongbao.methods.text.types import (
     TEXT_PHONE,
     ChangePinByText,
     Look,
+    MakeWish,
     NoteSim,
     OpenTill,
     PayByText,
@@ -42,7 +43,11 @@ from tongbao.methods.text.types import (
     Speak,
     Step,
     SwitchOn,
+    TakeWish,
+    WishCode,
 )
+from tongbao.methods.text.wishes import read
+from tongbao.wallet.small_payments import SetSmallPayments
 
 ROWS, says = ladder()
 PHONE, NUMBER, CODE = b"phone index 0001", 77, b"c" * 32
@@ -66,11 +71,11 @@ PAY = f"2*{TILL}*25.50"
     [
         ("", None, {}, None, "", None, False),
         ("x", None, {}, None, "bad_choice", None, False),
-        ("x*5", "balance", {}, None, "", None, False),
-        ("5*12345", "balance", {}, None, "bad_pin", None, False),
-        ("5*12345*135790", "balance", {}, None, "", "135790", False),
-        ("5*135790*1", "balance", {}, None, "", "135790", True),
-        ("5*0", None, {}, None, "", None, False),
+        ("x*4", "balance", {}, None, "", None, False),
+        ("4*12345", "balance", {}, None, "bad_pin", None, False),
+        ("4*12345*135790", "balance", {}, None, "", "135790", False),
+        ("4*135790*1", "balance", {}, None, "", "135790", True),
+        ("4*0", None, {}, None, "", None, False),
         ("2", "till", {}, "till", "", None, False),
         ("2*1234567", "till", {}, "till", "bad_till", None, False),
         (PAY, "till", {"till": TILL, "amount": "25.50"}, None, "", None, False),
@@ -85,11 +90,11 @@ PAY = f"2*{TILL}*25.50"
         ("1*0722000001*10", "send", {"phone": "+254722000001", "amount": "10.00"}, None, "", None, False),
         ("1*254722000001*10", "send", {"phone": "+254722000001", "amount": "10.00"}, None, "", None, False),
         ("1*somebody@example.com", "send", {}, "phone", "bad_phone", None, False),
-        ("8*123456", "pin", {}, "new_pin", "bad_pin_choice", None, False),
-        ("8*246813*246814", "pin", {"new_pin": "246813"}, "new_pin_again", "bad_pin_again", None, False),
-        ("9*3", "language", {"language": "sw"}, None, "", None, False),
-        ("9*4", "language", {}, "language", "bad_choice", None, False),
-        ("9*3*1", "language", {"language": "sw"}, None, "", None, True),
+        ("7*123456", "pin", {}, "new_pin", "bad_pin_choice", None, False),
+        ("7*246813*246814", "pin", {"new_pin": "246813"}, "new_pin_again", "bad_pin_again", None, False),
+        ("8*3", "language", {"language": "sw"}, None, "", None, False),
+        ("8*4", "language", {}, "language", "bad_choice", None, False),
+        ("8*3*1", "language", {"language": "sw"}, None, "", None, True),
         ("*".join(["x"] * 41), None, {}, None, "bad_choice", None, True),
     ],
 )  # fmt: skip
@@ -116,11 +121,15 @@ FACTS = {
 }  # fmt: skip
 
 
+#: Messages, which may be longer than a screen.
+MESSAGES = {"receipt_out", "wish", "wish_dial", "wish_over", "stopped", "pin_in_message", "sms_help"}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_screen_fits_with_the_longest_name_and_sum_and_keeps_both(language: Any) -> None:
     for key, each in {**words.WORDS.screen, **words.WORDS.decline}.items():
-        if key == "receipt_out":
-            continue  # a message, not a screen
+        if key in MESSAGES:
+            continue
         text = getattr(each, language).format_map(words._Filled(FACTS))
         shown = screen(text, "欧阳若兰的小店" * 6)
         assert fits(shown), (key, shown)
@@ -199,6 +208,24 @@ def test_a_form_that_lacks_something_or_has_too_much_is_refused(body: bytes) -> 
 
 def test_a_message_is_read() -> None:
     assert said(b"id=m1&from=254722000001&to=123&text=PAY+1+2") == ("m1", "+254722000001", "PAY 1 2")
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "typed"),
+    [
+        ("PAY 1234567 25.00", "wish", "2*1234567*25.00"), (" pay  1234567 25 ", "wish", "2*1234567*25"),
+        ("SEND 254722000001 10", "wish", "1*254722000001*10"), ("BILL 1234567 ACC17 4", "wish", "3*1234567*ACC17*4"),
+        ("BAL", "wish", "4"), ("MINI", "wish", "5"), ("LIMITS", "wish", "6"),
+        ("PAY 1234567 25 135790", "pin_in_message", ""), ("BAL 135790", "pin_in_message", ""),
+        ("STOP", "stop", ""), ("stop it", "stop", ""), ("OK 123456", "code", ""), ("OK 12345", "help", ""),
+        ("123456", "help", ""),
+        ("PAY 1234567", "help", ""), ("PAY 1*5*135790 1", "help", ""), ("", "help", ""), ("hello", "help", ""),
+        ("PIN 1", "help", ""),
+    ],
+)  # fmt: skip
+def test_messages_are_understood(text: str, order: str, typed: str) -> None:
+    found = read(text)
+    assert (found.order, found.typed) == (order, typed)
 
 
 # ── deciders ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -403,6 +430,93 @@ async def dialling_all_day(place: Town) -> Command:
     for each in range(MOST_DIALS_A_DAY):
         await place.happens(dialling(place, each.to_bytes(2, "big")))
     return dialling(place, b"last")
+
+
+async def wishing(place: Town, customer: UUID) -> MakeWish:
+    return MakeWish(command_id=place.id(), phone_index=PHONE, customer_id=customer, wish=sealed("2*1*1"), mac=CODE)
+
+
+async def wished(place: Town, per_payment_minor: int = 5_000) -> tuple[UUID, MakeWish]:
+    """A customer who asked for something by message, and lets 50.00 go without a PIN."""
+    customer = await switched(place)
+    if per_payment_minor:
+        await place.happens(
+            SetSmallPayments(
+                command_id=place.id(), customer_id=customer, currency=CURRENCY, per_payment_minor=per_payment_minor,
+                per_day_minor=per_payment_minor, zone="Asia/Shanghai", confirmation=replace(RIGHT, on_device=True),
+            )
+        )  # fmt: skip
+    wish = await wishing(place, customer)
+    await place.happens(wish)
+    return customer, wish
+
+
+async def answering(place: Town, customer: UUID, wish: MakeWish, mac: bytes = CODE, nonce: int = 1) -> PayByText:
+    pay = await paying(place, customer, confirmation=showing(None, nonce))
+    return replace(pay, code=WishCode(wish.command_id, mac))
+
+
+@says("ok")
+async def a_small_sum_by_message_and_its_code(place: Town) -> Command:
+    return await answering(place, *await wished(place))
+
+
+@says("payer_must_confirm")
+async def a_sum_by_message_of_who_wants_a_pin(place: Town) -> Command:
+    return await answering(place, *await wished(place, 0))
+
+
+@says("text_code_wrong")
+async def a_wrong_code_of_a_wish(place: Town) -> Command:
+    return await answering(place, *await wished(place), mac=b"w" * 32)
+
+
+@says("text_wish_over")
+async def the_code_of_a_wish_that_was_guessed_at(place: Town) -> Command:
+    customer, wish = await wished(place)
+    for nonce in range(1, 6):
+        assert await place.says(await answering(place, customer, wish, b"w" * 32, nonce)) == "text_code_wrong"
+    return await answering(place, customer, wish, nonce=9)
+
+
+@says("text_wish_over")
+async def the_code_of_a_wish_that_was_done(place: Town) -> Command:
+    customer, wish = await wished(place)
+    await place.happens(await answering(place, customer, wish))
+    return await answering(place, customer, wish, nonce=2)
+
+
+@says("text_wish_over")
+async def the_code_of_a_wish_after_its_time(place: Town) -> Command:
+    customer, wish = await wished(place)
+    place.clock.advance(timedelta(minutes=5))
+    return await answering(place, customer, wish)
+
+
+@says("text_wish_over")
+async def the_code_of_a_wish_that_a_session_took(place: Town) -> Command:
+    customer, wish = await wished(place)
+    await place.happens(TakeWish(command_id=place.id(), phone_index=PHONE, wish_id=wish.command_id, session=b"s"))
+    return await answering(place, customer, wish)
+
+
+@says("text_wish_over")
+async def a_wish_that_two_sessions_take(place: Town) -> Command:
+    _, wish = await wished(place)
+    await place.happens(TakeWish(command_id=place.id(), phone_index=PHONE, wish_id=wish.command_id, session=b"s"))
+    return TakeWish(command_id=place.id(), phone_index=PHONE, wish_id=wish.command_id, session=b"t")
+
+
+@says("text_wish_over")
+async def the_code_of_a_wish_after_another(place: Town) -> Command:
+    customer, wish = await wished(place)
+    await place.happens(await wishing(place, customer))
+    return await answering(place, customer, wish)
+
+
+@says("text_off")
+async def wishing_from_a_phone_that_is_off(place: Town) -> Command:
+    return await wishing(place, place.id())
 
 
 @says("ok")

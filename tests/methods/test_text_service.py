@@ -20,10 +20,11 @@ from tongbao.engine.api import Sealer
 from tongbao.engine.verify import verify
 from tongbao.identity.service import Caller
 from tongbao.kernel.clock import VirtualClock
-from tongbao.methods.text.gateway import Dialled
+from tongbao.methods.text.gateway import Dialled, Said
 from tongbao.methods.text.menus import Typed
 from tongbao.methods.text.screens import fits
 from tongbao.methods.text.service import Screen
+from tongbao.wallet.small_payments import SetSmallPayments
 
 PHONE, FRIEND, PASSWORD, PIN = "+8613800000001", "+8613800000002", "correct horse battery", "135790"
 
@@ -110,6 +111,7 @@ async def scene(database: str, folder: Path) -> AsyncIterator[Scene]:
     async with open_services(settings, database, clock) as services:
         services.safety._channel = cast(Any, post)
         services.text_phones._sims = post
+        services.texts.messages._channel = post
         there = Scene(services, clock, post)
         await there.set_up()
         yield there
@@ -120,7 +122,7 @@ async def scene(database: str, folder: Path) -> AsyncIterator[Scene]:
 async def test_every_way_through_the_menus(database: str, tmp_path: Path) -> None:
     async with scene(database, tmp_path) as place:
         assert (await place.dials()).startswith("CON Tongbao\n1 Send money")
-        assert await place.dials("5", PIN) == "END Balance CNY 100.00, available CNY 100.00"
+        assert await place.dials("4", PIN) == "END Balance CNY 100.00, available CNY 100.00"
         assert await place.dials("2", place.till, "25.5") == "CON Pay CNY 25.50 to 面馆\nEnter PIN\n0 Back"
         paid = await place.dials("2", place.till, "25.5", PIN)
         assert paid.startswith("END Paid CNY 25.50 to 面馆. Balance CNY 74.50. Ref ")
@@ -132,18 +134,18 @@ async def test_every_way_through_the_menus(database: str, tmp_path: Path) -> Non
         assert "Balance CNY 60.50" in await place.dials("3", place.till, "AB 12", "4", PIN)
         (bill,) = (await place.services.wallet.statement.bills(place.who.principal_id, None, None, None, None, None, 1))[:1]
         assert (bill.row.title, bill.row.factors, bill.row.amount_minor) == ("缴费 · Bill AB 12", 3, 400)
-        shown = await place.dials("6", PIN)
+        shown = await place.dials("5", PIN)
         assert [line.split(" ")[1] for line in shown.removeprefix("END ").splitlines()] == [
             "-4.00",
             "-10.00",
             "-25.50",
             "+100.00",
         ]
-        assert await place.dials("7", PIN) == "END No limits."
-        assert await place.dials("8", "246813", "246813", PIN) == "END Your PIN was changed."
-        assert await place.dials("5", PIN) == "END Wrong PIN. 4 tries left. No money moved."
-        assert await place.dials("9", "3") == "END Tayari. Piga tena."
-        assert await place.dials("5", "246813") == "END Salio CNY 60.50, linalotumika CNY 60.50"
+        assert await place.dials("6", PIN) == "END No limits."
+        assert await place.dials("7", "246813", "246813", PIN) == "END Your PIN was changed."
+        assert await place.dials("4", PIN) == "END Wrong PIN. 4 tries left. No money moved."
+        assert await place.dials("8", "3") == "END Tayari. Piga tena."
+        assert await place.dials("4", "246813") == "END Salio CNY 60.50, linalotumika CNY 60.50"
         await place.services.safety.send_due()
         receipts = [text for to, text in place.post.sent if to == PHONE and ("Ref " in text or "Kumb. " in text)]
         assert len(receipts) == 3 and all("STOP" in text for text in receipts)
@@ -170,19 +172,19 @@ async def test_what_comes_twice_changes_nothing_twice(database: str, tmp_path: P
 async def test_a_session_is_over_with_its_time_or_with_another(database: str, tmp_path: Path) -> None:
     async with scene(database, tmp_path) as place:
         await place.asks("one")
-        await place.asks("one", "5")
+        await place.asks("one", "4")
         await place.asks("two")
-        assert "over" in str(await place.asks("one", "5", PIN))
-        assert (await place.asks("two", "5")).more
+        assert "over" in str(await place.asks("one", "4", PIN))
+        assert (await place.asks("two", "4")).more
         place.clock.advance(timedelta(seconds=91))
-        assert "over" in str(await place.asks("two", "5", PIN))
-        assert "over" in str(await place.asks("three", "5", PIN)), "nothing begins in its middle"
+        assert "over" in str(await place.asks("two", "4", PIN))
+        assert "over" in str(await place.asks("three", "4", PIN)), "nothing begins in its middle"
 
 
 async def test_a_phone_that_is_not_switched_on_learns_nothing(database: str, tmp_path: Path) -> None:
     async with scene(database, tmp_path) as place:
         strangers = [
-            await place.asks("s", *typed, phone=each) for each in (FRIEND, "+254722000001") for typed in ((), ("5", PIN))
+            await place.asks("s", *typed, phone=each) for each in (FRIEND, "+254722000001") for typed in ((), ("4", PIN))
         ]
         assert {str(each) for each in strangers} == {"END 此号码未开通，请在钱包中开通"}
         (phone,) = await place.services.text_phones.of_customer(place.who.principal_id)
@@ -201,15 +203,53 @@ async def test_a_sim_that_was_exchanged_rests_and_its_owner_is_told(database: st
         alerts = await place.services.pool.fetchval("select count(*) from alert where kind = 'sim_changed'")
         assert alerts == 1
         place.clock.advance(timedelta(hours=71))
-        assert (await place.dials("5", PIN)).startswith("END Balance")
+        assert (await place.dials("4", PIN)).startswith("END Balance")
 
 
 async def test_a_takeover_that_is_reported_ends_it(database: str, tmp_path: Path) -> None:
     async with scene(database, tmp_path) as place:
         await place.services.safety.report_takeover(place.town.id(), place.who)
-        assert await place.dials("5", PIN) == "END Your account is suspended."
+        assert await place.dials("4", PIN) == "END Your account is suspended."
         assert await place.dials("2", place.till, "1", PIN) == "END Your account is suspended."
         assert await place.balance() == 10_000
+
+
+async def test_a_message_waits_for_its_senders_word(database: str, tmp_path: Path) -> None:
+    async with scene(database, tmp_path) as place:
+        numbers = iter(range(100))
+
+        async def writes(text: str, message_id: str = "", phone: str = PHONE) -> str:
+            before = len(place.post.sent)
+            place.clock.advance(timedelta(seconds=1))
+            await place.services.texts.messages.hear(Said(message_id or f"m{next(numbers)}", phone, text))
+            return place.post.sent[-1][1] if len(place.post.sent) > before else ""
+
+        await place.town.happens(
+            SetSmallPayments(
+                command_id=place.town.id(), customer_id=place.who.principal_id, currency="CNY", per_payment_minor=1_000,
+                per_day_minor=5_000, zone="Asia/Shanghai",
+                confirmation=replace(place.services.identity.by_pin(place.who, PIN), on_device=True),
+            )
+        )  # fmt: skip
+        asked = await writes(f"PAY {place.till} 9", "twice")
+        code = asked.partition("reply OK ")[2][:6]
+        assert "pay CNY 9.00 to 面馆" in asked and await writes(f"PAY {place.till} 9", "twice") == asked
+        assert await writes("OK 000000") == "That is not the code. No money moved."
+        assert await writes(f"OK {code}", "yes") == "", "the receipt says it"
+        assert await place.balance() == 9_100
+        assert "nothing waits" in await writes(f"OK {code}") and await place.balance() == 9_100
+        code = (await writes(f"PAY {place.till} 20")).partition("reply OK ")[2][:6]
+        assert "confirm with your PIN" in await writes(f"OK {code}") and await place.balance() == 9_100
+        assert await place.dials() == "CON Pay CNY 20.00 to 面馆\nEnter PIN\n0 Back"
+        assert (await place.dials()).startswith("CON Tongbao"), "one session takes a wish"
+        await writes(f"SEND {FRIEND} 30")
+        assert (await place.dials(PIN)).startswith("END Sent CNY 30.00 to Baraka M***") and await place.balance() == 6_100
+        await writes("BAL")
+        assert await place.dials(PIN) == "END Balance CNY 61.00, available CNY 61.00"
+        assert "never write your PIN" in await writes(f"PAY {place.till} 1 {PIN}")
+        assert await writes("BAL", phone="+254722000001") == "", "strangers are answered nothing"
+        assert "is off for this phone" in await writes("STOP")
+        assert not (await place.asks("after")).more and await writes("BAL") == ""
 
 
 @pytest.mark.parametrize("pin", [PIN, "999998"])

@@ -83,6 +83,7 @@ from tongbao.methods.qr.api import CodeSigner
 from tongbao.methods.text import http as text_http
 from tongbao.methods.text import receipts
 from tongbao.methods.text.acts import TextActs
+from tongbao.methods.text.messages import TextMessages
 from tongbao.methods.text.phones import TextPhones
 from tongbao.methods.text.service import TextService
 from tongbao.operators import invitations
@@ -188,9 +189,14 @@ class Services:
         acts = TextActs(
             engine, self.identity, self.names, self.wallet, self.payments, self.merchants, self.law, self.text_phones, self.vault,
         )  # fmt: skip
+        hearing = TextMessages(
+            engine, self.text_phones, acts, self.messages, keys, self.vault, clock, currency=settings.currency,
+            service_code=settings.text_code,
+        )  # fmt: skip
         self.texts = TextService(
-            engine, self.text_phones, acts, clock, currency=settings.currency, language="zh" if settings.country == "CN" else "en"
-        )
+            engine, self.text_phones, acts, hearing, clock, currency=settings.currency,
+            language="zh" if settings.country == "CN" else "en",
+        )  # fmt: skip
         receipts.told_by(self.safety, self.text_phones, acts)
         self.funded = FundedPayments(
             engine, pool, self.identity, self.merchants, self.payments, card_network, CardsOnFile(self.wallet.cards), clock

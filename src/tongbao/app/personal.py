@@ -86,6 +86,7 @@ ELSEWHERE: Mapping[str, str] = {
     "merchant_person": "who stands behind a business and has no account: asks us, with the document",
     "entity_check": "what a registry said of a business and of who stands behind it",
     "text_session": "when a phone was last dialled from, and how often that day; what was typed is kept nowhere",
+    "text_wish": "what you asked for by message, for five minutes; what came of it is in a bill",
     "text_till": "a merchant's number",
     "delayed_transfer": "every transfer is in a bill, with when it arrives",
     "usage": "what it counts is in the bills; the limits and how much of them is used: /v1/wallet/limits",

@@ -68,6 +68,7 @@ from tongbao.methods.api import Methods
 from tongbao.methods.code.method import PayerCode
 from tongbao.methods.text import rules as text_rules
 from tongbao.methods.text import types as text_types
+from tongbao.methods.text import wishes as text_wishes
 from tongbao.methods.text.gateway import Gateway
 from tongbao.operators import invitations, suspensions
 from tongbao.operators import rules as operator_rules
@@ -155,6 +156,7 @@ DECIDERS: tuple[Decider[Any], ...] = (
     *agreement_rules.DECIDERS,
     *debit_rules.DECIDERS,
     *text_rules.DECIDERS,
+    *text_wishes.DECIDERS,
     *consents.DECIDERS,
     *reviews.DECIDERS,
     *breaches.DECIDERS,
@@ -194,7 +196,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
     payment_types.PAYMENT, payment_types.REFUND, payment_types.AUTHORISATION, payment_types.CAPTURE, asks.ASK,
     funding_types.FUNDING, funding_types.CARD_REQUEST,
     agreement_types.AGREEMENT, agreement_types.DEBIT,
-    text_types.TEXT_PHONE, text_types.TEXT_SESSION, text_types.TILL,
+    text_types.TEXT_PHONE, text_types.TEXT_SESSION, text_types.TILL, text_types.TEXT_WISH,
     consents.CONSENT, consents.CONSENT_STATE, reviews.REVIEW, reviews.CHOICE,
     breaches.BREACH, breaches.BREACH_TASK, breaches.BREACH_NOTICE, letters.LETTER, assessments.ASSESSMENT,
     copies.COPY, corrections.CORRECTION, erasure.ERASURE,

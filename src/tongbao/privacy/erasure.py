@@ -38,7 +38,7 @@ from tongbao.identity.types import LOGIN, PIN, PRINCIPAL, SESSION, UNSAID, Confi
 from tongbao.ledger.accounts import close_account
 from tongbao.ledger.api import ACCOUNT, PlaceName, account_at, place_of
 from tongbao.ledger.commands import CloseAccount
-from tongbao.methods.text.types import TEXT_PHONE, TEXT_SESSION
+from tongbao.methods.text.types import TEXT_PHONE, TEXT_SESSION, TEXT_WISH
 from tongbao.payments.agreements import end_for_erasure
 from tongbao.payments.agreements_types import AGREEMENT
 from tongbao.privacy import errors
@@ -250,6 +250,7 @@ def complete_erasure(command: CompleteErasure, view: View, now: datetime) -> Dec
         if phone is not None and phone.customer_id == customer_id:
             view.remove(TEXT_PHONE, phone_index)
             view.remove(TEXT_SESSION, phone_index)
+            view.remove(TEXT_WISH, phone_index)
     for agreement_id in command.agreements:
         end_for_erasure(view, customer_id, agreement_id, now)
     for purpose in ASKED:
@@ -354,6 +355,7 @@ def _complete_keys(command: CompleteErasure) -> list[Key]:
         *keys_of(AGREEMENT, command.agreements), *keys_of(GUARDIANSHIP, command.wards), *_kept_with(command),
         *keys_of(SESSION, command.sessions), *keys_of(DEVICE, command.devices), *keys_of(BANK_ACCOUNT, command.bank_accounts),
         *keys_of(TEXT_PHONE, command.text_phones), *keys_of(TEXT_SESSION, command.text_phones),
+        *keys_of(TEXT_WISH, command.text_phones),
     ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from tongbao.merchants.service import MerchantService
 from tongbao.methods.text.menus import What
 from tongbao.methods.text.phones import TextPhones
 from tongbao.methods.text.screens import fits, screen
-from tongbao.methods.text.types import ChangePinByText, Language, Look, PayByText, SendByText, TextPhone
+from tongbao.methods.text.types import ChangePinByText, Language, Look, PayByText, SendByText, TextPhone, WishCode
 from tongbao.methods.text.words import word
 from tongbao.payments.service import PaymentService
 from tongbao.payments.types import PayMerchant
@@ -87,13 +87,13 @@ class TextActs:
         verified = await self._names.verified_name(customer_id)
         return f"{mask_name(verified or name)} {mask_login(login)}"
 
-    async def do(self, wish: Wish, pin: str) -> str:
-        """Do it; what the screen says then. Declines what the act declines."""
+    async def do(self, wish: Wish, pin: str, code: WishCode | None = None) -> str:
+        """Do it; what the screen says then. `code`: of a wish by message, instead of a PIN. Declines what the act declines."""
         language = wish.phone.language
         if wish.what == "send":
             return await self._send(wish, pin)
         if wish.what in ("till", "bill"):
-            return await self._pay(wish, pin)
+            return await self._pay(wish, pin, code)
         if wish.what == "pin":
             return await self._change_pin(wish, pin)
         await self._looked(wish, pin)
@@ -113,7 +113,7 @@ class TextActs:
         )
         accepted(await self._engine.submit(command))
 
-    async def _pay(self, wish: Wish, pin: str) -> str:
+    async def _pay(self, wish: Wish, pin: str, code: WishCode | None) -> str:
         merchant_id = await self._phones.till(wish.values.get("till") or wish.values["business"])
         amount = parse(wish.values["amount"], self._wallet.currency)
         payment_id, number, _ = self._payments.at_once(wish.command_id, merchant_id)
@@ -125,7 +125,9 @@ class TextActs:
             confirmation=await self._phones.claim(wish.phone, merchant_id, amount.minor, amount.currency, pin),
         )  # fmt: skip
         done = accepted(
-            await self._engine.submit(PayByText(command_id=wish.command_id, phone_index=wish.phone.phone_index, pay=pay))
+            await self._engine.submit(
+                PayByText(command_id=wish.command_id, phone_index=wish.phone.phone_index, pay=pay, code=code)
+            )
         )
         name = (await self._merchants.merchant(merchant_id)).name
         return await self._done("done_pay", wish.phone, amount, name, done.bill_id)

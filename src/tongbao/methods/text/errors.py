@@ -21,6 +21,10 @@ TEXT_SESSION_OVER = decline(
 TEXT_TOO_OFTEN = decline(
     "text_too_often", "今日拨号次数过多，请明天再试。", "Dialled too often today. Please try again tomorrow.", status=403
 )
+TEXT_WISH_OVER = decline(
+    "text_wish_over", "没有待确认的操作，未扣款。", "Nothing waits to be confirmed. No money moved.", status=409
+)
+TEXT_CODE_WRONG = decline("text_code_wrong", "确认码不正确，未扣款。", "That is not the code. No money moved.", status=403)
 TILL_NUMBER_TAKEN = decline("till_number_taken", "收款号已被占用，请重试。", "The till number is taken. Try again.", status=409)
 TILL_UNKNOWN = decline("till_unknown", "没有该商户号，请核对。", "There is no such till number. Please check it.", status=404)
 TEXT_STATEMENT_WRONG = refusal(

@@ -13,7 +13,7 @@ from tongbao.identity.wire import ConfirmedBody
 from tongbao.kernel import web
 from tongbao.kernel.clock import Clock
 from tongbao.merchants.http import merchant_of
-from tongbao.methods.text.gateway import MOST_BYTES, SIGNATURE, TIMESTAMP, USSD_PATH, Gateway, dialled
+from tongbao.methods.text.gateway import MOST_BYTES, SIGNATURE, SMS_PATH, TIMESTAMP, USSD_PATH, Gateway, dialled, said
 from tongbao.methods.text.phones import TextPhones
 from tongbao.methods.text.service import TextService
 from tongbao.methods.text.types import Language
@@ -78,6 +78,13 @@ async def dial(request: AnyRequest, text_gateway: Gateway, texts: TextService, c
     return str(await texts.dial(dialled(await _checked(request, text_gateway, clock))))
 
 
+@post(SMS_PATH, tags=["Text"], status_code=204, security=[], request_max_body_size=MOST_BYTES)
+async def hear(request: AnyRequest, text_gateway: Gateway, texts: TextService, clock: Clock) -> None:
+    """For a mobile network's gateway: a message from a phone (from, to, text, id), signed as a session is. It is answered by a
+    message. Refuses `gateway_unknown`, `gateway_signature`, `gateway_form`."""
+    await texts.messages.hear(said(await _checked(request, text_gateway, clock)))
+
+
 @get("/v1/wallet/text", tags=["Text"])
 async def phones_of(customer: Caller, text_phones: TextPhones, text_code: str) -> TextPhonesAnswer:
     """The customer's phones that pay by text."""
@@ -110,4 +117,4 @@ async def till_number(staff: Caller, text_phones: TextPhones, key: web.Idempoten
     return TillNumberAnswer(await text_phones.open_till(merchant_of(staff)))
 
 
-ROUTES = (dial, phones_of, send_code, switch_on, till_number)
+ROUTES = (dial, hear, phones_of, send_code, switch_on, till_number)

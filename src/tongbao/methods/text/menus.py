@@ -4,7 +4,7 @@ The network sends with each request all that was typed since the code was dialle
 alone: a request that comes twice shows the same screen, and the act at its end is one command with one id.
 
     home ─1─▶ phone ─▶ amount ─▶ whom, how much: PIN ─▶ done
-      └─5─▶ PIN ─▶ balance                               0 one back, 00 home
+      └─4─▶ PIN ─▶ balance                               0 one back, 00 home
 
 The PIN is the last thing typed: what comes after it finds the session over.
 """
@@ -22,7 +22,7 @@ from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import parse
 from tongbao.methods.text.types import LANGUAGES
 
-What = Literal["send", "till", "bill", "cash", "balance", "statement", "limits", "pin", "language"]
+What = Literal["send", "till", "bill", "balance", "statement", "limits", "pin", "language"]
 
 BACK, HOME = "0", "00"
 #: More than any way through the menus takes; a session that has more is over.
@@ -49,6 +49,12 @@ class Typed:
 
     def __init__(self, text: str) -> None:
         self.parts = tuple(Hidden(part.strip()) for part in text.split("*")) if text else ()
+
+    def after(self, before: str) -> Typed:
+        """The same, after what was asked for by message."""
+        both = Typed(before)
+        both.parts += self.parts
+        return both
 
     def __repr__(self) -> str:
         return f"<{len(self.parts)} typed>"
@@ -88,6 +94,11 @@ class Stand(NamedTuple):
     bad: str = ""
     typed_pin: str | None = None
     over: bool = False
+
+
+def is_pin(typed: Typed) -> bool:
+    """Whether the last thing typed has the form of a PIN."""
+    return bool(typed.parts) and re.fullmatch(r"[0-9]{6}", typed.parts[-1], re.ASCII) is not None
 
 
 def phone_of(text: str, country: str) -> str:
@@ -146,14 +157,12 @@ _AMOUNT = Field("amount", "bad_amount", _amount)
 _PINS = Field("new_pin", "bad_pin_choice", _new_pin), Field("new_pin_again", "bad_pin_again", _same_pin)
 
 CHOICES: Final[dict[str, What]] = {
-    "1": "send", "2": "till", "3": "bill", "4": "cash", "5": "balance", "6": "statement", "7": "limits",
-    "8": "pin", "9": "language",
+    "1": "send", "2": "till", "3": "bill", "4": "balance", "5": "statement", "6": "limits", "7": "pin", "8": "language",
 }  # fmt: skip
 FORMS: Final[dict[What, Form]] = {
     "send": Form((_PHONE, _AMOUNT), "confirm_send"),
     "till": Form((_TILL, _AMOUNT), "confirm_till"),
     "bill": Form((_BUSINESS, _REFERENCE, _AMOUNT), "confirm_bill"),
-    "cash": Form((), ""),
     "balance": Form((), "confirm_look"),
     "statement": Form((), "confirm_look"),
     "limits": Form((), "confirm_look"),

@@ -26,7 +26,7 @@ from tongbao.methods.api import Encounter, Held
 from tongbao.methods.text import errors
 from tongbao.methods.text.menus import TILL_DIGITS, phone_of
 from tongbao.methods.text.method import TextStatement
-from tongbao.methods.text.types import PHONE, QUERIES, Language, NoteSim, OpenTill, SwitchOn, TextPhone
+from tongbao.methods.text.types import PHONE, QUERIES, Language, NoteSim, OpenTill, SwitchOn, TextPhone, TextWish
 from tongbao.security.keys import Keys, mac
 from tongbao.security.masking import mask_login
 from tongbao.security.personal import Vault
@@ -150,6 +150,11 @@ class TextPhones:
         held = Held(row.number, self._instruments.secret(row.number, "text"))
         claim = await self.method.verify(self.method.present(held, encounter), encounter)
         return replace(claim.confirmation, mac=self._identity.pin_mac(row.customer_id, pin) if pin else b"")
+
+    async def wish(self, row: TextPhone) -> TextWish | None:
+        """What this phone's owner asked for last by message, whatever became of it."""
+        found = await self._pool.fetchrow(QUERIES["text_wish"], row.phone_index)
+        return TextWish(*found) if found is not None and found["customer_id"] == row.customer_id else None
 
     async def caller(self, row: TextPhone) -> Caller:
         """Who a phone's owner is, to services that ask who is asking."""

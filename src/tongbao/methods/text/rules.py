@@ -29,6 +29,7 @@ from tongbao.methods.text.types import (
     RECEIPT,
     TEXT_PHONE,
     TEXT_SESSION,
+    TEXT_WISH,
     TILL,
     ChangePinByText,
     Look,
@@ -43,6 +44,7 @@ from tongbao.methods.text.types import (
     TextSession,
     Till,
 )
+from tongbao.methods.text.wishes import use_wish
 from tongbao.payments.rules import Paid, pay_keys, pay_merchant
 from tongbao.rules.errors import ACCOUNT_SUSPENDED
 from tongbao.wallet.errors import PAYER_MUST_CONFIRM
@@ -138,9 +140,11 @@ def speak(command: Speak, view: View, now: datetime) -> Decision:
 
 
 def pay_by_text(command: PayByText, view: View, now: datetime) -> Decision:
-    """Declines as `allowed` and `pay_merchant`."""
+    """Declines as `allowed`, `use_wish` and `pay_merchant`."""
     pay = command.pay
     if refused := allowed(view, command.phone_index, pay.payer_id, pay.confirmation, now):
+        return refused
+    if command.code is not None and (refused := use_wish(view, command.phone_index, command.code, now)):
         return refused
     done = pay_merchant(pay, view, now)
     if isinstance(done, Accepted):
@@ -216,7 +220,14 @@ DECIDERS = (
     Decider(Step, lambda command: [Key(TEXT_SESSION, command.phone_index)], step),
     Decider(NoteSim, lambda command: [*_phone_key(command), Key(STANDING, command.customer_id)], note_sim),
     Decider(Speak, _phone_key, speak),
-    Decider(PayByText, lambda command: [*_phone_key(command), *pay_keys(command.pay)], pay_by_text, Paid),
+    Decider(
+        PayByText,
+        lambda command: [
+            *_phone_key(command), *([Key(TEXT_WISH, command.phone_index)] if command.code else []), *pay_keys(command.pay)
+        ],
+        pay_by_text,
+        Paid,
+    ),
     Decider(SendByText, lambda command: [*_phone_key(command), *transfer_keys(command.send)], send_by_text, Transferred),
     Decider(ChangePinByText, _change_keys, change_pin),
     Decider(

@@ -21,7 +21,8 @@ from tongbao.kernel.ids import named_id
 from tongbao.kernel.money import parse
 from tongbao.methods.text.acts import TextActs, Wish
 from tongbao.methods.text.gateway import Dialled
-from tongbao.methods.text.menus import FORMS, Local, Stand, stand_after
+from tongbao.methods.text.menus import FORMS, Local, Stand, is_pin, stand_after
+from tongbao.methods.text.messages import TextMessages
 from tongbao.methods.text.phones import TextPhones
 from tongbao.methods.text.screens import screen
 from tongbao.methods.text.types import Language, Speak, Step, TextPhone
@@ -49,11 +50,20 @@ class TextService:
     """Answers phones that dial."""
 
     def __init__(
-        self, engine: Engine, phones: TextPhones, acts: TextActs, clock: Clock, *, currency: str, language: Language
+        self,
+        engine: Engine,
+        phones: TextPhones,
+        acts: TextActs,
+        messages: TextMessages,
+        clock: Clock,
+        *,
+        currency: str,
+        language: Language,
     ) -> None:
         self._engine = engine
         self.phones = phones
         self.acts = acts
+        self.messages = messages
         self._clock = clock
         self._local = Local(currency, phones.country)
         self._stranger: Language = language
@@ -74,7 +84,7 @@ class TextService:
         except Exception as failure:
             # What was typed stands in none of its words: the PIN leaves `menus` as a MAC only.
             _log.error("text_failed", at=stand.what, exc_info=failure)
-            return Screen(word("unknown" if stand.typed_pin else "later", language), False)
+            return Screen(word("unknown" if is_pin(dialled.typed) else "later", language), False)
 
     async def _next(self, dialled: Dialled, row: TextPhone, stand: Stand) -> Screen:
         session = sha256(dialled.session_id.encode()).digest()[:16]
@@ -87,6 +97,8 @@ class TextService:
         )
         outcome = await self._engine.submit(step)
         accepted(outcome)
+        if before := await self.messages.typed_before(row, session, depth):
+            stand = stand_after(dialled.typed.after(before), self._local)
         language = row.language
         if stand.over or (outcome.repeated and self._clock.now() > outcome.decided_at + _REPEATS_WITHIN):
             return Screen(word("over", language), False)
@@ -118,8 +130,7 @@ class TextService:
         return Screen(screen(f"{word(stand.bad, language)}\n{asked}" if stand.bad else asked, name), True)
 
     async def _without_pin(self, row: TextPhone, stand: Stand, names: tuple[str, str]) -> Screen:
-        if stand.what != "language":
-            return Screen(word("not_yet", row.language), False)
+        """Another language: the one thing that takes no PIN."""
         language: Language = stand.values["language"]  # type: ignore[assignment]
         command_id = named_id("text act", *names)
         accepted(

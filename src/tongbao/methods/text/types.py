@@ -24,6 +24,8 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 #: Where the vault puts a phone.
 PHONE = "text_phone.phone"
+#: Where it puts a wish.
+WISH_FIELD = "text_wish.wish"
 #: The kind of message that a receipt is.
 RECEIPT = "text_receipt"
 
@@ -63,9 +65,36 @@ class Till(msgspec.Struct, frozen=True, gc=False):
     opened_at: datetime
 
 
+class TextWish(msgspec.Struct, frozen=True, gc=False):
+    """What a phone asked for by message. `wish`: as it would be typed into the menus, sealed; `mac`: of its code; `session`: that
+    of the session that took it; `times` of the UTC day `day`."""
+
+    phone_index: bytes
+    wish_id: UUID
+    customer_id: UUID
+    wish: bytes
+    mac: bytes
+    made_at: datetime
+    wrong: int
+    session: bytes
+    done: bool
+    day: date
+    times: int
+
+
 TEXT_PHONE: Relation[TextPhone] = Relation("text_phone", TextPhone, key=("phone_index",), rank=450, removable=True)
 TEXT_SESSION: Relation[TextSession] = Relation("text_session", TextSession, key=("phone_index",), rank=452, removable=True)
 TILL: Relation[Till] = Relation("text_till", Till, key=("till_number",), rank=454)
+
+
+TEXT_WISH: Relation[TextWish] = Relation("text_wish", TextWish, key=("phone_index",), rank=456, marks=True, removable=True)
+
+
+class WishCode(msgspec.Struct, frozen=True):
+    """The code of a wish, as it was answered."""
+
+    wish_id: UUID
+    mac: bytes
 
 
 class SwitchOn(Command, frozen=True, kw_only=True):
@@ -112,11 +141,12 @@ class Speak(Command, frozen=True, kw_only=True):
 
 
 class PayByText(Command, frozen=True, kw_only=True):
-    """Pay a merchant by text."""
+    """Pay a merchant by text. `code`: of the wish that was made by message, where it is answered without a PIN."""
 
     kind = "text.pay"
     phone_index: bytes
     pay: PayMerchant
+    code: WishCode | None = None
 
     def hashed(self) -> PayByText:
         return replace(self, pay=self.pay.hashed())
@@ -163,3 +193,25 @@ class OpenTill(Command, frozen=True, kw_only=True):
     kind = "text.open_till"
     till_number: int
     merchant_id: UUID
+
+
+class MakeWish(Command, frozen=True, kw_only=True):
+    """A phone asks for something by message."""
+
+    kind = "text.make_wish"
+    phone_index: bytes
+    customer_id: UUID
+    wish: bytes
+    mac: bytes
+
+    def hashed(self) -> MakeWish:
+        return replace(self, wish=b"")  # sealed anew each time; the message's id stands for it
+
+
+class TakeWish(Command, frozen=True, kw_only=True):
+    """A session asks for the PIN that a wish waits for."""
+
+    kind = "text.take_wish"
+    phone_index: bytes
+    wish_id: UUID
+    session: bytes

@@ -28,6 +28,23 @@ create table text_session (
     constraint text_session_pk primary key (phone_index)
 );
 
+-- What a phone asked for by message, until its owner says yes.
+create table text_wish (
+    phone_index bytea       not null,
+    wish_id     uuid        not null,
+    customer_id uuid        not null,
+    wish        bytea       not null,
+    mac         bytea       not null,
+    made_at     timestamptz not null,
+    wrong       bigint      not null,
+    session     bytea       not null,
+    done        boolean     not null,
+    day         date        not null,
+    times       bigint      not null,
+    seal        bytea       not null,
+    constraint text_wish_pk primary key (phone_index)
+);
+
 create table text_till (
     till_number bigint      not null,
     merchant_id uuid        not null,
@@ -43,5 +60,7 @@ comment on table text_phone is
     'C2: phone_index; C2 sealed: phone; C1: customer_id, number; none: language, switched_on_at, sim_since, waits_until, seal';
 comment on table text_session is
     'C2: phone_index; C1: session, dials; none: began_at, seen_at, day, seal';
+comment on table text_wish is
+    'C3: mac; C2: phone_index; C2 sealed: wish; C1: wish_id, customer_id, session; none: made_at, wrong, done, day, times, seal';
 comment on table text_till is
     'C1: merchant_id; none: till_number, opened_at, seal';

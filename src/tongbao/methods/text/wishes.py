@@ -1,0 +1,116 @@
+"""Wishes by message: “PAY 1234567 25.00” waits five minutes for its sender's word, by a dialled PIN or by the code that it is
+answered with. One a phone; the next takes its place.
+
+    made ─dialled─▶ taken by that session (its PIN decides)
+      ├─code─▶ done                            only what its customer lets go without a PIN
+      └─5 min, 5 wrong codes, another─▶ over
+
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from msgspec.structs import replace
+
+from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.methods.text import errors
+from tongbao.methods.text.menus import CHOICES, What
+from tongbao.methods.text.types import TEXT_PHONE, TEXT_WISH, MakeWish, TakeWish, TextWish, WishCode
+
+LIVES = timedelta(minutes=5)
+MOST_WRONG = 5
+MOST_A_DAY = 50
+
+Order = Literal["wish", "code", "stop", "help", "pin_in_message"]
+
+
+class Read(NamedTuple):
+    """A message as it is understood. `typed`: as it would be typed into the menus; `code`: that of a wish."""
+
+    order: Order
+    typed: str = ""
+    code: str = ""
+
+
+_WORDS: dict[str, What] = {
+    "SEND": "send", "PAY": "till", "BILL": "bill", "BAL": "balance", "MINI": "statement", "LIMITS": "limits", "PIN": "pin",
+}  # fmt: skip
+#: How many things follow each word.
+_FOLLOW: dict[What, int] = {"send": 2, "till": 2, "bill": 3, "balance": 0, "statement": 0, "limits": 0, "pin": 0}
+_NUMBERS = {what: number for number, what in CHOICES.items()}
+
+
+def read(text: str) -> Read:
+    """What a message asks for. More than a command takes, with six digits at its end, is a PIN that should not be there."""
+    parts = text.strip().split()
+    word = parts[0].upper() if parts else ""
+    if word == "STOP":
+        return Read("stop")
+    if word == "OK" and len(parts) == 2 and re.fullmatch(r"[0-9]{6}", parts[1], re.ASCII):
+        return Read("code", code=parts[1])
+    what = _WORDS.get(word)
+    if what is None or any("*" in part for part in parts):
+        return Read("help")
+    if len(parts) - 1 > _FOLLOW[what] and re.fullmatch(r"[0-9]{6}", parts[-1], re.ASCII):
+        return Read("pin_in_message")
+    if len(parts) - 1 != _FOLLOW[what]:
+        return Read("help")
+    return Read("wish", "*".join((_NUMBERS[what], *parts[1:])))
+
+
+def make_wish(command: MakeWish, view: View, now: datetime) -> Decision:
+    """Declines `text_off`, `text_too_often`."""
+    phone = view.get(TEXT_PHONE, command.phone_index)
+    if phone is None or phone.customer_id != command.customer_id:
+        return Declined(errors.TEXT_OFF)
+    last = view.get(TEXT_WISH, command.phone_index)
+    times = 1 + (last.times if last is not None and last.day == now.date() else 0)
+    if times > MOST_A_DAY:
+        return Declined(errors.TEXT_TOO_OFTEN)
+    view.put(
+        TEXT_WISH,
+        TextWish(
+            command.phone_index, command.command_id, command.customer_id, command.wish, command.mac, now, 0, b"", False,
+            now.date(), times,
+        ),
+    )  # fmt: skip
+    return Accepted()
+
+
+def take_wish(command: TakeWish, view: View, now: datetime) -> Decision:
+    """Declines `text_wish_over`."""
+    wish = view.get(TEXT_WISH, command.phone_index)
+    if wish is None or wish.wish_id != command.wish_id or not is_open(wish, now):
+        return Declined(errors.TEXT_WISH_OVER)
+    view.put(TEXT_WISH, replace(wish, session=command.session))
+    return Accepted()
+
+
+def is_open(wish: TextWish, now: datetime) -> bool:
+    """Whether it waits still, for any session and for its code."""
+    return not wish.done and not wish.session and wish.wrong < MOST_WRONG and now < wish.made_at + LIVES
+
+
+def use_wish(view: View, phone_index: bytes, code: WishCode, now: datetime) -> Declined | None:
+    """Is it the code of the wish that waits? A wrong one is counted though the command is declined. Declines `text_wish_over`,
+    `text_code_wrong`."""
+    wish = view.get(TEXT_WISH, phone_index)
+    if wish is None or wish.wish_id != code.wish_id or not is_open(wish, now):
+        return Declined(errors.TEXT_WISH_OVER)
+    if not hmac.compare_digest(wish.mac, code.mac):
+        view.mark(TEXT_WISH, replace(wish, wrong=wish.wrong + 1))
+        return Declined(errors.TEXT_CODE_WRONG)
+    view.put(TEXT_WISH, replace(wish, done=True))
+    return None
+
+
+DECIDERS = (
+    Decider(
+        MakeWish, lambda command: [Key(TEXT_PHONE, command.phone_index), Key(TEXT_WISH, command.phone_index)], make_wish
+    ),
+    Decider(TakeWish, lambda command: [Key(TEXT_WISH, command.phone_index)], take_wish),
+)  # fmt: skip
