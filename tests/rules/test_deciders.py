@@ -96,6 +96,19 @@ async def test_lowering_holds_at_once_and_raising_after_a_day() -> None:
         assert (line.limit, line.used, line.left, line.whose, line.coming) == ("200.00", "200.00", "0.00", "own", None)
 
 
+@pytest.mark.parametrize("kind", ["payment", "transfer", "withdrawal"])
+async def test_caps_of_ones_own_hold_for_whatever_leaves_the_wallet_together(kind: str) -> None:
+    async with court("house") as place:
+        customer = await owner(place)
+        await place.happens(wishing(place, customer, per_payment=6_000, daily_amount=10_000, daily_count=3))
+        assert await place.says(customer, place.act("60.01", kind=kind)) == "limit_reached", "at once"
+        assert await place.says(customer, place.act("50.00", kind="withdrawal")) == "ok"
+        assert await place.says(customer, place.act("50.01", kind=kind)) == "limit_reached", "in the day"
+        for _ in range(2):
+            assert await place.says(customer, place.act("1.00", kind="payment")) == "ok"
+        assert await place.says(customer, place.act("1.00", kind=kind)) == "limit_reached", "in number"
+
+
 async def test_lowering_again_takes_back_what_was_to_be_raised() -> None:
     async with court("house") as place:
         customer = await owner(place)
