@@ -89,9 +89,14 @@ async def test_a_payment_is_undone_as_a_whole_once(town: Town) -> None:
     refused(await town.shop.post(f"/v1/merchant/orders/{order['out_trade_no']}/refunds", OURS), 409, "order_reversed")
     bills = ok(await payer.get("/v1/wallet/bills"))["items"]
     assert [(each["kind"], each["direction"], each["amount"]) for each in bills[:2]] == [
-        ("refund", "in", "20.00"), ("payment", "out", "20.00"),
+        ("reversal", "in", "20.00"), ("payment", "out", "20.00"),
     ]  # fmt: skip
-    assert bills[1]["state"] == "REFUNDED"
+    assert bills[1]["state"] == "REVERSED" and bills[0]["payment_id"] == order["payment_id"]
+    page = ok(await payer.get("/v1/wallet/bills", kind="reversal"))
+    assert [each["amount"] for each in page["items"]] == ["20.00"]
+    assert [(each["in"], each["out"]) for each in page["days"]] == [("20.00", "0.00")], (
+        "what was given, and nothing that was undone"
+    )
 
 
 async def test_two_captures_at_once_never_take_more_than_was_agreed(town: Town) -> None:

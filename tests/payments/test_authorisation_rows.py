@@ -207,7 +207,7 @@ async def test_a_payment_that_is_undone_leaves_the_exact_opposite_and_is_told() 
     assert moved[undone.journal_id] == {account: -minor for account, minor in moved[paid.journal_id].items()}
     bill = rows(store, BILL)[-1]
     assert bill == Bill(
-        payer, bill.bill_id, "refund", "in", 1000, CURRENCY, "merchant", merchant, "牛肉面", b"", at, 1000, undone.journal_id,
+        payer, bill.bill_id, "reversal", "in", 1000, CURRENCY, "merchant", merchant, "牛肉面", b"", at, 1000, undone.journal_id,
         before.payment_id, 0,
     )  # fmt: skip
     assert events(store, "merchant")[-1] == told(merchant, "payment.reversed", "REVERSED", "2026-03-01T12:00:07Z")

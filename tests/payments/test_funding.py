@@ -300,10 +300,10 @@ async def test_undoing_gives_every_part_back_and_the_network_owes_until_the_card
     await place.happens(place.undoing(wish.merchant_id, "order", wish.payer_id, journal, MIXED))
     assert books(store) == {"1001": -500, "1101": -500, "2001": 200, "2302": 500, "2401": 300}
     assert of_colour(store, wish.payer_id) == 300
-    assert (rows(store, PAYMENT)[0].state, bills(store)[1:]) == ("REVERSED", [("refund", 500, 200)])
+    assert (rows(store, PAYMENT)[0].state, bills(store)[1:]) == ("REVERSED", [("reversal", 500, 200)])
     await place.happens(place.hearing_back(wish, wish.payment_id, None))
     assert books(store) == {"1001": -500, "2001": 200, "2401": 300}
-    assert bills(store)[2:] == [("refund", 500, 200)]
+    assert bills(store)[2:] == [("reversal", 500, 200)]
 
 
 async def test_a_voucher_comes_back_though_its_colour_has_ended(here: Place) -> None:

@@ -293,7 +293,7 @@ def reverse_payment(command: ReversePayment, view: View, now: datetime) -> Decis
     undone = replace(payment, state="REVERSED", closed_at=now)
     view.put(PAYMENT, undone)
     if at_once := payment.paid_minor - to_card:
-        bill(view, payment, command.payer_id, journal, "refund", "in", at_once, now)
+        bill(view, payment, command.payer_id, journal, "reversal", "in", at_once, now)
     tell_merchant(view, undone, "payment.reversed", now)
     view.emit(f"customer:{command.payer_id}", "payment.reversed", {"payment_id": payment.payment_id})
     return Accepted(Reversed(journal.journal_id))

@@ -366,7 +366,8 @@ def settle_card_refund(command: SettleCardRefund, view: View, now: datetime) -> 
     # A debit that came to nothing is in no bill, and so is its way back, unless it ends in the wallet.
     came_to_nothing = request.debit_id is not None and request.request_id == giving_back_id_of(request.debit_id)
     if command.state == "REFUSED" or not came_to_nothing:
-        bill(view, payment, command.payer_id, journal, "refund", "in", amount, now)
+        said: BillKind = "reversal" if payment.state == "REVERSED" else "refund"
+        bill(view, payment, command.payer_id, journal, said, "in", amount, now)
     arrived = "card" if command.state == "SUCCEEDED" else "wallet"
     told = {"payment_id": payment.payment_id, "amount_minor": amount, "currency": currency, "to": arrived}
     if request.refund_id is not None:

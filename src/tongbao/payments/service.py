@@ -488,12 +488,14 @@ class PaymentService:
         return await do_every("orders", rows, write_down, lambda row: row["payment_id"])
 
     async def bill_states(self, ids: Sequence[UUID]) -> Mapping[UUID, BillState]:
-        """What a bill shows of its payment: SUCCEEDED, PARTLY_REFUNDED or REFUNDED."""
+        """What a bill shows of its payment: SUCCEEDED, PARTLY_REFUNDED, REFUNDED or REVERSED."""
         rows = await self._pool.fetch(QUERIES["payment_states"], list(ids))
         return {row["payment_id"]: _bill_state(row["state"], row["paid_minor"], row["refunded_minor"]) for row in rows}
 
 
 def _bill_state(state: PaymentState, paid_minor: int, refunded_minor: int) -> BillState:
-    if state == "REVERSED" or refunded_minor == paid_minor:
+    if state == "REVERSED":
+        return "REVERSED"
+    if refunded_minor == paid_minor:
         return "REFUNDED"
     return "PARTLY_REFUNDED" if refunded_minor else "SUCCEEDED"

@@ -99,7 +99,7 @@ class BillAnswer(msgspec.Struct, frozen=True):
 
 
 class DayAnswer(msgspec.Struct, frozen=True):
-    """What came in and went out on one local day."""
+    """What came in and went out on one local day, without what was undone."""
 
     date: date
     in_: str = msgspec.field(name="in")
@@ -145,7 +145,7 @@ def _bill_answer(
         state=states.get(bill.bill_id, "SUCCEEDED"),
         balance_after=None if bill.balance_minor is None else format_minor(bill.balance_minor, bill.currency),
         journal_id=str(bill.journal_id) if bill.journal_id else None,
-        payment_id=reference if bill.kind in ("payment", "refund") else None,
+        payment_id=reference if bill.kind in ("payment", "refund", "reversal") else None,
         bank_transfer_id=reference if bill.kind in ("topup", "withdrawal") else None,
         transfer_id=reference if bill.kind == "transfer" else None,
         arrives_at=later.arrives_at if later else None,

@@ -36,7 +36,7 @@ class ShownBill(msgspec.Struct, frozen=True):
 
 
 class DayTotals(msgspec.Struct, frozen=True):
-    """What a wallet took in and gave out on one local day, in minor units."""
+    """What a wallet took in and gave out on one local day, in minor units: neither what was undone nor what undid it."""
 
     day: date
     in_minor: int
@@ -95,7 +95,7 @@ class Statement:
         return await self._shown(rows)
 
     async def daily_totals(self, customer_id: UUID, bills: Sequence[Bill]) -> list[DayTotals]:
-        """Totals of each local day that these bills span, from the entries themselves."""
+        """Totals of each local day that these bills span, from the entries themselves; what was undone is in none."""
         if not bills:
             return []
         local = [bill.at.astimezone(self._zone).date() for bill in bills]

@@ -22,11 +22,12 @@ BankTransferState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED"]
 BankTransferKind = Literal["topup", "withdrawal"]
 Direction = Literal["in", "out"]
 CounterpartyKind = Literal["customer", "merchant", "bank"]
-BillState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED", "CANCELLED", "PARTLY_REFUNDED", "REFUNDED"]
+BillState = Literal["PENDING", "UNKNOWN", "SUCCEEDED", "FAILED", "CANCELLED", "PARTLY_REFUNDED", "REFUNDED", "REVERSED"]
 #: When a transfer arrives, as its payer chooses.
 Arrival = Literal["now", "ordinary", "next_day"]
 DelayedState = Literal["PENDING", "SUCCEEDED", "CANCELLED", "FAILED"]
-BillKind = Literal["payment", "refund", "topup", "withdrawal", "transfer"]
+#: `reversal`: a payment was undone as a whole, which is no income of the payer's.
+BillKind = Literal["payment", "refund", "reversal", "topup", "withdrawal", "transfer"]
 
 
 class BankAccount(msgspec.Struct, frozen=True, gc=False):

@@ -148,11 +148,15 @@ select count(*) from entry e where not exists (select from journal j where j.jou
 select hold_id, account_id from hold where state = 'ACTIVE' and expires_at <= $1 order by expires_at limit $2;
 
 -- name: daily_totals
--- What an account took in and gave out by local day. $1 account, $2 from and $3 to (exclusive), $4 time zone name.
+-- What an account took in and gave out by local day, without what was undone and what undid it. $1 account, $2 from and $3 to (exclusive), $4 time zone name.
 select (posted_at at time zone $4)::date as day,
        coalesce(sum(amount_minor) filter (where amount_minor > 0), 0)::bigint as in_minor,
        coalesce(-sum(amount_minor) filter (where amount_minor < 0), 0)::bigint as out_minor
-from entry where account_id = $1 and posted_at >= $2 and posted_at < $3 group by 1 order by 1 desc;
+from entry e
+where account_id = $1 and posted_at >= $2 and posted_at < $3
+  and not exists (select from reversal r where r.journal_id = e.journal_id)
+  and not exists (select from reversal r where r.reversed_by = e.journal_id)
+group by 1 order by 1 desc;
 
 -- name: account_names
 -- What every account is, for comparing with what its id says.

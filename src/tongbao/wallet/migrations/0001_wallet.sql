@@ -175,7 +175,7 @@ create table bill (
     reference_id      uuid,
     factors           bigint      not null,
     constraint bill_pk primary key (customer_id, bill_id),
-    constraint bill_kind check (kind in ('payment', 'refund', 'topup', 'withdrawal', 'transfer')),
+    constraint bill_kind check (kind in ('payment', 'refund', 'reversal', 'topup', 'withdrawal', 'transfer')),
     constraint bill_direction check (direction in ('in', 'out')),
     constraint bill_amount check (amount_minor > 0),
     constraint bill_factors check (factors between 0 and 15)
