@@ -242,7 +242,7 @@ def test_a_limit_of_ones_own_holds_at_once_is_shown_and_is_raised_with_time_to_t
     law = phone.get_by_test_id("law-limit")
     expect(law).to_have_attribute("data-rule", "house.own.payment")
     expect(law).to_contain_text("¥10.00")
-    expect(law).to_contain_text("Agreement with the customer")
+    expect(law).to_contain_text("your own limit")
     tap(phone, "result-step")
     cap.click()
     fill(phone, "cap-input", "20")

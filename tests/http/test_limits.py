@@ -113,6 +113,25 @@ async def test_a_limit_is_told_with_its_article_and_when_it_begins_anew(island: 
     assert line in shown["items"]
 
 
+async def test_what_may_be_paid_today_is_told_by_each_way_of_confirming_with_what_binds_it(island: Town) -> None:
+    payer = await rich(island, "1000.00")
+    before = ok(await payer.get("/v1/wallet/limits/today"))
+    ways = {each["confirmation"]: each for each in before["items"]}
+    assert list(ways) == ["none", "pin", "pin_code", "passkey", "certificate"]
+    assert (ways["none"]["single"], ways["none"]["single_by"]["whose"]) == ("0.00", "own"), "small payments are off"
+    assert (ways["pin"]["strength"], ways["certificate"]["strength"]) == ("medium", "strong"), "on the device that registered"
+    assert {(way["single"], way["today"], way["single_by"]["rule_id"]) for name, way in ways.items() if name != "none"} == {
+        ("500.00", "500.00", "laputa.day")
+    }
+    ok(await payer.post("/v1/wallet/transfers", sending(island.cat, "120.00")), status=201)
+    after = ok(await payer.get("/v1/wallet/limits/today", method="qr_static"))
+    assert {way["today"] for way in after["items"]} == {"0.00", "380.00"}
+    assert after["items"][1]["today_by"]["renews_at"] is not None and after["suspended"] == []
+    assert (await payer.post("/v1/wallet/report-takeover")).status_code == 204
+    stopped = ok(await payer.get("/v1/wallet/limits/today"))
+    assert stopped["suspended"] == ["reported"] and {way["single"] for way in stopped["items"]} == {"0.00"}
+
+
 async def test_what_is_reported_is_known_to_staff_and_not_to_the_customer(island: Town) -> None:
     payer = await rich(island, "10.00")
     changed = ok(await payer.put("/v1/wallet/limits/own", {"limits": {"daily_count": 9}}))

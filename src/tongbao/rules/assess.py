@@ -20,6 +20,7 @@ from tongbao.kernel.money import format_minor
 from tongbao.ledger.api import ACCOUNT
 from tongbao.rules import errors
 from tongbao.rules.book import Book, Check, Plan, Shape, book_of
+from tongbao.rules.citing import Cited, cited
 from tongbao.rules.counting import Counts, brought_to, counted_text, counts_of, own_caps, packed
 from tongbao.rules.days import Today, due, midnight, period_ends
 from tongbao.rules.pack import DEBITS, Rule
@@ -28,6 +29,8 @@ from tongbao.rules.types import CURRENT, DUTY, RULEBOOK, USAGE, Act, Duty, OwnCa
 #: Factors that stand for each strength, the least first.
 _LEAST: tuple[Factors, ...] = (KNOWLEDGE | POSSESSION, KNOWLEDGE | POSSESSION | SIGNATURE)
 _HIGHEST_LEVEL = 3
+#: Where a shape says that it is a minor's.
+_MINOR = Shape._fields.index("minor")
 
 
 class Weighed(NamedTuple):
@@ -107,7 +110,7 @@ def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined 
     opened = shared = None
     if standing is not None:
         opened, shared = standing.opened_at, standing.subject_id
-    shape = _shape_of(standing, act, now)
+    shape = shape_of(standing, act, now)
     today = book.today(now)
     answer: Declined | _Judged | None
     answer = _judged_in_short(view, book, customer_id, shape, act.amount_minor, today) if shared is None else None
@@ -122,7 +125,7 @@ def _judged(view: View, now: datetime, customer_id: UUID, act: Act) -> Declined 
     return answer
 
 
-def _shape_of(standing: Standing | None, act: Act, now: datetime) -> tuple[Any, ...]:
+def shape_of(standing: Standing | None, act: Act, now: datetime) -> tuple[Any, ...]:
     """The fields of the act's `Shape`."""
     if standing is None:
         return act.kind, act.method, act.factors, 0, False, False, False, act.flags, act.tier
@@ -150,7 +153,7 @@ def _judged_by_another(view: View, now: datetime, customer_id: UUID, act: Act, s
     if row is None:
         return ""
     book = book_of(row)
-    asked = _Asked(act, _shape_of(view.get(STANDING, customer_id), act, now), customer_id, now, book.today(now))
+    asked = _Asked(act, shape_of(view.get(STANDING, customer_id), act, now), customer_id, now, book.today(now))
     judged = _judged_for(view, book, asked, scope, subject_id, None, None)
     if judged is None or isinstance(judged, Declined):
         return judged or ""
@@ -273,7 +276,7 @@ def _balances(
             broken = after > check.most
         if not broken:
             continue
-        detail = _detail(book, rule, check.most, before, None, False)
+        detail = _detail(book, rule, check.most, before, None, False, cited(book, rule, own, now, minor=shape[_MINOR]))
         for level in range(shape[3] + 1, _HIGHEST_LEVEL + 1) if rule.challenge == "level" else ():
             better = book.plan(scope, Shape(*shape)._replace(level=level), own, now, today.day)
             if all(other.rule is not rule for other in better.balances):
@@ -290,7 +293,8 @@ def _refusal(
     by_count = rule.metric == "count"
     used = counts[check.slot]
     window = book.slots[check.slot].window if check.slot >= 0 else ""
-    detail = _detail(book, rule, check.most, used, renews_at(book, check.slot, window, today, opened), by_count)
+    says = cited(book, rule, own, now, minor=shape[_MINOR])
+    detail = _detail(book, rule, check.most, used, renews_at(book, check.slot, window, today, opened), by_count, says)
     if rule.action == "challenge":
         for tried in _stronger(Shape(*shape), rule.challenge == "level"):
             plan = book.plan(scope, tried, own, now, today.day)
@@ -333,7 +337,7 @@ def renews_at(book: Book, slot: int, window: str, today: Today, opened: datetime
     return midnight(date.fromordinal(ends), book.zone) if ends is not None else None
 
 
-def _detail(book: Book, rule: Rule, most: int, used: int, renews: datetime | None, by_count: bool) -> dict[str, Any]:
+def _detail(book: Book, rule: Rule, most: int, used: int, renews: datetime | None, by_count: bool, says: Cited) -> dict[str, Any]:
     def said(value: int) -> str:
         return str(value) if by_count else format_minor(value, book.currency)
 
@@ -341,8 +345,9 @@ def _detail(book: Book, rule: Rule, most: int, used: int, renews: datetime | Non
         "rule_id": rule.id,
         "name_zh": rule.name.zh,
         "name_en": rule.name.en,
-        "citation": rule.citation,
-        "citation_zh": rule.citation_zh,
+        "whose": says.whose,
+        "citation": says.citation,
+        "citation_zh": says.citation_zh,
         "limit": said(most),
         "used": said(used),
         "left": said(max(0, most - used)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
 
 import msgspec
 
@@ -11,13 +10,12 @@ from tongbao.identity.standing import Standing
 from tongbao.kernel.money import format_minor
 from tongbao.rules.assess import renews_at
 from tongbao.rules.book import Book, Slot, scopes_of, slots_of_rule
+from tongbao.rules.citing import Whose, cited
 from tongbao.rules.counting import own_caps
 from tongbao.rules.days import window_name
 from tongbao.rules.pack import SEVERITY, Condition, Named, Rule
 from tongbao.rules.persons import Known
 from tongbao.rules.types import ACTS_DONE
-
-Whose = Literal["law", "house", "own"]
 
 
 class LimitLine(msgspec.Struct, frozen=True):
@@ -91,10 +89,10 @@ def limits_of(book: Book, scope: str, known: Known, now: datetime, *, for_staff:
         opened = known.opened if alone else known.counted_from
         coming = own.coming.get(rule.agreed) if own and own.coming and rule.agreed and caps is own.caps else None
         changes = coming is not None and coming != most
+        says = cited(book, rule, own, now, minor=standing is not None and standing.minor)
         lines.append(
             LimitLine(
-                rule.id, rule.name, rule.citation, rule.citation_zh, rule.verified,
-                "own" if rule.agreed in caps else "house" if book.owner[rule.id] == "house" else "law",
+                rule.id, rule.name, says.citation, says.citation_zh, rule.verified, says.whose,
                 rule.action, rule.metric or "", window_name(rule.window) if rule.window else "", rule.when,
                 _said(book, most, by_count), _said(book, used, by_count) if summed else None,
                 _said(book, max(0, most - used), by_count) if summed else None,

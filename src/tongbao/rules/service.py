@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from tongbao.engine.api import Engine, accepted
+from tongbao.identity.factors import Factors
 from tongbao.identity.service import Caller
 from tongbao.identity.standing import Standing
 from tongbao.identity.types import Confirmation
@@ -23,6 +24,7 @@ from tongbao.ledger.api import CUSTOMER_WALLET
 from tongbao.rules import errors
 from tongbao.rules.book import Book, book_of
 from tongbao.rules.explain import LimitLine, RuleLine, limits_of, rules_of
+from tongbao.rules.greatest import Greatest, greatest
 from tongbao.rules.pack import Pack, merged, merged_text, named_packs
 from tongbao.rules.persons import Known
 from tongbao.rules.rules import Adopted, CapsSet, Suspended, dormancy, idle_before
@@ -112,6 +114,18 @@ class LawService:
         if row is None:
             raise Refusal(errors.LIMITS_NOT_IN_FORCE)
         return row, await self._known(customer_id)
+
+    async def known(self, customer_id: UUID) -> Known:
+        """What a customer is and has done."""
+        return await self._known(customer_id)
+
+    def now(self) -> datetime:
+        """The moment for which limits are told."""
+        return self._clock.now()
+
+    async def greatest(self, customer_id: UUID, factors: Factors, method: str) -> Greatest:
+        """What a customer may pay who confirms by these factors, by the rules in force."""
+        return greatest(await self.row(), await self._known(customer_id), customer_id, factors, method, self._clock.now())
 
     async def what_if(self, customer_id: UUID | None, level: int, act: Act) -> Tried:
         """What the rules would say to an act of a customer's, or of somebody's of this level who has done nothing yet."""

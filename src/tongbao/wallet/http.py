@@ -21,7 +21,7 @@ from tongbao.kernel import web
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import format_minor, parse
 from tongbao.security.masking import mask_login, mask_name
-from tongbao.wallet import bank_http, card_http, errors, small_payments_http, transfers_http
+from tongbao.wallet import bank_http, card_http, errors, small_payments_http, today_http, transfers_http
 from tongbao.wallet.service import WalletService
 from tongbao.wallet.statement import Counterparty, ShownBill
 from tongbao.wallet.types import Arrival, Bill, BillKind, BillState, CounterpartyKind, DelayedTransfer, Direction
@@ -248,6 +248,6 @@ async def bill(customer: Caller, wallet: WalletService, bill_id: PathId) -> Bill
 
 ROUTES = (
     balance, *bank_http.ROUTES, *card_http.ROUTES,
-    resolve_payee, transfer, *transfers_http.ROUTES, *small_payments_http.ROUTES, bills, ward_bills,
+    resolve_payee, transfer, *transfers_http.ROUTES, *small_payments_http.ROUTES, *today_http.ROUTES, bills, ward_bills,
     bill,
 )  # fmt: skip

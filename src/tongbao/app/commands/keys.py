@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tongbao.app import logs, runtime
+from tongbao.app.commands.printing import console
 from tongbao.app.registry import CLASSES as COLUMNS
 from tongbao.app.settings import Settings
 from tongbao.kernel.clock import SystemClock
@@ -39,7 +39,7 @@ def listed() -> None:
     table = Table("purpose", "version", "since", "master key")
     for each in ring.listed():
         table.add_row(each.purpose, str(each.version), f"{each.made_at:%Y-%m-%d %H:%M:%S}Z", each.master)
-    Console().print(table)
+    console().print(table)
 
 
 @command.command("identity")

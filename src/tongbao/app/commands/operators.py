@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tongbao.app import logs, runtime
 from tongbao.app.asgi import open_services
+from tongbao.app.commands.printing import console
 from tongbao.app.settings import Settings
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import new_id
@@ -73,4 +73,4 @@ async def _list() -> None:
             for person in await services.identity.search("console", "", None, 100):
                 row = await services.identity.need(person.principal_id)
                 table.add_row(str(person.principal_id), person.name, person.login, row.roles or "–")
-    Console().print(table)
+    console().print(table)

@@ -11,19 +11,20 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tongbao.app import logs, runtime
 from tongbao.app.asgi import Services, open_services
+from tongbao.app.commands.printing import console
 from tongbao.app.settings import Settings
 from tongbao.engine.api import Declined
 from tongbao.identity.factors import KNOWLEDGE, POSSESSION, SIGNATURE, Factors
 from tongbao.kernel.errors import Refusal
-from tongbao.kernel.money import parse
+from tongbao.kernel.money import format_minor, parse
 from tongbao.methods.api import MethodName
-from tongbao.rules.book import book_of, slots_of
+from tongbao.rules.book import Book, book_of, slots_of
 from tongbao.rules.explain import LimitLine, idle_rules, limits_of
+from tongbao.rules.greatest import Greatest, Most, greatest
 from tongbao.rules.pack import Kind, Merged, PackError, merged, merged_text, named_packs
 from tongbao.rules.persons import Known
 from tongbao.rules.rules import rulebook_row
@@ -70,7 +71,7 @@ def listed(packs: tuple[str, ...]) -> None:
         window = rule.window.kind if rule.window else ""
         cited = rule.citation + ("" if rule.verified else " (unverified)")
         table.add_row(rule.id, cited, rule.action, window, limit, rule.name.en)
-    Console().print(table)
+    console().print(table)
 
 
 @command.command("adopt", help="Put packs in force by hand, from now on and for all servers: files, or names that ship.")
@@ -108,6 +109,10 @@ def explain(
     book = book_of(row)
     if amount is None:
         _print(limits_of(book, "customer", known, now, for_staff=True))
+        judged = known if customer is not None else Known(somebody(level, now), None)
+        _print_greatest(
+            book, [(name, greatest(row, judged, customer or ANYBODY, _FACTORS[name], method or "", now)) for name in _FACTORS]
+        )
         return
     try:
         act = Act(kind, parse(amount, book.currency).minor, book.currency, _FACTORS[strength], None, method or "")
@@ -140,7 +145,20 @@ def _print(lines: list[LimitLine]) -> None:
     for line in lines:
         anew = f"{line.renews_at:%Y-%m-%d %H:%M} UTC" if line.renews_at else ""
         table.add_row(line.rule_id, line.whose, line.limit, line.used or "", line.left or "", anew, line.citation)
-    Console().print(table)
+    console().print(table)
+
+
+def _print_greatest(book: Book, found: list[tuple[str, Greatest]]) -> None:
+    click.echo("\nthe greatest payment, by how it is confirmed:")
+    table = Table("confirmed", "now", "under", "rest of the day", "under", box=None, pad_edge=False)
+    for name, most in found:
+        table.add_row(name, *(text for one in most for text in _told(book, one)))
+    console().print(table)
+
+
+def _told(book: Book, most: Most) -> tuple[str, str]:
+    said = "any" if most.minor is None else format_minor(most.minor, book.currency)
+    return said, f"{most.by.rule_id} ({most.by.citation})" if most.by else ""
 
 
 def _rulebook(packs: tuple[str, ...]) -> Rulebook:
