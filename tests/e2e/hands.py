@@ -10,11 +10,11 @@ from playwright.sync_api import Page, expect
 from tests.e2e.product import PASSWORD, PIN, SANDBOX_NAME, Person, Product
 
 
-def choose(page: Page, testid: str) -> None:
-    """Choose one of several: by its label, which is what people see and hit."""
+def choose(page: Page, testid: str, *, on: bool = True) -> None:
+    """Choose one of several, or turn a switch: by its label, which is what people see and hit."""
     choice = page.get_by_test_id(testid)
     choice.locator("xpath=ancestor::label | following-sibling::label").first.click()
-    expect(choice).to_be_checked()
+    expect(choice).to_be_checked(checked=on)
 
 
 def tap(page: Page, name: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browsers import COUNTER, PHONE, Windows
-from tests.e2e.hands import desk_log_in, fill, tap
+from tests.e2e.hands import choose, desk_log_in, fill, tap
 from tests.e2e.product import PASSWORD, Person, Product
 
 pytestmark = pytest.mark.browser
@@ -97,7 +97,7 @@ def test_a_broken_glass_acts_at_once_and_waits_for_somebody_elses_review(product
     wallet = _wallet_of(mine, person)
     mine.goto(wallet)
     tap(mine, "account-unfreeze")
-    mine.get_by_test_id("propose-alone").check(force=True)
+    choose(mine, "propose-alone")
     expect(mine.get_by_test_id("propose-warning")).to_be_visible()
     fill(mine, "propose-reason", "too short")
     tap(mine, "act-submit")
@@ -134,7 +134,7 @@ def test_the_record_says_who_looked_at_whom(product: Product, windows: Windows) 
     console.goto(f"/console/acts?subject={wallet.rsplit('/', 1)[1]}")
     rows = console.get_by_test_id("act-row")
     expect(rows.filter(has_text="Looked at a statement").first).to_contain_text("运营 Operator")
-    console.get_by_test_id("acts-changes").check(force=True)
+    choose(console, "acts-changes")
     expect(console).to_have_url(re.compile("changes=1"))
     expect(console.get_by_test_id("empty-state")).to_be_visible()
 
@@ -150,7 +150,7 @@ def test_somebody_new_chooses_their_own_password_by_a_link_and_a_code_that_no_on
     tap(mine, "operator-new")
     fill(mine, "operator-name", "新同事")
     fill(mine, "operator-login", login)
-    mine.get_by_test_id("role-kyc").check(force=True)
+    choose(mine, "role-kyc")
     fill(mine, "propose-reason", "joins on Monday")
     tap(mine, "act-submit")
     mine.wait_for_url(re.compile("/approvals/"))

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.browsers import COUNTER, PHONE, Windows
-from tests.e2e.hands import desk_log_in, fill, tap
+from tests.e2e.hands import choose, desk_log_in, fill, tap
 from tests.e2e.product import Product
 
 pytestmark = pytest.mark.browser
@@ -47,7 +47,7 @@ def test_the_rules_say_what_they_would_decide_and_by_which_article(
     desk_log_in(page, product.operator_login)
     page.goto("/console/rules?which=what-if")
     fill(page, "whatif-amount", amount)
-    page.get_by_test_id(f"whatif-strength-{strength}").check(force=True)
+    choose(page, f"whatif-strength-{strength}")
     tap(page, "whatif-ask")
     answer = page.get_by_test_id("whatif-answer")
     expect(answer).to_have_attribute("data-decision", decision)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browsers import COUNTER, PHONE, Windows
-from tests.e2e.hands import desk_log_in, fill, tap
+from tests.e2e.hands import choose, desk_log_in, fill, tap
 from tests.e2e.product import Product
 from tools.tour import ZONE
 
@@ -50,7 +50,7 @@ def test_a_breachs_clocks_run_from_when_it_was_known_until_its_tasks_are_done(pr
 
     before = clocks.count()
     tap(page, "breach-assess")
-    page.get_by_test_id("assess-risk-high").check(force=True)
+    choose(page, "assess-risk-high")
     tap(page, "act-submit")
     expect(page.get_by_test_id("breach-risk-now")).to_contain_text("High")
     assert clocks.count() > before, "people whose risk is high have to be told"
@@ -69,7 +69,7 @@ def test_a_breachs_clocks_run_from_when_it_was_known_until_its_tasks_are_done(pr
         assert name is not None
         if name.startswith("people"):
             page.locator(f"[data-clock={name}]").get_by_test_id("task-finish").click()
-            page.get_by_test_id("task-needed").uncheck(force=True)
+            choose(page, "task-needed", on=False)
             fill(page, "task-note", "the list came back unread")
             tap(page, "act-submit")
             expect(page.locator(f"[data-clock={name}]")).to_have_attribute("data-state", "NOT_NEEDED")
