@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("tongbao.app.commands.restore", "Bring a backup back as a new data directory."),
     "rehearse": ("tongbao.app.commands.rehearse", "Bring a backup back elsewhere, and verify all of it."),
     "rules": ("tongbao.app.commands.rules", "Check packs of rules, see and change what is in force, explain limits."),
+    "tap": ("tongbao.app.commands.tap", "Try taps without hardware: a card and a till's reader, as programs."),
     "replay": ("tongbao.app.commands.replay", "Replay labelled real payments through the engine."),
     "operators": ("tongbao.app.commands.operators", "List operators, and take the first ones on."),
     "doctor": ("tongbao.app.commands.doctor", "Say what is in force and what is unsafe or missing."),

@@ -66,6 +66,7 @@ from tongbao.merchants import types as merchant_types
 from tongbao.merchants.service import MerchantService
 from tongbao.methods.api import Methods
 from tongbao.methods.code.method import PayerCode
+from tongbao.methods.nfc.method import TappedToken
 from tongbao.methods.text import rules as text_rules
 from tongbao.methods.text import types as text_types
 from tongbao.methods.text import wishes as text_wishes
@@ -207,7 +208,7 @@ RELATIONS: tuple[Relation[Any], ...] = (
 
 def methods(instruments: InstrumentService) -> Methods:
     """Every way to pay that a till can read."""
-    return Methods((PayerCode(instruments),))
+    return Methods((PayerCode(instruments), TappedToken(instruments)))
 
 
 class BankAdapter:

@@ -31,6 +31,16 @@ class PayerCodeBody(ConfirmedBody, frozen=True, kw_only=True):
     replaces: str | None = None
 
 
+class TapTokenBody(ConfirmedBody, frozen=True, kw_only=True):
+    """A token for tapping, on the device that asks. It takes a confirmation (the act `bind_instrument`, its detail
+    "nfc,most,day" in minor units, 0 for no cap of its own)."""
+
+    name: Text
+    most: Text | None = None
+    day: Text | None = None
+    currency: Text
+
+
 class InstrumentCapsBody(ConfirmedBody, frozen=True, kw_only=True):
     """What an instrument may pay, once and in a UTC day; null: no cap of its own. Raising takes a confirmation (the act
     `cap_instrument`, its detail "number,most,day" in minor units)."""
@@ -77,6 +87,17 @@ async def bind_code(
     return BoundAnswer(str(bound.number), encoded(bound.secret), bound.expires_at, clock.now())
 
 
+@post("/v1/wallet/tap", tags=["Instruments"], status_code=201)
+async def bind_tap(
+    customer: Caller, data: TapTokenBody, instruments: InstrumentService, clock: Clock, key: web.IdempotencyKey
+) -> BoundAnswer:
+    """Have a token on this device that pays when it is held to a till's reader. Its number is not the account's, and its secret
+    is for the device alone. Declines `device_unproven`, `confirmation_needed`, `instrument_cap_range`."""
+    most, day = _caps(data.most, data.day, data.currency)
+    bound = await instruments.bind(command_id_for(customer, key), customer, "nfc", data.name, most, day, data.given())
+    return BoundAnswer(str(bound.number), encoded(bound.secret), bound.expires_at, clock.now())
+
+
 @get("/v1/wallet/instruments", tags=["Instruments"])
 async def instruments_of(
     customer: Caller, instruments: InstrumentService, limit: web.Limit = 20, cursor: web.Cursor = None
@@ -102,7 +123,7 @@ async def cap_instrument(
 ) -> None:
     """Change what an instrument may pay. Lowering holds at once; raising is confirmed."""
     given = data.given() if data.pin is not None or data.confirmation is not None else None
-    most, day = (parse(text, data.currency).minor if text is not None else 0 for text in (data.most, data.day))
+    most, day = _caps(data.most, data.day, data.currency)
     await instruments.cap(command_id_for(customer, key), customer, _number(number), most, day, given)
 
 
@@ -116,6 +137,12 @@ def _cap(minor: int, currency: str) -> str | None:
     return format_minor(minor, currency) if minor else None
 
 
+def _caps(most: str | None, day: str | None, currency: str) -> tuple[int, int]:
+    """In minor units, 0 for none."""
+    most_minor, day_minor = (parse(text, currency).minor if text is not None else 0 for text in (most, day))
+    return most_minor, day_minor
+
+
 def _number(text: str) -> int:
     """Refuses `instrument_unknown`."""
     if not (text.isascii() and text.isdigit() and len(text) <= 15):
@@ -123,4 +150,4 @@ def _number(text: str) -> int:
     return int(text)
 
 
-ROUTES = (bind_code, instruments_of, cap_instrument, revoke_instrument)
+ROUTES = (bind_code, bind_tap, instruments_of, cap_instrument, revoke_instrument)
