@@ -1,4 +1,5 @@
-/** The language of this device: remembered, else the browser's. Chinese or English; everything is written in both. */
+/** The language of this device: remembered, else the browser's; all its tabs change together. Chinese or English; everything is
+ * written in both. */
 import { ref, watch } from 'vue'
 
 export type Language = 'zh' | 'en'
@@ -19,5 +20,8 @@ export function setLanguage(next: Language): void {
 }
 
 if (typeof document !== 'undefined') {
+  window.addEventListener('storage', (event: StorageEvent) => {
+    if (event.key === KEY && (event.newValue === 'zh' || event.newValue === 'en')) language.value = event.newValue
+  })
   watch(language, (now) => (document.documentElement.lang = now === 'zh' ? 'zh-CN' : 'en'), { immediate: true })
 }
