@@ -315,8 +315,6 @@ async def seen(client: httpx.AsyncClient) -> dict[str, Any]:
 
 
 async def test_the_demonstration_comes_back_with_its_data(demo_folder: Path) -> None:
-    demo_folder: Path,
-) -> None:
     async with demonstration(demo_folder) as client:
         first = await seen(client)
         assert len(first["bills"]) > 10
