@@ -1,5 +1,6 @@
-"""The states of a payment: every path of up to six steps is walked through the deciders, and from each place every step that the
-table does not have is tried and refused with its own code. The database and the drawing say the same as the table."""
+"""The states of a payment: every path of up to six steps (the first is the order itself) is walked through the deciders, and from
+each place every step that the table does not have is tried: it is refused with its own code and leaves nothing, no row, no entry,
+no event. The database and the drawing say the same as the table."""
 
 from __future__ import annotations
 
@@ -10,13 +11,25 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from tests.support.leavings import rows
 from tests.support.town import CURRENCY, Town, order_id, town
 from tongbao.engine.api import Command, Declined, MemoryStore
 from tongbao.ledger.api import ACCOUNT
-from tongbao.payments.funding_types import Part
-from tongbao.payments.lifecycle import NEXT, STATES, STEPS, PaymentState, Step, reachable, refusal_of, step_of, transitions_sql
+from tongbao.payments.funding_types import CARD_REQUEST, FUNDING, Part, debit_id_of
+from tongbao.payments.lifecycle import (
+    FIRST,
+    NEXT,
+    STATES,
+    STEPS,
+    PaymentState,
+    Step,
+    reachable,
+    refusal_of,
+    step_of,
+    transitions_sql,
+)
 from tongbao.payments.types import PAYMENT, ExpireOrder, Payment
 from tongbao.wallet.rules import wallet_of
 
@@ -65,6 +78,8 @@ class Walk:
         self.place, self.store = place, store
         self.merchant, self.payer, self.number = merchant, payer, number
         self.authorises = "authorise" in path
+        agreed: dict[str, int] = {"agreed_minor": 1150, "capture_within_s": 3600} if self.authorises else {}
+        self.ordering = place.ordering(merchant, number, **agreed)
         self.asked = place.paying_in_parts(merchant, number, payer, PARTS)
         self.parts: tuple[Part, ...] = ()
         self._count = 0
@@ -104,6 +119,25 @@ class Walk:
             case "expire":
                 return ExpireOrder(command_id=place.id(), payment_id=order_id(merchant, number))
 
+    def vain(self) -> list[tuple[Command, str]]:
+        """What else may be said to a payment that changes nothing, wherever it is: the same order again and another one under its
+        number, time that is not over, and the network's answers to what it was not asked, or was and has answered."""
+        place, order = self.place, self.ordering
+        again = replace(order, command_id=place.id())
+        wishes: list[tuple[Command, str]] = [
+            (again, "ok"), (replace(again, command_id=place.id(), amount_minor=999), "out_trade_no_used"),
+        ]  # fmt: skip
+        if self.payment.state == "CREATED":
+            wishes.append((ExpireOrder(command_id=place.id(), payment_id=order.payment_id), "ok"))
+        stranger = place.paying_in_parts(self.merchant, self.number, self.payer, PARTS)
+        wishes += [(place.hearing(stranger), "payment_not_found"), (place.hearing(stranger, "REFUSED"), "payment_not_found")]
+        request = self.store.tables.table(CARD_REQUEST).get(debit_id_of(self.asked.command_id))
+        if request is not None and request.state == "SUCCEEDED":
+            wishes += [(place.hearing(self.asked), "ok"), (place.hearing(self.asked, "REFUSED"), "card_answers_differ")]
+        elif request is not None and request.state == "REFUSED":
+            wishes += [(place.hearing(self.asked, "REFUSED"), "ok"), (place.hearing(self.asked, "UNKNOWN"), "ok")]
+        return wishes
+
     async def take(self, step: Step) -> str:
         if step == "expire":
             self.place.clock.advance(self.payment.expires_at - self.place.clock.now())
@@ -112,8 +146,7 @@ class Walk:
 
 async def walked(place: Town, store: MemoryStore, merchant: UUID, number: str, path: Path_) -> Walk:
     walk = Walk(place, store, merchant, await place.customer(5000), number, path)
-    asks = {"agreed_minor": 1150, "capture_within_s": 3600} if walk.authorises else {}
-    await place.happens(place.ordering(merchant, number, **asks))
+    await place.happens(walk.ordering)
     for step in path:
         assert await walk.take(step) == "ok", (path, step)
     return walk
@@ -122,6 +155,15 @@ async def walked(place: Town, store: MemoryStore, merchant: UUID, number: str, p
 def held_and_posted(walk: Walk) -> tuple[int, int]:
     account = walk.store.tables.table(ACCOUNT)[wallet_of(walk.payer, CURRENCY).account_id]
     return account.held_minor, account.posted_minor
+
+
+def everything(walk: Walk) -> tuple[object, ...]:
+    """What a refused step leaves as it was: the payment, its parts, its payer's wallet, and how much there is of all else."""
+    tables = walk.store.tables
+    parts = [tables.table(FUNDING).get((walk.payment.payment_id, number)) for number in range(1, len(PARTS) + 1)]
+    counts = {name: len(rows) for name, rows in tables.rows.items() if rows}
+    added = {relation.name: len(rows) for relation, rows in tables.appended.items() if rows}
+    return walk.payment, parts, held_and_posted(walk), counts, added, len(tables.events)
 
 
 def test_there_are_paths_of_every_length_through_every_state() -> None:
@@ -139,18 +181,22 @@ async def test_every_path_leads_where_the_table_says_and_no_other_step_can_be_ta
         await place.happens(place.paying_at_once(merchant, "float", await place.customer(100_000), 100_000))
         for index, (path, state) in enumerate(PATHS):
             walk = await walked(place, store, merchant, f"walk-{index}", path)
-            before = walk.payment
-            assert before.state == state, path
-            assert before.state_at(place.clock.now()) == state
-            money = held_and_posted(walk)
+            assert walk.payment.state == state, path
+            assert walk.payment.state_at(place.clock.now()) == state
+            before = everything(walk)
             for step in STEPS:
-                if step in NEXT[state] or step == "expire" or _is_repeat(state, step) or _is_answer(step):
+                if step in NEXT[state] or _is_answer(step):
                     continue
-                assert await walk.take(step) == refusal_of(state, step).name, (path, state, step)
-                assert walk.payment == before
-                assert held_and_posted(walk) == money
+                says = "ok" if step == "expire" or _is_repeat(state, step) else refusal_of(state, step).name
+                # What is not to be done by time is asked for in vain, not refused: nobody asked.
+                assert await place.says(walk.command(step)) == says, (path, state, step)
+                assert everything(walk) == before, (path, state, step)
                 tried += 1
-    assert tried > len(PATHS) * 4
+            for wish, says in walk.vain():
+                assert await place.says(wish) == says, (path, state, wish)
+                assert everything(walk) == before, (path, state, wish)
+                tried += 1
+    assert tried > len(PATHS) * 12
 
 
 def _is_repeat(state: PaymentState, step: Step) -> bool:
@@ -159,7 +205,7 @@ def _is_repeat(state: PaymentState, step: Step) -> bool:
 
 
 def _is_answer(step: Step) -> bool:
-    """What the network says belongs to what it was asked: see `test_funding`."""
+    """What the network says belongs to what it was asked, so it has refusals of its own: `Walk.vain`."""
     return step in ("settle", "release")
 
 
@@ -268,12 +314,24 @@ async def _moved(connection: asyncpg.Connection, payment_id: UUID, state: str) -
 
 def test_the_drawing_shows_every_step_and_no_other() -> None:
     text = (PROJECT / "docs" / "payments.md").read_text(encoding="utf-8")
-    drawn = {
-        tuple(part.strip() for part in line.replace("-->", ":").split(":"))
-        for line in text.splitlines()
-        if "-->" in line and "[*]" not in line
-    }
-    assert drawn == {(state, after, step) for state, steps in NEXT.items() for step, after in steps.items()}
+    drawn = {tuple(part.strip() for part in line.replace("-->", ":").split(":")) for line in text.splitlines() if "-->" in line}
+    begun = {("[*]", after, step) for step, after in FIRST.items()}
+    assert drawn == begun | {(state, after, step) for state, steps in NEXT.items() for step, after in steps.items()}
+
+
+async def test_a_payment_begins_as_the_table_says() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        merchant, payer = await place.merchant(), await place.customer(5000)
+        begun = {
+            "create": place.ordering(merchant, "create"),
+            "pay": place.paying_at_once(merchant, "pay", payer),
+            "ask": place.paying_in_parts(merchant, "ask", payer, PARTS, at_once=True),
+        }
+        assert set(begun) == set(FIRST)
+        for step, command in begun.items():
+            await place.happens(command)
+            assert store.tables.table(PAYMENT)[order_id(merchant, step)].state == FIRST[step], step
 
 
 async def test_an_authorisation_past_its_time_is_over_before_anybody_wrote_it_down() -> None:

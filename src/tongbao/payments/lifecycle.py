@@ -24,6 +24,9 @@ Step = Literal[
 STATES: Final[tuple[PaymentState, ...]] = get_args(PaymentState)
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
 
+#: How a payment begins: as an order, or without one, by a printed code, a shown one or an agreement.
+FIRST: Final[dict[str, PaymentState]] = {"create": "CREATED", "pay": "PAID", "ask": "UNKNOWN"}
+
 NEXT: Final[dict[PaymentState, dict[Step, PaymentState]]] = {
     "CREATED": {"pay": "PAID", "ask": "UNKNOWN", "authorise": "AUTHORISED", "close": "CLOSED", "expire": "EXPIRED"},
     "UNKNOWN": {"settle": "PAID", "release": "CREATED"},
