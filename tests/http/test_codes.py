@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from tests.http.test_cards import DEBIT, HOLDER
 from tests.http.test_credentials import added
+from tests.http.test_funding import settle
 from tests.http.test_safety import enters
 from tests.http.test_small_payments import PATH as SMALL
 from tests.http.test_small_payments import agreed
 from tests.http.town import PASSWORD, PIN, Person, Town, key, ok, refused, session_of
 from tests.support.authenticator import Authenticator
+from tongbao.channels.simulated.people import DEMO_PEOPLE
 from tongbao.identity.wire import decoded
 from tongbao.methods.code.digits import nonce_of, payer_code, step_at
 
@@ -131,3 +134,54 @@ async def test_caps_are_lowered_at_once_raised_by_pin_and_revoking_takes_one_tap
 )  # fmt: skip
 async def test_what_is_no_code_is_refused(town: Town, shown: str, status: int, code: str) -> None:
     refused(await town.shop.post("/v1/merchant/payments", till(shown)), status, code)
+
+
+async def test_a_code_draws_on_the_card_where_it_comes_first_or_the_balance_is_not_enough(town: Town) -> None:
+    person, phone = await with_phone(town, "Carder")
+    await town.known(person, DEMO_PEOPLE.index(HOLDER))
+    card = (await town.bound(person, DEBIT))["card_id"]
+
+    async def drew(payment: dict[str, Any]) -> list[tuple[str, str]]:
+        seen = ok(await person.get(f"/v1/wallet/payments/{payment['payment_id']}"))
+        return [(each["source"], each["amount"]) for each in seen["funding"]]
+
+    ok(await person.put("/v1/wallet/funding-order", {"sources": [card]}))
+    first = ok(await town.shop.post("/v1/merchant/payments", till(phone.code())), status=201)
+    assert (first["state"], first["funding"], await drew(first)) == ("PAID", [], [("card", "20.00")])
+    ok(await person.put("/v1/wallet/funding-order", {"sources": ["balance"]}))
+    away = {"payee_id": town.ben.customer_id, "amount": "95.00", "currency": "CNY", "pin": PIN}
+    ok(await person.post("/v1/wallet/transfers", away), status=201)
+    both = ok(await town.shop.post("/v1/merchant/payments", till(phone.code())), status=201)
+    assert (both["state"], await drew(both)) == ("PAID", [("balance", "5.00"), ("card", "15.00")])
+
+    # The network says no to such an amount: nothing was taken, and nothing was let go without a PIN.
+    refused(await town.shop.post("/v1/merchant/payments", till(phone.code(), "20.51")), 422, "card_insufficient")
+    assert ok(await person.get(SMALL))["left_today"] == "50.00"
+
+    # Its answer to this one is lost: the till is not paid until it is known, and asking again under the same key asks once.
+    again, shown = key(), till(await with_new_code(person, phone), "20.02")
+    asked = ok(await town.shop.post("/v1/merchant/payments", shown, key=again), status=201)
+    assert asked["state"] == "UNKNOWN", "nothing is to be handed over"
+    told = ok(await town.shop.post("/v1/merchant/payments", shown, key=again), status=201)
+    assert told["payment_id"] == asked["payment_id"] and told["state"] in ("UNKNOWN", "PAID")
+    if told["state"] == "UNKNOWN":
+        found = ok(await person.get("/v1/wallet/till"))
+        assert asked["payment_id"] in [each["payment_id"] for each in found["waiting"] + found["paid"]]
+    async with asyncio.timeout(30):
+        while ok(await town.shop.get(f"/v1/merchant/orders/{asked['out_trade_no']}"))["state"] == "UNKNOWN":
+            await settle(town)
+    assert await drew(asked) == [("card", "20.02")]
+    assert ok(await person.get("/v1/wallet/balance"))["balance"] == "0.00"
+
+    # What may not go without a PIN may not by card either: the payer is asked.
+    ok(await person.put("/v1/wallet/funding-order", {"sources": [card]}))
+    more = till(await with_new_code(person, phone), "60.00")
+    assert ok(await town.shop.post("/v1/merchant/payments", more), status=201)["state"] == "CREATED"
+
+
+async def with_new_code(person: Person, phone: Phone) -> str:
+    """A code of the same phone, bound anew: four codes within half a minute are all there are."""
+    wish = {"name": "my phone", "replaces": str(phone.number)}
+    anew = Phone(ok(await person.post("/v1/wallet/code", wish), status=201))
+    phone.number, phone.secret = anew.number, anew.secret
+    return anew.code()

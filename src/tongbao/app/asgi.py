@@ -177,7 +177,6 @@ class Services:
         )  # fmt: skip
         self.safety.texts[AGREEMENT_MESSAGES] = self.agreements.text
         self.law = LawService(engine, pool, clock, currency=settings.currency, zone=zone)
-        self.claims = ClaimService(engine, pool, self.payments, clock)
         self.instruments = InstrumentService(engine, pool, self.identity, keys, self.vault, clock, currency=settings.currency)
         self.methods = methods(self.instruments)
         self.text_gateway = text_gateway(settings, keys)
@@ -202,6 +201,7 @@ class Services:
             engine, pool, self.identity, self.merchants, self.payments, card_network, CardsOnFile(self.wallet.cards), clock
         )
         self.sources = Sources(pool, self.wallet, clock)
+        self.claims = ClaimService(engine, pool, self.payments, self.funded, self.sources, clock)
         self.cards = Cards(self.payments, self.merchants, self.identity, self.sources, clock)
         self.signer = CodeSigner.from_seed(keys.code, "k1")
         self.audit = Audit(dsn, keys, settings, clock)

@@ -38,9 +38,11 @@ class ShownBody(web.Request, frozen=True, kw_only=True):
 
 class TillAnswer(msgspec.Struct, frozen=True):
     """What happened at tills in the last five minutes: `asked`, orders that wait for the payer's word (confirm them as any
-    order); `paid`, those that were paid by what the payer showed."""
+    order); `waiting`, payments of which the payer's card is being asked (look at them until they are PAID or not); `paid`, those
+    that were paid by what the payer showed."""
 
     asked: list[PaymentAnswer]
+    waiting: list[PaymentAnswer]
     paid: list[PaymentAnswer]
 
 
@@ -48,7 +50,8 @@ class TillAnswer(msgspec.Struct, frozen=True):
 async def pay_shown(
     staff: Caller, data: ShownBody, methods: Methods, claims: ClaimService, cards: Cards, clock: Clock, key: web.IdempotencyKey
 ) -> OrderAnswer:
-    """Be paid by what the payer shows. PAID at once where their settings and the law let a sum go without more; else the order is
+    """Be paid by what the payer shows. PAID at once where their settings and the law let a sum go without more; UNKNOWN
+    while a card of theirs is asked: hand nothing over; else the order is
     CREATED, the payer is asked in their wallet for three minutes, and events or a look at the order tell what they said."""
     shown = data.shown.strip()
     method = methods.of(shown)
@@ -68,7 +71,7 @@ async def pay_shown(
 async def till(customer: Caller, claims: ClaimService, cards: Cards) -> TillAnswer:
     """What became of what the customer showed: a wallet that shows a code looks here every other second."""
     found = await claims.at_till(customer.principal_id)
-    return TillAnswer(await cards.payments(found.asked), await cards.payments(found.paid))
+    return TillAnswer(await cards.payments(found.asked), await cards.payments(found.waiting), await cards.payments(found.paid))
 
 
 @post("/v1/wallet/asks/{payment_id:str}/refuse", tags=["Payments"], status_code=204)

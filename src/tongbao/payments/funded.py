@@ -20,7 +20,10 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.alerts import tell_of_large
+from tongbao.identity.factors import KNOWLEDGE
+from tongbao.identity.instruments import misses_keys
 from tongbao.identity.rules import confirm, confirmation_keys
+from tongbao.identity.types import ClaimConfirmation
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.kernel.money import share_ppm
 from tongbao.ledger import errors as ledger_errors
@@ -56,18 +59,21 @@ from tongbao.payments.funding_types import (
 )
 from tongbao.payments.giving_back import ask_card_back, draws_of, funding_keys
 from tongbao.payments.lifecycle import PaymentState
-from tongbao.payments.rules import money_keys, payable, paying_legs, unpaid
+from tongbao.payments.rules import by_claim, money_keys, payable, paying_legs, unpaid
 from tongbao.payments.telling import tell_merchant
 from tongbao.payments.types import PAYMENT, REFUND, Payment
 from tongbao.rules.api import Act, law_keys, weigh
 from tongbao.rules.api import give_back as uncount
 from tongbao.wallet.rules import wallet_of
+from tongbao.wallet.small_payments import not_without_pin, small_payments_keys
 from tongbao.wallet.types import BILL, Bill, BillKind, Direction
 
 #: How long the one who asked has the network to itself before the janitor takes over.
 FIRST_ANSWER = timedelta(seconds=10)
 #: When the network is asked once more about a debit of which it had never heard: after the first, the second time.
 LOOK_AGAIN = (timedelta(hours=1), timedelta(days=1))
+#: Ways by which the payer confirmed it themselves: none of it counted as small.
+_CONFIRMED = frozenset({"qr_static", "qr_dynamic", "order", "agreement"})
 #: How long money waits that the wallet cannot take now.
 UNCREDITABLE = timedelta(hours=1)
 
@@ -95,8 +101,8 @@ def check_parts(parts: Sequence[Part], amount_minor: int) -> bool:
 
 def pay_in_parts(command: PayInParts, view: View, now: datetime) -> Decision:
     """Declines what `payable` does, `merchant_not_found`, `currency_mismatch`, `out_trade_no_used`, `parts_not_authorised`,
-    `amount_mismatch`, what `confirm` and `weigh` decline, why a colour may not be spent here, and what holding or posting the
-    inside parts declines. All parts or none."""
+    `amount_mismatch`, what `confirm` and `weigh` decline, of a claim what `by_claim` does, why a colour may not be spent, and
+    what holding or posting the inside parts declines. All parts or none."""
     if not check_parts(command.parts, command.amount_minor):
         raise InvariantBroken("the edge let parts through that are none")
     payment = _order(command, view, now)
@@ -109,6 +115,10 @@ def pay_in_parts(command: PayInParts, view: View, now: datetime) -> Decision:
     factors = confirm(view, command.payer_id, command.confirmation, now)
     if isinstance(factors, Declined):
         return factors
+    if isinstance(command.confirmation, ClaimConfirmation) and (
+        refused := by_claim(view, command.confirmation, factors, command.payer_id, payment, now)
+    ):
+        return refused
     payment = replace(payment, method=command.method, payer_id=command.payer_id, factors=factors)
     attempt_id = debit_id_of(command.command_id)
     draws = drawn(command.parts, command.payer_id, command.merchant_id, command.currency, attempt_id)
@@ -292,6 +302,8 @@ def _release(
     inside = payment.amount_minor - request.amount_minor
     uncount(view, now, command.payer_id, request.counted, inside)
     uncount(view, now, command.payer_id, request.counted_card, request.amount_minor, request.card_id)
+    if payment.method not in _CONFIRMED and not (payment.factors or 0) & KNOWLEDGE:
+        not_without_pin(view, command.payer_id, payment.amount_minor, request.asked_at, now)
     _keep_parts(view, payment, draws, "FREED")
     # A payment without an order before it stays what it was: past its time, for nobody to pay.
     method = "order" if payment.expires_at > payment.created_at else payment.method
@@ -402,12 +414,14 @@ def _pay_keys(command: PayInParts) -> list[Key]:
     attempt_id = debit_id_of(command.command_id)
     draws = drawn(command.parts, command.payer_id, command.merchant_id, command.currency, attempt_id)
     card = card_part(command.parts)
+    claimed = isinstance(command.confirmation, ClaimConfirmation)
     others = [command.merchant_id, *([UUID(card.which)] if card else [])]
     return [
         Key(PAYMENT, command.payment_id),
         Key(MERCHANT_TERMS, command.merchant_id),
         Key(CARD_REQUEST, attempt_id),
         *funding_keys(command.payment_id, command.parts),
+        *((*misses_keys(command.merchant_id), *small_payments_keys(command.payer_id)) if claimed else ()),
         *confirmation_keys(command.payer_id, command.confirmation),
         *law_keys(command.payer_id, *others),
         *money_keys(command.payer_id, command.merchant_id, command.currency),
@@ -423,6 +437,7 @@ def _settle_debit_keys(command: SettleCardDebit) -> list[Key]:
         Key(CARD_REQUEST, giving_back_id_of(command.request_id)),
         *funding_keys(command.payment_id, command.parts),
         *law_keys(command.payer_id),
+        *small_payments_keys(command.payer_id),
         *money_keys(command.payer_id, command.merchant_id, command.currency),
         *account_keys([receivable_in(command.currency), card_refunds_in(command.currency)]),
         *source_keys(draws, holds=True),

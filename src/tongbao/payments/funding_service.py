@@ -133,6 +133,10 @@ class FundedPayments:
             )
         )  # fmt: skip
 
+    async def pay_claim(self, command: PayInParts) -> Payment:
+        """Pay by what was shown at a till, from parts that are known to be the payer's own. As `pay_merchant`."""
+        return await self._pay(command)
+
     async def _check(self, payer: Caller, parts: Sequence[Part], amount: Money) -> None:
         if not check_parts(parts, amount.minor):
             raise Refusal(errors.PARTS_FORMAT)
@@ -157,13 +161,22 @@ class FundedPayments:
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
             await asyncio.shield(task)
-        request = await self.request(done.debit_id)
+        return await self._outcome(await self.request(done.debit_id))
+
+    async def _outcome(self, request: CardRequest) -> Payment:
+        """What became of the payment for which a card was asked. Refuses why the card did not pay, or could not be used."""
         if request.state == "REFUSED":
             raise Refusal(CARD_DECLINES.get(request.reason, errors.CARD_NOT_REACHED))
-        payment = await self._payments.payment(done.payment_id)
-        if request.state == "SUCCEEDED" and payment.payer_id != command.payer_id:
+        payment = await self._payments.payment(request.payment_id)
+        if request.state == "SUCCEEDED" and payment.payer_id != request.payer_id:
             raise Refusal(errors.CARD_GIVEN_BACK)
         return payment
+
+    async def told(self, debit_id: UUID, payer_id: UUID) -> Payment | None:
+        """As it was told before, where this debit of the payer's was asked for already. Refuses as `pay_claim` did."""
+        row = await self._pool.fetchrow(QUERIES["card_request"], debit_id)
+        request = None if row is None else CardRequest(*row)
+        return None if request is None or request.payer_id != payer_id else await self._outcome(request)
 
     async def request(self, request_id: UUID) -> CardRequest:
         """What the network was asked for. Declines `payment_not_found`."""

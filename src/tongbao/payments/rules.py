@@ -205,13 +205,13 @@ def _pay(command: PayOrder | PayMerchant, payment: Payment, view: View, now: dat
     if isinstance(factors, Declined):
         return factors
     if isinstance(command.confirmation, ClaimConfirmation) and (
-        refused := _by_claim(view, command.confirmation, factors, command.payer_id, payment, now)
+        refused := by_claim(view, command.confirmation, factors, command.payer_id, payment, now)
     ):
         return refused
     return take_payment(command, payment, factors, view, now)
 
 
-def _by_claim(
+def by_claim(
     view: View, claim: ClaimConfirmation, factors: Factors, payer_id: UUID, payment: Payment, now: datetime
 ) -> Declined | None:
     """What else holds where the payer is not logged in: the till is believed, the instrument may pay that much, and without a PIN

@@ -88,6 +88,10 @@ class Sources:
     def _cards(self) -> CardService:
         return self._wallet.cards
 
+    async def card_first(self, customer_id: UUID) -> bool:
+        """Whether a customer chose to pay by card before the balance."""
+        return (await self._cards.funding_order(customer_id))[0] != BALANCE
+
     async def offers(self, customer_id: UUID, merchant_id: UUID | None = None) -> list[Offer]:
         """Vouchers that may be spent at this merchant (none where nobody is named), then the customer's other sources in their
         own order."""

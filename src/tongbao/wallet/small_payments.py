@@ -103,6 +103,14 @@ def without_pin(view: View, customer_id: UUID, amount_minor: int, currency: str,
     return POSSESSION
 
 
+def not_without_pin(view: View, customer_id: UUID, amount_minor: int, counted_at: datetime, now: datetime) -> None:
+    """What `without_pin` counted was not paid after all: it counts no more, if its day is not over. Needs the row of
+    `small_payments_keys`."""
+    chosen = view.get(SMALL_PAYMENTS, customer_id)
+    if chosen is not None and chosen.day == local_day(chosen.zone, counted_at) == local_day(chosen.zone, now):
+        view.put(SMALL_PAYMENTS, replace(chosen, used_minor=max(0, chosen.used_minor - amount_minor)))
+
+
 def set_small_payments(command: SetSmallPayments, view: View, now: datetime) -> Decision:
     """Declines `small_payments_range` (beyond `MOST`, or less a day than a payment), and where either is raised
     `stronger_confirmation_needed` (below medium) and what `confirm` declines. The customer is told of what was raised."""

@@ -16,3 +16,12 @@ select code, title_zh, title_en from colour where code = any($1::text[]);
 -- What of a payment went back to a card, or is on its way there, and what its owner's wallet was given instead. $1 payment.
 select request_id, refund_id, amount_minor, state, asked_at, finished_at, debit_id
 from card_request where payment_id = $1 and kind = 'refund' order by asked_at, request_id limit 100;
+
+-- name: waiting_for_card
+-- A customer's payments of which their card is being asked, the latest first. $1 customer, $2 asked since.
+select p.payment_id, p.merchant_id, p.store_id, p.out_trade_no, p.subject, p.amount_minor, p.agreed_minor, p.currency, p.fee_minor,
+       p.state, p.method, p.payer_id, p.paid_minor, p.refunded_minor, p.fee_returned_minor, p.refunds, p.created_at, p.expires_at,
+       p.paid_at, p.closed_at, p.journal_id, p.bill_id, p.factors
+from card_request c join payment p using (payment_id)
+where c.payer_id = $1 and c.asked_at > $2 and c.kind = 'debit' and c.state = 'ASKED' and p.state = 'UNKNOWN'
+order by c.asked_at desc, p.payment_id desc limit 10;

@@ -16,8 +16,8 @@ const EVERY_MS = 2_000
 /** What was shown as paid already, for as long as the program runs. */
 const told = new Set<string>()
 
-/** `since`: what was paid before this moment (by our clock) is no news. */
-export function useAtTill(since: () => number, paid: (payment: Payment) => void): AtTillView {
+/** `since`: what was paid before this moment (by our clock) is no news. `waiting`: a card is being asked for what was shown. */
+export function useAtTill(since: () => number, paid: (payment: Payment) => void, waiting: (payment: Payment) => void): AtTillView {
   const asked = shallowRef<Payment>()
   const online = ref(navigator.onLine)
   const leaving = new AbortController()
@@ -33,6 +33,12 @@ export function useAtTill(since: () => number, paid: (payment: Payment) => void)
       const found = await getTill(leaving.signal)
       online.value = true
       asked.value = found.asked.at(-1)
+      const [unknown] = found.waiting
+      if (unknown && !told.has(unknown.payment_id)) {
+        told.add(unknown.payment_id)
+        waiting(unknown)
+        return
+      }
       for (const one of found.paid) {
         if (told.has(one.payment_id)) continue
         told.add(one.payment_id)
