@@ -234,6 +234,7 @@ STOPS: dict[App, tuple[Stop, ...]] = {
         Stop("pay-code-set-up", "/wallet/code", _seen("code-set-up")),
         Stop("pay-code", "/wallet/code", _seen("pay-code"), _set_up_code),
         Stop("instruments", "/wallet/me/security/instruments", _seen("instrument-row")),
+        Stop("text", "/wallet/me/security/text", _seen("text-go")),
         Stop("small-payments", "/wallet/me/small-payments", _seen("small-save")),
         Stop("scan", "/wallet/scan", _seen("scan-no-camera")),
         Stop("scan-text", "/wallet/scan", _seen("scan-submit"), _click("scan-type")),

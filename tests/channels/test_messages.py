@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from itertools import count
 
 import pytest
@@ -50,6 +51,18 @@ async def test_a_message_arrives_where_it_was_sent(channel: HttpMessages, provid
     assert await channel.send(reference, to, "你好") == "SENT"
     (delivered,) = await provider.outbox(to)
     assert (delivered.reference, delivered.to, delivered.text) == (reference, to, "你好")
+
+
+async def test_a_network_says_since_when_it_knows_a_sim_or_nothing(channel: HttpMessages, provider: MessagesProcess) -> None:
+    _, phone = fresh()
+    before = datetime.now(UTC)
+    assert await channel.sim_since(phone) is None, "nobody exchanged it"
+    await provider.swap_sim(phone)
+    since = await channel.sim_since(phone)
+    assert since is not None and before <= since <= datetime.now(UTC)
+    stranger = HttpMessages(provider.url, key="another key altogether", timeout_s=0.6)
+    assert await stranger.sim_since(phone) is None
+    await stranger.close()
 
 
 async def test_the_same_reference_again_is_the_same_message(channel: HttpMessages, provider: MessagesProcess) -> None:

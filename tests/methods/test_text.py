@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tests.identity.instrument_situations import binding
 from tests.methods.conformance import CASES
 from tests.methods.rigs import rig
+from tests.privacy.test_ladder import beginning, completing, requesting, suspended
 from tests.support.ladder import Row, answer, declines_of, ladder, said_in
 from tests.support.leavings import rows
 from tests.support.town import CURRENCY, NOON, RIGHT, WRONG, Town, mac_of, sealed, town
@@ -33,6 +34,7 @@ from tongbao.methods.text.screens import fits, screen
 from tongbao.methods.text.types import (
     LANGUAGES,
     TEXT_PHONE,
+    TEXT_SESSION,
     ChangePinByText,
     Look,
     MakeWish,
@@ -47,6 +49,7 @@ from tongbao.methods.text.types import (
     WishCode,
 )
 from tongbao.methods.text.wishes import read
+from tongbao.privacy.erasure import GRACE
 from tongbao.wallet.small_payments import SetSmallPayments
 
 ROWS, says = ladder()
@@ -604,3 +607,19 @@ async def test_a_pin_is_replaced_with_the_one_before() -> None:
         assert await place.says(looking(place, customer, PinConfirmation(mac_of("new")), 4)) == "ok"
 
     await there(check)
+
+
+async def test_an_erasure_forgets_the_phone_and_nobody_elses() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        wish = await switching(place, 0)
+        await place.happens(wish)
+        await place.happens(dialling(place))
+        await place.happens(completing(place, await suspended(place), text_phones=(PHONE,)))
+        assert (len(rows(store, TEXT_PHONE)), len(rows(store, TEXT_SESSION))) == (1, 1), "somebody else's erasure"
+        customer = wish.bind.customer_id
+        await place.happens(requesting(place, customer))
+        place.clock.advance(GRACE)
+        await place.happens(beginning(place, customer))
+        await place.happens(completing(place, customer, text_phones=(PHONE,)))
+        assert (rows(store, TEXT_PHONE), rows(store, TEXT_SESSION)) == ([], [])

@@ -142,6 +142,8 @@ async def test_every_way_through_the_menus(database: str, tmp_path: Path) -> Non
             "+100.00",
         ]
         assert await place.dials("6", PIN) == "END No limits."
+        await place.services.law.adopt_shipped("cn,house")
+        assert await place.dials("6", PIN) == "END Today: 500.00 left", "as a phone that was switched on just now"
         assert await place.dials("7", "246813", "246813", PIN) == "END Your PIN was changed."
         assert await place.dials("4", PIN) == "END Wrong PIN. 4 tries left. No money moved."
         assert await place.dials("8", "3") == "END Tayari. Piga tena."

@@ -4,12 +4,10 @@ import { defineMessages, translator } from '@shared'
 const words = defineMessages(
   {
     title: '短信与拨号付款',
-    lead: '开通后，用任何手机拨 {code} 即可转账、付款、查余额，无需上网。每次都要输入支付密码。',
+    lead: '开通后，用任何手机拨 {code} 即可转账、付款、查余额，无需上网，并以支付密码确认。',
     phone: '手机号',
     phoneHint: '我们会向它发送验证码',
     send: '发送验证码',
-    sent: '验证码已发送到 {phone}',
-    code: '验证码',
     language: '屏幕语言',
     switchOn: '开通',
     failed: '没有开通',
@@ -25,12 +23,10 @@ const words = defineMessages(
   },
   {
     title: 'Pay by text',
-    lead: 'Once it is on, dial {code} on any phone to send, pay and see your balance, without the internet. It always asks for your PIN.',
+    lead: 'Once it is on, dial {code} on any phone to send, pay and see your balance, without the internet, confirmed with your PIN.',
     phone: 'Phone number',
     phoneHint: 'We send a code to it',
     send: 'Send a code',
-    sent: 'A code was sent to {phone}',
-    code: 'Code',
     language: 'Language of the screens',
     switchOn: 'Switch on',
     failed: 'It was not switched on',
