@@ -36,6 +36,7 @@ from tongbao.methods.text.types import (
     TEXT_PHONE,
     TEXT_SESSION,
     ChangePinByText,
+    Hear,
     Look,
     MakeWish,
     NoteSim,
@@ -48,7 +49,7 @@ from tongbao.methods.text.types import (
     TakeWish,
     WishCode,
 )
-from tongbao.methods.text.wishes import read
+from tongbao.methods.text.wishes import MOST_A_DAY, read
 from tongbao.privacy.erasure import GRACE
 from tongbao.wallet.small_payments import SetSmallPayments
 
@@ -515,6 +516,13 @@ async def the_code_of_a_wish_after_another(place: Town) -> Command:
     customer, wish = await wished(place)
     await place.happens(await wishing(place, customer))
     return await answering(place, customer, wish)
+
+
+@says("text_too_often")
+async def writing_all_day(place: Town) -> Command:
+    for _ in range(MOST_A_DAY):
+        await place.happens(Hear(command_id=place.id(), phone_index=PHONE))
+    return Hear(command_id=place.id(), phone_index=PHONE)
 
 
 @says("text_off")

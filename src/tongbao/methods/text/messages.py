@@ -1,6 +1,7 @@
 """A phone writes: what it asks for waits for its owner's word (`wishes`), and every message is answered by one.
 
-Strangers are answered nothing: whoever writes in another's name must not have us send them messages.
+Strangers are answered nothing: whoever writes in another's name must not have us send them messages;
+nor, in that of a phone that is on, more than so many a day.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 from uuid import UUID
 
-from tongbao.engine.api import Engine, accepted
+from tongbao.engine.api import Declined, Engine, accepted
 from tongbao.identity.instrument_rules import RevokeInstrument
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
@@ -17,7 +18,7 @@ from tongbao.methods.text.acts import TextActs, Wish
 from tongbao.methods.text.gateway import Said
 from tongbao.methods.text.menus import Local, Stand, Typed, stand_after
 from tongbao.methods.text.phones import TextPhones
-from tongbao.methods.text.types import WISH_FIELD, MakeWish, TakeWish, TextPhone, TextWish, WishCode
+from tongbao.methods.text.types import WISH_FIELD, Hear, MakeWish, TakeWish, TextPhone, TextWish, WishCode
 from tongbao.methods.text.wishes import is_open, read
 from tongbao.methods.text.words import declined, word
 from tongbao.security.keys import Keys, mac
@@ -63,6 +64,9 @@ class TextMessages:
         if row is None:
             return
         message_id = named_id("text message", row.phone_index.hex(), said.message_id)
+        heard = Hear(command_id=named_id("text heard", str(message_id)), phone_index=row.phone_index)
+        if isinstance((await self._engine.submit(heard)).decision, Declined):
+            return
         try:
             text = await self._answer(message_id, row, said)
         except Refusal as refusal:

@@ -67,7 +67,7 @@ class Till(msgspec.Struct, frozen=True, gc=False):
 
 class TextWish(msgspec.Struct, frozen=True, gc=False):
     """What a phone asked for by message. `wish`: as it would be typed into the menus, sealed; `mac`: of its code; `session`: that
-    of the session that took it; `times` of the UTC day `day`."""
+    of the session that took it."""
 
     phone_index: bytes
     wish_id: UUID
@@ -78,8 +78,6 @@ class TextWish(msgspec.Struct, frozen=True, gc=False):
     wrong: int
     session: bytes
     done: bool
-    day: date
-    times: int
 
 
 TEXT_PHONE: Relation[TextPhone] = Relation("text_phone", TextPhone, key=("phone_index",), rank=450, removable=True)
@@ -193,6 +191,13 @@ class OpenTill(Command, frozen=True, kw_only=True):
     kind = "text.open_till"
     till_number: int
     merchant_id: UUID
+
+
+class Hear(Command, frozen=True, kw_only=True):
+    """A message came from a phone; it will be answered."""
+
+    kind = "text.hear"
+    phone_index: bytes
 
 
 class MakeWish(Command, frozen=True, kw_only=True):

@@ -13,13 +13,16 @@ import hmac
 import re
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
+from uuid import UUID
 
 from msgspec.structs import replace
 
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
+from tongbao.identity.daily import count_keys, count_today, times_today
+from tongbao.kernel.ids import named_id
 from tongbao.methods.text import errors
 from tongbao.methods.text.menus import CHOICES, What
-from tongbao.methods.text.types import TEXT_PHONE, TEXT_WISH, MakeWish, TakeWish, TextWish, WishCode
+from tongbao.methods.text.types import TEXT_PHONE, TEXT_WISH, Hear, MakeWish, TakeWish, TextWish, WishCode
 
 LIVES = timedelta(minutes=5)
 MOST_WRONG = 5
@@ -62,22 +65,29 @@ def read(text: str) -> Read:
     return Read("wish", "*".join((_NUMBERS[what], *parts[1:])))
 
 
+def hear(command: Hear, view: View, now: datetime) -> Decision:
+    """Declines `text_too_often`: whoever writes in another's name has us send them so many messages a day, and no more."""
+    count_id = heard_of(command.phone_index)
+    if times_today(view, count_id, now) >= MOST_A_DAY:
+        return Declined(errors.TEXT_TOO_OFTEN)
+    count_today(view, count_id, now)
+    return Accepted()
+
+
+def heard_of(phone_index: bytes) -> UUID:
+    """What counts the messages of a phone."""
+    return named_id("text messages", phone_index.hex())
+
+
 def make_wish(command: MakeWish, view: View, now: datetime) -> Decision:
-    """Declines `text_off`, `text_too_often`."""
+    """Declines `text_off`."""
     phone = view.get(TEXT_PHONE, command.phone_index)
     if phone is None or phone.customer_id != command.customer_id:
         return Declined(errors.TEXT_OFF)
-    last = view.get(TEXT_WISH, command.phone_index)
-    times = 1 + (last.times if last is not None and last.day == now.date() else 0)
-    if times > MOST_A_DAY:
-        return Declined(errors.TEXT_TOO_OFTEN)
-    view.put(
-        TEXT_WISH,
-        TextWish(
-            command.phone_index, command.command_id, command.customer_id, command.wish, command.mac, now, 0, b"", False,
-            now.date(), times,
-        ),
+    wish = TextWish(
+        command.phone_index, command.command_id, command.customer_id, command.wish, command.mac, now, 0, b"", False
     )  # fmt: skip
+    view.put(TEXT_WISH, wish)
     return Accepted()
 
 
@@ -112,5 +122,6 @@ DECIDERS = (
     Decider(
         MakeWish, lambda command: [Key(TEXT_PHONE, command.phone_index), Key(TEXT_WISH, command.phone_index)], make_wish
     ),
+    Decider(Hear, lambda command: count_keys((heard_of(command.phone_index),)), hear),
     Decider(TakeWish, lambda command: [Key(TEXT_WISH, command.phone_index)], take_wish),
 )  # fmt: skip

@@ -39,8 +39,6 @@ create table text_wish (
     wrong       bigint      not null,
     session     bytea       not null,
     done        boolean     not null,
-    day         date        not null,
-    times       bigint      not null,
     seal        bytea       not null,
     constraint text_wish_pk primary key (phone_index)
 );
@@ -61,6 +59,6 @@ comment on table text_phone is
 comment on table text_session is
     'C2: phone_index; C1: session, dials; none: began_at, seen_at, day, seal';
 comment on table text_wish is
-    'C3: mac; C2: phone_index; C2 sealed: wish; C1: wish_id, customer_id, session; none: made_at, wrong, done, day, times, seal';
+    'C3: mac; C2: phone_index; C2 sealed: wish; C1: wish_id, customer_id, session; none: made_at, wrong, done, seal';
 comment on table text_till is
     'C1: merchant_id; none: till_number, opened_at, seal';
