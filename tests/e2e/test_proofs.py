@@ -32,6 +32,8 @@ def test_both_sides_of_a_payment_download_a_proof_that_holds(
     bill_id = payment.get_attribute("data-bill")
     payment.click()
     key = _public_key(phone)
+    expect(phone.get_by_test_id("bill-confirmed")).not_to_be_empty()
+    phone.get_by_test_id("support-details").locator("summary").click()
     receipt = _download(phone, says, tmp_path / "receipt.json")
     (bill,) = receipt["rows"]
     assert (bill["table"], bill["row"]["bill_id"], bill["row"]["amount_minor"]) == ("bill", bill_id, 3_675)

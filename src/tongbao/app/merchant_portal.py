@@ -30,10 +30,11 @@ async def own_caps(staff: Caller, law: LawService) -> LimitsAnswer:
 
 
 @get("/v1/merchant/entity", tags=["Merchant staff"])
-async def own_entity(staff: Caller, entities: EntityService) -> EntityAnswer:
-    """Who stands behind the merchant, masked, and what registries said of them. 404 until it was recorded."""
+async def own_entity(staff: Caller, entities: EntityService) -> EntityAnswer | None:
+    """Who stands behind the merchant, masked, and what registries said of them; null until it was recorded."""
     _need_owner(staff)
-    return entity_answer(await entities.need(merchant_of(staff)))
+    behind = await entities.find(merchant_of(staff))
+    return None if behind is None else entity_answer(behind)
 
 
 @post("/v1/merchant/entity", tags=["Merchant staff"], status_code=200)

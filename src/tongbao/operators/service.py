@@ -258,9 +258,9 @@ class OperatorService:
         """Newest first, `limit` + 1 at most."""
         return [Incident(*row) for row in await self._pool.fetch(QUERIES["incidents"], unreviewed, before, limit + 1)]
 
-    async def waiting(self) -> Waiting:
-        """How much waits for somebody."""
-        return Waiting(*await self._pool.fetchrow(QUERIES["waiting"], self._clock.now()))
+    async def waiting(self, operator_id: UUID) -> Waiting:
+        """How much waits for this operator's eyes or another's; of proposals, those that somebody else made."""
+        return Waiting(*await self._pool.fetchrow(QUERIES["waiting"], self._clock.now(), operator_id))
 
     # ── roles ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

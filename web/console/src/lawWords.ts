@@ -81,6 +81,9 @@ export const lawWords = defineMessages(
 
     'limit.name': '规则',
     'limit.window': '周期',
+    'own.per_payment': '单笔限额',
+    'own.daily_amount': '当日限额',
+    'own.daily_count': '当日笔数',
     'limit.limit': '限额',
     'limit.used': '已用',
     'limit.left': '剩余',
@@ -297,6 +300,9 @@ export const lawWords = defineMessages(
 
     'limit.name': 'Rule',
     'limit.window': 'Window',
+    'own.per_payment': 'One payment',
+    'own.daily_amount': 'In a day',
+    'own.daily_count': 'Payments in a day',
     'limit.limit': 'Limit',
     'limit.used': 'Used',
     'limit.left': 'Left',

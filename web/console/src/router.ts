@@ -23,7 +23,7 @@
  *   /acts                              what operators did (by, subject, act, changes, from, to)
  */
 import { createRouter, createWebHistory } from 'vue-router'
-import { ApiError, type Operator } from '@shared'
+import { ApiError, hasBinding, type Operator } from '@shared'
 import { api } from './api.ts'
 import { home } from './roles.ts'
 import { onSessionEnd, operator } from './session.ts'
@@ -77,7 +77,7 @@ const stuck = (one: Operator): boolean => one.second_factor_rule === 'required' 
 router.beforeEach(async (to) => {
   if (operator.value === undefined) {
     try {
-      operator.value = await api.me()
+      operator.value = (await hasBinding('console')) ? await api.me() : null
     } catch (thrown) {
       // With the server out of reach nobody can be asked to log in; the root says what is wrong.
       if (ApiError.from(thrown).status !== 401) throw thrown

@@ -63,7 +63,7 @@ export const api = {
   refund: (key: string, outTradeNo: string, body: { amount: string; currency: string; reason?: string }) =>
     client.post<Refund>(`/orders/${seg(outTradeNo)}/refunds`, { key, body }),
   caps: () => client.get<{ items: Limit[] }>('/caps'),
-  entity: () => client.get<Entity>('/entity'),
+  entity: () => client.get<Entity | null>('/entity'),
   recordEntity: (key: string, body: EntityBody) => client.post<Entity>('/entity', { key, body, money: false, timeout: 60_000 }),
   storeCode: (storeId: string, amount: string | null) => client.get<StaticCode>(`/stores/${seg(storeId)}/code`, { query: { amount } }),
 }

@@ -10,7 +10,7 @@
  *   /me/account                  one's own account: second factor, password, log-ins, devices
  */
 import { createRouter, createWebHistory } from 'vue-router'
-import { ApiError } from '@shared'
+import { ApiError, hasBinding } from '@shared'
 import { api } from './api.ts'
 import { startLive, stopLive } from './live.ts'
 import { onSessionEnd, staff } from './session.ts'
@@ -49,8 +49,8 @@ export const router = createRouter({
 router.beforeEach(async (to) => {
   if (staff.value === undefined) {
     try {
-      staff.value = await api.me()
-      startLive()
+      staff.value = (await hasBinding('merchant')) ? await api.me() : null
+      if (staff.value) startLive()
     } catch (thrown) {
       // With the server out of reach nobody can be asked to log in; the root says what is wrong.
       if (ApiError.from(thrown).status !== 401) throw thrown

@@ -11,6 +11,7 @@ export * from './time.ts'
 export { elder, theme, type Theme } from './settings.ts'
 export { announce, toast } from './toast.ts'
 export { useLoad, type Load } from './load.ts'
+export { hasBinding } from './api/device.ts'
 export { deviceName } from './deviceName.ts'
 export { useAct, type Act } from './act.ts'
 

@@ -1,5 +1,5 @@
 /** Who is logged in on this device. `me` is undefined until asked, null when nobody is. */
-import { ApiError, type Me } from '@shared'
+import { ApiError, hasBinding, type Me } from '@shared'
 import { shallowRef } from 'vue'
 import { getMe } from './api.ts'
 
@@ -9,7 +9,10 @@ export const me = shallowRef<Me | null | undefined>()
 
 /** Ask once; throws when the server cannot be reached, so that a lost network does not look like a logout. */
 export async function ready(): Promise<Me | null> {
-  if (me.value === undefined) await refresh()
+  if (me.value === undefined) {
+    if (await hasBinding('wallet')) await refresh()
+    else me.value = null
+  }
   return me.value ?? null
 }
 

@@ -19,6 +19,7 @@ from tongbao.kernel import web
 from tongbao.merchants.entities import MOST_PEOPLE, EntityKind, EntityState, PersonRole
 from tongbao.merchants.entity_service import Behind, EntityService, Owner
 from tongbao.merchants.errors import MERCHANT_NOT_FOUND
+from tongbao.merchants.service import MerchantService
 from tongbao.security.masking import mask_name
 
 
@@ -101,9 +102,13 @@ def _merchant(merchant_id: str) -> UUID:
 
 
 @get("/v1/console/merchants/{merchant_id:str}/entity", tags=["Console"])
-async def one_entity(operator: Caller, merchant_id: PathId, entities: EntityService) -> EntityAnswer:
-    """Who stands behind a merchant, masked, and what registries said."""
-    return entity_answer(await entities.need(_merchant(merchant_id)))
+async def one_entity(
+    operator: Caller, merchant_id: PathId, entities: EntityService, merchants: MerchantService
+) -> EntityAnswer | None:
+    """Who stands behind a merchant, masked, and what registries said; null until it was recorded."""
+    merchant = await merchants.merchant(_merchant(merchant_id))
+    behind = await entities.find(merchant.merchant_id)
+    return None if behind is None else entity_answer(behind)
 
 
 @post("/v1/console/merchants/{merchant_id:str}/entity", tags=["Console"], status_code=200)

@@ -140,8 +140,8 @@ async def kinds(operator: Caller, operators: OperatorService) -> KindsAnswer:
 
 @get("/v1/console/waiting", tags=["Console"])
 async def waiting(operator: Caller, operators: OperatorService) -> WaitingAnswer:
-    """How much waits for somebody's eyes: to be shown on every page."""
-    found = await operators.waiting()
+    """How much waits for somebody's eyes: to be shown on every page. One's own proposals wait for others, and are not counted."""
+    found = await operators.waiting(operator.principal_id)
     return WaitingAnswer(found.proposals, found.incidents, found.overdue)
 
 

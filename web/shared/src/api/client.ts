@@ -10,7 +10,7 @@
  * Whatever changes something carries the proof that it comes from the device that logged in (see device.ts).
  */
 import { language } from '../i18n/language.ts'
-import { deviceToken, keepBinding, keepDeviceToken, proofOf, reread } from './device.ts'
+import { deviceToken, forgetBinding, keepBinding, keepDeviceToken, proofOf, reread } from './device.ts'
 import { ApiError, type ErrorBody } from './error.ts'
 
 export type Audience = 'wallet' | 'merchant' | 'console'
@@ -57,7 +57,9 @@ export function createClient(audience: Audience, onUnauthenticated?: () => void)
     let mended = false
     for (let round = 0; ; round += 1) {
       try {
-        return await once<T>(audience, method, `/v1/${audience}${path}`, options)
+        const answer = await once<T>(audience, method, `/v1/${audience}${path}`, options)
+        if (path === '/logout') await forgetBinding(audience)
+        return answer
       } catch (thrown) {
         if (!(thrown instanceof ApiError)) throw thrown
         if (thrown.code === 'device_proof_wrong' && !mended) {

@@ -24,6 +24,17 @@ export async function keepBinding(audience: Audience, binding: string): Promise<
   await stored('readwrite', (store) => store.put(secret, audience))
 }
 
+/** Whether somebody logged in on this device and did not log out: without that there is no use in asking who it is. */
+export async function hasBinding(audience: Audience): Promise<boolean> {
+  return known.get(audience) !== undefined ? known.get(audience) !== null : (await kept(audience)) !== undefined
+}
+
+/** After a log-out. */
+export async function forgetBinding(audience: Audience): Promise<void> {
+  known.delete(audience)
+  await keep(audience, null)
+}
+
 /** What this device was given when this login was last used here. */
 export async function deviceToken(audience: Audience, login: string): Promise<string> {
   return (await stored<string>('readonly', (store) => store.get(named(audience, login)) as IDBRequest<string>)) ?? ''

@@ -1,5 +1,6 @@
 /** A limit in words and as a bar. */
-import { formatMoney, type Limit } from '@shared'
+import { formatMoney, pick, type Limit } from '@shared'
+import { CAPS, choiceOf, type Cap } from './sums.ts'
 import { t } from './words.ts'
 
 /** An amount as money, a count as so many payments. */
@@ -25,14 +26,18 @@ export function conditions(limit: Limit): string[] {
   return phrases.length ? phrases : [t('appliesAll')]
 }
 
-export const CAPS = ['per_payment', 'daily_amount', 'daily_count', 'transfer_daily_amount', 'transfer_daily_count'] as const
-export type Cap = (typeof CAPS)[number]
 export interface OwnCap {
   cap: Cap
   value: string | null
   currency: string | null
   coming: string | null
   comingFrom: string | null
+}
+
+/** Its name: a cap of one's own is called by what was chosen, whichever rule holds it. */
+export function named(limit: Limit): string {
+  const cap = choiceOf(limit)
+  return cap ? t(`cap_${cap}`) : pick(limit.name)
 }
 
 /** What the person may choose, and what it is now. A cap that several rules name is one. */
