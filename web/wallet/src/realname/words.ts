@@ -33,6 +33,7 @@ const words = defineMessages(
     kind_passport: '护照',
     kind_permanent_residence: '外国人永久居留身份证',
 
+    inForce: '下面是您新提交的证件。核实之前，仍以原证件 {number} 的姓名和等级为准。',
     checks: '核实进度',
     checksWaiting: '有渠道还没有答复，我们会继续询问，有结果会更新在这里。可以离开此页。',
     state_MATCHED: '一致',
@@ -170,6 +171,7 @@ const words = defineMessages(
     kind_passport: 'Passport',
     kind_permanent_residence: 'Foreigner’s permanent residence card',
 
+    inForce: 'Below is the document that you gave last. Until it is verified, the name and class of {number} hold.',
     checks: 'Who confirmed it',
     checksWaiting: 'Some have not answered. We go on asking, and it will show here. You can leave this page.',
     state_MATCHED: 'Confirmed',
