@@ -49,6 +49,16 @@ const words = defineMessages(
     rule: '规则编号',
     coming: '{when} 起改为 {limit}',
 
+    today: '今天还可以付多少',
+    todayText: '按确认方式列出今天余下可付的总额，以及现在单笔最多可付多少、受哪一条限制。不含余额是否足够。',
+    todaySingle: '单笔最多 {sum}',
+    todayFree: '不限',
+    way_none: '出示付款码免密',
+    way_pin: '支付密码',
+    way_pin_code: '支付密码和身份验证器',
+    way_passkey: '通行密钥',
+    way_certificate: '支付密码和数字证书',
+
     own: '我的限额',
     ownText: '调低立刻生效；调高要确认是您本人，24 小时后生效（用数字证书确认则立刻生效），给您时间发现不是您做的改动。',
     ownEdit: '修改',
@@ -114,6 +124,16 @@ const words = defineMessages(
     visitorOnly: 'visitors from abroad',
     rule: 'Rule',
     coming: 'From {when}: {limit}',
+
+    today: 'What you may pay today',
+    todayText: 'By how you confirm: all that is left of today; and the most in one payment now, with what limits it. Whether the balance suffices is another matter.',
+    todaySingle: 'One payment up to {sum}',
+    todayFree: 'No limit',
+    way_none: 'Your pay code, without a PIN',
+    way_pin: 'PIN',
+    way_pin_code: 'PIN and authenticator app',
+    way_passkey: 'Passkey',
+    way_certificate: 'PIN and signing key',
 
     own: 'My own limits',
     ownText: 'Lowering holds at once. Raising asks whether it is you and holds after 24 hours (at once with a certificate), which leaves time to notice if it was not.',
