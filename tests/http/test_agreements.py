@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from typing import Any
 
@@ -194,3 +195,44 @@ async def test_a_merchant_ends_what_it_asked_for(town: Town) -> None:
     assert agreement["agreement_id"] in [each["agreement_id"] for each in ok(
         await town.shop.get("/v1/merchant/agreements", state="ENDED", limit=100))["items"]]  # fmt: skip
     refused(await town.shop.get(f"{path}/code"), 409, "agreement_ended")
+
+
+async def test_a_merchant_hears_of_its_agreements_and_what_is_debited_under_them_and_of_nobody_elses(town: Town) -> None:
+    payer, phone = await a_payer(town, "Heard", "20.00")
+    rival = await town.merchant("Deaf")
+
+    def listens(who: Person) -> Any:
+        headers = {"authorization": f"Bearer {who.token}"}
+        return town.there.stream("GET", "/v1/merchant/agreement-events", headers=headers)
+
+    async with listens(town.shop) as answer, listens(rival) as other, asyncio.timeout(30):
+        lines, quiet = answer.aiter_lines(), other.aiter_lines()
+        await anext(lines)  # sent when the subscription stands
+        await anext(quiet)
+        agreement = await signed(town, payer, phone)
+        number = agreement["out_agreement_no"]
+        ok(await town.shop.post(f"/v1/merchant/agreements/{number}/debits", wish("15.00", "HEARD-1")), status=201)
+        again = ok(await town.shop.post(f"/v1/merchant/agreements/{number}/debits", wish("15.00", "HEARD-2")), status=201)
+        assert again["state"] == "WAITING"
+        heard: list[tuple[str, str | None]] = []
+        kind = ""
+        while len(heard) < 3:
+            line = await anext(lines)
+            kind = line.removeprefix("event: ") if line.startswith("event: ") else kind
+            if line.startswith("data: ") and (told := json.loads(line.removeprefix("data: ")))["out_agreement_no"] == number:
+                assert told["agreement_id"] == agreement["agreement_id"] and told["state"] == "ACTIVE"
+                heard.append((kind, told.get("out_trade_no")))
+        assert heard == [("agreement.signed", None), ("debit.taken", "HEARD-1"), ("debit.waiting", "HEARD-2")]
+        mine = await signed_for(rival, payer, phone)
+        while not (line := await anext(quiet)).startswith("data: "):
+            pass
+        assert json.loads(line.removeprefix("data: "))["agreement_id"] == mine, "the first that it hears is its own"
+
+
+async def signed_for(shop: Person, payer: Person, phone: Authenticator) -> str:
+    """An agreement of another shop's, signed."""
+    made = ok(await shop.post("/v1/merchant/agreements", {"purpose": "会员", "currency": "CNY", **CAPS}), status=201)
+    under = key()
+    agreed = await shown(payer, phone, under, made, made["asked"])
+    ok(await payer.post(f"/v1/wallet/agreements/{made['agreement_id']}/sign", {**made["asked"], **agreed}, key=under))
+    return str(made["agreement_id"])

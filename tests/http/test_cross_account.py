@@ -265,7 +265,7 @@ def of_ones_own() -> list[str]:
 #: Asked in a way that the route does not know; nothing of the caller's own to show.
 _NOTHING_THERE = {"invalid_request", "entity_not_recorded"}
 #: A stream: what it tells, and to whom, is tests/http/test_events.py's.
-_WITHOUT_END = {"/v1/merchant/events"}
+_WITHOUT_END = {"/v1/merchant/events", "/v1/merchant/agreement-events"}
 
 
 @pytest.mark.asyncio(loop_scope="session")

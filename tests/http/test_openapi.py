@@ -47,7 +47,8 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 #: Streams without an end, and what would end the session that the others use, or stop its payments.
 LEFT_OUT = {
-    "/v1/merchant/events", "/v1/wallet/logout", "/v1/merchant/logout", "/v1/console/logout", "/v1/wallet/report-takeover",
+    "/v1/merchant/events", "/v1/merchant/agreement-events", "/v1/wallet/logout", "/v1/merchant/logout", "/v1/console/logout",
+    "/v1/wallet/report-takeover",
 }  # fmt: skip
 
 FOUND = sorted(

@@ -130,7 +130,7 @@ class Admission:
 
 
 _WRITES = {b"POST", b"DELETE", b"PUT", b"PATCH"}
-_UNCOUNTED = (b"/v1/ping", b"/v1/merchant/events")
+_UNCOUNTED = (b"/v1/ping", b"/v1/merchant/events", b"/v1/merchant/agreement-events")
 
 
 def is_read(method: bytes, url: bytes) -> bool:

@@ -230,10 +230,11 @@ def expire_agreement(command: ExpireAgreement, view: View, now: datetime) -> Dec
     return Accepted()
 
 
-def tell_merchant_of(view: View, agreement: Agreement, kind: str, now: datetime) -> None:
-    """An event for the merchant's server; its live page is about orders."""
+def tell_merchant_of(view: View, agreement: Agreement, kind: str, now: datetime, out_trade_no: str = "") -> None:
+    """An event for the merchant's server, of the agreement or of a debit under it; its live page is about orders."""
     told = {"agreement_id": agreement.agreement_id, "out_agreement_no": agreement.out_agreement_no, "at": now}
-    view.emit(f"agreements:{agreement.merchant_id}", kind, told | {"state": agreement.state})
+    which = {"out_trade_no": out_trade_no} if out_trade_no else {}
+    view.emit(f"agreements:{agreement.merchant_id}", kind, told | {"state": agreement.state} | which)
 
 
 def tell_payer(view: View, agreement: Agreement, what: str, now: datetime, **facts: str) -> None:

@@ -229,7 +229,7 @@ def _taken(command: TakeDebit, known: Debit | None, agreement: Agreement, view: 
         ),
     )  # fmt: skip
     tell_payer(view, counted, "taken", now, **_said(command))
-    tell_merchant_of(view, counted, "debit.taken", now)
+    tell_merchant_of(view, counted, "debit.taken", now, command.out_trade_no)
     return Accepted(DebitDone(command.payment_id, "TAKEN"))
 
 
@@ -254,7 +254,7 @@ def record_declined_debit(command: RecordDeclinedDebit, view: View, now: datetim
     view.put(DEBIT, recorded)
     next_attempt = {} if due is None else {"due_at": due.isoformat()}
     tell_payer(view, agreement, state.lower(), now, **_said(command), **next_attempt)
-    tell_merchant_of(view, agreement, f"debit.{state.lower()}", now)
+    tell_merchant_of(view, agreement, f"debit.{state.lower()}", now, command.out_trade_no)
     return Accepted(DebitDone(command.payment_id, state))
 
 

@@ -1,9 +1,9 @@
-"""A merchant's live events (server-sent events), read from the outbox."""
+"""A merchant's live events (server-sent events), of orders and of agreements, read from the outbox."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import asyncpg
@@ -18,6 +18,8 @@ from tongbao.kernel.errors import OVERLOADED, Refusal
 from tongbao.kernel.money import format_minor
 from tongbao.merchants.http import merchant_of
 
+Message = Callable[[OutboxRow, str], ServerSentEventMessage]
+
 _PING_S = 15.0
 _MOST_STREAMS = 100
 
@@ -28,16 +30,32 @@ async def events(
 ) -> ServerSentEvent:
     """What happens to this merchant's orders, as it happens (server-sent events), until the session ends. `Last-Event-ID` is
     honoured. Refuses `overloaded` beyond a hundred streams of one merchant on one server process."""
-    topic = f"merchant:{merchant_of(staff)}"
+    return _events(f"merchant:{merchant_of(staff)}", _of_order, request, staff, identity, listener, pool)
+
+
+@get("/v1/merchant/agreement-events", tags=["Agreements"], media_type="text/event-stream")
+async def agreement_events(
+    request: Request[Any, Any, Any], staff: Caller, identity: IdentityService, listener: OutboxListener, pool: asyncpg.Pool
+) -> ServerSentEvent:
+    """What happens to this merchant's agreements (`agreement.signed`, `agreement.ended`, …) and to what is debited under them
+    (`debit.taken`, `debit.waiting`, `debit.failed`, `debit.stopped`), as `/v1/merchant/events` tells of orders."""
+    return _events(f"agreements:{merchant_of(staff)}", _of_agreement, request, staff, identity, listener, pool)
+
+
+def _events(
+    topic: str, message: Message, request: Request[Any, Any, Any], staff: Caller, identity: IdentityService,
+    listener: OutboxListener, pool: asyncpg.Pool,
+) -> ServerSentEvent:  # fmt: skip
     if listener.readers(topic) >= _MOST_STREAMS:
         raise Refusal(OVERLOADED)
     places = parse_places(request.headers.get("last-event-id", ""))
-    return ServerSentEvent(_stream(topic, staff, identity, listener, pool, places))
+    return ServerSentEvent(_stream(topic, message, staff, identity, listener, pool, places))
 
 
 async def _stream(
-    topic: str, staff: Caller, identity: IdentityService, listener: OutboxListener, pool: asyncpg.Pool, places: Places | None
-) -> AsyncIterator[ServerSentEventMessage]:
+    topic: str, message: Message, staff: Caller, identity: IdentityService, listener: OutboxListener, pool: asyncpg.Pool,
+    places: Places | None,
+) -> AsyncIterator[ServerSentEventMessage]:  # fmt: skip
     async with listener.subscribe(topic) as subscription:
         yield ServerSentEventMessage(data=None, comment="connected", retry=1000)
         if places is None:
@@ -46,7 +64,7 @@ async def _stream(
             reached = dict(places)
             for missed in await events_from(pool, [topic], reached):
                 if is_new(missed, places):
-                    yield _message(missed, format_places(places))
+                    yield message(missed, format_places(places))
         while not subscription.lost:
             try:
                 async with asyncio.timeout(_PING_S):
@@ -59,10 +77,10 @@ async def _stream(
                 if identity.has_ended(staff):
                     return
                 if is_new(heard, places):
-                    yield _message(heard, format_places(places))
+                    yield message(heard, format_places(places))
 
 
-def _message(row: OutboxRow, places: str) -> ServerSentEventMessage:
+def _of_order(row: OutboxRow, places: str) -> ServerSentEventMessage:
     event = msgspec.json.decode(row.payload)
     currency = event["currency"]
     data = {
@@ -81,4 +99,8 @@ def _message(row: OutboxRow, places: str) -> ServerSentEventMessage:
     return ServerSentEventMessage(data=msgspec.json.encode(data).decode(), event=row.kind, id=places)
 
 
-ROUTES = (events,)
+def _of_agreement(row: OutboxRow, places: str) -> ServerSentEventMessage:
+    return ServerSentEventMessage(data=row.payload, event=row.kind, id=places)
+
+
+ROUTES = (events, agreement_events)
