@@ -132,6 +132,13 @@ async def test_what_may_be_paid_today_is_told_by_each_way_of_confirming_with_wha
     assert stopped["suspended"] == ["reported"] and {way["single"] for way in stopped["items"]} == {"0.00"}
 
 
+async def test_each_level_is_told_with_what_the_rules_in_force_allow_it(island: Town) -> None:
+    levels = ok(await (await island.customer("Level")).get("/v1/wallet/real-name"))["levels"]
+    assert [[(each["rule_id"], each["limit"]) for each in level["allowances"]] for level in levels] == [
+        [], [], [], [("laputa.level", "900000.00")],
+    ]  # fmt: skip
+
+
 async def test_what_is_reported_is_known_to_staff_and_not_to_the_customer(island: Town) -> None:
     payer = await rich(island, "10.00")
     changed = ok(await payer.put("/v1/wallet/limits/own", {"limits": {"daily_count": 9}}))
@@ -212,7 +219,9 @@ async def test_a_large_payment_is_a_duty_of_the_staff(island: Town) -> None:
 async def test_the_rules_in_force_are_those_of_the_setting(island: Town) -> None:
     shown = ok(await island.support.get("/v1/console/rules"))
     assert (shown["version"], shown["packs"], shown["by_hand"]) == (1, ["laputa"], False)
-    assert {line["rule"]["id"] for line in shown["rules"]} == {"laputa.day", "laputa.own", "laputa.large", "laputa.merchant"}
+    assert {line["rule"]["id"] for line in shown["rules"]} == {
+        "laputa.day", "laputa.own", "laputa.large", "laputa.level", "laputa.merchant"
+    }  # fmt: skip
     (version,) = ok(await island.support.get("/v1/console/rules/versions"))["items"]
     assert version["digest"] == shown["digest"]
 

@@ -12,8 +12,9 @@ import pytest
 
 import tongbao
 from tests.rules.court import NOON
+from tongbao.identity.realname.levels import LEVELS
 from tongbao.rules.book import Check, _in_short, book_of
-from tongbao.rules.explain import idle_rules, limits_of
+from tongbao.rules.explain import allowances_of, idle_rules, limits_of
 from tongbao.rules.pack import Rule, merged, merged_text, named_packs, read_pack, shipped
 from tongbao.rules.persons import Known
 from tongbao.rules.rules import rulebook_row
@@ -89,6 +90,24 @@ def test_a_customer_is_told_what_limits_them_and_not_what_is_reported(level: int
     assert {"cn.auth.medium", "house.own.day", f"cn.account.class{level}"} <= set(told)
     caps = [line.cap for line in theirs if line.cap]
     assert len(caps) == len(set(caps)), "what the customer agreed on is told once"
+
+
+def test_each_level_is_told_its_sums_from_the_packs_and_promised_nothing_that_there_is_not() -> None:
+    row = rulebook_row(
+        merged_text(merged(named_packs("cn,house"), "CNY", "Asia/Shanghai")), None, by_hand=True, by="", reason="", now=NOON
+    )
+    book = book_of(row)
+    told = {level: [(one.rule_id, one.limit, one.window) for one in allowances_of(book, level, NOON)] for level in range(4)}
+    assert told == {
+        0: [("house.level0", "0.00", "transaction")],
+        1: [("cn.account.class1", "1000.00", "lifetime")],
+        2: [("cn.account.class2", "100000.00", "year:calendar")],
+        3: [("cn.account.class3", "200000.00", "year:calendar")],
+    }
+    lines = limits_of(book, "customer", Known(somebody(3, NOON), None), NOON)
+    assert all(set(line.applies_to.kinds) <= ACTS_DONE for line in lines)
+    said = [word for facts in LEVELS for word in (facts.gives.zh, facts.gives.en)]
+    assert not [word for word in said if "理财" in word or "wealth" in word]
 
 
 def test_the_acts_that_the_product_does_are_those_that_its_deciders_name() -> None:

@@ -177,6 +177,7 @@ class Services:
         )  # fmt: skip
         self.safety.texts[AGREEMENT_MESSAGES] = self.agreements.text
         self.law = LawService(engine, pool, clock, currency=settings.currency, zone=zone)
+        self.names.allowances = self.law.allowances
         self.instruments = InstrumentService(engine, pool, self.identity, keys, self.vault, clock, currency=settings.currency)
         self.methods = methods(self.instruments)
         self.text_gateway = text_gateway(settings, keys)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
+from tongbao.identity.realname.levels import Allowance
 from tongbao.identity.standing import Standing
 from tongbao.kernel.money import format_minor
+from tongbao.kernel.web import Words
 from tongbao.rules.assess import renews_at
 from tongbao.rules.book import Book, Slot, scopes_of, slots_of_rule
 from tongbao.rules.citing import Whose, cited
@@ -16,6 +20,7 @@ from tongbao.rules.days import window_name
 from tongbao.rules.pack import SEVERITY, Condition, Named, Rule
 from tongbao.rules.persons import Known
 from tongbao.rules.types import ACTS_DONE
+from tongbao.rules.whatif import somebody
 
 
 class LimitLine(msgspec.Struct, frozen=True):
@@ -93,7 +98,8 @@ def limits_of(book: Book, scope: str, known: Known, now: datetime, *, for_staff:
         lines.append(
             LimitLine(
                 rule.id, rule.name, says.citation, says.citation_zh, rule.verified, says.whose,
-                rule.action, rule.metric or "", window_name(rule.window) if rule.window else "", rule.when,
+                rule.action, rule.metric or "", window_name(rule.window) if rule.window else "",
+                rule.when if for_staff else _done(rule.when),
                 _said(book, most, by_count), _said(book, used, by_count) if summed else None,
                 _said(book, max(0, most - used), by_count) if summed else None,
                 _renews(book, slot, slots, now, opened) if summed else None, None if by_count else book.currency, rule.agreed,
@@ -102,6 +108,23 @@ def limits_of(book: Book, scope: str, known: Known, now: datetime, *, for_staff:
             )
         )  # fmt: skip
     return lines if for_staff else _once(book, lines)
+
+
+def allowances_of(book: Book, level: int, now: datetime) -> list[Allowance]:
+    """The sums that the rules allow to this level and to no other; of each window the least."""
+    least: dict[str, LimitLine] = {}
+    for line in limits_of(book, "customer", Known(somebody(level, now), None), now):
+        if line.applies_to.levels != (level,) or line.currency is None:
+            continue
+        if line.window not in least or Decimal(line.limit) < Decimal(least[line.window].limit):
+            least[line.window] = line
+    return [
+        Allowance(
+            line.rule_id, Words(line.name.zh, line.name.en), line.limit, book.currency, line.window, line.citation,
+            line.citation_zh,
+        )
+        for line in least.values()
+    ]  # fmt: skip
 
 
 def _once(book: Book, lines: list[LimitLine]) -> list[LimitLine]:
@@ -122,6 +145,11 @@ def _concerns(when: Condition, standing: Standing | None, now: datetime) -> bool
     )
     # Of wallets of another kind, and of acts of legal persons and the like, the customer of a wallet need not read.
     return all(wanted is None or wanted == is_so for wanted, is_so in facts) and not when.tiers and not when.flags
+
+
+def _done(when: Condition) -> Condition:
+    """A condition without the kinds of acts that the product does not do: nobody is promised what there is not."""
+    return replace(when, kinds=tuple(kind for kind in when.kinds if kind in ACTS_DONE))
 
 
 def _renews(book: Book, slot: int, slots: list[Slot], now: datetime, opened: datetime | None) -> datetime | None:

@@ -13,6 +13,7 @@ import structlog
 
 from tongbao.engine.api import Engine, accepted
 from tongbao.identity.factors import Factors
+from tongbao.identity.realname.levels import Allowance
 from tongbao.identity.service import Caller
 from tongbao.identity.standing import Standing
 from tongbao.identity.types import Confirmation
@@ -23,7 +24,7 @@ from tongbao.kernel.money import parse
 from tongbao.ledger.api import CUSTOMER_WALLET
 from tongbao.rules import errors
 from tongbao.rules.book import Book, book_of
-from tongbao.rules.explain import LimitLine, RuleLine, limits_of, rules_of
+from tongbao.rules.explain import LimitLine, RuleLine, allowances_of, limits_of, rules_of
 from tongbao.rules.greatest import Greatest, greatest
 from tongbao.rules.pack import Pack, merged, merged_text, named_packs
 from tongbao.rules.persons import Known
@@ -114,6 +115,11 @@ class LawService:
         if row is None:
             raise Refusal(errors.LIMITS_NOT_IN_FORCE)
         return row, await self._known(customer_id)
+
+    async def allowances(self) -> dict[int, list[Allowance]]:
+        """What the rules in force allow by real-name level, of those that speak of levels at all."""
+        book = await self.book()
+        return {} if book is None else {level: allowances_of(book, level, self._clock.now()) for level in range(4)}
 
     async def known(self, customer_id: UUID) -> Known:
         """What a customer is and has done."""

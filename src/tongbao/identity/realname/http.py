@@ -16,7 +16,7 @@ from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import CHANNELS, Need, Registry, channels_for
 from tongbao.identity.realname.documents import Claim, DocumentKind, Sex, mask_number
 from tongbao.identity.realname.guardian_service import GuardianService
-from tongbao.identity.realname.levels import LEVELS, LevelFacts, matched
+from tongbao.identity.realname.levels import LEVELS, Allowance, LevelFacts, matched
 from tongbao.identity.realname.service import RealNameService, Status
 from tongbao.identity.realname.types import CheckState, File, Guardianship, GuardianshipState, State
 from tongbao.identity.service import Caller, IdentityService, command_id_for
@@ -127,6 +127,12 @@ class HeldBackAnswer(msgspec.Struct, frozen=True):
     message: web.Words
 
 
+class LevelAnswer(LevelFacts, frozen=True):
+    """What a level takes and gives, and how much of it by the rules in force; none where they say nothing of it."""
+
+    allowances: Sequence[Allowance]
+
+
 class RealNameAnswer(msgspec.Struct, frozen=True):
     """How well we know the customer. `level` 0 to 3 (I, II, III of the law); limits in money are `GET /v1/wallet/limits`.
     `wanted_level`: the one that was asked for with the document. `in_force`: where another document is yet to be proven, of which
@@ -145,7 +151,7 @@ class RealNameAnswer(msgspec.Struct, frozen=True):
     visitor: bool
     guardian: GuardianAnswer | None
     verified_at: datetime | None
-    levels: Sequence[LevelFacts]
+    levels: Sequence[LevelAnswer]
     in_force: DocumentAnswer | None
 
 
@@ -235,8 +241,14 @@ def held_back(code: str) -> HeldBackAnswer | None:
     return HeldBackAnswer(known.name, web.Words(known.message("zh"), known.message("en")))
 
 
-async def _answer(status: Status, guardians: GuardianService, identity: IdentityService, currency: str) -> RealNameAnswer:
+async def _answer(
+    status: Status, names: RealNameService, guardians: GuardianService, identity: IdentityService, currency: str
+) -> RealNameAnswer:
     real, standing = status.real, status.standing
+    allowed = await names.allowances()
+    levels = [
+        LevelAnswer(each.level, each.channels, each.face_to_face, each.gives, allowed.get(each.level, ())) for each in LEVELS
+    ]
     guardian = None
     if standing.minor and (found := await guardians.of_minor(standing.customer_id)) is not None:
         name = mask_name((await identity.person(found.guardian_id)).name)
@@ -246,7 +258,7 @@ async def _answer(status: Status, guardians: GuardianService, identity: Identity
         document_answer(real.document_kind, status.file, real.expires_on) if real else None,
         real.phone_proven if real else False, check_answers(status), missing(status),
         held_back(real.held_back if real else ""), list(reasons(standing.suspended)),
-        standing.minor, standing.visitor, guardian, real.verified_at if real else None, LEVELS, in_force_answer(status),
+        standing.minor, standing.visitor, guardian, real.verified_at if real else None, levels, in_force_answer(status),
     )  # fmt: skip
 
 
@@ -262,7 +274,7 @@ async def real_name(
     customer: Caller, names: RealNameService, guardians: GuardianService, identity: IdentityService, own_currency: str
 ) -> RealNameAnswer:
     """How well we know the customer, channel by channel, and what the next level takes."""
-    return await _answer(await names.status(customer.principal_id), guardians, identity, own_currency)
+    return await _answer(await names.status(customer.principal_id), names, guardians, identity, own_currency)
 
 
 @post("/v1/wallet/real-name", tags=["Real name"], status_code=200)
@@ -282,7 +294,7 @@ async def start(
         command_id_for(customer, key), customer, data.document.claim(), data.wanted_level, data.phone, data.card_number,
         data.replaces(),
     )  # fmt: skip
-    return await _answer(status, guardians, identity, own_currency)
+    return await _answer(status, names, guardians, identity, own_currency)
 
 
 @post("/v1/wallet/real-name/phone/code", tags=["Real name"], status_code=204)
@@ -303,7 +315,7 @@ async def prove_phone(
 ) -> RealNameAnswer:
     """Show the code; the channels that the wanted level takes are asked then."""
     status = await names.prove_phone(command_id_for(customer, key), customer, data.code, data.card_number)
-    return await _answer(status, guardians, identity, own_currency)
+    return await _answer(status, names, guardians, identity, own_currency)
 
 
 @post("/v1/wallet/real-name/checks/{channel:str}", tags=["Real name"], status_code=200)
@@ -319,7 +331,7 @@ async def retry(
 ) -> RealNameAnswer:
     """Ask one channel, again or for the first time, about the document that was given."""
     status = await names.retry(command_id_for(customer, key), customer, channel, data.card_number)
-    return await _answer(status, guardians, identity, own_currency)
+    return await _answer(status, names, guardians, identity, own_currency)
 
 
 @post("/v1/wallet/real-name/guardian", tags=["Real name"], status_code=200)
@@ -334,7 +346,7 @@ async def request_guardian(
 ) -> RealNameAnswer:
     """A minor says who answers for them; the guardian agrees in their own wallet."""
     await guardians.request(command_id_for(customer, key), customer, data.login)
-    return await _answer(await names.status(customer.principal_id), guardians, identity, own_currency)
+    return await _answer(await names.status(customer.principal_id), names, guardians, identity, own_currency)
 
 
 async def _ward(found: Guardianship, names: RealNameService, identity: IdentityService, currency: str) -> WardAnswer:

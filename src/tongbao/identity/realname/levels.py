@@ -7,7 +7,7 @@ something that is held, besides facts that are known, is our own rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -24,7 +24,7 @@ _POSSESSION: Final[frozenset[Registry]] = frozenset({"mobile", "bank"})
 
 
 class LevelFacts(msgspec.Struct, frozen=True):
-    """What it takes, and what an account of this level may do. Amounts are the rules packs' to say."""
+    """What it takes, and what an account of this level may do. How much of it is the rules packs' to say (`Allowance`)."""
 
     level: int
     channels: int
@@ -34,14 +34,26 @@ class LevelFacts(msgspec.Struct, frozen=True):
 
 LEVELS: Final[tuple[LevelFacts, ...]] = (
     LevelFacts(0, 0, False, Words("仅可收款与查看", "Receiving and looking only")),
-    LevelFacts(
-        1, 1, False, Words("余额付款与转账，限额为开户以来累计", "Pay and transfer from the balance, limited since opening")
-    ),
-    LevelFacts(2, 3, True, Words("余额付款与转账，年度限额", "Pay and transfer from the balance, limited by the year")),
-    LevelFacts(
-        3, 5, True, Words("余额付款、转账与购买理财，年度限额更高", "Also buy wealth products; a higher limit by the year")
-    ),
+    LevelFacts(1, 1, False, Words("余额付款与转账", "Pay and transfer from the balance")),
+    LevelFacts(2, 3, True, Words("余额付款与转账，限额更高", "Pay and transfer from the balance, up to more")),
+    LevelFacts(3, 5, True, Words("余额付款与转账，限额最高", "Pay and transfer from the balance, up to the most")),
 )
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """How much of something a level may do, by a rule in force. `window`: as in the limits ("day", "year", "lifetime", …)."""
+
+    rule_id: str
+    name: Words
+    limit: str
+    currency: str
+    window: str
+    citation: str
+    citation_zh: str
+
+
+#: What the rules in force allow, by level; `app/asgi.py` plugs the rules in.
+AllowancesOf = Callable[[], Awaitable[Mapping[int, Sequence[Allowance]]]]
 
 
 class Policy(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Protocol, cast
 from uuid import UUID
@@ -25,7 +25,7 @@ from tongbao.identity.evidence import Given
 from tongbao.identity.realname import errors
 from tongbao.identity.realname.channels import CHANNELS, Answer, NameChannel, Question, Registry, channels_for
 from tongbao.identity.realname.documents import Claim, read
-from tongbao.identity.realname.levels import LEVELS, POLICY, denied, matched, possessed
+from tongbao.identity.realname.levels import LEVELS, POLICY, Allowance, AllowancesOf, denied, matched, possessed
 from tongbao.identity.realname.rules import COUNTED_FOR, Settled, VerificationStarted
 from tongbao.identity.realname.types import (
     CONTENT_FIELD,
@@ -117,6 +117,8 @@ class RealNameService:
         self._codes = codes
         self._clock = clock
         self._zone = zone
+        #: What the rules allow by level; nothing is told where nobody says.
+        self.allowances: AllowancesOf = _nothing_said
 
     @property
     def today(self) -> date:
@@ -434,6 +436,10 @@ class RealNameService:
 
     async def _file(self, real: RealName) -> File | None:
         return _decoded(await self._vault.open(real.customer_id, DOCUMENT_FIELD, real.document))
+
+
+async def _nothing_said() -> Mapping[int, Sequence[Allowance]]:
+    return {}
 
 
 def _decoded(text: str) -> File | None:
