@@ -188,6 +188,7 @@ async def test_a_name_is_corrected_everywhere_and_what_it_was_is_kept(town: Town
     done = ok(await who.post(path, {"field": "name", "value": "张晓铭"}))
     assert [(each["former"], each["corrected"]) for each in done["items"]] == [("张晓名", "张晓铭")]
     assert ok(await who.get("/v1/wallet/me"))["name"] == "张晓铭"
+    assert [each["kind"] for each in ok(await who.get("/v1/wallet/alerts"))["items"]] == ["name_changed"]
 
 
 async def test_an_erasure_waits_for_what_stands_in_its_way_and_for_a_change_of_mind(town: Town) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tests.support.leavings import events, rows
 from tests.support.town import CURRENCY, NOON, Town, sealed, town
 from tongbao.engine.api import Declined, MemoryStore
+from tongbao.identity.alerts import ALERT
 from tongbao.identity.factors import KNOWLEDGE
 from tongbao.kernel.errors import InvariantBroken
 from tongbao.ledger.api import JOURNAL, PlaceHold
@@ -50,6 +51,7 @@ async def test_a_bank_account_is_linked_as_it_was_confirmed_and_unlinked_with_it
             UnlinkBankAccount(command_id=place.id(), customer_id=customer, bank_account_id=linked, proven_at=NOON)
         )
     assert rows(store, BANK_ACCOUNT) == [replace(expected, unlinked_at=NOON + LATER)]
+    assert [(each.customer_id, each.kind, each.at) for each in rows(store, ALERT)] == [(customer, "bank_unlinked", NOON + LATER)]
 
 
 async def test_a_top_up_begins_with_a_bill_that_moves_nothing_yet() -> None:

@@ -230,7 +230,7 @@ def restore(file: Path, identity: Identity, into: Path) -> Manifest:
     if into.exists() and any(into.iterdir()):
         raise BackupError(f"{into} is not empty: a backup is brought back into a folder of its own")
     new = not into.exists()
-    into.mkdir(parents=True, exist_ok=True)
+    into.mkdir(mode=0o700, parents=True, exist_ok=True)
     staging = into / ".restoring"
     staging.mkdir(mode=0o700)
     try:

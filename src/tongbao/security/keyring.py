@@ -80,7 +80,7 @@ class KeyRing:
             beside = path.with_name("master.key")
             master = FileMaster(beside) if path.exists() else FileMaster.made(beside)
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             now = datetime.now(UTC)
             write_first(path, _encoded([_wrapped(master, purpose, 1, os.urandom(32), now) for purpose in PURPOSES]))
         return cls(path, master, cipher)

@@ -108,7 +108,7 @@ class FileMaster:
     def made(cls, path: Path) -> FileMaster:
         """The file's, made on first use with mode 0600. Safe when several processes start at once."""
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_first(path, base64.b64encode(os.urandom(32)) + b"\n")
         return cls(path)
 

@@ -45,7 +45,7 @@ def command(fresh: bool) -> None:
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Hold the demonstration's folder: a second one, above all with --fresh, would pull the data from under the first."""
-    settings.data_dir.parent.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.data_dir.parent / "demo.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

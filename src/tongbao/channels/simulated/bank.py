@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    options.data.mkdir(parents=True, exist_ok=True)
+    options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = _only_one(options.data)
     if lock is None:
         print(f"another bank is at work in {options.data}", file=sys.stderr)

@@ -48,7 +48,7 @@ class Books:
     ) -> None:
         self._clock = clock or SystemClock()
         self._limit_minor = limit_minor
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._db = sqlite3.connect(directory / "bank.sqlite", isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._db.execute("pragma journal_mode = wal")

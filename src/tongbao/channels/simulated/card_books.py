@@ -33,7 +33,7 @@ class CardBooks:
 
     def __init__(self, directory: Path, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._db = sqlite3.connect(directory / "cards.sqlite", isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._db.execute("pragma journal_mode = wal")
