@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -157,7 +159,7 @@ def test_without_a_database_it_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("TONGBAO_DATABASE_URL", raising=False)
     monkeypatch.setenv("TONGBAO_DATA_DIR", str(tmp_path))
     result = CliRunner().invoke(command, ["trial-balance"])
-    assert result.exit_code == 1 and "there is no database" in result.stderr
+    assert result.exit_code == 2 and "there is no database" in result.stderr, "as of `verify`"
 
 
 def _today() -> str:
@@ -166,3 +168,31 @@ def _today() -> str:
 
 def _yesterday() -> str:
     return str((datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)).date())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["trial-balance", "--date", "x", "--lang", "zh"], "参数 '--date' 的值不正确，日期须写作 YYYY-MM-DD"),
+        (["--lang=zh", "bogus"], "没有命令 bogus"),
+        (["ledger", "--lang", "zh", "--from", "2026-02-01", "--to", "2026-01-01"], "--to 早于 --from"),
+        (["--lang", "zh", "ledger", "--fron", "2026-02-01"], "没有选项 --fron"),
+        (["--lang", "zh", "close"], "缺少参数"),
+        (["--lang", "zh", "trial-balance", "more"], "多余的参数：more"),
+        (["--lang", "zh", "ledger", "--code", "9"], "错误：会计科目表没有 9"),
+        (["ledger", "--code", "9"], "Error: the chart has no line 9"),
+        (["trial-balance", "--date", "x"], "Error: Invalid value for '--date'"),
+    ],
+)
+def test_what_is_wrong_with_the_words_is_said_in_the_language_that_they_ask_for(words: list[str], says: str) -> None:
+    result = CliRunner().invoke(command, words)
+    assert result.exit_code in (1, 2) and says in result.stderr, result.stderr
+    assert ("Usage" in result.stderr) <= ("--lang" not in " ".join(words)), "nothing in English"
+
+
+def test_a_table_in_a_pipe_is_not_cut() -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "tongbao", "rules", "list", "--pack", "house"], capture_output=True, text=True, check=True
+    ).stdout
+    (line,) = [each for each in said.splitlines() if each.startswith("house.own.count")]
+    assert line.rstrip().endswith("Your own number of payments, transfers and withdrawals for a day") and "…" not in said

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -129,5 +130,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         try:
             settings = msgspec.convert(given, cls, strict=False, dec_hook=lambda kind, value: kind(value))
         except (msgspec.ValidationError, ValueError) as error:
-            raise SystemExit(f"a TONGBAO_ setting is not valid: {error}") from None
+            raise SystemExit(_named(str(error))) from None
+        if settings.database_url and urlsplit(settings.database_url).scheme not in ("postgresql", "postgres"):
+            raise SystemExit(
+                "TONGBAO_DATABASE_URL is not valid: it begins with postgresql://, or is empty for the embedded server"
+            )
         return msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().resolve())
+
+
+def _named(problem: str) -> str:
+    """What is wrong with a setting, under the name that it has in the environment."""
+    text, _, place = problem.partition(" - at `$.")
+    return f"TONGBAO_{place.rstrip('`').upper()} is not valid: {text}" if place else f"a TONGBAO_ setting is not valid: {problem}"

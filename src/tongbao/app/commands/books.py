@@ -31,6 +31,7 @@ from tongbao.app.commands.books_tables import (
     trial_table,
     words,
 )
+from tongbao.app.commands.books_usage import Failure, NothingToRead, Spoken
 from tongbao.app.commands.books_words import KINDS, LEVELS
 from tongbao.app.registry import CLASSES
 from tongbao.app.settings import Settings
@@ -88,7 +89,7 @@ def _how_to_say() -> list[click.Parameter]:
     ]  # fmt: skip
 
 
-@click.group("books", help="Read the books, write them out, bring balances in, close periods.")
+@click.group("books", cls=Spoken, help="Read the books, write them out, bring balances in, close periods.")
 def command() -> None:
     pass
 
@@ -116,9 +117,9 @@ def trial_balance(said: Said, day: datetime | None) -> None:
 def ledger(said: Said, first: datetime | None, last: datetime | None, code: str | None, currency: str) -> None:
     _in_order(first, last)
     if code is not None and code not in CHART:
-        raise click.ClickException(f"the chart has no line {code}")
+        raise _failure(f"会计科目表没有 {code}", f"the chart has no line {code}")
     if currency.partition(":")[0] not in CURRENCIES:
-        raise click.ClickException(f"there is no currency {currency}")
+        raise _failure(f"没有币种 {currency}", f"there is no currency {currency}")
 
     async def period(books: Books) -> tuple[date, date]:
         today = SystemClock().now().astimezone((await books.reports.book()).zone).date()
@@ -192,7 +193,9 @@ def write_out(
 ) -> None:
     _in_order(first, last)
     if whole is not None and len(whole.strip()) < LEAST_REASON:
-        raise click.UsageError(f"--whole needs a reason of {LEAST_REASON} characters")
+        raise click.UsageError(
+            _said(f"--whole 须写明原因，至少 {LEAST_REASON} 个字符", f"--whole needs a reason of {LEAST_REASON} characters")
+        )
     wish = Export(what, _date(first), _date(last), bom)
     target = output or Path(wish.file_name)
     # What was exported before stays until all of the new is there.
@@ -240,7 +243,7 @@ def bring_in(said: Said, file: Path, day: datetime, format_: opening.Format | No
     try:
         content = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise click.ClickException(f"{file} is not a text in UTF-8") from None
+        raise _failure(f"{file} 不是 UTF-8 文本", f"{file} is not a text in UTF-8") from None
     read = opening.read(content, kind)
     trial = _run(lambda books: books.opening_dry_run(read, day.date()))
     findings, journal_id, repeated = trial.findings, None, False
@@ -308,7 +311,7 @@ def close(said: Said, through: datetime, check: bool, yes: bool) -> None:
 @click.pass_obj
 def reopen(said: Said, through: datetime, reason: str) -> None:
     if not reason.strip():
-        raise click.ClickException("a reason is needed")
+        raise _failure("请写明原因", "a reason is needed")
     show_period(said, _run(lambda books: books.closing.reopen(_command_id(), through.date(), reason.strip(), TERMINAL)))
 
 
@@ -319,7 +322,7 @@ def _run(act: Callable[[Books], Awaitable[Any]]) -> Any:
     settings = Settings.read()
     logs.configure(as_json=settings.log_json)
     if why := runtime.nothing_to_audit(settings):
-        raise click.ClickException(why)
+        raise NothingToRead(why)
 
     async def main() -> Any:
         async with runtime.left_as_found(settings), _books(settings) as books:
@@ -328,10 +331,10 @@ def _run(act: Callable[[Books], Awaitable[Any]]) -> Any:
     try:
         return asyncio.run(main())
     except OSError as error:
-        raise click.ClickException(str(error)) from None
+        raise _failure(str(error), str(error)) from None
     except Refusal as refusal:
-        language = click.get_current_context().obj.language
-        raise click.ClickException(f"{refusal.code.message(language, refusal.detail)} [{refusal.code.name}]") from None
+        zh, en = (f"{refusal.code.message(language, refusal.detail)} [{refusal.code.name}]" for language in ("zh", "en"))
+        raise _failure(zh, en) from None
 
 
 @asynccontextmanager
@@ -346,13 +349,23 @@ async def _books(settings: Settings) -> AsyncIterator[Books]:
         await pool.close()
 
 
+def _said(zh: str, en: str) -> str:
+    said = click.get_current_context().obj or Said("en", False)
+    return words(zh, en, said.language)
+
+
+def _failure(zh: str, en: str) -> Failure:
+    text = _said(zh, en)
+    return Failure(text, chinese=text == zh and zh != en)
+
+
 def _command_id() -> UUID:
     return new_id(SystemClock().now())
 
 
 def _in_order(first: datetime | None, last: datetime | None) -> None:
     if first and last and last < first:
-        raise click.UsageError("--to lies before --from")
+        raise click.UsageError(_said("--to 早于 --from", "--to lies before --from"))
 
 
 def _date(day: datetime | None) -> date | None:

@@ -28,7 +28,11 @@ from tongbao.channels.simulated.people import DEMO_PEOPLE
 _LOOK_S = 1.0
 
 
-@click.command("demo", help="Run the whole product with demonstration data, until Ctrl-C.")
+@click.command(
+    "demo",
+    help="Run the whole product with demonstration data, until Ctrl-C. It listens on port 8080 of this machine, or on "
+    "TONGBAO_PORT. Codes that would arrive by SMS are written on this terminal.",
+)
 @click.option("--fresh", is_flag=True, help="Forget what the demonstration did before.")
 def command(fresh: bool) -> None:
     settings = Settings.read()
