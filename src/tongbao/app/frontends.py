@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from litestar import MediaType, Response, get
+from litestar import HttpMethod, MediaType, Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter
 
@@ -16,11 +16,14 @@ from tongbao.kernel.errors import Refusal
 
 NAMES = ("wallet", "merchant", "console")
 
-#: Said aloud where a machine's own table of types differs from another's.
+#: Pages are asked for, or asked about: HEAD is answered as GET is, without the body. Source: RFC 9110, 9.3.2.
+_READS = (HttpMethod.GET, HttpMethod.HEAD)
+
+#: Said aloud where a machine's own table of types differs from another's. That a text is in UTF-8 is added to it.
 _KINDS = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
 }
@@ -51,11 +54,11 @@ def built() -> Path | None:
 
 
 def frontends() -> list[HTTPRouteHandler]:
-    """Routes for the three front ends and the landing page."""
-    return [landing, *(route for name in NAMES for route in _frontend(name))]
+    """Routes for the three front ends, the landing page and the icon that browsers ask for unasked."""
+    return [landing, favicon, *(route for name in NAMES for route in _frontend(name))]
 
 
-@get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+@route("/", http_method=_READS, include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
 def landing() -> Response[str]:
     """Where to go."""
     links = "".join(
@@ -73,12 +76,18 @@ def landing() -> Response[str]:
     return Response(page, media_type=MediaType.HTML, headers=SECURITY_HEADERS)
 
 
+@route("/favicon.ico", http_method=_READS, include_in_schema=False, sync_to_thread=False)
+def favicon() -> Response[bytes] | Response[str]:
+    """The wallet's own icon."""
+    return _file("wallet", "icon-192.png")
+
+
 def _frontend(name: str) -> list[HTTPRouteHandler]:
-    @get(f"/{name}", include_in_schema=False, name=name)
+    @route(f"/{name}", http_method=_READS, include_in_schema=False, name=name)
     async def home() -> Response[bytes] | Response[str]:
         return _file(name, "/")
 
-    @get(f"/{name}/{{path:path}}", include_in_schema=False, name=f"{name} files")
+    @route(f"/{name}/{{path:path}}", http_method=_READS, include_in_schema=False, name=f"{name} files")
     async def file(path: Annotated[str, PathParameter()]) -> Response[bytes] | Response[str]:
         return _file(name, path)
 

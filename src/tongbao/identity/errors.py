@@ -20,8 +20,8 @@ WRONG_PIN = decline(
 )
 PIN_LOCKED = decline(
     "pin_locked",
-    "支付密码错误次数过多，已锁定。可用登录密码重设，或稍后再试。",
-    "Too many wrong PINs: it is locked. Set a new one with your password, or try again later.",
+    "支付密码错误次数过多，已锁定。请稍后再试，或用通行密钥、已验证设备上的验证码重设。",
+    "Too many wrong PINs: it is locked. Try again later, or set a new one by a passkey, or by a code on a device that is proven.",
     status=403,
 )
 PIN_NOT_SET = decline("pin_not_set", "请先设置支付密码。", "Please set a payment PIN first.", status=409)
