@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import gmssl_pyx
 import httpx
@@ -14,6 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.http.names import family
 from tests.http.town import PASSWORD, PIN, Person, Town, key, ok, refused, session_of
 from tests.support.authenticator import HERE, Authenticator, on_the_wire, read, written
+from tongbao.app.asgi import open_services
+from tongbao.identity.passkey_checks import Assertion, Attestation
+from tongbao.identity.service import Caller
+from tongbao.identity.types import Audience
+from tongbao.kernel.errors import Refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -200,3 +206,24 @@ async def test_a_signature_over_the_act_pays_strongly(town: Town, zoe: tuple[Per
     once = key()
     late = {**body, "confirmation": {**mine, "signature": signs((await asked(person, body, once))["text"])}}
     refused(await person.post(TRANSFERS, late, key=once), 403, "certificate_revoked")
+
+
+async def test_a_passkey_opens_no_session_but_where_its_owner_logs_in(town: Town) -> None:
+    operator, owner = Authenticator(), Authenticator()
+    ida = await town.customer("Ida")
+    ok(await added(ida, owner), status=201)
+    async with open_services(town.stack.settings, town.stack.dsn) as services:
+        now = services.clock.now()
+        login = f"{uuid4().hex}@tongbao.test"
+        made, _ = await services.identity.register(uuid4(), "console", login, PASSWORD, "Op", "en", roles="admin")
+        caller = Caller(made, uuid4(), "console", "en", frozenset({"admin"}), None, now, None, proven_at=now)
+        attested = Attestation(**operator.made(services.credentials.passkey_challenge(caller)))
+        await services.credentials.add_passkey(uuid4(), caller, PASSWORD, "key", attested)
+        audiences: list[tuple[Authenticator, Audience]] = [(operator, "wallet"), (owner, "console"), (owner, "merchant")]
+        for authenticator, audience in audiences:
+            answer = Assertion(**authenticator.answers(services.credentials.login_challenge()))
+            with pytest.raises(Refusal, match="passkey_unknown"):
+                await services.credentials.log_in(audience, answer, "phone", "")
+    options = ok(await town.here.post("/v1/wallet/login/passkey/options"))
+    shown = {"passkey": {"kind": "passkey", **on_the_wire(operator.answers(read(options["challenge"])))}}
+    refused(await town.here.post("/v1/wallet/login/passkey", json=shown), 403, "passkey_unknown")

@@ -234,7 +234,7 @@ async def log_in_by_passkey(
 ) -> Response[SessionAnswer]:
     """Log in by passkey. Each challenge opens one session."""
     name = device_name(data.device_name, request)
-    logged_in = await credentials.log_in(data.passkey.assertion(), name, data.device_token)
+    logged_in = await credentials.log_in("wallet", data.passkey.assertion(), name, data.device_token)
     return await answer(logged_in, identity, secure_cookies, 200)
 
 

@@ -19,6 +19,7 @@ from tongbao.identity.evidence import QUERIES
 from tongbao.identity.passkey_checks import Assertion, Attestation, challenge_of, check_attestation
 from tongbao.identity.passkeys import AddPasskey, Passkey, RevokePasskey, passkey_id_of
 from tongbao.identity.service import Caller, IdentityService, LoggedIn, trying_in
+from tongbao.identity.types import Audience
 from tongbao.kernel.clock import Clock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.ids import named_id, new_id
@@ -113,12 +114,15 @@ class CredentialService:
         nonce = os.urandom(12).hex()
         return self.evidence.challenge("log in", nonce) + bytes.fromhex(nonce)
 
-    async def log_in(self, given: Assertion, device_name: str, device_token: str) -> LoggedIn:
-        """Log in by passkey: who it is follows from it. Refuses `passkey_…`, `challenge_…`; declines `passkey_revoked`,
+    async def log_in(self, audience: Audience, given: Assertion, device_name: str, device_token: str) -> LoggedIn:
+        """Log in by passkey: who it is follows from it. Refuses `passkey_…`, `challenge_…`, and `passkey_unknown` also for one of
+        somebody who logs in elsewhere: a customer's opens no console, an operator's no wallet. Declines `passkey_revoked`,
         `passkey_cloned`."""
         asked = challenge_of(given.client_data)
         passkey, confirmation = await self.evidence.passkey("log in", asked[-12:].hex(), given, suffix=12)
         principal = await self._identity.need(passkey.customer_id)
+        if principal.audience != audience:
+            raise Refusal(errors.PASSKEY_UNKNOWN)
         # One session a challenge: who replays the answer is refused.
         command_id = named_id("log in by passkey", asked.hex())
         device = await self._identity.known_device(principal.principal_id, device_token)
