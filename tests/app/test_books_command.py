@@ -150,7 +150,7 @@ def test_over_a_database_whose_keys_are_elsewhere_it_makes_none_and_says_where_t
     elsewhere = tmp_path / "elsewhere"
     monkeypatch.setenv("TONGBAO_DATA_DIR", str(elsewhere))
     for words in (("trial-balance",), ("import", "good.csv", "--date", _yesterday(), "--post")):
-        said = books(*words, exits=1).stderr
+        said = books(*words, exits=2).stderr
         assert str(elsewhere / "keys.json") in said and "TONGBAO_DATA_DIR" in said
     assert not elsewhere.exists()
 
