@@ -102,7 +102,8 @@ class Sources:
             rows = await self._pool.fetch(QUERIES["vouchers_of"], customer_id, merchant_id, currency, now, _MOST_VOUCHERS)
             found = [Offer("voucher", code, minor, Titles(zh, en), until) for code, zh, en, until, minor in rows]
         account, _ = await self._wallet.balance(customer_id)
-        available = 0 if account is None or account.debit_freeze else max(0, account.available_minor)
+        # Of a frozen one as well: that it is frozen is said by what pays, and no card steps in for it unseen.
+        available = 0 if account is None else max(0, account.available_minor)
         cards = {str(card.card_id): card for card in await self._cards.cards(customer_id, None, MOST_CARDS)}
         for source in await self._cards.funding_order(customer_id):
             if source == BALANCE:
