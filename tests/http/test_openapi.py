@@ -63,7 +63,7 @@ CONSOLE = [pytest.param(each, id=each.label) for each in FOUND if "x-permission"
 #: The roles that may not do everything; as an admin, who may, all of it is asked anyway.
 LESSER_ROLES = tuple(role for role in ROLE_NAMES if role != "admin")
 #: Requests for each route, and for each route and role.
-EXAMPLES, EXAMPLES_A_ROLE = 24, 2
+EXAMPLES, EXAMPLES_A_ROLE = 16, 2
 #: What a whole run may take, if it is a long one.
 MINUTES = float(os.environ.get("TONGBAO_TEST_REQUEST_MINUTES", "0"))
 

@@ -414,3 +414,27 @@ async def a_till_that_guessed_yesterday(place: Town) -> Command:
     await missed(place, OTHER, MOST_MISSES_A_DAY, merchant)
     place.clock.advance(timedelta(hours=12))
     return await at_till(place, wish, merchant=merchant)
+
+
+# ── sending to a person ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def sending(place: Town, wish: BindInstrument, minor: int = 100, mac: bytes = b"") -> Command:
+    """To somebody else, shown by the instrument, and by the PIN where `mac` is one."""
+    claim = ClaimConfirmation(wish.number, 1, None, mac)
+    return replace(place.transferring(wish.customer_id, await place.customer(), minor), confirmation=claim)
+
+
+@says("payer_must_confirm")
+async def sending_a_small_sum_by_code_alone(place: Town) -> Command:
+    return await sending(place, await bound(place))
+
+
+@says("ok")
+async def sending_by_code_and_pin(place: Town) -> Command:
+    return await sending(place, await bound(place, most=100, day=100), mac=RIGHT.mac)
+
+
+@says("instrument_cap")
+async def sending_more_than_the_instrument_may_pay(place: Town) -> Command:
+    return await sending(place, await bound(place, most=99, day=99), mac=RIGHT.mac)

@@ -70,14 +70,14 @@ class Test:
             return line
 
         started = time.process_time()
-        if (failure := self.failure()) is not None:
-            raise AssertionError(f"{self.name} fails without any change") from failure
-        self.seconds = time.process_time() - started
         sys.settrace(lambda frame, event, argument: line if frame.f_code.co_filename in files else None)
         try:
-            self.failure()
+            failure = self.failure()
         finally:
             sys.settrace(None)
+        if failure is not None:
+            raise AssertionError(f"{self.name} fails without any change") from failure
+        self.seconds = time.process_time() - started
 
 
 async def _awaited(result: Any) -> None:

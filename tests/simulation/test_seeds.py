@@ -1,6 +1,6 @@
 """Many virtual days of people, merchants and thieves, in all weathers: every rule holds, and each seed is always the same run.
 
-TONGBAO_TEST_SEEDS   how many seeds over memory (80); over PostgreSQL it is a twentieth of that
+TONGBAO_TEST_SEEDS   how many seeds over memory (48); over PostgreSQL it is a twentieth of that
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tongbao.kernel.postgres import EmbeddedPostgres
 from tongbao.simulation.databases import fresh_tables
 from tongbao.simulation.run import Report, run
 
-SEEDS = int(os.environ.get("TONGBAO_TEST_SEEDS", "80"))
+SEEDS = int(os.environ.get("TONGBAO_TEST_SEEDS", "48"))
 
 _HASHES = """
 import logging, structlog

@@ -241,7 +241,7 @@ async def _contents(connection: asyncpg.Connection, settings: Settings, ring: Ke
         text = f"{', '.join(bare[:10])}{' …' if len(bare) > 10 else ''}: neither an authenticator app nor a passkey"
         found.append(Finding("note", "second factor", text))
     now = datetime.now(UTC)
-    waiting = await connection.fetchrow(QUERIES["waiting"], now)
+    waiting = await connection.fetchrow(QUERIES["waiting"], now, None)
     if waiting["overdue"]:
         text = f"{waiting['overdue']} not reviewed within a day (a broken glass, a page that was tampered with)"
         found.append(Finding("broken", "incidents", text))

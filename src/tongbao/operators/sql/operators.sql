@@ -36,8 +36,8 @@ from incident where incident_id = $1;
 select exists (select from incident where reviewed_at is null and kind = $1 and subject_id = $2);
 
 -- name: waiting
--- How much waits for somebody, $2, who does not decide what they proposed themselves. $1 now.
-select (select count(*) from proposal where state = 'OPEN' and expires_at > $1 and proposed_by <> $2) as proposals,
+-- How much waits for somebody, $2 (null: for anybody), who does not decide what they proposed themselves. $1 now.
+select (select count(*) from proposal where state = 'OPEN' and expires_at > $1 and proposed_by is distinct from $2) as proposals,
        (select count(*) from incident where reviewed_at is null) as incidents,
        (select count(*) from incident where reviewed_at is null and due_at < $1) as overdue;
 
