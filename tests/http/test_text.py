@@ -7,7 +7,8 @@ import time
 import httpx
 import pytest
 
-from tests.http.town import PIN, Person, Town, ok, refused, until
+from tests.http.test_safety import enters
+from tests.http.town import PASSWORD, PIN, Person, Town, ok, refused, session_of, until
 from tongbao.app.registry import text_key
 from tongbao.channels.simulated.phone import USSD_PATH, PlainPhone
 from tongbao.methods.text.gateway import signature
@@ -44,6 +45,9 @@ async def test_from_switching_on_to_a_receipt_and_off_again(town: Town) -> None:
     refused(
         await person.post("/v1/wallet/text", {"phone": number, "code": "000000", "language": "en", "pin": PIN}), 401, "code_wrong"
     )
+    thief = Person(town.there, session_of(await enters(town, person.login, PASSWORD)))
+    typed = {"phone": town.login(), "code": "000000", "language": "en", "pin": PIN}
+    refused(await thief.post("/v1/wallet/text", typed), 403, "device_unproven")
     phone = await plain_phone(town, person, number)
     till = ok(await town.shop.post("/v1/merchant/till-number"))["till_number"]
     assert ok(await town.shop.post("/v1/merchant/till-number"))["till_number"] == till

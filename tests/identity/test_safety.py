@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
+from tests.identity.instrument_situations import binding
 from tests.identity.safety_situations import choosing, recovering, reporting, with_device
 from tests.identity.test_ladder import adding, opening
 from tests.support.leavings import rows
@@ -19,7 +20,7 @@ from tongbao.identity.message_texts import alert_text, code_text
 from tongbao.identity.recovery import RECENT, Recover, Recovered
 from tongbao.identity.standing import STANDING
 from tongbao.identity.takeover import ReportTakeover
-from tongbao.identity.types import PRINCIPAL, SESSION, PasskeyConfirmation
+from tongbao.identity.types import PRINCIPAL, SESSION, ClaimConfirmation, PasskeyConfirmation
 
 LATER = timedelta(seconds=7)
 
@@ -152,6 +153,22 @@ async def test_recovery_drops_what_was_added_lately_or_all_of_it_and_says_which(
         paying = place.transferring(customer, payee, 1, PasskeyConfirmation(added.passkey_id, 8))
         assert await place.says(paying) == ("ok" if kept else "passkey_revoked")
         assert await place.says(replace(opening(place, payee), passkey=PasskeyConfirmation(another.passkey_id, 8))) == "ok"
+
+
+@pytest.mark.parametrize(("age", "drop_all", "says"), [
+    (RECENT, False, "instrument_revoked"), (RECENT + LATER, False, "ok"), (RECENT + LATER, True, "instrument_revoked"),
+])  # fmt: skip
+async def test_recovery_ends_what_pays_without_a_device_as_it_ends_passkeys(age: timedelta, drop_all: bool, says: str) -> None:
+    async with town() as place:
+        customer, other = await place.customer(100), await place.customer(100)
+        phone, theirs = replace(binding(place, customer, 7), of="text"), replace(binding(place, other, 8), of="text")
+        await place.happens(phone)
+        await place.happens(theirs)
+        place.clock.advance(age)
+        await place.happens(replace(await recovering(place, customer), instruments=(7, 8), drop_all=drop_all))
+        for wish, said in ((phone, says), (theirs, "ok")):
+            claim = ClaimConfirmation(wish.number, 1, None, RIGHT.mac)
+            assert await place.says(place.transferring(wish.customer_id, await place.customer(), 1, claim)) == said
 
 
 @pytest.mark.parametrize(("reported", "says"), [(True, "passkey_revoked"), (False, "ok")])

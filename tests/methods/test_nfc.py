@@ -88,6 +88,28 @@ def test_a_card_that_is_always_late_is_behind_a_relay(slow_us: list[int], says: 
     assert (said, hand.counter) == (says, 1 if says == "ok" else 0)
 
 
+def test_an_answer_that_was_fetched_beforehand_fits_no_question() -> None:
+    """A fake card at the till, and an accomplice beside the true one who asked it before: quick, and found out."""
+    victim = Hand()
+    answered(victim.transmit, Apdu(ISO, SELECT, 4, 0, AID))
+    fetched = victim.transmit(Apdu(OURS, RELAY, 0, 0, b"\0\0\0\0").encode())
+
+    def fake(command: bytes) -> bytes:
+        return {SELECT: apdu.answer(apdu.OK), RELAY: fetched}.get(command[1]) or victim.transmit(command)
+
+    with pytest.raises(Refusal) as refused:
+        read_card(fake, AT)
+    assert (refused.value.code.name, refused.value.detail) == ("tap_unreadable", {"status": f"{apdu.NOT_NOW:04X}"})
+    assert victim.counter == 0
+
+
+def test_a_number_that_no_token_has_is_read_as_none() -> None:
+    with pytest.raises(Refusal) as refused:
+        Tap.read(Tap(10**15, 1, PAYING, bytes(8)).shown())
+    assert refused.value.code.name == "tap_unreadable"
+    assert Tap.read(Tap(10**15 - 1, 1, PAYING, bytes(8)).shown()).number == 10**15 - 1
+
+
 async def test_a_reader_that_looks_away_from_a_relay_is_not_believed() -> None:
     async with rig("nfc", TappedToken) as made:
         tap = Tap.read(made.shown())
@@ -145,7 +167,7 @@ def test_a_card_that_was_not_chosen_says_why_it_does_not_answer(sent: bytes, sta
     [
         (b"123", b"", apdu.WRONG_LENGTH),
         (None, pack((DETAILS, PAYING.encode())), apdu.NOT_NOW),  # never measured
-        (b"1234", pack((DETAILS, PAYING.encode())), apdu.NOT_NOW),  # measured, but not with this card
+        (b"1234", pack((DETAILS, PAYING.encode())), apdu.NOT_NOW),  # measured, but neither so nor with this card
         (b"1234", pack((DETAILS, PAYING.encode()[:-1])), apdu.WRONG_DATA),
         (b"1234", pack((DETAILS, PAYING.encode().replace(b"CNY", b"XXZ"))), apdu.WRONG_DATA),
         (b"1234", PAYING.encode(), apdu.WRONG_DATA),
@@ -167,7 +189,7 @@ def test_one_choice_is_one_tap() -> None:
     chosen = unpack(unpack(answered(hand.transmit, Apdu(ISO, SELECT, 4, 0, AID)))[FCI])
     assert chosen[DF_NAME] == AID
     nearness = answered(hand.transmit, Apdu(OURS, RELAY, 0, 0, b"1234"))
-    pay = Apdu(OURS, OPTIONS, 0, 0, pack((DETAILS, replace(PAYING, nearness=nearness).encode())))
+    pay = Apdu(OURS, OPTIONS, 0, 0, pack((DETAILS, replace(PAYING, unpredictable=b"1234", nearness=nearness).encode())))
     assert answered(hand.transmit, pay)
     assert hand.transmit(pay.encode()) == apdu.NOT_NOW.to_bytes(2, "big")
 

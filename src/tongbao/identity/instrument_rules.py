@@ -12,7 +12,7 @@ from tongbao.identity import errors
 from tongbao.identity.alerts import tell
 from tongbao.identity.daily import count_today
 from tongbao.identity.devices import DEVICE, counts, unproven
-from tongbao.identity.instruments import INSTRUMENT, Instrument, InstrumentKind, misses_keys, misses_of
+from tongbao.identity.instruments import INSTRUMENT, Instrument, InstrumentKind, misses_keys, misses_of, revoke
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.identity.types import Confirmation
 
@@ -126,7 +126,7 @@ def revoke_instrument(command: RevokeInstrument, view: View, now: datetime) -> D
     instrument = _own(view, command.customer_id, command.number)
     if instrument is None:
         return Declined(errors.INSTRUMENT_UNKNOWN)
-    _revoke(view, instrument, now)
+    revoke(view, instrument, now)
     return Accepted()
 
 
@@ -139,7 +139,7 @@ def miss_instrument(command: MissInstrument, view: View, now: datetime) -> Decis
         return Accepted()
     missed = replace(instrument, wrong=instrument.wrong + 1)
     if missed.wrong >= MOST_WRONG:
-        _revoke(view, missed, now)
+        revoke(view, missed, now)
     else:
         view.put(INSTRUMENT, missed)
     return Accepted()
@@ -150,11 +150,6 @@ def _own(view: View, customer_id: UUID, number: int) -> Instrument | None:
     if instrument is None or instrument.customer_id != customer_id or instrument.revoked_at is not None:
         return None
     return instrument
-
-
-def _revoke(view: View, instrument: Instrument, now: datetime) -> None:
-    view.put(INSTRUMENT, replace(instrument, revoked_at=now))
-    tell(view, instrument.customer_id, "instrument_revoked", {"kind": instrument.kind}, now)
 
 
 def _agreed(view: View, customer_id: UUID, confirmation: Confirmation | None, now: datetime) -> Declined | None:

@@ -12,6 +12,7 @@ import msgspec
 from tongbao.engine.api import Command, Declined, Engine, accepted
 from tongbao.identity import errors
 from tongbao.identity.acts import ActKind
+from tongbao.identity.devices import counts
 from tongbao.identity.evidence import QUERIES, Given
 from tongbao.identity.instrument_rules import (
     LIVES,
@@ -116,7 +117,8 @@ class InstrumentService:
             raise Refusal(errors.DEVICE_NAME_FORMAT)
         check_caps(most_minor, day_minor)
         who = caller.principal_id
-        if here and caller.device_id is None:
+        # A thing of its own is not ended with a device, so it is bound on one that is proven, as what lives there is.
+        if caller.device_id is None or not (here or counts(caller.proven_at, self._clock.now())):
             raise Refusal(errors.DEVICE_UNPROVEN)
         detail = f"{kind},{most_minor},{day_minor}"
         confirmation = await self._confirmation(caller, given, command_id, "bind_instrument", detail)

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from tongbao.engine.api import Declined, Key, Relation, View
 from tongbao.identity import errors
+from tongbao.identity.alerts import tell
 from tongbao.identity.daily import count_keys, times_today
 from tongbao.identity.devices import DEVICE
 from tongbao.identity.types import ClaimConfirmation
@@ -106,6 +107,13 @@ def check_misses(view: View, merchant_id: UUID, now: datetime) -> Declined | Non
     if times_today(view, misses_of(merchant_id), now) >= MOST_MISSES_A_DAY:
         return Declined(errors.TOO_MANY_WRONG_PROOFS)
     return None
+
+
+def revoke(view: View, instrument: Instrument, now: datetime) -> None:
+    """Take nothing from it any more, and tell its customer. One that was revoked stays as it is."""
+    if instrument.revoked_at is None:
+        view.put(INSTRUMENT, replace(instrument, revoked_at=now))
+        tell(view, instrument.customer_id, "instrument_revoked", {"kind": instrument.kind}, now)
 
 
 def use_instrument(view: View, customer_id: UUID, claim: ClaimConfirmation, now: datetime) -> Declined | None:

@@ -26,6 +26,7 @@ from tongbao.identity.alerts import tell
 from tongbao.identity.certificates import CERTIFICATE
 from tongbao.identity.codes import CODE, CodeUse, spend_try, use_code
 from tongbao.identity.devices import DEVICE, cool, counts, end_sessions, unproven
+from tongbao.identity.instruments import INSTRUMENT, revoke
 from tongbao.identity.passkeys import PASSKEY
 from tongbao.identity.rules import by_password, check_pin
 from tongbao.identity.standing import CLOSING, REPORTED, STANDING, reasons, standing_of, without_reason
@@ -39,8 +40,8 @@ RECENT = timedelta(days=30)
 
 class Recover(Command, frozen=True, kw_only=True):
     """A new password for who forgot theirs. `device_id`: one that the request proved to come from; `pin_mac`: the PIN as typed.
-    `session_ids`, `device_ids`: every live session, every trusted device. `passkey_ids`, `certificate_ids`: what has been added
-    to the account; `drop_all`: trust none of it any more."""
+    `session_ids`, `device_ids`: every live session, every trusted device. `passkey_ids`, `certificate_ids`, `instruments` (their
+    numbers): what has been added to the account; `drop_all`: trust none of it any more."""
 
     kind = "identity.recover"
     customer_id: UUID
@@ -52,13 +53,14 @@ class Recover(Command, frozen=True, kw_only=True):
     passkey_ids: tuple[UUID, ...] = ()
     certificate_ids: tuple[UUID, ...] = ()
     device_ids: tuple[UUID, ...] = ()
+    instruments: tuple[int, ...] = ()
     drop_all: bool = False
 
     def hashed(self) -> Recover:
         """Without what may not be tried out by repeating it, and what changes between two sendings."""
         return replace(
             self, code=CodeUse(self.code.code_id, b""), pin_mac=None, password_hash="", session_ids=(), passkey_ids=(),
-            certificate_ids=(), device_ids=(),
+            certificate_ids=(), device_ids=(), instruments=(),
         )  # fmt: skip
 
 
@@ -111,6 +113,10 @@ def recover(command: Recover, view: View, now: datetime) -> Decision:
     drop_all = command.drop_all or REPORTED in reasons(standing.suspended)
     since = datetime.min.replace(tzinfo=UTC) if drop_all else now - RECENT
     left = _drop_credentials(command, view, since, now)
+    for number in command.instruments:  # those on a device end with it; a plain phone's or a thing's have none
+        instrument = view.get(INSTRUMENT, number)
+        if instrument is not None and instrument.customer_id == who and instrument.created_at >= since:
+            revoke(view, instrument, now)
     totp = totp_of(view, who)
     if totp is not None and totp.confirmed_at is not None and totp.confirmed_at >= since:
         drop_totp(view, who, now)
@@ -182,6 +188,7 @@ def _recover_keys(command: Recover) -> list[Key]:
     devices = {*command.device_ids, *([command.device_id] if command.device_id else [])}
     keys += [Key(DEVICE, each) for each in devices]
     keys += [Key(PASSKEY, each) for each in command.passkey_ids] + [Key(CERTIFICATE, each) for each in command.certificate_ids]
+    keys += [Key(INSTRUMENT, each) for each in command.instruments]
     return keys + [Key(SESSION, each) for each in command.session_ids]
 
 

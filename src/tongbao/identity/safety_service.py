@@ -207,7 +207,7 @@ class SafetyService:
             pin_mac=self._identity.pin_mac(who, pin) if pin is not None else None,
             password_hash=password_hash, session_ids=sessions,
             passkey_ids=await self._ids("passkeys", who), certificate_ids=await self._ids("certificates", who),
-            device_ids=await self._devices.trusted(who), drop_all=drop_all,
+            device_ids=await self._devices.trusted(who), instruments=await self._numbers(who), drop_all=drop_all,
         )  # fmt: skip
         left = cast(Recovered, accepted(await self._engine.submit(command)))
         self._forget(sessions)
@@ -227,6 +227,11 @@ class SafetyService:
     async def _ids(self, query: str, customer_id: UUID) -> tuple[UUID, ...]:
         """Passkeys or signing keys that are trusted; their ids stand first in their rows."""
         return tuple(row[0] for row in await self._pool.fetch(QUERIES[query], customer_id, None, None, MOST_SESSIONS))
+
+    async def _numbers(self, customer_id: UUID) -> tuple[int, ...]:
+        """Instruments that pay still."""
+        rows = await self._pool.fetch(QUERIES["instruments"], customer_id, self._clock.now(), None, None, MOST_SESSIONS)
+        return tuple(row["number"] for row in rows)
 
     async def change_password(
         self, command_id: UUID, caller: Caller, password: str, new_password: str, code: str = "", pin: str | None = None

@@ -35,7 +35,7 @@ class SoftwareCard:
         self._secret = secret
         self._count = count
         self._chosen = False
-        self._nearness: bytes | None = None
+        self._asked: tuple[bytes, bytes] | None = None
 
     def transmit(self, sent: bytes) -> bytes:
         """The answer to one command. Whatever is sent, it answers."""
@@ -48,7 +48,7 @@ class SoftwareCard:
         return act(command) if act is not None else answer(apdu.WRONG_INSTRUCTION)
 
     def _select(self, command: Apdu) -> bytes:
-        self._chosen, self._nearness = False, None
+        self._chosen, self._asked = False, None
         if (command.p1, command.p2) != (0x04, 0x00):
             return answer(apdu.WRONG_PARAMETERS)
         if command.data != AID:
@@ -61,19 +61,21 @@ class SoftwareCard:
             return answer(apdu.NOT_NOW)
         if len(command.data) != NEARNESS:
             return answer(apdu.WRONG_LENGTH)
-        self._nearness = secrets.token_bytes(NEARNESS)
-        return answer(apdu.OK, self._nearness)
+        nearness = secrets.token_bytes(NEARNESS)
+        # Both: whoever asked beforehand, to have an answer ready, did not know what the reader would ask.
+        self._asked = command.data, nearness
+        return answer(apdu.OK, nearness)
 
     def _pay(self, command: Apdu) -> bytes:
-        nearness, self._chosen, self._nearness = self._nearness, False, None
-        if nearness is None:
+        asked, self._chosen, self._asked = self._asked, False, None
+        if asked is None:
             return answer(apdu.NOT_NOW)
         try:
             said = apdu.unpack(command.data).get(DETAILS, b"")
             details = Details.decode(said)
         except Refusal:
             return answer(apdu.WRONG_DATA)
-        if details.nearness != nearness:
+        if (details.unpredictable, details.nearness) != asked:
             return answer(apdu.NOT_NOW)
         counter = self._count()
         proof = cryptogram(self._secret, self._number, counter, said)

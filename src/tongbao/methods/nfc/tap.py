@@ -22,6 +22,7 @@ from uuid import UUID
 
 import msgspec
 
+from tongbao.identity.instruments import DIGITS
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import CURRENCIES
 from tongbao.methods.api import Encounter
@@ -108,6 +109,8 @@ class Tap(msgspec.Struct, frozen=True):
             raise Refusal(TAP_UNREADABLE)
         data = bytes.fromhex(shown[len(_SHOWN) :])
         number, counter, proof = _TAP.unpack(data[: _TAP.size])
+        if number >= 10 ** DIGITS["nfc"]:
+            raise Refusal(TAP_UNREADABLE)
         return cls(number, counter, Details.decode(data[_TAP.size :]), proof)
 
 
