@@ -898,6 +898,37 @@ async def test_name_and_level_that_were_proven_hold_until_another_document_is_pr
         assert told == ["document_replaced", *(["level_fell"] if held < 3 else [])]
 
 
+async def test_who_has_class_three_keeps_it_beside_a_document_whose_one_is_elsewhere() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        first, customer = await known(place, FIVE, "A"), await known(place, FIVE, "B")
+        await place.happens(starting(customer, place, "A", "another", former=("B", "")))
+        assert await confirmed(place, customer, FIVE, "A", "another", attempt=2) == 3
+        assert [the_standing(store, each).level for each in (first, customer)] == [3, 3]
+        assert the_name(store, customer).document_index == index("B")
+        waiting = store.tables.table(NEXT_NAME)[customer]
+        assert (waiting.level, waiting.held_back) == (2, "class_three_elsewhere")
+        assert [alert.kind for alert in rows(store, ALERT)] == ["document_replaced"]
+
+
+async def test_less_is_wanted_of_a_document_that_waits_by_no_session_alone() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        customer = await known(place, FIVE)
+        await place.happens(starting(customer, place, "B", former=("A", ""), wanted_level=2))
+        await confirmed(place, customer, ("police",), "B", attempt=2)
+
+        async def wants(level: int, confirmation: Any) -> str:
+            return await place.says(starting(customer, place, "B", wanted_level=level, confirmation=confirmation))
+
+        assert await wants(1, None) == "name_confirmation_needed"
+        assert [await wants(level, None) for level in (2, 3)] == ["ok", "ok"], "as much, or more"
+        assert await confirmed(place, customer, ("tax",), "B", attempt=2) == 3
+        assert await wants(1, RIGHT) == "ok"
+        assert await confirmed(place, customer, ("education",), "B", attempt=2) == 1
+        assert the_name(store, customer).document_index == index("B")
+
+
 async def test_giving_the_document_in_force_again_gives_up_the_one_that_waits_and_what_was_said_of_it() -> None:
     store = MemoryStore()
     async with town(store) as place:

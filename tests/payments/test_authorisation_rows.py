@@ -431,14 +431,52 @@ async def test_what_is_in_doubt_stays_so_when_the_account_is_recovered_until_ope
         await place.happens(await recovering(place, payer))
         assert await place.says(place.taking(merchant, "order", payer, "two", 1)) == "capture_waits"
         await place.happens(place.trusting(merchant, "order"))
-        trusted_at = place.clock.now()
         place.clock.advance(STEP)
+        trusted_at = place.clock.now()
         await place.happens(place.trusting(merchant, "order"))
         assert await place.says(place.taking(merchant, "order", payer, "three", 1)) == "ok"
         later = await agreed_for_a_month(place, "later", by=(merchant, payer))
         assert await place.says(place.taking(merchant, "later", payer, "one", 1)) == "ok", "agreed to by who recovered"
     assert later == (merchant, payer)
     assert {row.trusted_at for row in rows(store, AUTHORISATION)} == {trusted_at, None}
+
+
+async def test_another_report_moves_nothing_out_of_doubt_and_doubts_anew_what_it_is_about() -> None:
+    async with town() as place:
+        merchant, payer = await agreed_for_a_month(place, "first", on_proven_device=True)
+        await agreed_for_a_month(place, "weak", by=(merchant, payer))
+        await place.happens(place.trusting(merchant, "weak"))  # before anybody reported anything
+
+        async def reported_and_recovered() -> None:
+            await place.happens(reported(place, payer))
+            await place.happens(await recovering(place, payer))
+
+        async def taken() -> dict[str, str]:
+            return {number: await place.says(place.taking(merchant, number, payer, place.id().hex[:8], 1)) for number in numbers}
+
+        numbers = ["first", "weak"]
+        await reported_and_recovered()
+        assert await taken() == {"first": "capture_waits", "weak": "capture_waits"}
+        place.clock.advance(timedelta(days=2))
+        await agreed_for_a_month(place, "between", on_proven_device=True, by=(merchant, payer))
+        place.clock.advance(timedelta(days=2))
+        await agreed_for_a_month(place, "second", on_proven_device=True, by=(merchant, payer))
+        numbers += ["between", "second"]
+        waits = {"first": "capture_waits", "weak": "capture_waits", "between": "ok", "second": "capture_waits"}
+        await reported_and_recovered()
+        assert await taken() == waits
+        place.clock.advance(timedelta(hours=20))  # these two reports' days touch
+        await reported_and_recovered()
+        place.clock.advance(timedelta(days=3))
+        await reported_and_recovered()
+        assert await taken() == waits
+        place.clock.advance(STEP)
+        for number in ("first", "weak", "second"):
+            await place.happens(place.trusting(merchant, number))
+        assert set((await taken()).values()) == {"ok"}
+        place.clock.advance(timedelta(days=3))
+        await reported_and_recovered()
+        assert await taken() == dict.fromkeys(numbers, "ok") | {"weak": "capture_waits"}
 
 
 async def agreed_for_a_month(

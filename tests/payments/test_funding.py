@@ -7,11 +7,15 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
+from tests.identity.instrument_situations import at_till, bound, shown
+from tests.payments.test_authorisation_rows import CAPPED
 from tests.payments.test_funding_ladder import BOTH, CARD, OTHER_CARD, asked, frozen, ordered, settled, voucher
 from tests.support.leavings import events, rows
 from tests.support.town import CURRENCY, NOON, Town, town
 from tongbao.engine.api import MemoryStore
+from tongbao.identity.instruments import INSTRUMENT
 from tongbao.ledger.api import ACCOUNT
 from tongbao.ledger.commands import EndColour
 from tongbao.payments.funding import refund_shares
@@ -379,6 +383,46 @@ async def test_a_no_gives_back_what_was_counted(here: Place) -> None:
     await place.happens(place.hearing(await tried("last")))
     more = place.paying_in_parts(merchant, "more", payer, [Part("card", 1, CARD.which)], at_once=True, method="qr_static")
     assert await place.says(more) == "limit_reached"
+
+
+async def test_a_no_gives_back_what_was_counted_of_the_merchant(here: Place) -> None:
+    place, _ = here
+    await place.adopt("none", CAPPED.replace('["payment"]', '["payment", "quick_payment"]'))
+    merchant, payer, other = await place.merchant(), await place.customer(5000), await place.customer(5000)
+    caps: dict[str, int | None] = {"daily_amount": 2000, "daily_count": 1}
+    await place.happens(SetCaps(command_id=place.id(), subject_id=merchant, caps=caps, by=place.id(), reason="test"))
+    card_alone = (replace(CARD, amount_minor=2000),)
+    for number, parts in enumerate([(Part("balance", 1999), replace(CARD, amount_minor=1)), card_alone]):
+        wish = place.paying_in_parts(merchant, f"try-{number}", payer, parts, at_once=True)
+        await place.happens(wish)
+        assert await place.says(place.paying_at_once(merchant, f"meanwhile-{number}", other, 1)) == "limit_reached"
+        await place.happens(place.hearing(wish, "REFUSED", reason="insufficient"))
+    assert await place.says(place.paying_at_once(merchant, "all", other, 2000)) == "ok"
+    assert await place.says(place.paying_at_once(merchant, "more", other, 1)) == "limit_reached"
+
+
+@pytest.mark.parametrize(("most", "day", "overnight", "left"), [(0, 1000, False, 300), (0, 1000, True, 300), (0, 0, False, 0)])
+async def test_a_no_gives_back_what_was_counted_of_the_instrument_while_its_day_lasts(
+    here: Place, most: int, day: int, overnight: bool, left: int
+) -> None:
+    place, store = here
+    code, merchant = await bound(place, most=most, day=day), await place.merchant()
+
+    async def by_code(name: str, nonce: int) -> PayInParts:
+        parts = (Part("balance", 400), replace(CARD, amount_minor=300))
+        wish = place.paying_in_parts(
+            merchant, name, code.customer_id, parts, at_once=True, method="qr_payer", confirmation=shown(code, nonce)
+        )
+        await place.happens(wish)
+        return wish
+
+    first = await by_code("first", 1)
+    assert store.tables.table(INSTRUMENT)[code.number].spent_minor == (700 if day else 0)
+    if overnight:
+        place.clock.advance(timedelta(days=1))
+    await place.happens(await at_till(place, code, 300, nonce=2, merchant=merchant))
+    await place.happens(place.hearing(first, "REFUSED", reason="insufficient"))
+    assert store.tables.table(INSTRUMENT)[code.number].spent_minor == left
 
 
 OF_MERCHANTS = """

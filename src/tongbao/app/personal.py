@@ -156,7 +156,8 @@ def personal_data(pool: asyncpg.Pool, vault: Vault, statement: Statement) -> tup
         Held("asked_at_tills", "money", ASK, "customer_id", pool, vault, left_out={"customer_id": _YOURS}),
         Held("card_requests", "money", CARD_REQUEST, "payer_id", pool, vault,
              left_out={"payer_id": _YOURS, "counted": "which limits counted it: /v1/wallet/limits",
-                       "counted_card": "which limits counted it: /v1/wallet/limits"}),
+                       "counted_card": "which limits counted it: /v1/wallet/limits",
+                       "instrument": "whose caps counted it: `instruments`"}),
         Held(
             "agreements", "money", AGREEMENT, "payer_id", pool, vault,
             left_out={"payer_id": _YOURS, **dict.fromkeys(("day", "month", "last_period", "zone"), "which day counts as one")},

@@ -148,3 +148,10 @@ def spend_instrument(view: View, number: int, amount_minor: int, currency: str, 
         return Declined(errors.INSTRUMENT_CAP, {"most_minor": instrument.most_minor, "left_minor": left, "currency": currency})
     view.put(INSTRUMENT, replace(instrument, day=now.date(), spent_minor=spent + amount_minor))
     return None
+
+
+def unspend_instrument(view: View, number: int, amount_minor: int, spent_at: datetime, now: datetime) -> None:
+    """What `spend_instrument` counted then was not paid after all: it counts no more, if its day is not over."""
+    instrument = view.follow(INSTRUMENT, number)
+    if instrument is not None and instrument.day == spent_at.date() == now.date():
+        view.put(INSTRUMENT, replace(instrument, spent_minor=max(0, instrument.spent_minor - amount_minor)))

@@ -25,6 +25,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     cooling_until     a device or a credential was added: until then the limits of a new device hold
     opened_at         when the customer was first known, where a year of limits begins
     reported_at       when a takeover was last reported (`takeover`), recovered from or not
+    doubted           the days before each report of the last month, as moments in pairs: not from, but to
     subject_id        whom the law means: the customer who first showed the document that this one showed too, and with whom all
                       that the law counts by person is counted; None: the customer themselves
     """
@@ -40,6 +41,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     opened_at: datetime
     subject_id: UUID | None = None
     reported_at: datetime | None = None
+    doubted: str = ""
 
 
 #: Reasons of a suspension for which nobody comes back: the account is being closed for ever, or was.

@@ -10,7 +10,8 @@ device that is not proven those on proven devices stay: reporting is no way to p
 What was authorised before and is not captured yet is in doubt (`in_doubt`) if fewer than two kinds of factors said it was the
 owner, or if it was agreed to in the last day before the report, whatever said so: phones are taken together with their PINs,
 and an owner needs hours to notice and to say it. It stays in doubt when the account is recovered, for that says who is in it
-now and not who was. All else is what the merchant was promised, and a report alone must not be a way out of a promise.
+now and not who was, and when another takeover is reported, which says nothing of the one before. All else is what the merchant
+was promised, and a report alone must not be a way out of a promise.
 
 Source: PBOC announcement 2015 No. 43, Arts. 19 (what a customer lost without being at fault is made good) and 22 (kinds of
 factors); Directive (EU) 2015/2366, Art. 74(2) (a payer bears nothing of what was not strongly authenticated).
@@ -18,7 +19,7 @@ factors); Directive (EU) 2015/2366, Art. 74(2) (a payer bears nothing of what wa
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -34,6 +35,9 @@ from tongbao.identity.types import PRINCIPAL, SESSION
 
 #: How long before a report whatever was agreed to may have been somebody else's.
 DOUBTED_BEFORE = timedelta(hours=24)
+#: How long a report's day is remembered: longer than anything that was agreed to waits to be taken (30 days at most).
+REMEMBERED = timedelta(days=31)
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class ReportTakeover(Command, frozen=True, kw_only=True):
@@ -63,20 +67,36 @@ def report_takeover(command: ReportTakeover, view: View, now: datetime) -> Decis
     standing = standing_of(view, command.customer_id, now)
     # Reported once more before anybody recovered, it is the same takeover: saying it again moves nothing out of doubt.
     again = REPORTED in reasons(standing.suspended) and standing.reported_at is not None
-    reported_at = standing.reported_at if again else now
-    view.put(STANDING, replace(standing, suspended=with_reason(standing.suspended, REPORTED), reported_at=reported_at))
+    if not again:
+        standing = replace(standing, reported_at=now, doubted=_doubted_too(standing.doubted, now))
+    view.put(STANDING, replace(standing, suspended=with_reason(standing.suspended, REPORTED)))
     doubt(view, command.customer_id, command.device_ids, now)
     end_sessions(view, command.customer_id, command.session_ids, now)
     tell(view, command.customer_id, "takeover_reported", {}, now)
     return Accepted()
 
 
-def in_doubt(standing: Standing | None, agreed_at: datetime, factors: Factors) -> bool:
-    """Whether what was agreed to then, shown by these factors, may have been somebody else's wish, as was reported later."""
-    reported_at = standing.reported_at if standing is not None else None
-    if reported_at is None or agreed_at > reported_at:
+def in_doubt(standing: Standing | None, agreed_at: datetime, factors: Factors, trusted_at: datetime | None = None) -> bool:
+    """Whether what was agreed to then, shown by these factors, may have been somebody else's wish, as was reported later.
+    `trusted_at`: when operators last said that it was not, which answers the reports until then."""
+    if standing is None or standing.reported_at is None:
         return False
-    return strength(factors) == "weak" or agreed_at > reported_at - DOUBTED_BEFORE
+    doubted = [(_EVER, standing.reported_at)] if strength(factors) == "weak" else _pairs(standing.doubted)
+    return any(since < agreed_at <= until and (trusted_at is None or trusted_at <= until) for since, until in doubted)
+
+
+def _doubted_too(doubted: str, reported_at: datetime) -> str:
+    """With the day before one report more. Days that touch become one, so that there are never more than days in a month."""
+    since = reported_at - DOUBTED_BEFORE
+    pairs = [pair for pair in _pairs(doubted) if pair[1] > reported_at - REMEMBERED]
+    if pairs and pairs[-1][1] >= since:
+        since = pairs.pop()[0]
+    return " ".join(moment.isoformat() for pair in (*pairs, (since, reported_at)) for moment in pair)
+
+
+def _pairs(doubted: str) -> list[tuple[datetime, datetime]]:
+    moments = [datetime.fromisoformat(text) for text in doubted.split()]
+    return list(zip(moments[::2], moments[1::2], strict=True))
 
 
 DECIDERS = (

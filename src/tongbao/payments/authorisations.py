@@ -166,14 +166,14 @@ def capture_payment(command: CapturePayment, view: View, now: datetime) -> Decis
 def doubted(standing: Standing | None, payment: Payment, found: Authorisation) -> bool:
     """Whether an authorisation waits for operators, for its payer (whose `standing` it is) reported a takeover and this may be
     the thief's."""
-    if found.authorised_at is None or found.trusted_at is not None:
+    if found.authorised_at is None:
         return False
-    return in_doubt(standing, found.authorised_at, payment.factors or 0)
+    return in_doubt(standing, found.authorised_at, payment.factors or 0, found.trusted_at)
 
 
 def trust_authorisation(command: TrustAuthorisation, view: View, now: datetime) -> Decision:
-    """From now on it can be taken though its payer reported a takeover. Declines `payment_not_found`, and what `lifecycle` says
-    of the state. Doing it twice is as doing it once."""
+    """From now on it can be taken though its payer has reported a takeover; another one that is reported later is doubted anew.
+    Declines `payment_not_found`, and what `lifecycle` says of the state."""
     payment = view.get(PAYMENT, command.payment_id)
     if payment is None:
         return Declined(errors.PAYMENT_NOT_FOUND)
@@ -181,8 +181,7 @@ def trust_authorisation(command: TrustAuthorisation, view: View, now: datetime) 
     if isinstance(following, Declined):
         return following
     found = view.need(AUTHORISATION, command.payment_id)
-    if found.trusted_at is None:
-        view.put(AUTHORISATION, replace(found, trusted_at=now))
+    view.put(AUTHORISATION, replace(found, trusted_at=now))
     return Accepted()
 
 

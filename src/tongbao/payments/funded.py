@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from tongbao.engine.api import Accepted, Decider, Decision, Declined, Key, View
 from tongbao.identity.alerts import tell_of_large
 from tongbao.identity.factors import KNOWLEDGE
-from tongbao.identity.instruments import misses_keys
+from tongbao.identity.instruments import INSTRUMENT, misses_keys, unspend_instrument
 from tongbao.identity.rules import confirm, confirmation_keys
 from tongbao.identity.types import ClaimConfirmation
 from tongbao.kernel.errors import InvariantBroken
@@ -140,6 +140,7 @@ def pay_in_parts(command: PayInParts, view: View, now: datetime) -> Decision:
         CardRequest(
             attempt_id, "debit", payment.payment_id, command.payer_id, payment.merchant_id, UUID(card.which), None, None,
             card.amount_minor, payment.currency, "ASKED", "", *counted, 0, now + FIRST_ANSWER, None, now, None,
+            _capped_by(view, command),
         ),
     )  # fmt: skip
     asked = replace(payment, state="UNKNOWN")
@@ -190,6 +191,14 @@ def _weighed(view: View, now: datetime, payment: Payment, command: PayInParts, f
             return weighed
         by_card = weighed.counted
     return counted, by_card
+
+
+def _capped_by(view: View, command: PayInParts) -> int | None:
+    """The instrument that counts the payment, where it was by one with caps of its own."""
+    if not isinstance(command.confirmation, ClaimConfirmation):
+        return None
+    instrument = view.need(INSTRUMENT, command.confirmation.number)
+    return instrument.number if instrument.most_minor or instrument.day_minor else None
 
 
 def _keep_parts(view: View, payment: Payment, draws: Sequence[Draw], state: PartState) -> None:
@@ -298,10 +307,14 @@ def _settle(
 def _release(
     view: View, command: SettleCardDebit, payment: Payment, request: CardRequest, draws: Sequence[Draw], now: datetime
 ) -> None:
-    """Nothing was taken: what was counted counts no more, and the order can be paid again."""
-    inside = payment.amount_minor - request.amount_minor
-    uncount(view, now, command.payer_id, request.counted, inside)
-    uncount(view, now, command.payer_id, request.counted_card, request.amount_minor, request.card_id)
+    """Nothing was taken: what was counted of payer, card, merchant and instrument counts no more, and the order can be paid
+    again."""
+    whole, merchant_id = payment.amount_minor, payment.merchant_id
+    inside = whole - request.amount_minor
+    uncount(view, now, command.payer_id, request.counted, inside, None, merchant_id, merchant_minor=whole)
+    uncount(view, now, command.payer_id, request.counted_card, request.amount_minor, request.card_id, merchant_id)
+    if request.instrument is not None:
+        unspend_instrument(view, request.instrument, whole, request.asked_at, now)
     if payment.method not in _CONFIRMED and not (payment.factors or 0) & KNOWLEDGE:
         not_without_pin(view, command.payer_id, payment.amount_minor, request.asked_at, now)
     _keep_parts(view, payment, draws, "FREED")

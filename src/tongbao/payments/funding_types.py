@@ -61,6 +61,7 @@ class CardRequest(msgspec.Struct, frozen=True, gc=False):
 
     `debit_id`: what a refund gives back of. `refund_id`: whose part it is; None for the undoing of a whole payment, and for a
     debit that came too late. `reason`: see `CardReason`. `counted`: where the rules counted the balance's part and the card's.
+    `instrument`: by whose own caps the whole payment was counted.
     `next_attempt_at`: when to ask what became of it.
     """
 
@@ -83,6 +84,7 @@ class CardRequest(msgspec.Struct, frozen=True, gc=False):
     network_reference: str | None
     asked_at: datetime
     finished_at: datetime | None
+    instrument: int | None = None
 
 
 FUNDING: Relation[Funding] = Relation("funding", Funding, key=("payment_id", "number"), rank=405)

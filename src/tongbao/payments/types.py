@@ -79,7 +79,7 @@ class Refund(msgspec.Struct, frozen=True, gc=False):
 class Authorisation(msgspec.Struct, frozen=True, gc=False):
     """What a payer agrees to before it is taken: made with its order, filled when they agree. The money is held in the payer's
     wallet under a hold with the payment's id. `counted`: where the rules counted it; `fee_minor`: what capturing the whole amount
-    costs. `trusted_at`: when operators let be taken what was in doubt (`identity.takeover`)."""
+    costs. `trusted_at`: when operators last let be taken what was in doubt (`identity.takeover`)."""
 
     payment_id: UUID
     agreed_minor: int

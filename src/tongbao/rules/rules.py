@@ -229,11 +229,12 @@ def _wallet(command: SuspendDormant) -> Place:
 
 def give_back(
     view: View, now: datetime, customer_id: UUID, counted: str, amount_minor: int, funding_id: UUID | None = None,
-    merchant_id: UUID | None = None, *, number: bool = True,
+    merchant_id: UUID | None = None, *, number: bool = True, merchant_minor: int | None = None,
 ) -> None:  # fmt: skip
     """Take an act that did not come to pass out of the counters of the customer, of the person they are, of the bank account and
     of the merchant; `counted` is what `weigh` said of it. Not `number`: part of it did come to pass, so it stays one in the
-    numbers of acts. Needs the rows of `law_keys`."""
+    numbers of acts. `merchant_minor`: what the merchant was to receive, where that was more (`Act`). Needs the rows of
+    `law_keys`."""
     row, standing = view.get(RULEBOOK, CURRENT), view.get(STANDING, customer_id)
     if not counted or row is None:
         return
@@ -241,9 +242,10 @@ def give_back(
         counted = "|".join(map(amounts_of, counted.split("|")))
     book = book_of(row)
     counted, by_source, by_merchant = (*counted.split("|"), "", "")[:3]
-    for subject_id, by_another in ((funding_id, by_source), (merchant_id, by_merchant)):
+    received = amount_minor if merchant_minor is None else merchant_minor
+    for subject_id, by_another, minor in ((funding_id, by_source, amount_minor), (merchant_id, by_merchant, received)):
         if by_another and subject_id is not None:
-            _give_back(view, now, book, view.follow(USAGE, subject_id), by_another, amount_minor, None, None)
+            _give_back(view, now, book, view.follow(USAGE, subject_id), by_another, minor, None, None)
     if not counted:
         return
     opened = None if standing is None else standing.opened_at

@@ -230,6 +230,7 @@ create table standing (
     opened_at     timestamptz not null,
     subject_id    uuid,
     reported_at   timestamptz,
+    doubted       text        not null,
     seal          bytea       not null,
     constraint standing_pk primary key (customer_id),
     constraint standing_level check (level between 0 and 3),
@@ -274,4 +275,4 @@ comment on table session_seen is
     'C1: session_id; none: at';
 comment on table standing is
     'C2: expires_on, visitor, minor; C1: customer_id, level, suspended, subject_id;
-     none: verified_at, cooling_until, opened_at, reported_at, seal';
+     none: verified_at, cooling_until, opened_at, reported_at, doubted, seal';

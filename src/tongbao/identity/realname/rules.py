@@ -67,9 +67,10 @@ def start_verification(command: StartVerification, view: View, now: datetime) ->
     `name_confirmation_needed` or what `confirm` does: whose account it is changes by no session alone, be it a stranger's who
     knows the password or on a phone that was left unlocked. The customer is told.
 
-    The very same document again only says which level is wanted. Another version of it (renewed, a name corrected) is checked
-    anew while the level stays. Another number begins at nothing, and where one was verified it waits beside that one until it is
-    proven (`settle`); giving the one in force again gives the other up.
+    The very same document again only says which level is wanted, and needs that confirmation too where it is less than was wanted
+    of one that waits. Another version of it (renewed, a name corrected) is checked anew while the level stays. Another number
+    begins at nothing, and where one was verified it waits beside that one until it is proven (`settle`); giving the one in force
+    again gives the other up.
     """
     principal = view.get(PRINCIPAL, command.customer_id)
     if principal is None or principal.audience != "wallet":
@@ -77,6 +78,9 @@ def start_verification(command: StartVerification, view: View, now: datetime) ->
     former, waiting = view.get(REAL_NAME, command.customer_id), view.get(NEXT_NAME, command.customer_id)
     given = waiting or former
     if given is not None and given.content_index == command.content_index:
+        lower = waiting is not None and command.wanted_level < waiting.wanted_level
+        if lower and (refused := _vouched(command, view, now)):
+            return refused
         view.put(NEXT_NAME if waiting else REAL_NAME, replace(given, wanted_level=command.wanted_level))
         return Accepted(VerificationStarted(given.attempt))
     if former is not None and waiting is not None and former.content_index == command.content_index:

@@ -58,6 +58,8 @@ def settle(view: View, real: RealName, now: datetime, today: date, act: str, det
     level = 0 if no else max(own, real.carried_level)
     if level == 1 < real.wanted_level and real.proof < POSSESSION:
         held_back = held_back or errors.POSSESSION_NOT_PROVEN.name
+    if level == 3 and _class_three_is_elsewhere(view, real):
+        level, held_back = 2, errors.CLASS_THREE_ELSEWHERE.name
     before, former = real.level, _in_force_beside(view, real)
     if former is not None:
         if level < max(1, min(former.level, real.wanted_level)):
@@ -65,9 +67,9 @@ def settle(view: View, real: RealName, now: datetime, today: date, act: str, det
         _replace(view, former, now)
         before = former.level
     real = claim(view, real) if level else let_go(view, real, now)
-    if level == 3 and not _take_class_three(view, real):
-        level, held_back = 2, errors.CLASS_THREE_ELSEWHERE.name
-    if level < 3:
+    if level == 3:
+        _take_class_three(view, real)
+    else:
         _leave_class_three(view, real)
     state: State = "VERIFIED" if level else "STARTED"
     if any(check.state == "MISMATCHED" for check in checks) and (no or level < real.wanted_level):
@@ -240,18 +242,22 @@ def _let_phone_go(view: View, real: RealName) -> RealName:
     return replace(real, phone_claimed=False)
 
 
-def _take_class_three(view: View, real: RealName) -> bool:
-    """Make this the document's one account of Class III; False if another is, as well proven. Source: Yinfa [2016] 261."""
-    document = view.need(DOCUMENT_HOLDER, real.document_index)
-    others = document.class_three_id not in (None, real.customer_id)
-    if others and document.class_three_proof >= real.proof:
+def _class_three_is_elsewhere(view: View, real: RealName) -> bool:
+    """Whether the document's one account of Class III is another, as well proven. Source: Yinfa [2016] 261."""
+    document = view.get(DOCUMENT_HOLDER, real.document_index)
+    if document is None or document.class_three_id in (None, real.customer_id):
         return False
-    taken_over = document.taken_over or others
+    return document.class_three_proof >= real.proof
+
+
+def _take_class_three(view: View, real: RealName) -> None:
+    """Make this the document's one account of Class III; another's was proven less well."""
+    document = view.need(DOCUMENT_HOLDER, real.document_index)
+    taken_over = document.taken_over or document.class_three_id not in (None, real.customer_id)
     view.put(
         DOCUMENT_HOLDER,
         replace(document, class_three_id=real.customer_id, class_three_proof=real.proof, taken_over=taken_over),
     )
-    return True
 
 
 def _leave_class_three(view: View, real: RealName) -> None:

@@ -182,6 +182,7 @@ create table card_request (
     network_reference  text,
     asked_at           timestamptz not null,
     finished_at        timestamptz,
+    instrument         bigint,
     seal               bytea       not null,
     constraint card_request_pk primary key (request_id),
     constraint card_request_kind check (kind in ('debit', 'refund') and (kind = 'refund') = (debit_id is not null)),
@@ -208,7 +209,7 @@ comment on table funding is
     'C2: amount_minor, refunded_minor, source; C1: payment_id, attempt_id, which; none: number, parts, currency, state, seal';
 comment on table card_request is
     'C2: amount_minor; C1: reason, request_id, payment_id, payer_id, merchant_id, card_id, debit_id, refund_id, counted,
-     counted_card, network_reference; none: kind, currency, state, attempts, next_attempt_at, asked_at, finished_at, seal';
+     counted_card, network_reference, instrument; none: kind, currency, state, attempts, next_attempt_at, asked_at, finished_at, seal';
 comment on table authorisation is
     'C2: agreed_minor, captured_minor, fee_minor; C1: payment_id, payer_id, counted; none: currency, capture_within_s, captures,
      authorised_at, ended_at, trusted_at, seal';

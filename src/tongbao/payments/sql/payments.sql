@@ -270,13 +270,15 @@ from funding where payment_id = $1 and attempt_id = $2 order by number;
 -- name: card_request
 -- One. $1 id.
 select request_id, kind, payment_id, payer_id, merchant_id, card_id, debit_id, refund_id, amount_minor, currency, state, reason,
-       counted, counted_card, attempts, next_attempt_at, network_reference, asked_at, finished_at
+       counted, counted_card, attempts, next_attempt_at, network_reference, asked_at, finished_at,
+       instrument
 from card_request where request_id = $1;
 
 -- name: card_requests_due
 -- What the network is to be asked about. $1 now, $2 limit.
 select request_id, kind, payment_id, payer_id, merchant_id, card_id, debit_id, refund_id, amount_minor, currency, state, reason,
-       counted, counted_card, attempts, next_attempt_at, network_reference, asked_at, finished_at
+       counted, counted_card, attempts, next_attempt_at, network_reference, asked_at, finished_at,
+       instrument
 from card_request where next_attempt_at <= $1 order by next_attempt_at limit $2;
 
 -- name: last_debit_of

@@ -9,7 +9,7 @@ select subject_id, day, counts, past, own from usage where subject_id = any($1::
 -- name: standing
 -- How well a customer is known. $1 customer.
 select customer_id, level, verified_at, expires_on, visitor, minor, suspended, cooling_until, opened_at, subject_id,
-       reported_at
+       reported_at, doubted
 from standing where customer_id = $1;
 
 -- name: rulebook_versions

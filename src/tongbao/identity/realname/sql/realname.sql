@@ -48,7 +48,7 @@ where c.ask_at <= $1 and (exists (select from real_name r where r.customer_id = 
 -- name: standing
 -- $1 customer.
 select customer_id, level, verified_at, expires_on, visitor, minor, suspended, cooling_until, opened_at, subject_id,
-       reported_at
+       reported_at, doubted
 from standing where customer_id = $1;
 
 -- name: holder
