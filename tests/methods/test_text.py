@@ -49,7 +49,7 @@ from tongbao.methods.text.types import (
     TakeWish,
     WishCode,
 )
-from tongbao.methods.text.wishes import MOST_A_DAY, read
+from tongbao.methods.text.wishes import MOST_A_DAY, MOST_WRONG_A_DAY, read
 from tongbao.privacy.erasure import GRACE
 from tongbao.wallet.small_payments import SetSmallPayments
 
@@ -222,7 +222,11 @@ def test_a_message_is_read() -> None:
         ("BAL", "wish", "4"), ("MINI", "wish", "5"), ("LIMITS", "wish", "6"),
         ("PAY 1234567 25 135790", "pin_in_message", ""), ("BAL 135790", "pin_in_message", ""),
         ("STOP", "stop", ""), ("stop it", "stop", ""), ("OK 123456", "code", ""), ("OK 12345", "help", ""),
-        ("123456", "help", ""),
+        ("123456", "pin_in_message", ""), ("hello 135790", "pin_in_message", ""),
+        ("BILL 1234567 50 135790", "pin_in_message", ""), ("BILL 00 4 135790", "pin_in_message", ""),
+        ("PAY 135790", "pin_in_message", ""),
+        ("BILL 1234567 50 135790.00", "wish", "3*1234567*50*135790.00"), ("BILL 1234567 0 50", "help", ""),
+        ("PAY 1234567 00", "help", ""), ("SEND 0 50", "help", ""), ("PAY 1234567 135790", "wish", "2*1234567*135790"),
         ("PAY 1234567", "help", ""), ("PAY 1*5*135790 1", "help", ""), ("", "help", ""), ("hello", "help", ""),
         ("PIN 1", "help", ""),
     ],
@@ -337,6 +341,16 @@ async def paying_with_a_sim_that_was_exchanged(place: Town) -> Command:
     customer = await switched(place)
     place.clock.advance(timedelta(days=30))
     await place.happens(NoteSim(command_id=place.id(), phone_index=PHONE, customer_id=customer, sim_since=place.clock.now()))
+    place.clock.advance(SIM_RESTS - timedelta(seconds=1))
+    return await paying(place, customer)
+
+
+@says("text_rests")
+async def paying_with_a_sim_of_which_the_network_tells_late(place: Town) -> Command:
+    customer = await switched(place)
+    place.clock.advance(timedelta(days=30))
+    since = place.clock.now() - SIM_RESTS
+    await place.happens(NoteSim(command_id=place.id(), phone_index=PHONE, customer_id=customer, sim_since=since))
     place.clock.advance(SIM_RESTS - timedelta(seconds=1))
     return await paying(place, customer)
 
@@ -481,6 +495,31 @@ async def the_code_of_a_wish_that_was_guessed_at(place: Town) -> Command:
     for nonce in range(1, 6):
         assert await place.says(await answering(place, customer, wish, b"w" * 32, nonce)) == "text_code_wrong"
     return await answering(place, customer, wish, nonce=9)
+
+
+async def guessing_all_day(place: Town) -> tuple[UUID, MakeWish]:
+    """A wish after as many wrong codes of others as a day takes."""
+    customer, wish = await wished(place)
+    for nonce in range(1, MOST_WRONG_A_DAY + 1):
+        assert await place.says(await answering(place, customer, wish, b"w" * 32, nonce)) == "text_code_wrong"
+        if nonce % 4 == 0:
+            wish = await wishing(place, customer)
+            await place.happens(wish)
+    return customer, wish
+
+
+@says("payer_must_confirm")
+async def the_code_of_a_wish_on_a_day_of_guesses(place: Town) -> Command:
+    return await answering(place, *await guessing_all_day(place), nonce=99)
+
+
+@says("ok")
+async def the_code_of_a_wish_on_the_day_after(place: Town) -> Command:
+    customer, _ = await guessing_all_day(place)
+    place.clock.advance(timedelta(days=1))
+    wish = await wishing(place, customer)
+    await place.happens(wish)
+    return await answering(place, customer, wish, nonce=99)
 
 
 @says("text_wish_over")

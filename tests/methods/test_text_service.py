@@ -24,6 +24,7 @@ from tongbao.methods.text.gateway import Dialled, Said
 from tongbao.methods.text.menus import Typed
 from tongbao.methods.text.screens import fits
 from tongbao.methods.text.service import Screen
+from tongbao.methods.text.wishes import MOST_A_DAY
 from tongbao.wallet.small_payments import SetSmallPayments
 
 PHONE, FRIEND, PASSWORD, PIN = "+8613800000001", "+8613800000002", "correct horse battery", "135790"
@@ -55,7 +56,7 @@ class Scene:
         self.who: Caller
         self.merchant_id: UUID
         self.till = ""
-        self._sessions = 0
+        self._sessions = self._messages = 0
 
     async def person(self, login: str, name: str, money: int) -> Caller:
         identity = self.services.identity
@@ -98,6 +99,24 @@ class Scene:
             shown = await self.asks(f"session {self._sessions}", *typed[:depth])
         self.clock.advance(timedelta(seconds=2))
         return str(shown)
+
+    async def writes(self, text: str, message_id: str = "", phone: str = PHONE) -> str:
+        """A message of a phone, and what it is answered; "" where nothing is."""
+        before = len(self.post.sent)
+        self._messages += 1
+        self.clock.advance(timedelta(seconds=1))
+        await self.services.texts.messages.hear(Said(message_id or f"m{self._messages}", phone, text))
+        return self.post.sent[-1][1] if len(self.post.sent) > before else ""
+
+    async def lets_small_sums_go(self) -> None:
+        """10.00 at once and 50.00 a day without a PIN."""
+        await self.town.happens(
+            SetSmallPayments(
+                command_id=self.town.id(), customer_id=self.who.principal_id, currency="CNY", per_payment_minor=1_000,
+                per_day_minor=5_000, zone="Asia/Shanghai",
+                confirmation=replace(self.services.identity.by_pin(self.who, PIN), on_device=True),
+            )
+        )  # fmt: skip
 
     async def balance(self) -> int:
         account, _ = await self.services.wallet.balance(self.who.principal_id)
@@ -204,7 +223,7 @@ async def test_a_sim_that_was_exchanged_rests_and_its_owner_is_told(database: st
         assert (await place.dials()).startswith("END Your SIM is new")
         alerts = await place.services.pool.fetchval("select count(*) from alert where kind = 'sim_changed'")
         assert alerts == 1
-        place.clock.advance(timedelta(hours=71))
+        place.clock.advance(timedelta(hours=72))
         assert (await place.dials("4", PIN)).startswith("END Balance")
 
 
@@ -218,30 +237,19 @@ async def test_a_takeover_that_is_reported_ends_it(database: str, tmp_path: Path
 
 async def test_a_message_waits_for_its_senders_word(database: str, tmp_path: Path) -> None:
     async with scene(database, tmp_path) as place:
-        numbers = iter(range(100))
-
-        async def writes(text: str, message_id: str = "", phone: str = PHONE) -> str:
-            before = len(place.post.sent)
-            place.clock.advance(timedelta(seconds=1))
-            await place.services.texts.messages.hear(Said(message_id or f"m{next(numbers)}", phone, text))
-            return place.post.sent[-1][1] if len(place.post.sent) > before else ""
-
-        await place.town.happens(
-            SetSmallPayments(
-                command_id=place.town.id(), customer_id=place.who.principal_id, currency="CNY", per_payment_minor=1_000,
-                per_day_minor=5_000, zone="Asia/Shanghai",
-                confirmation=replace(place.services.identity.by_pin(place.who, PIN), on_device=True),
-            )
-        )  # fmt: skip
+        writes = place.writes
+        await place.lets_small_sums_go()
         asked = await writes(f"PAY {place.till} 9", "twice")
         code = asked.partition("reply OK ")[2][:6]
         assert "pay CNY 9.00 to 面馆" in asked and await writes(f"PAY {place.till} 9", "twice") == asked
         assert await writes("OK 000000") == "That is not the code. No money moved."
         assert await writes(f"OK {code}", "yes") == "", "the receipt says it"
         assert await place.balance() == 9_100
-        assert "nothing waits" in await writes(f"OK {code}") and await place.balance() == 9_100
+        assert await writes(f"OK {code}", "yes") == "", "nor is it denied when its message comes again"
+        assert "nothing waits" in await writes("OK 000000") and await place.balance() == 9_100
         code = (await writes(f"PAY {place.till} 20")).partition("reply OK ")[2][:6]
         assert "confirm with your PIN" in await writes(f"OK {code}") and await place.balance() == 9_100
+        assert await writes(f"OK {code}", "yes") == "", "a word for the wish before is no guess at this one"
         assert await place.dials() == "CON Pay CNY 20.00 to 面馆\nEnter PIN\n0 Back"
         assert (await place.dials()).startswith("CON Tongbao"), "one session takes a wish"
         await writes(f"SEND {FRIEND} 30")
@@ -252,6 +260,23 @@ async def test_a_message_waits_for_its_senders_word(database: str, tmp_path: Pat
         assert await writes("BAL", phone="+254722000001") == "", "strangers are answered nothing"
         assert "is off for this phone" in await writes("STOP")
         assert not (await place.asks("after")).more and await writes("BAL") == ""
+
+
+async def test_a_sim_that_was_exchanged_rests_by_message_too_and_stop_is_heard_after_all_others(
+    database: str, tmp_path: Path
+) -> None:
+    async with scene(database, tmp_path) as place:
+        await place.lets_small_sums_go()
+        place.clock.advance(timedelta(days=10))
+        code = (await place.writes(f"PAY {place.till} 9")).partition("reply OK ")[2][:6]
+        place.post.sim = place.clock.now() - timedelta(days=5)  # nobody dialled since
+        assert (await place.writes(f"OK {code}")).startswith("Your SIM is new: this rests until ")
+        place.post.sim = None
+        assert (await place.writes(f"PAY {place.till} 9")).startswith("Your SIM is new") and await place.balance() == 10_000
+        answers = [await place.writes("hello") for _ in range(MOST_A_DAY)]
+        assert sum(map(bool, answers)) == MOST_A_DAY - 3
+        assert "is off for this phone" in await place.writes("STOP")
+        assert not (await place.asks("after")).more
 
 
 @pytest.mark.parametrize("pin", [PIN, "999998"])

@@ -6,6 +6,8 @@ nor, in that of a phone that is on, more than so many a day.
 
 from __future__ import annotations
 
+import hmac
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -19,7 +21,7 @@ from tongbao.methods.text.gateway import Said
 from tongbao.methods.text.menus import Local, Stand, Typed, stand_after
 from tongbao.methods.text.phones import TextPhones
 from tongbao.methods.text.types import WISH_FIELD, Hear, MakeWish, TakeWish, TextPhone, TextWish, WishCode
-from tongbao.methods.text.wishes import is_open, read
+from tongbao.methods.text.wishes import Read, is_open, read
 from tongbao.methods.text.words import declined, word
 from tongbao.security.keys import Keys, mac
 from tongbao.security.personal import Vault
@@ -59,31 +61,43 @@ class TextMessages:
         self._service_code = service_code
 
     async def hear(self, said: Said) -> None:
-        """Answer a message; the same one again is answered the same, and changes nothing twice."""
+        """Answer a message; the same one again is answered the same, and changes nothing twice. STOP is heard however many came
+        before it and whatever the SIM is: it is answered once, for then the phone is off."""
         row = await self._phones.known(said.phone)
         if row is None:
             return
-        message_id = named_id("text message", row.phone_index.hex(), said.message_id)
-        heard = Hear(command_id=named_id("text heard", str(message_id)), phone_index=row.phone_index)
-        if isinstance((await self._engine.submit(heard)).decision, Declined):
-            return
+        asked, message_id = read(said.text), named_id("text message", row.phone_index.hex(), said.message_id)
         try:
-            text = await self._answer(message_id, row, said)
+            if asked.order == "stop":
+                text = await self._stop(message_id, row)
+            else:
+                heard = await self._engine.submit(
+                    Hear(command_id=named_id("text heard", str(message_id)), phone_index=row.phone_index)
+                )
+                if isinstance(heard.decision, Declined):
+                    return
+                row = await self._phones.look_at_sim(row, said.phone)
+                text = await self._answer(message_id, row, asked, heard.decided_at)
         except Refusal as refusal:
             text = declined(refusal.code, refusal.detail, row.language)
         if text:
             await self._channel.send(str(message_id), said.phone, text)
 
-    async def _answer(self, message_id: UUID, row: TextPhone, said: Said) -> str:
-        asked = read(said.text)
-        if asked.order == "stop":
-            command = RevokeInstrument(command_id=message_id, number=row.number, customer_id=row.customer_id)
-            accepted(await self._engine.submit(command))
-            return word("stopped", row.language)
+    async def _stop(self, message_id: UUID, row: TextPhone) -> str:
+        command = RevokeInstrument(command_id=message_id, number=row.number, customer_id=row.customer_id)
+        accepted(await self._engine.submit(command))
+        return word("stopped", row.language)
+
+    async def _answer(self, message_id: UUID, row: TextPhone, asked: Read, heard_at: datetime) -> str:
+        """`heard_at`: when this message came for the first time."""
+        if row.waits_until is not None and self._clock.now() < row.waits_until:
+            return word("rests", row.language, until=self._acts.moment(row.waits_until))
         if asked.order == "code":
-            return await self._by_code(row, asked.code)
+            return await self._by_code(row, asked.code, heard_at)
         if asked.order == "wish":
             stand = stand_after(Typed(asked.typed), self._local)
+            if stand.typed_pin is not None:
+                return word("pin_in_message", row.language)
             if stand.what is not None and stand.field is None:
                 return await self._wished(message_id, row, asked.typed, stand)
             return word(stand.bad or "sms_help", row.language)
@@ -106,14 +120,18 @@ class TextMessages:
         text = word("wish", row.language, dial=self._service_code, code=digits, amount=amount)
         return text.replace("{name}", name)
 
-    async def _by_code(self, row: TextPhone, digits: str) -> str:
+    async def _by_code(self, row: TextPhone, digits: str, heard_at: datetime) -> str:
         found = await self._phones.wish(row)
-        if found is None or not is_open(found, self._clock.now()):
+        if found is None:
+            return word("wish_over", row.language)
+        mac_of_code = self._mac(found.wish_id, digits)
+        if found.made_at > heard_at or (found.done and hmac.compare_digest(found.mac, mac_of_code)):
+            return ""  # it comes again, and was answered; what it paid has its receipt
+        if not is_open(found, self._clock.now()):
             return word("wish_over", row.language)
         stand = stand_after(Typed(await self.opened(found)), self._local)
         assert stand.what is not None
         # Named after what was answered: a wrong code is tried once, however often its message comes.
-        mac_of_code = self._mac(found.wish_id, digits)
         command_id = named_id("text by code", str(found.wish_id), mac_of_code.hex())
         try:
             await self._acts.do(Wish(command_id, row, stand.what, stand.values), "", WishCode(found.wish_id, mac_of_code))

@@ -108,7 +108,8 @@ def note_sim(command: NoteSim, view: View, now: datetime) -> Decision:
         return Declined(errors.TEXT_OFF)
     if command.sim_since <= (phone.sim_since or phone.switched_on_at):
         return Accepted()
-    rests = replace(phone, sim_since=command.sim_since, waits_until=command.sim_since + SIM_RESTS)
+    # From now, not from when it was exchanged: its owner is told now, and has that long to say so.
+    rests = replace(phone, sim_since=command.sim_since, waits_until=now + SIM_RESTS)
     view.put(TEXT_PHONE, rests)
     cool(view, phone.customer_id, now)
     tell(view, phone.customer_id, "sim_changed", {}, now)

@@ -67,7 +67,7 @@ class Till(msgspec.Struct, frozen=True, gc=False):
 
 class TextWish(msgspec.Struct, frozen=True, gc=False):
     """What a phone asked for by message. `wish`: as it would be typed into the menus, sealed; `mac`: of its code; `session`: that
-    of the session that took it."""
+    of the session that took it; `wrong_today`: wrong codes of this phone for this wish and those before it of its UTC day."""
 
     phone_index: bytes
     wish_id: UUID
@@ -76,6 +76,7 @@ class TextWish(msgspec.Struct, frozen=True, gc=False):
     mac: bytes
     made_at: datetime
     wrong: int
+    wrong_today: int
     session: bytes
     done: bool
 

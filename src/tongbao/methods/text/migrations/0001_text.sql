@@ -37,6 +37,7 @@ create table text_wish (
     mac         bytea       not null,
     made_at     timestamptz not null,
     wrong       bigint      not null,
+    wrong_today bigint      not null,
     session     bytea       not null,
     done        boolean     not null,
     seal        bytea       not null,
@@ -59,6 +60,6 @@ comment on table text_phone is
 comment on table text_session is
     'C2: phone_index; C1: session, dials; none: began_at, seen_at, day, seal';
 comment on table text_wish is
-    'C3: mac; C2: phone_index; C2 sealed: wish; C1: wish_id, customer_id, session; none: made_at, wrong, done, seal';
+    'C3: mac; C2: phone_index; C2 sealed: wish; C1: wish_id, customer_id, session; none: made_at, wrong, wrong_today, done, seal';
 comment on table text_till is
     'C1: merchant_id; none: till_number, opened_at, seal';

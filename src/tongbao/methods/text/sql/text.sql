@@ -15,7 +15,7 @@ where customer_id = $1 order by switched_on_at desc limit 20;
 
 -- name: text_wish
 -- What a phone asked for last by message. $1 index of the phone.
-select phone_index, wish_id, customer_id, wish, mac, made_at, wrong, session, done from text_wish where phone_index = $1;
+select phone_index, wish_id, customer_id, wish, mac, made_at, wrong, wrong_today, session, done from text_wish where phone_index = $1;
 
 -- name: till
 -- Whose a till number is. $1 the number.
