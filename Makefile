@@ -11,7 +11,7 @@ KILLS ?= 200
 SOAK_MINUTES ?=
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: help setup web demo test check bench smoke soak mutate fmt lock openapi catalogue screenshots browser softhsm clean
+.PHONY: help setup web demo test check check-code check-web bench smoke soak mutate fmt lock openapi catalogue screenshots browser softhsm clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -47,18 +47,22 @@ demo: setup ## Run the product with demonstration data
 	@$(BIN)/tongbao demo
 
 test: setup browser softhsm ## Run all tests
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-check: setup ## Lint, types, layers, front ends, secrets, known flaws of dependencies
+check: check-code check-web ## Lint, types, layers, front ends, secrets, known flaws of dependencies
+
+check-code: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -W ignore -m tongbao.app.openapi | diff -q - web/openapi.json || (echo 'run make openapi' && false)
-	cd web && npm run check --silent
 	$(BIN)/python tools/check_project.py
 	$(BIN)/python tools/check_secrets.py
 	$(BIN)/python tools/check_dependencies.py
+
+check-web: setup
+	cd web && npm run check --silent
 
 bench: .make/python ## Measure: make bench BENCH="ledger payments http", or statement, verify, accounts (ACCOUNTS=10000000)
 	@for bench in $(BENCH); do \
