@@ -118,7 +118,7 @@ class InstrumentService:
         check_caps(most_minor, day_minor)
         who = caller.principal_id
         # A thing of its own is not ended with a device, so it is bound on one that is proven, as what lives there is.
-        if caller.device_id is None or not (here or counts(caller.proven_at, self._clock.now())):
+        if caller.device_id is None if here else not counts(caller.proven_at, self._clock.now()):
             raise Refusal(errors.DEVICE_UNPROVEN)
         detail = f"{kind},{most_minor},{day_minor}"
         confirmation = await self._confirmation(caller, given, command_id, "bind_instrument", detail)
