@@ -16,7 +16,7 @@ from tests.support.leavings import events, rows
 from tests.support.town import CURRENCY, NOON, Town, town
 from tongbao.engine.api import MemoryStore
 from tongbao.identity.instruments import INSTRUMENT
-from tongbao.ledger.api import ACCOUNT
+from tongbao.ledger.api import ACCOUNT, JOURNAL
 from tongbao.ledger.commands import EndColour
 from tongbao.payments.funding import refund_shares
 from tongbao.payments.funding_types import CARD_REQUEST, FUNDING, Part, PayInParts, debit_id_of, giving_back_id_of
@@ -310,6 +310,16 @@ async def test_undoing_gives_every_part_back_and_the_network_owes_until_the_card
     assert bills(store)[2:] == [("reversal", 500, 200)]
 
 
+async def test_what_is_undone_is_one_journal_of_that_kind() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        wish = await mixed(place)
+        (journal,) = [each.journal_id for each in rows(store, PAYMENT)]
+        assert journal is not None
+        await place.happens(place.undoing(wish.merchant_id, "order", wish.payer_id, journal, MIXED))
+    assert [each.kind for each in rows(store, JOURNAL)].count("payment.reversed") == 1
+
+
 async def test_a_voucher_comes_back_though_its_colour_has_ended(here: Place) -> None:
     place, store = here
     wish = await mixed(place)
@@ -401,11 +411,17 @@ async def test_a_no_gives_back_what_was_counted_of_the_merchant(here: Place) -> 
     assert await place.says(place.paying_at_once(merchant, "more", other, 1)) == "limit_reached"
 
 
+# In a town of its own, for tests without fixtures are the ones that mutants meet.
 @pytest.mark.parametrize(("most", "day", "overnight", "left"), [(0, 1000, False, 300), (0, 1000, True, 300), (0, 0, False, 0)])
 async def test_a_no_gives_back_what_was_counted_of_the_instrument_while_its_day_lasts(
-    here: Place, most: int, day: int, overnight: bool, left: int
+    most: int, day: int, overnight: bool, left: int
 ) -> None:
-    place, store = here
+    store = MemoryStore()
+    async with town(store) as place:
+        await _a_no_after_a_code(place, store, most, day, overnight, left)
+
+
+async def _a_no_after_a_code(place: Town, store: MemoryStore, most: int, day: int, overnight: bool, left: int) -> None:
     code, merchant = await bound(place, most=most, day=day), await place.merchant()
 
     async def by_code(name: str, nonce: int) -> PayInParts:

@@ -15,11 +15,11 @@ from tests.support.suspending import SUSPEND, Suspend
 from tests.support.town import CURRENCY, NOON, RIGHT, Town, sealed, town
 from tests.wallet.test_ladder import RECEIVING
 from tongbao.app.registry import CHECKS, RELATIONS
-from tongbao.engine.api import MemoryStore, PostgresStore, Sealer
+from tongbao.engine.api import Declined, MemoryStore, PostgresStore, Sealer
 from tongbao.engine.verify import verify
 from tongbao.identity.factors import KNOWLEDGE
 from tongbao.ledger.api import ACCOUNT, HOLD, ExpireHolds, HoldRef, VoidHold
-from tongbao.ledger.commands import FreezeAccount
+from tongbao.ledger.commands import FreezeAccount, UnfreezeAccount
 from tongbao.wallet.rules import wallet_of
 from tongbao.wallet.types import BILL, DELAYED_TRANSFER, DelayedTransfer
 
@@ -190,6 +190,36 @@ async def test_a_cancelled_transfer_gives_back_what_it_counted_and_one_that_arri
         place.clock.advance(timedelta(hours=3))
         await place.happens(place.delivering(order.transfer_id, payer, payee))
         assert await place.says(place.transferring(payer, payee, 1)) == "limit_reached"
+
+
+async def test_who_cancels_too_late_is_told_so_and_the_payee_of_which_bill() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        payer, payee, order = await sent(place)
+        place.clock.advance(timedelta(hours=3))
+        await place.happens(place.delivering(order.transfer_id, payer, payee))
+        late = await place.submit(place.cancelling(payer, order.transfer_id))
+        assert isinstance(late.decision, Declined)
+        assert (late.decision.code.name, late.decision.detail) == ("transfer_ended", {"state": "SUCCEEDED"})
+    (bill,) = [each for each in rows(store, BILL) if each.customer_id == payee and each.kind == "transfer"]
+    told = [payload for _, kind, payload in events(store, f"customer:{payee}") if kind == "transfer.received"]
+    assert told == [{"bill_id": str(bill.bill_id)}]
+
+
+async def test_what_could_not_arrive_does_not_count_against_what_its_payee_may_receive() -> None:
+    store = MemoryStore()
+    async with town(store) as place:
+        await place.adopt("none", RECEIVING)
+        payer, payee, order = await sent(place, minor=300)
+        await _frozen(place, payer, payee, order.transfer_id)
+        place.clock.advance(timedelta(hours=2))
+        assert (await place.happens(place.delivering(order.transfer_id, payer, payee))).state == "FAILED"
+        thaw = UnfreezeAccount(
+            command_id=place.id(), code="2001", currency=CURRENCY, owner_id=payee, debits=False, credits=True, reason="lost",
+            note="", by=place.id(),
+        )  # fmt: skip
+        await place.happens(thaw)
+        assert await place.says(place.transferring(payer, payee, 300)) == "ok"
 
 
 async def test_what_arrives_counts_against_what_its_payee_may_receive() -> None:

@@ -121,6 +121,7 @@ def _strongly(view: View, payer_id: UUID, confirmation: Confirmation | None, now
         return factors
     if factors is None or strength(factors) == "weak":
         named = {"name_zh": "签约或提高委托扣款额度", "name_en": "agreeing to be debited"}
+        named |= {"citation": "Tongbao's rules for agreements", "citation_zh": "通宝关于委托扣款的规定"}
         return Declined(STRONGER_CONFIRMATION, {"strength": "medium", **named})
     return factors
 

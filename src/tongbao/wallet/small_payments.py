@@ -127,6 +127,7 @@ def set_small_payments(command: SetSmallPayments, view: View, now: datetime) -> 
             return factors
         if factors is None or strength(factors) == "weak":
             detail = {"strength": "medium", "name_zh": "开启或提高小额免密", "name_en": "paying without a PIN"}
+            detail |= {"citation": "Tongbao's rules for paying without a PIN", "citation_zh": "通宝关于小额免密的规定"}
             return Declined(STRONGER_CONFIRMATION, detail)
         facts = {"per_payment": format_minor(wished[0], command.currency), "per_day": format_minor(wished[1], command.currency)}
         tell(view, command.customer_id, "small_payments_raised", facts, now)

@@ -1,6 +1,6 @@
 /** What an order says about itself, beyond its wire shape. */
 import type { BillState, Order, PaymentState } from '@shared/api/types.ts'
-import { compareAmounts, fromMinor, placesOf, subtractAmounts, toMinor } from '@shared/money.ts'
+import { addAmounts, compareAmounts, fromMinor, placesOf, subtractAmounts, toMinor } from '@shared/money.ts'
 
 /** The state a person sees: a paid order with refunds says so. */
 export function shownState(order: Order): PaymentState | Extract<BillState, 'REFUNDED' | 'PARTLY_REFUNDED'> {
@@ -28,6 +28,12 @@ export function receiptOf(order: Order): { total: string; held: string | null; a
 export function capturable(order: Order): string {
   const most = order.state === 'AUTHORISED' ? order.most : null
   return most ? subtractAmounts(most, order.paid, order.currency) : fromMinor(0n, placesOf(order.currency))
+}
+
+/** What goes back to the customer if this is charged and no more is: of what is held, for beyond it nothing was set aside. */
+export function freedBy(order: Order, charged: string): string | null {
+  const taken = addAmounts(order.paid, charged, order.currency)
+  return compareAmounts(taken, order.amount) >= 0 ? null : subtractAmounts(order.amount, taken, order.currency)
 }
 
 /** The most that may be charged of `amount` with so many percent more, as a decimal string, rounded down. */

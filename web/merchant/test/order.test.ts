@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Order, PaymentState } from '@shared/api/types.ts'
-import { capturable, mostOf, percentOf, receiptOf, refundable, shownState, undoable } from '../src/order.ts'
+import { capturable, freedBy, mostOf, percentOf, receiptOf, refundable, shownState, undoable } from '../src/order.ts'
 
 const AT = '2026-11-21T08:00:00Z'
 
@@ -33,6 +33,17 @@ describe('what can still be captured', () => {
     ['CREATED', '115.00', '0.00', '0.00'],
   ] as const)('%s of at most %s with %s taken leaves %s', (state, most, paid, left) => {
     expect(capturable(order(state, '100.00', '0.00', { most, paid }))).toBe(left)
+  })
+})
+
+describe('what a last charge gives back', () => {
+  it.each([
+    ['0.00', '120.00', '180.00'],
+    ['50.00', '120.00', '130.00'],
+    ['0.00', '300.00', null],
+    ['250.00', '95.00', null],
+  ] as const)('of 300.00 held, %s charged before and %s now: %s', (paid, now, freed) => {
+    expect(freedBy(order('AUTHORISED', '300.00', '0.00', { most: '345.00', paid }), now)).toBe(freed)
   })
 })
 

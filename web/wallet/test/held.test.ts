@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { stillChargeable, stillHeld } from '../src/held.ts'
+import { heldBeside, stillChargeable, stillHeld } from '../src/held.ts'
 
 describe('what of an order is still held, and may still be charged', () => {
   it.each([
@@ -11,5 +11,17 @@ describe('what of an order is still held, and may still be charged', () => {
   ])('%s held, at most %s, %s charged: %s held, %s to charge', (amount, most, paid, held, chargeable) => {
     const order = { amount, most, paid, currency: 'CNY' }
     expect([stillHeld(order), stillChargeable(order)]).toEqual([held, chargeable])
+  })
+})
+
+describe('what is held beside what merchants may charge', () => {
+  it.each([
+    ['75.00', [], '75.00'],
+    ['75.00', ['25.00', '50.00'], null],
+    ['75.00', ['25.00'], '50.00'],
+    ['25.00', ['40.00'], null],
+    ['0.00', [], null],
+  ] as const)('of %s with %j listed: %s', (held, listed, rest) => {
+    expect(heldBeside(held, 'CNY', listed)).toBe(rest)
   })
 })

@@ -50,6 +50,8 @@ def write_network(folder: Path, network: Network) -> None:
 def command(number: str) -> None:
     settings = Settings.read()
     folder = settings.data_dir / "demo"
+    if (settings.data_dir / NETWORK).exists():  # where the other commands look at the demonstration
+        folder = settings.data_dir
     if not (folder / NETWORK).exists():
         raise click.ClickException(f"there is no network in {folder}: start `tongbao demo` first")
     network = msgspec.json.decode((folder / NETWORK).read_bytes(), type=Network)
