@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ from tongbao.merchants.service import MerchantService
 from tongbao.merchants.types import Merchant, Store
 from tongbao.payments import errors
 from tongbao.payments.funding_types import Funding, Part, SourceName
-from tongbao.payments.going_back import GoingBack, going_back
+from tongbao.payments.going_back import Arrival, GoingBack, going_back
 from tongbao.payments.lifecycle import PaymentState
 from tongbao.payments.service import PaymentService
 from tongbao.payments.sources import Known, Sources
@@ -84,7 +84,7 @@ class BackLine(msgspec.Struct, frozen=True):
     source: SourceName
     of: str
     amount: str
-    state: Literal["PENDING", "ARRIVED", "TO_BALANCE"]
+    state: Arrival
     at: datetime
     name: web.Words | None = None
     last4: str = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import json
 import os
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from tongbao.identity.wire import decoded
 from tongbao.kernel.clock import SystemClock
 from tongbao.kernel.errors import Refusal
 from tongbao.kernel.money import parse
@@ -71,9 +71,8 @@ def read(where: tuple[str, int], merchant: object, amount: str, currency: str) -
 def _token(file: Path) -> tuple[int, bytes]:
     try:
         kept = json.loads(file.read_text())
-        padded = str(kept["secret"]) + "=" * (-len(str(kept["secret"])) % 4)
-        number, secret = int(kept["number"]), base64.urlsafe_b64decode(padded)
-    except (ValueError, KeyError, TypeError) as error:
+        number, secret = int(kept["number"]), decoded(str(kept["secret"]))
+    except (ValueError, KeyError, TypeError, Refusal) as error:
         raise click.ClickException(f"{file} is not the answer of POST /v1/wallet/tap ({type(error).__name__})") from None
     if not 0 <= number < 10**15 or len(secret) != 32:
         raise click.ClickException(f"{file} is not the answer of POST /v1/wallet/tap")

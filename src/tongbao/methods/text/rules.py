@@ -18,7 +18,7 @@ from tongbao.identity.codes import CODE, spend_try, use_code
 from tongbao.identity.devices import cool
 from tongbao.identity.factors import KNOWLEDGE
 from tongbao.identity.instrument_rules import bind_instrument
-from tongbao.identity.instruments import INSTRUMENT
+from tongbao.identity.instruments import INSTRUMENT, revoke
 from tongbao.identity.rules import confirm, confirmation_keys, set_pin
 from tongbao.identity.standing import REPORTED, STANDING, reasons, standing_keys, standing_of
 from tongbao.identity.types import PIN, PRINCIPAL, ClaimConfirmation, Confirmation
@@ -70,9 +70,8 @@ def switch_on(command: SwitchOn, view: View, now: datetime) -> Decision:
         return done
     if before is not None:
         instrument = view.follow(INSTRUMENT, before.number)
-        if instrument is not None and instrument.revoked_at is None:
-            view.put(INSTRUMENT, replace(instrument, revoked_at=now))
-            tell(view, before.customer_id, "instrument_revoked", {"kind": "text"}, now)
+        if instrument is not None:
+            revoke(view, instrument, now)
     cool(view, who, now)
     view.put(
         TEXT_PHONE,
